@@ -1,0 +1,33 @@
+"""The one lead order of the workflow."""
+
+LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
+LIMB_LEADS = LEADS[:6]
+CHEST_LEADS = LEADS[6:]
+INDEX = {name: position for position, name in enumerate(LEADS)}
+_SPELLING = {name.upper(): name for name in LEADS}
+
+
+def canonical_lead(name: str) -> str:
+    """Return the canonical spelling of a lead name (``AVR`` -> ``aVR``).
+
+    Raises ``ValueError`` for a name that is not one of the twelve standard leads.
+    """
+    try:
+        return _SPELLING[name.strip().upper()]
+    except KeyError:
+        raise ValueError(f"unknown lead {name!r}; the twelve standard leads are {', '.join(LEADS)}") from None
+
+
+def lead_order(names: list[str] | tuple[str, ...]) -> list[int]:
+    """Positions in ``names`` of the twelve leads in canonical order.
+
+    Databases store leads in different orders (MIMIC-IV-ECG: aVR, aVF, aVL), so leads are always taken by name.
+    Raises ``ValueError`` if a lead is missing, unknown or given twice.
+    """
+    canonical = [canonical_lead(name) for name in names]
+    if len(set(canonical)) != len(canonical):
+        raise ValueError(f"a lead is given twice in {list(names)}")
+    missing = [name for name in LEADS if name not in canonical]
+    if missing:
+        raise ValueError(f"leads {missing} are missing in {list(names)}")
+    return [canonical.index(name) for name in LEADS]

@@ -1,0 +1,1 @@
+"""The ECG encoder, the text encoder, and the model that joins them."""

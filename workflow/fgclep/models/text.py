@@ -1,0 +1,86 @@
+"""Text encoder: a pre-trained one by its Hugging Face name, or a small BERT trained from scratch on the corpus."""
+
+from collections.abc import Sequence
+
+import torch
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoModel, AutoTokenizer, BertConfig, PreTrainedTokenizerFast
+from transformers.configuration_utils import PretrainedConfig
+from transformers.tokenization_utils_base import PreTrainedTokenizerBase
+
+SPECIAL_TOKENS = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
+
+
+def train_tokenizer(corpus: Sequence[str], vocabulary_size: int, max_tokens: int) -> PreTrainedTokenizerFast:
+    """Train a lower-case WordPiece tokenizer on the corpus; the same corpus gives the same tokenizer."""
+    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    trainer = trainers.WordPieceTrainer(
+        vocab_size=vocabulary_size, special_tokens=list(SPECIAL_TOKENS.values()), show_progress=False
+    )
+    tokenizer.train_from_iterator(sorted(set(corpus)), trainer)
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]",
+        special_tokens=[(token, tokenizer.token_to_id(token)) for token in ("[CLS]", "[SEP]")],
+    )
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=max_tokens, **SPECIAL_TOKENS)
+
+
+def new_text_tower(settings: dict, corpus: Sequence[str]) -> tuple[PretrainedConfig, PreTrainedTokenizerBase, nn.Module]:
+    """Return configuration, tokenizer and encoder for ``pretraining.text_encoder``.
+
+    Parameters
+    ----------
+    settings
+        ``name`` is ``scratch`` or a Hugging Face name or folder; with ``scratch``, ``hidden_size``, ``layers`` and
+        ``heads`` give the size. ``max_tokens`` is the longest text.
+    corpus
+        Texts that a tokenizer from scratch is trained on.
+    """
+    if settings["name"] != "scratch":
+        tokenizer = AutoTokenizer.from_pretrained(settings["name"], model_max_length=settings["max_tokens"])
+        encoder = AutoModel.from_pretrained(settings["name"])
+        return encoder.config, tokenizer, encoder
+    tokenizer = train_tokenizer(corpus, 2000, settings["max_tokens"])
+    config = BertConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=settings["hidden_size"],
+        num_hidden_layers=settings["layers"],
+        num_attention_heads=settings["heads"],
+        intermediate_size=4 * settings["hidden_size"],
+        max_position_embeddings=settings["max_tokens"],
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    return config, tokenizer, AutoModel.from_config(config)
+
+
+def text_config_from_dict(values: dict) -> PretrainedConfig:
+    """Rebuild a text encoder's configuration from what ``FGCLEPConfig`` stores."""
+    values = dict(values)
+    return AutoConfig.for_model(values.pop("model_type"), **values)
+
+
+def freeze_text_layers(encoder: nn.Module, trained_layers: int | str) -> None:
+    """Leave ``all`` layers trainable, none (0), or the last ``n`` transformer layers."""
+    if trained_layers == "all":
+        return
+    encoder.requires_grad_(False)
+    layers = encoder.get_submodule("encoder.layer")
+    if trained_layers > len(layers):
+        raise ValueError(f"trained_layers is {trained_layers}, the text encoder has only {len(layers)}")
+    for layer in list(layers)[len(layers) - int(trained_layers) :]:
+        layer.requires_grad_(True)
+
+
+def mean_over_tokens(hidden: Tensor, mask: Tensor) -> Tensor:
+    """Mean of hidden states (batch, tokens, width) over the tokens that are no padding."""
+    weights = mask.unsqueeze(-1).to(hidden.dtype)
+    return (hidden * weights).sum(1) / weights.sum(1).clamp_min(1)
+
+
+def tokenize(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> dict[str, Tensor]:
+    """Tokenize texts, padded to the longest of them; longer than the tokenizer's limit is cut."""
+    batch = tokenizer(list(texts), padding=True, truncation=True, return_tensors="pt")
+    return {"input_ids": batch["input_ids"], "attention_mask": batch["attention_mask"].to(torch.long)}

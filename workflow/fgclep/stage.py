@@ -1,0 +1,50 @@
+"""What every stage module shares: arguments, log file, progress bars, and errors meant for the user."""
+
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TypeVar
+
+from tqdm import tqdm
+
+T = TypeVar("T")
+
+
+class UserError(Exception):
+    """Something the user can mend: the message names the place and the way out, and is shown without a traceback."""
+
+
+def stage_parser(description: str | None) -> argparse.ArgumentParser:
+    """Return a parser with the options that every stage has: ``--settings`` (JSON) and ``--log``."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--settings", type=json.loads, default={}, help="the stage's section of the config, as JSON")
+    parser.add_argument("--log", type=Path, help="file for the log; it goes to the terminal as well")
+    return parser
+
+
+def run_stage(main: Callable[[argparse.Namespace], None], parser: argparse.ArgumentParser) -> None:
+    """Parse the command line and run ``main``; a ``UserError`` ends the program with its message and status 1."""
+    args = parser.parse_args()
+    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
+    if args.log:
+        args.log.parent.mkdir(parents=True, exist_ok=True)
+        handlers.append(logging.FileHandler(args.log, mode="w", encoding="utf-8"))
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", handlers=handlers, force=True)
+    for noisy in ("httpx", "matplotlib", "fontTools"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    try:
+        main(args)
+    except UserError as error:
+        logging.getLogger(parser.prog).error("%s", error)
+        sys.exit(1)
+    except Exception:
+        logging.getLogger(parser.prog).exception("the stage failed")
+        sys.exit(1)
+
+
+def progress(items: Iterable[T], total: int | None = None, description: str = "", unit: str = "it") -> Iterable[T]:
+    """Wrap an iterable in a progress bar that is silent when standard error is not a terminal."""
+    return tqdm(items, total=total, desc=description, unit=unit, disable=None, mininterval=0.5)

@@ -1,0 +1,55 @@
+"""Embed the ECGs of one source with a trained model, or with a randomly initialized one as the control."""
+
+import argparse
+
+import pyarrow as pa
+import torch
+
+from fgclep.loader import SignalStore
+from fgclep.models.fgclep import FGCLEP
+from fgclep.schemas import EMBEDDINGS, SHARD, read_table, write_table
+from fgclep.stage import progress, run_stage, stage_parser
+from fgclep.training import choose_device, new_model
+
+
+def arguments() -> argparse.ArgumentParser:
+    """Command line of the stage."""
+    parser = stage_parser(__doc__)
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--model", help="folder of a trained model")
+    which.add_argument("--random", action="store_true", help="the same ECG encoder, untrained")
+    parser.add_argument("--source", required=True)
+    parser.add_argument("--shards", nargs="+", required=True)
+    parser.add_argument("--output", required=True)
+    return parser
+
+
+def random_model(settings: dict) -> FGCLEP:
+    """Return the ECG encoder of ``settings`` with random weights; its text tower, unused, is the smallest there is."""
+    torch.manual_seed(settings["seed"])
+    text = {"name": "scratch", "hidden_size": 8, "layers": 1, "heads": 1, "max_tokens": 8}
+    return new_model({**settings, "text_encoder": text}, ["ecg"]).eval()
+
+
+@torch.inference_mode()
+def main(args: argparse.Namespace) -> None:
+    """Write pooled features and embeddings of every record (schema ``EMBEDDINGS``)."""
+    settings = args.settings
+    torch.set_num_threads(settings["threads"])
+    device = choose_device(settings["device"])
+    model = (random_model(settings) if args.random else FGCLEP.from_pretrained(args.model)).to(device)
+    store = SignalStore(args.shards, settings["signal"], settings["memory_mb"])
+    codes = [row for path in args.shards for row in read_table(path, SHARD, ["codes"])["codes"].to_pylist()]
+    rows = []
+    batches = store.in_order(settings["batch_size"])
+    for places, signals in progress(batches, len(store) // settings["batch_size"] + 1, args.source, "batch"):
+        features = model.ecg_features(torch.from_numpy(signals).to(device))
+        embedded = model.embed_features(features)
+        for place, feature, embedding in zip(places, features.cpu().tolist(), embedded.cpu().tolist(), strict=True):
+            row = {"codes": codes[place], "features": feature, "embedding": embedding}
+            rows.append({**store.keys[place], **row})
+    write_table(pa.Table.from_pylist(rows, schema=EMBEDDINGS), args.output, EMBEDDINGS)
+
+
+if __name__ == "__main__":
+    run_stage(main, arguments())

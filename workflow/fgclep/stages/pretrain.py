@@ -1,0 +1,82 @@
+"""Pre-train a model on pairs of ECGs and texts: coarse on the original statements, fine on the augmented ones."""
+
+import argparse
+import csv
+import shutil
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from fgclep.folds import fold_of
+from fgclep.loader import SignalStore
+from fgclep.models.fgclep import FGCLEP
+from fgclep.schemas import REPORTS, TEXTS, read_table
+from fgclep.stage import UserError, run_stage, stage_parser
+from fgclep.texts import TextBank
+from fgclep.training import Trainer, new_model
+
+TRAINING_COLUMNS = ("name", "epoch", "train_loss", "validation_loss", "temperature", "bias")
+
+
+def arguments() -> argparse.ArgumentParser:
+    """Command line of the stage."""
+    parser = stage_parser(__doc__)
+    parser.add_argument("--name", required=True, help="coarse, coarse-fold<N> or fine")
+    parser.add_argument("--shards", nargs="+", required=True)
+    parser.add_argument("--texts", required=True)
+    parser.add_argument("--reports", required=True, help="text ids per record: the original or the augmented ones")
+    parser.add_argument("--similarity", required=True)
+    parser.add_argument("--hold-out-fold", type=int, help="leave this fold of the patients out")
+    parser.add_argument("--start-from", help="folder of the model to continue from")
+    parser.add_argument("--output", type=Path, required=True, help="folder of the trained model")
+    return parser
+
+
+def main(args: argparse.Namespace) -> None:
+    """Train and write ``<output>/`` (Hugging Face format, with ``training.csv``)."""
+    settings = args.settings
+    torch.manual_seed(settings["seed"])
+    torch.set_num_threads(settings["threads"])
+    texts = read_table(args.texts, TEXTS, ["text"])["text"].to_pylist()
+    similarity = np.load(args.similarity, mmap_mode="r")
+    text_ids = {
+        (row["source"], row["record_id"]): row["text_ids"]
+        for row in read_table(args.reports, REPORTS).to_pylist()
+        if row["text_ids"]
+    }
+
+    def usable(row: dict, split: str) -> bool:
+        held_out = args.hold_out_fold is not None and args.hold_out_fold == fold_of(
+            row["source"], row["patient_id"], settings["folds"]
+        )
+        return row["split"] == split and not held_out and (row["source"], row["record_id"]) in text_ids
+
+    stores, banks = [], []
+    for split in ("train", "val"):
+        store = SignalStore(args.shards, settings["signal"], settings["memory_mb"], lambda row, s=split: usable(row, s))
+        ids = [text_ids[row["source"], row["record_id"]] for row in store.keys]
+        stores.append(store)
+        banks.append(TextBank(texts, ids, similarity))
+    if not len(stores[0]):
+        raise UserError(f"{args.shards}: no record of the split 'train' has a report; see results/quarantine.parquet")
+
+    model = FGCLEP.from_pretrained(args.start_from) if args.start_from else new_model(settings, texts)
+    checkpoint = args.output.parent / ".checkpoints" / f"{args.name}.pt"
+    trainer = Trainer(model, stores[0], banks[0], stores[1], banks[1], settings, checkpoint)
+    history = trainer.fit()
+
+    partial = args.output.with_name(f".{args.output.name}.part")
+    shutil.rmtree(partial, ignore_errors=True)
+    trainer.model.save_pretrained(partial)
+    with (partial / "training.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, TRAINING_COLUMNS)
+        writer.writeheader()
+        writer.writerows({"name": args.name, **row} for row in history)
+    shutil.rmtree(args.output, ignore_errors=True)
+    partial.rename(args.output)
+    checkpoint.unlink(missing_ok=True)
+
+
+if __name__ == "__main__":
+    run_stage(main, arguments())

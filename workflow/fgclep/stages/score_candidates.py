@@ -1,0 +1,56 @@
+"""Score every waveform feature against the records of one fold, with the coarse model that has not seen them."""
+
+import argparse
+
+import pyarrow as pa
+import torch
+
+from fgclep.folds import fold_of
+from fgclep.loader import SignalStore
+from fgclep.models.fgclep import FGCLEP
+from fgclep.schemas import SCORES, write_table
+from fgclep.stage import progress, run_stage, stage_parser
+from fgclep.training import choose_device
+from fgclep.vocabulary import load_vocabulary
+
+
+def arguments() -> argparse.ArgumentParser:
+    """Command line of the stage."""
+    parser = stage_parser(__doc__)
+    parser.add_argument("--model", required=True, help="folder of the coarse model trained without the fold")
+    parser.add_argument("--fold", type=int, required=True)
+    parser.add_argument("--folds", type=int, required=True)
+    parser.add_argument("--shards", nargs="+", required=True)
+    parser.add_argument("--vocabulary", required=True)
+    parser.add_argument("--output", required=True)
+    return parser
+
+
+@torch.inference_mode()
+def main(args: argparse.Namespace) -> None:
+    """Write one row of logits per record of the fold (schema ``SCORES``)."""
+    settings = args.settings
+    torch.set_num_threads(settings["threads"])
+    device = choose_device(settings["device"])
+    model = FGCLEP.from_pretrained(args.model).to(device)
+    features = [feature.text for feature in load_vocabulary(args.vocabulary).features.values()]
+    store = SignalStore(
+        args.shards,
+        settings["signal"],
+        settings["memory_mb"],
+        lambda row: fold_of(row["source"], row["patient_id"], args.folds) == args.fold,
+    )
+    texts = model.embed_texts(features).to(device)
+    rows = []
+    batches = store.in_order(settings["batch_size"])
+    for places, signals in progress(batches, len(store) // settings["batch_size"] + 1, f"fold {args.fold}", "batch"):
+        embedded = model.embed_features(model.ecg_features(torch.from_numpy(signals).to(device)))
+        logits = (model.temperature * embedded @ texts.T + model.bias).float().cpu().tolist()
+        for place, scores in zip(places, logits, strict=True):
+            key = store.keys[place]
+            rows.append({"source": key["source"], "record_id": key["record_id"], "fold": args.fold, "scores": scores})
+    write_table(pa.Table.from_pylist(rows, schema=SCORES), args.output, SCORES)
+
+
+if __name__ == "__main__":
+    run_stage(main, arguments())

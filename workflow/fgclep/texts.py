@@ -1,0 +1,73 @@
+"""What a batch of ECGs is compared with: the texts at hand, which belong to which ECG, and how similar they are."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+SAME = 0.95  # texts at least this similar say the same thing in other words
+
+
+@dataclass(frozen=True)
+class TextBatch:
+    """Texts for a batch: ``texts`` (distinct), ``targets`` and ``similarity`` float32 of shape (ECGs, texts)."""
+
+    texts: list[str]
+    targets: np.ndarray
+    similarity: np.ndarray
+
+
+class TextBank:
+    """Distinct texts, the text ids of every record, and the frozen similarity between texts.
+
+    Parameters
+    ----------
+    texts
+        Distinct texts; the text id is the position.
+    text_ids
+        For each record its text ids, at least one.
+    similarity
+        S, shape (texts, texts), values in [0, 1]; looked up by text id, so it may be memory-mapped.
+    """
+
+    def __init__(self, texts: Sequence[str], text_ids: Sequence[Sequence[int]], similarity: np.ndarray):
+        if similarity.shape != (len(texts), len(texts)):
+            raise ValueError(f"the similarity matrix has shape {similarity.shape}, there are {len(texts)} texts")
+        self.texts = list(texts)
+        self.text_ids = [np.asarray(ids, dtype=np.int64) for ids in text_ids]
+        self.similarity = similarity
+
+    def statements(self, places: np.ndarray, per_ecg: int, rng: np.random.Generator) -> TextBatch:
+        """Draw up to ``per_ecg`` statements of each record.
+
+        A text belongs to an ECG if any statement of its report says the same; its similarity to the report is the
+        largest to any of the report's statements.
+        """
+        own = [self.text_ids[place] for place in places]
+        drawn = np.unique(np.concatenate([rng.permutation(ids)[:per_ecg] for ids in own]))
+        similarity = np.stack([self.similarity[np.ix_(ids, drawn)].max(axis=0) for ids in own]).astype(np.float32)
+        return TextBatch([self.texts[i] for i in drawn], (similarity >= SAME).astype(np.float32), similarity)
+
+    def reports(self, places: np.ndarray) -> TextBatch:
+        """Take whole reports, as published: statements joined by full stops, equal reports once.
+
+        The similarity of two reports is the mean over the statements of both of the largest similarity to a
+        statement of the other (soft set overlap).
+        """
+        own = [tuple(self.text_ids[place].tolist()) for place in places]
+        distinct = sorted(set(own))
+        column = {ids: number for number, ids in enumerate(distinct)}
+        between = np.empty((len(distinct), len(distinct)), dtype=np.float32)
+        for a, first in enumerate(distinct):
+            for b in range(a, len(distinct)):
+                block = self.similarity[np.ix_(first, distinct[b])].astype(np.float32)
+                best = np.concatenate([block.max(axis=1), block.max(axis=0)])
+                between[a, b] = between[b, a] = best.mean()
+        rows = [column[ids] for ids in own]
+        targets = np.zeros((len(own), len(distinct)), dtype=np.float32)
+        targets[np.arange(len(own)), rows] = 1.0
+        return TextBatch([". ".join(self.texts[i] for i in ids) for ids in distinct], targets, between[rows])
+
+    def batch(self, unit: str, places: np.ndarray, per_ecg: int, rng: np.random.Generator) -> TextBatch:
+        """Return ``statements`` or ``reports`` by the config's ``text_unit``."""
+        return self.statements(places, per_ecg, rng) if unit == "statement" else self.reports(places)

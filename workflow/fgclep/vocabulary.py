@@ -1,0 +1,194 @@
+"""The closed, versioned vocabulary: waveform features, diagnoses, and what each implies or excludes.
+
+The knowledge stands in ``resources/vocabulary/*.yaml``, one source per criterion; this module loads it, refuses
+unknown references, and evaluates the measurable rules.
+
+A rule is a threshold on one measure (see ``fgclep.schemas.MEASURES`` and ``LEAD_MEASURES``)::
+
+    {measure: pr_ms, above: 200, margin: 10}
+    {measure: st_mv, leads: [II, III, aVF], count: 2, above: 0.1, margin: 0.03}
+
+or ``{all: [rule, ...]}``, ``{any: [rule, ...]}``, ``{not: rule}``. Without ``margin`` in play (``holds``) a rule is the
+definition of the feature; with it (``verdict``) a value closer to the threshold than the margin decides nothing,
+because the measurement may be off by that much.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from fgclep.leads import INDEX
+from fgclep.schemas import LEAD_MEASURES, MEASURES
+from fgclep.stage import UserError
+
+ALL_ABNORMAL = "all_abnormal"
+
+
+@dataclass(frozen=True)
+class Feature:
+    """A waveform feature: one thing that can be seen on the tracing."""
+
+    id: str
+    text: str
+    source: str
+    synonyms: tuple[str, ...] = ()
+    rule: dict[str, Any] | None = None
+    state: str | None = None  # what the feature means where no rule on the measures can say it
+    normal: bool = False  # seen on a normal ECG
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """A conclusion from features; the relation is not bijective, so features are typical, alternative or excluded."""
+
+    id: str
+    text: str
+    group: str
+    source: str
+    synonyms: tuple[str, ...] = ()
+    scp: tuple[str, ...] = ()
+    snomed: tuple[str, ...] = ()
+    typical: tuple[str, ...] = ()
+    alternative: tuple[str, ...] = ()
+    incompatible: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Features and diagnoses by id, in file order, and patterns of administrative statements."""
+
+    version: int
+    features: dict[str, Feature]
+    diagnoses: dict[str, Diagnosis]
+    administrative: tuple[str, ...]
+    phrases: dict[str, str] = field(default_factory=dict)  # every text and synonym, lower case -> id
+
+
+def _entries(path: Path, key: str, kind: type) -> tuple[dict, int]:
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path} does not exist; it belongs to the repository: git checkout -- {path}") from None
+    entries = {}
+    for row in document[key]:
+        values = {name: tuple(value) if isinstance(value, list) else value for name, value in row.items()}
+        try:
+            entry = kind(**values)
+        except TypeError as error:
+            raise UserError(f"{path}: entry {row.get('id', row)!r}: {error}") from None
+        if entry.id in entries:
+            raise UserError(f"{path}: the id {entry.id!r} is given twice")
+        entries[entry.id] = entry
+    return entries, document["version"]
+
+
+def load_vocabulary(folder: str | Path) -> Vocabulary:
+    """Load and validate ``features.yaml``, ``diagnoses.yaml`` and ``administrative.yaml`` from ``folder``.
+
+    Raises ``UserError`` naming the file and the entry for an unknown reference, an id or phrase used twice, a feature
+    both implied and excluded by the same diagnosis, or a rule that names no known measure or lead.
+    """
+    folder = Path(folder)
+    features, version = _entries(folder / "features.yaml", "features", Feature)
+    diagnoses, _ = _entries(folder / "diagnoses.yaml", "diagnoses", Diagnosis)
+    administrative = yaml.safe_load((folder / "administrative.yaml").read_text(encoding="utf-8"))["patterns"]
+
+    path = folder / "features.yaml"
+    for feature in features.values():
+        if (feature.rule is None) == (feature.state is None):
+            raise UserError(f"{path}: {feature.id}: give either a rule or a state")
+        if feature.rule is not None:
+            _check_rule(feature.rule, f"{path}: {feature.id}")
+
+    path = folder / "diagnoses.yaml"
+    abnormal = tuple(f.id for f in features.values() if not f.normal)
+    for name, diagnosis in list(diagnoses.items()):
+        if diagnosis.incompatible == (ALL_ABNORMAL,):
+            diagnosis = Diagnosis(**{**diagnosis.__dict__, "incompatible": abnormal})
+            diagnoses[name] = diagnosis
+        implied = diagnosis.typical + diagnosis.alternative
+        for reference in implied + diagnosis.incompatible:
+            if reference not in features:
+                raise UserError(f"{path}: {name} names the unknown feature {reference!r}")
+        if clash := set(implied) & set(diagnosis.incompatible):
+            raise UserError(f"{path}: {name} both implies and excludes {sorted(clash)}")
+
+    phrases: dict[str, str] = {}
+    for entry in (*diagnoses.values(), *features.values()):
+        for phrase in (entry.text, *entry.synonyms):
+            if phrases.setdefault(phrase.lower(), entry.id) != entry.id:
+                raise UserError(f"{folder}: {phrase!r} is given to both {phrases[phrase.lower()]!r} and {entry.id!r}")
+    return Vocabulary(version, features, diagnoses, tuple(administrative), phrases)
+
+
+def _check_rule(rule: dict[str, Any], where: str) -> None:
+    for joint in ("all", "any"):
+        if joint in rule:
+            for part in rule[joint]:
+                _check_rule(part, where)
+            return
+    if "not" in rule:
+        _check_rule(rule["not"], where)
+        return
+    unknown = set(rule) - {"measure", "leads", "count", "above", "below", "margin"}
+    if unknown or not {"above", "below"} & set(rule):
+        raise UserError(f"{where}: a rule has measure, above and/or below, and may have leads, count, margin; got {rule}")
+    known = LEAD_MEASURES if "leads" in rule else MEASURES
+    if rule.get("measure") not in known:
+        raise UserError(f"{where}: unknown measure {rule.get('measure')!r}; known are {', '.join(known)}")
+    if unknown_leads := [lead for lead in rule.get("leads", []) if lead not in INDEX]:
+        raise UserError(f"{where}: unknown leads {unknown_leads}")
+
+
+def _compare(value: float | None, rule: Mapping[str, Any], margin: float) -> bool | None:
+    if value is None or math.isnan(value):
+        return None
+    above, below = rule.get("above", -math.inf), rule.get("below", math.inf)
+    if above + margin < value < below - margin:
+        return True
+    return None if above - margin < value < below + margin else False
+
+
+def _evaluate(rule: Mapping[str, Any], measures: Mapping[str, Any], margins: bool) -> bool | None:
+    if "not" in rule:
+        inner = _evaluate(rule["not"], measures, margins)
+        return None if inner is None else not inner
+    if "all" in rule or "any" in rule:
+        parts = [_evaluate(part, measures, margins) for part in rule.get("all") or rule["any"]]
+        needed = len(parts) if "all" in rule else 1
+    else:
+        margin = rule.get("margin", 0.0) if margins else 0.0
+        value = measures.get(rule["measure"])
+        if "leads" not in rule:
+            return _compare(value, rule, margin)
+        lead_values: Sequence[float | None] = [None] * 12 if value is None else value
+        parts = [_compare(lead_values[INDEX[lead]], rule, margin) for lead in rule["leads"]]
+        needed = rule.get("count", len(parts))
+    if sum(part is True for part in parts) >= needed:
+        return True
+    return False if sum(part is not False for part in parts) < needed else None
+
+
+def holds(rule: Mapping[str, Any], measures: Mapping[str, Any]) -> bool | None:
+    """Whether the measures fulfil the rule exactly; ``None`` if a measure that decides is missing.
+
+    Parameters
+    ----------
+    rule
+        As described at the top of this module.
+    measures
+        Scalars by the names of ``schemas.MEASURES`` and sequences of 12 by those of ``LEAD_MEASURES``;
+        ``None`` or NaN stand for a missing value.
+    """
+    return _evaluate(rule, measures, margins=False)
+
+
+def verdict(rule: Mapping[str, Any] | None, measures: Mapping[str, Any]) -> str:
+    """``supported``, ``refuted`` or ``untestable``: what measured values, with their errors, say about a feature."""
+    if rule is None:
+        return "untestable"
+    return {True: "supported", False: "refuted", None: "untestable"}[_evaluate(rule, measures, margins=True)]
