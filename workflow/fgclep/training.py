@@ -39,8 +39,8 @@ def new_model(settings: dict, corpus: list[str]) -> FGCLEP:
         text_config=text_config.to_dict(),
         projection=settings["projection"],
         signal=settings["signal"],
-        temperature=settings["temperature"],
-        bias=-math.log(max(settings["batch_size"] - 1, 1)) if bias is None else bias,
+        initial_temperature=settings["temperature"],
+        initial_bias=-math.log(max(settings["batch_size"] - 1, 1)) if bias is None else bias,
         max_temperature=settings["max_temperature"],
     )
     model = FGCLEP(config)

@@ -74,12 +74,14 @@ class ResNet1d(nn.Module):
             for position in range(depth):
                 layers.append(ResidualBlock(block, channels, width * 2**stage, 2 if stage and not position else 1))
                 channels = width * 2**stage * expansion
-        self.layers = nn.Sequential(*layers).to(memory_format=torch.channels_last)
+        # In torch 2.13 the backward pass of narrower networks corrupts memory in this layout.
+        self.layout = torch.channels_last if width >= 16 else torch.contiguous_format
+        self.layers = nn.Sequential(*layers).to(memory_format=self.layout)
         self.output_size = 2 * channels
 
     def forward(self, signals: Tensor) -> Tensor:
         """Map signals (batch, 12, samples) in mV to features (batch, ``output_size``)."""
-        x = self.layers(signals.unsqueeze(2).contiguous(memory_format=torch.channels_last))
+        x = self.layers(signals.unsqueeze(2).contiguous(memory_format=self.layout))
         return torch.cat([x.mean((2, 3)), x.amax((2, 3))], dim=1)
 
 

@@ -30,7 +30,7 @@ class FGCLEPConfig(PretrainedConfig):
         Dimensions of the shared space.
     signal
         ``sampling_rate`` (Hz), ``duration`` (s), ``highpass`` and ``lowpass`` (Hz) of the input.
-    temperature, bias, max_temperature
+    initial_temperature, initial_bias, max_temperature
         Initial scale t and offset b of the logit t * cosine + b, and the upper limit of t.
     """
 
@@ -42,8 +42,8 @@ class FGCLEPConfig(PretrainedConfig):
         text_config: dict | None = None,
         projection: int = 128,
         signal: dict | None = None,
-        temperature: float = 10.0,
-        bias: float = -5.0,
+        initial_temperature: float = 10.0,
+        initial_bias: float = -5.0,
         max_temperature: float = 100.0,
         **kwargs: object,
     ):
@@ -51,8 +51,8 @@ class FGCLEPConfig(PretrainedConfig):
         self.text_config = text_config or {"model_type": "bert"}
         self.projection = projection
         self.signal = signal or {"sampling_rate": 100, "duration": 10.0, "highpass": 0.5, "lowpass": 40.0}
-        self.temperature = temperature
-        self.bias = bias
+        self.initial_temperature = initial_temperature
+        self.initial_bias = initial_bias
         self.max_temperature = max_temperature
         super().__init__(**kwargs)
 
@@ -76,8 +76,8 @@ class FGCLEP(PreTrainedModel):
         self.text_encoder = AutoModel.from_config(text_config)
         self.ecg_projection = nn.Linear(int(self.ecg_encoder.output_size), config.projection)
         self.text_projection = nn.Linear(text_config.hidden_size, config.projection)
-        self.log_temperature = nn.Parameter(torch.tensor(math.log(config.temperature)))
-        self.bias = nn.Parameter(torch.tensor(float(config.bias)))
+        self.log_temperature = nn.Parameter(torch.tensor(math.log(config.initial_temperature)))
+        self.bias = nn.Parameter(torch.tensor(float(config.initial_bias)))
         self.tokenizer: PreTrainedTokenizerBase | None = None
         self.post_init()
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import torch
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer, BertConfig, PreTrainedTokenizerFast
 from transformers.configuration_utils import PretrainedConfig
@@ -12,18 +12,22 @@ from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 SPECIAL_TOKENS = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
 
 
-def train_tokenizer(corpus: Sequence[str], vocabulary_size: int, max_tokens: int) -> PreTrainedTokenizerFast:
-    """Train a lower-case WordPiece tokenizer on the corpus; the same corpus gives the same tokenizer."""
-    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    trainer = trainers.WordPieceTrainer(
-        vocab_size=vocabulary_size, special_tokens=list(SPECIAL_TOKENS.values()), show_progress=False
-    )
-    tokenizer.train_from_iterator(sorted(set(corpus)), trainer)
+def train_tokenizer(corpus: Sequence[str], max_tokens: int) -> PreTrainedTokenizerFast:
+    """Return a lower-case tokenizer that knows every word of the corpus and spells other words by characters.
+
+    A WordPiece model whose vocabulary is the corpus's words and all printable ASCII characters. It is written down
+    rather than trained, because the trainer of ``tokenizers`` gives another order on every run.
+    """
+    normalizer, splitter = normalizers.BertNormalizer(lowercase=True), pre_tokenizers.BertPreTokenizer()
+    words = {word for text in corpus for word, _ in splitter.pre_tokenize_str(normalizer.normalize_str(text))}
+    characters = [chr(code) for code in range(ord("!"), ord("~") + 1)]
+    pieces = characters + ["##" + character for character in characters] + sorted(words.difference(characters))
+    vocabulary = {piece: number for number, piece in enumerate([*SPECIAL_TOKENS.values(), *pieces])}
+    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
+    tokenizer.normalizer = normalizer
+    tokenizer.pre_tokenizer = splitter
     tokenizer.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]",
-        special_tokens=[(token, tokenizer.token_to_id(token)) for token in ("[CLS]", "[SEP]")],
+        single="[CLS] $A [SEP]", special_tokens=[(token, vocabulary[token]) for token in ("[CLS]", "[SEP]")]
     )
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=max_tokens, **SPECIAL_TOKENS)
 
@@ -37,13 +41,13 @@ def new_text_tower(settings: dict, corpus: Sequence[str]) -> tuple[PretrainedCon
         ``name`` is ``scratch`` or a Hugging Face name or folder; with ``scratch``, ``hidden_size``, ``layers`` and
         ``heads`` give the size. ``max_tokens`` is the longest text.
     corpus
-        Texts that a tokenizer from scratch is trained on.
+        Texts whose words a tokenizer from scratch knows.
     """
     if settings["name"] != "scratch":
         tokenizer = AutoTokenizer.from_pretrained(settings["name"], model_max_length=settings["max_tokens"])
         encoder = AutoModel.from_pretrained(settings["name"])
         return encoder.config, tokenizer, encoder
-    tokenizer = train_tokenizer(corpus, 2000, settings["max_tokens"])
+    tokenizer = train_tokenizer(corpus, settings["max_tokens"])
     config = BertConfig(
         vocab_size=len(tokenizer),
         hidden_size=settings["hidden_size"],

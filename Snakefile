@@ -1,0 +1,33 @@
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+
+configfile: "config.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/inputs.smk"
+include: "workflow/rules/simulate.smk"
+include: "workflow/rules/fetch.smk"
+include: "workflow/rules/shard.smk"
+include: "workflow/rules/measure.smk"
+include: "workflow/rules/reports.smk"
+include: "workflow/rules/recover.smk"
+include: "workflow/rules/similarity.smk"
+include: "workflow/rules/pretrain.smk"
+include: "workflow/rules/verify.smk"
+include: "workflow/rules/embed.smk"
+include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/report.smk"
+include: "workflow/rules/last_line.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        "results/report.html",
+        "results/evaluation/metrics.csv",
+        "results/quarantine.parquet",
+        "results/recovery/audit.parquet",
+        truth_of_the_pretraining_sources(),

@@ -1,0 +1,84 @@
+"""The whole road on a tiny config: from simulated raw ECGs to the report."""
+
+import csv
+
+import pyarrow.parquet as pq
+import pytest
+from fgclep.schemas import AUDIT, METRICS, QUARANTINE, TRUTH, read_table
+
+TINY = ("--cores", "2", "--configfile", "tests/config/tiny.yaml")
+TASKS = {"ptbxl_super", "ptbxl_sub", "ptbxl_form", "ptbxl_rhythm", "cpsc2018", "csn"}
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def run(checkout):
+    finished = checkout.snakemake(*TINY)
+    assert finished.returncode == 0, finished.stdout[-5000:]
+    return finished
+
+
+@pytest.fixture(scope="module")
+def results(run, checkout):
+    return checkout.folder / "results"
+
+
+def test_the_last_line_says_where_the_report_is(run, results):
+    assert run.stdout.splitlines()[-1] == f"The report is {results / 'report.html'}"
+
+
+def test_the_report_stands_alone(results):
+    html = (results / "report.html").read_text(encoding="utf-8")
+    assert html.lstrip().lower().startswith("<!doctype html>")
+    for task in TASKS:
+        assert task in html
+    assert 'src="http' not in html
+
+
+def test_metrics_cover_every_model_task_and_protocol(results):
+    with (results / "evaluation" / "metrics.csv").open(newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file)
+        rows = list(reader)
+    assert reader.fieldnames == METRICS.names
+    macro = {(row["model"], row["task"], row["protocol"]) for row in rows if row["class"] == "macro"}
+    probes = {(model, task, "linear_probe") for model in ("coarse", "fine", "random") for task in TASKS}
+    zero_shot = {(model, task, "zero_shot") for model in ("coarse", "fine") for task in TASKS}
+    assert probes | zero_shot <= macro
+
+
+def test_broken_records_are_in_the_quarantine_with_a_reason(results):
+    rows = read_table(results / "quarantine.parquet", QUARANTINE).to_pylist()
+    assert {row["source"] for row in rows} == {"mimic-iv-ecg", "ptb-xl", "cpsc2018", "csn"}
+    assert all(row["reason"] for row in rows)
+
+
+def test_no_record_is_lost(results):
+    for source in ("mimic-iv-ecg", "ptb-xl", "cpsc2018", "csn"):
+        listed = pq.read_metadata(results / "manifest" / f"{source}.parquet").num_rows
+        shards = sum(pq.read_metadata(path).num_rows for path in (results / "shards" / source).glob("*.parquet"))
+        dropped = sum(
+            pq.read_metadata(path).num_rows
+            for stage in ("fetch", "shards")
+            for path in (results / "quarantine" / source).glob(f"{stage}-*.parquet")
+        )
+        assert listed == shards + dropped, source
+
+
+def test_audit_and_truth_are_there(results):
+    assert read_table(results / "recovery" / "audit.parquet", AUDIT).num_rows > 0
+    sources = read_table(results / "simulation" / "truth.parquet", TRUTH)["source"].unique().to_pylist()
+    assert sorted(sources) == ["cpsc2018", "csn", "mimic-iv-ecg", "ptb-xl"]
+
+
+def test_models_are_in_hugging_face_format(results):
+    for name in ("coarse", "fine"):
+        files = {path.name for path in (results / "models" / name).iterdir()}
+        assert {"config.json", "model.safetensors", "tokenizer.json", "training.csv"} <= files
+
+
+def test_a_second_run_has_nothing_to_do(run, checkout, results):
+    again = checkout.snakemake(*TINY)
+    assert again.returncode == 0, again.stdout
+    assert "Nothing to be done" in again.stdout
+    assert again.stdout.splitlines()[-1] == f"The report is {results / 'report.html'}"

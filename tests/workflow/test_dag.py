@@ -1,0 +1,212 @@
+"""What Snakemake plans, and what a change makes it run again."""
+
+import re
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+DEFAULT_PLAN = {
+    "simulate_physionet": 4,
+    "merge_truth": 1,
+    "fetch_metadata": 4,
+    "build_manifest": 4,
+    "fetch_records": 9,
+    "build_shards": 9,
+    "collect_quarantine": 1,
+    "measure_waveforms": 1,
+    "parse_reports": 1,
+    "recover_features": 1,
+    "build_similarity": 1,
+    "pretrain": 4,
+    "score_candidates": 2,
+    "verify_features": 1,
+    "embed_ecgs": 9,
+    "evaluate_zero_shot": 12,
+    "evaluate_linear_probe": 18,
+    "collect_metrics": 1,
+    "render_report": 1,
+    "all": 1,
+}
+PROBES_AND_REPORT = {"evaluate_zero_shot": 12, "evaluate_linear_probe": 18, "collect_metrics": 1, "render_report": 1}
+
+
+@contextmanager
+def edited(path: Path, text: str) -> Iterator[None]:
+    """Append text to a file, and take it away again."""
+    before = path.read_bytes()
+    path.write_bytes(before + text.encode())
+    try:
+        yield
+    finally:
+        path.write_bytes(before)
+
+
+def test_the_default_runs_every_rule_from_the_simulation_to_the_report(checkout):
+    assert checkout.plan() == DEFAULT_PLAN
+
+
+def test_every_stage_understands_the_command_line_of_its_rule(checkout):
+    printed = checkout.snakemake("--dry-run", "--printshellcmds").stdout
+    commands = [shlex.split(line) for line in re.findall(r"Shell command: (python -m fgclep\.stages\..*)", printed)]
+    stages = {command[2] for command in commands}
+    assert stages == {f"fgclep.stages.{rule}" for rule in DEFAULT_PLAN if rule != "all"}
+    for command in commands:
+        arguments = import_module(command[2]).arguments().parse_args(command[3:])
+        assert arguments.log is not None
+
+
+def test_the_real_overlay_simulates_only_the_pretraining_source(checkout):
+    plan = checkout.plan("--configfile", "workflow/config/real.yaml")
+    assert plan["simulate_physionet"] == 1
+    assert plan["fetch_records"] == plan["build_shards"] == 4 + 8 + 4 + 16
+
+
+def test_the_paper_overlay_is_planned_without_any_download(checkout):
+    plan = checkout.plan("--configfile", "workflow/config/paper.yaml")
+    assert "simulate_physionet" not in plan
+    assert "merge_truth" not in plan
+    assert plan["fetch_records"] == plan["build_shards"] == 200 + 8 + 4 + 16
+    assert not (checkout.folder / "resources" / "physionet").exists()
+
+
+def test_without_the_coarse_check_no_fold_is_trained(checkout, tmp_path):
+    overlay = tmp_path / "overlay.yaml"
+    overlay.write_text("verification:\n  coarse: false\n")
+    plan = checkout.plan("--configfile", str(overlay))
+    assert plan["pretrain"] == 2
+    assert "score_candidates" not in plan
+
+
+def test_tasks_that_are_left_out_need_no_source(checkout, tmp_path):
+    overlay = tmp_path / "overlay.yaml"
+    overlay.write_text("evaluation:\n  tasks: [csn]\n")
+    plan = checkout.plan("--configfile", str(overlay))
+    assert plan["fetch_metadata"] == 2  # MIMIC-IV-ECG and CSN
+    assert plan["evaluate_zero_shot"] == 2
+
+
+@pytest.mark.parametrize(
+    ("overlay", "message"),
+    [
+        (
+            "evaluation:\n  bootstraps: 50\n",
+            "config: evaluation.bootstraps is not a known key; did you mean evaluation.bootstrap? Write\n\n"
+            "    evaluation:\n      bootstrap: 50\n",
+        ),
+        (
+            "evaluation:\n  tasks: [ptbxl]\n",
+            "config: evaluation.tasks names ptbxl, and there is no resources/tasks/ptbxl",
+        ),
+        (
+            "data:\n  sources:\n    csn:\n      role: pretrain\n",
+            "config: the task csn needs csn for evaluation. Write\n",
+        ),
+    ],
+)
+def test_a_mistake_in_the_config_gets_one_clear_message(checkout, tmp_path, overlay, message):
+    path = tmp_path / "overlay.yaml"
+    path.write_text(overlay)
+    run = checkout.snakemake("--dry-run", "--configfile", str(path))
+    assert run.returncode != 0
+    assert message in run.stdout
+    assert "Traceback" not in run.stdout
+
+
+class TestReruns:
+    """All is done; then one thing changes."""
+
+    @pytest.fixture(scope="class")
+    def done(self, checkout):
+        checkout.pretend_all_is_done()
+        assert checkout.plan() == {}
+        return checkout
+
+    @pytest.mark.parametrize(
+        ("overlay", "expected"),
+        [
+            ("report: {strips: 2}", {"render_report": 1}),
+            ("data: {transfer: {parallel: 1}}", {"render_report": 1}),  # which shows the settings
+            ("evaluation: {bootstrap: 50}", PROBES_AND_REPORT),
+            (
+                "pretraining: {fine_epochs: 9}",
+                {
+                    "pretrain": 1,
+                    "embed_ecgs": 3,
+                    "evaluate_zero_shot": 6,
+                    "evaluate_linear_probe": 6,
+                    "collect_metrics": 1,
+                    "render_report": 1,
+                },
+            ),
+            (
+                "simulation: {records: {cpsc2018: 90}}",
+                {
+                    "simulate_physionet": 1,
+                    "merge_truth": 1,
+                    "fetch_metadata": 1,
+                    "build_manifest": 1,
+                    "fetch_records": 1,
+                    "build_shards": 1,
+                    "collect_quarantine": 1,
+                    "embed_ecgs": 3,
+                    "evaluate_zero_shot": 2,
+                    "evaluate_linear_probe": 3,
+                    "collect_metrics": 1,
+                    "render_report": 1,
+                },
+            ),
+            (
+                "similarity: {related: 0.4}",
+                {
+                    "build_similarity": 1,
+                    "pretrain": 4,
+                    "score_candidates": 2,
+                    "verify_features": 1,
+                    "embed_ecgs": 6,
+                    "evaluate_zero_shot": 12,
+                    "evaluate_linear_probe": 12,
+                    "collect_metrics": 1,
+                    "render_report": 1,
+                },
+            ),
+        ],
+    )
+    def test_a_changed_setting_reruns_what_depends_on_it(self, done, tmp_path, overlay, expected):
+        path = tmp_path / "overlay.yaml"
+        path.write_text(overlay)
+        assert done.plan("--configfile", str(path)) == {**expected, "all": 1}
+
+    def test_the_real_mirror_reuses_the_models(self, done):
+        plan = done.plan("--configfile", "tests/config/real-mirror.yaml")
+        assert plan == {
+            "fetch_metadata": 3,
+            "build_manifest": 3,
+            "fetch_records": 5,
+            "build_shards": 5,
+            "merge_truth": 1,
+            "collect_quarantine": 1,
+            "embed_ecgs": 9,
+            **PROBES_AND_REPORT,
+            "all": 1,
+        }
+
+    def test_changed_code_reruns_its_rule_and_a_comment_does_not(self, done):
+        stage = done.folder / "workflow" / "fgclep" / "stages" / "collect_metrics.py"
+        with edited(stage, "\n# a remark\n"):
+            assert done.plan() == {}
+        with edited(stage, "\nCHANGED = True\n"):
+            assert done.plan() == {"collect_metrics": 1, "render_report": 1, "all": 1}
+
+    def test_a_changed_task_reruns_its_evaluation(self, done):
+        with edited(done.folder / "resources" / "tasks" / "csn.yaml", "\n# another text\n"):
+            assert done.plan() == {
+                "evaluate_zero_shot": 2,
+                "evaluate_linear_probe": 3,
+                "collect_metrics": 1,
+                "render_report": 1,
+                "all": 1,
+            }

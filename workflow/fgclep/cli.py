@@ -1,0 +1,82 @@
+"""The command ``fgclep``: use a trained model, and judge what the workflow made."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from fgclep.stage import UserError
+
+MODEL = "results/models/fine"
+
+
+def predict(args: argparse.Namespace) -> None:
+    """Print the probability of every prompt for every record."""
+    if not (Path(args.model) / "config.json").exists():
+        raise UserError(f"{args.model} holds no model; run `snakemake --cores all` first, or give --model FOLDER")
+    from fgclep.models.fgclep import FGCLEP
+    from fgclep.wfdb_reader import read_record
+
+    model = FGCLEP.from_pretrained(args.model)
+    width = max(len(prompt) for prompt in args.prompt)
+    for name in args.records:
+        path = Path(name).with_suffix("") if Path(name).suffix in {".hea", ".dat", ".mat"} else Path(name)
+        try:
+            record = read_record(path)
+            probabilities = model.predict(record.millivolts(), record.sampling_rate, args.prompt)
+        except ValueError as error:
+            raise UserError(f"{name}: {error}") from error
+        if args.json:
+            found = {prompt: round(float(p), 4) for prompt, p in zip(args.prompt, probabilities, strict=True)}
+            print(json.dumps({"record": str(path), "probabilities": found}))
+            continue
+        print(path)
+        for prompt, probability in zip(args.prompt, probabilities, strict=True):
+            print(f"  {prompt:<{width}}  {probability:.3f}")
+    print("For research only: not a medical device, not for diagnosis.", file=sys.stderr)
+
+
+def score_recovery(args: argparse.Namespace) -> None:
+    """Print precision and recall of the accepted and of all proposed features against the simulator's truth."""
+    from fgclep.recovery.score import print_recovery_scores
+
+    for path in (args.audit, args.truth):
+        if not Path(path).exists():
+            raise UserError(f"{path} does not exist; run `snakemake --cores all {path}` on a simulated source first")
+    print_recovery_scores(args.audit, args.truth)
+
+
+def arguments() -> argparse.ArgumentParser:
+    """Command line of ``fgclep``."""
+    parser = argparse.ArgumentParser(prog="fgclep", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    command = commands.add_parser("predict", help="probabilities of findings for WFDB records", description=predict.__doc__)
+    command.add_argument("records", nargs="+", metavar="RECORD", help="path of a WFDB record, with or without extension")
+    command.add_argument("--prompt", action="append", required=True, help="a finding in words; may be given many times")
+    command.add_argument("--model", default=MODEL, help="folder or Hugging Face name of a model (default: %(default)s)")
+    command.add_argument("--json", action="store_true", help="one JSON object per record")
+    command.set_defaults(run=predict)
+
+    command = commands.add_parser(
+        "score-recovery", help="recovered features against the simulator's truth", description=score_recovery.__doc__
+    )
+    command.add_argument("--audit", default="results/recovery/audit.parquet")
+    command.add_argument("--truth", default="results/simulation/truth.parquet")
+    command.set_defaults(run=score_recovery)
+    return parser
+
+
+def main(arguments_: Sequence[str] | None = None) -> None:
+    """Run a command; an error meant for the user is one line and status 1."""
+    args = arguments().parse_args(arguments_)
+    try:
+        args.run(args)
+    except (UserError, FileNotFoundError) as error:
+        print(f"fgclep: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,45 @@
+"""Zero-shot and linear-probe evaluation."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+
+from fgclep.config.section import Section
+
+
+class EvaluationSection(Section):
+    """Zero-shot and linear-probe evaluation."""
+
+    tasks: list[str] = Field(
+        ["ptbxl_super", "ptbxl_sub", "ptbxl_form", "ptbxl_rhythm", "cpsc2018", "csn"],
+        min_length=1,
+        description="Tasks to evaluate on; each is a file in resources/tasks.",
+    )
+    zero_shot_split: Literal["test", "all"] = Field(
+        "test",
+        description="Records scored without training. test: the published test split. all: every record, for small "
+        "collections that no model was trained on.",
+    )
+    fractions: list[Annotated[float, Field(gt=0, le=1)]] = Field(
+        [0.01, 0.1, 1.0], min_length=1, description="Shares of the training records for the linear probe, above 0 to 1."
+    )
+    seeds: int = Field(1, ge=1, description="Random draws of the training records for fractions below 1.")
+    regularization: list[Annotated[float, Field(gt=0)]] = Field(
+        [0.01, 0.1, 1.0, 10.0],
+        min_length=1,
+        description="Inverse strengths C of the L2 penalty of the probe; the best on the validation split is taken.",
+    )
+    bootstrap: int = Field(
+        1000, ge=0, description="Resamples of the test patients for the 95 % confidence intervals; 0: no intervals."
+    )
+    min_positives: int = Field(
+        10, ge=1, description="Positive test records that a class needs to count in the average macro_supported."
+    )
+    batch_size: int = Field(256, ge=1, description="Records or prompts handled at once; changes speed and memory only.")
+
+    @field_validator("tasks")
+    @classmethod
+    def _each_task_once(cls, tasks: list[str]) -> list[str]:
+        if twice := sorted({task for task in tasks if tasks.count(task) > 1}):
+            raise ValueError(f"{', '.join(twice)} is given more than once")
+        return tasks

@@ -1,0 +1,33 @@
+"""The simulated databases."""
+
+from typing import Annotated, Any
+
+from pydantic import Field, field_validator
+
+from fgclep.config.data import SourceKey
+from fgclep.config.section import Section, over_defaults
+
+DEFAULT_RECORDS: Any = {"mimic-iv-ecg": 8000, "ptb-xl": 1500, "cpsc2018": 700, "csn": 1500}
+
+
+class SimulationSection(Section):
+    """Databases simulated in their native layout; used by sources whose base is results/simulation/files."""
+
+    records: dict[SourceKey, Annotated[int, Field(ge=20)]] = Field(
+        DEFAULT_RECORDS, description="Recordings per database; at least 20."
+    )
+    broken_records: int = Field(
+        3,
+        ge=0,
+        le=10,
+        description="Recordings per database that are damaged on purpose, to be found in the quarantine.",
+    )
+    feature_mention_rate: float = Field(
+        0.45, ge=0, le=1, description="Share of the true waveform features that a simulated report mentions, 0 to 1."
+    )
+    workers: int = Field(2, ge=1, description="Processes that simulate at the same time; the result is the same.")
+
+    @field_validator("records", mode="before")
+    @classmethod
+    def _complete(cls, given: Any) -> Any:
+        return over_defaults(DEFAULT_RECORDS, given)

@@ -1,0 +1,35 @@
+"""The filter against hallucinated features."""
+
+from pydantic import Field
+
+from fgclep.config.section import Section
+
+
+class VerificationSection(Section):
+    """Checks that every recovered feature must pass before the fine stage trains on it."""
+
+    folds: int = Field(
+        2,
+        ge=2,
+        le=10,
+        description="Parts of the patients for cross-fitting: a record is judged by a coarse model that was not "
+        "trained on its part. Each costs one coarse training.",
+    )
+    min_votes: int = Field(1, ge=1, description="Answers of the language model that must name the feature.")
+    measurement: bool = Field(True, description="Drop features that the measured intervals or amplitudes refute.")
+    contradiction: bool = Field(True, description="Drop features that another statement of the report excludes.")
+    coarse: bool = Field(True, description="Drop features that the coarse model does not see in this ECG.")
+    target_fdr: float = Field(
+        0.1,
+        gt=0,
+        lt=1,
+        description="Share of false features tolerated among those that the coarse model lets pass, 0 to 1; its "
+        "threshold per feature is calibrated to it.",
+    )
+    threshold: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="Fixed probability that the coarse model must give to every feature, 0 to 1, in place of "
+        "target_fdr; the published method has 0.95.",
+    )

@@ -1,0 +1,93 @@
+"""A digest of a stage's own source, by which Snakemake sees that the code behind a rule has changed."""
+
+import ast
+import hashlib
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parent
+
+
+def source_digest(module: str, package: Path = PACKAGE) -> str:
+    """Hash the code of a module and of every module of its package that it imports, directly or not.
+
+    Comments, docstrings and layout do not count. An ``__init__`` counts where something is imported from the package
+    by name (``from fgclep import FGCLEP``), and not merely because a module below it is imported: keep it free of code
+    that others rely on. Imports within functions count; names built at run time are not seen.
+
+    Parameters
+    ----------
+    module
+        Dotted name, such as ``fgclep.stages.pretrain``.
+    package
+        Folder of the top-level package.
+
+    Returns
+    -------
+    str
+        12 hexadecimal digits.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        If ``module``, or a module of the package that it imports, does not exist.
+
+    Examples
+    --------
+    >>> len(source_digest("fgclep.digest"))
+    12
+    """
+    seen: dict[str, str] = {}
+    waiting = [module]
+    while waiting:
+        name = waiting.pop()
+        if name in seen:
+            continue
+        file = _file(name, package)
+        if file is None:
+            raise ModuleNotFoundError(f"there is no module {name} in {package}", name=name)
+        stat = file.stat()
+        code, imported = _parse(file, name, package, stat.st_mtime_ns, stat.st_size)
+        seen[name] = code
+        waiting += imported
+    return hashlib.sha256(repr(sorted(seen.items())).encode()).hexdigest()[:12]
+
+
+def _file(module: str, package: Path) -> Path | None:
+    top, *below = module.split(".")
+    if top != package.name:
+        return None
+    path = package.joinpath(*below)
+    candidates = (path / "__init__.py", path.with_suffix(".py")) if below else (path / "__init__.py",)
+    return next((candidate for candidate in candidates if candidate.is_file()), None)
+
+
+@cache
+def _parse(file: Path, module: str, package: Path, changed: int, size: int) -> tuple[str, tuple[str, ...]]:
+    """Return the bare code of a module and what it imports; ``changed`` and ``size`` tell the cache of an edit."""
+    tree = ast.parse(file.read_text(encoding="utf-8"), filename=str(file))
+    imported = tuple(sorted(set(_imports(tree, module, file.name == "__init__.py", package))))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            if ast.get_docstring(node, clean=False) is not None:
+                node.body = node.body[1:]
+    # unparsed rather than dumped: the text is the same in every version of Python
+    return ast.unparse(tree), imported
+
+
+def _imports(tree: ast.Module, module: str, is_package: bool, package: Path) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name.split(".")[0] == package.name)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                parts = module.split(".")
+                base = ".".join(parts[: len(parts) - node.level + is_package] + ([base] if base else []))
+            if base.split(".")[0] != package.name:
+                continue
+            modules = [f"{base}.{alias.name}" for alias in node.names if _file(f"{base}.{alias.name}", package)]
+            yield from modules
+            if len(modules) < len(node.names):
+                yield base

@@ -1,0 +1,1 @@
+"""Tasks, metrics, zero-shot and linear-probe evaluation."""

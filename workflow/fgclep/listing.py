@@ -1,0 +1,91 @@
+"""PhysioNet's lists of files (``SHA256SUMS.txt``) and of records (``RECORDS``)."""
+
+import re
+from collections.abc import Container, Iterator
+from pathlib import Path, PurePosixPath
+
+from fgclep.stage import UserError
+
+CHECKSUMS = "SHA256SUMS.txt"
+RECORDS = "RECORDS"
+_LINE = re.compile(r"([0-9a-fA-F]{64}) [ *]?(.+)")
+_SIGNAL_SUFFIXES = (".dat", ".mat")
+
+
+def safe_path(path: str) -> str:
+    """Return ``path`` if it is a plain relative path below the database's folder.
+
+    Raises ``ValueError`` for absolute paths, ``..``, empty parts, backslashes and control characters: lists come from
+    elsewhere and must not lead out of the folder.
+    """
+    parts = path.split("/")
+    if not path.isprintable() or "\\" in path or ":" in parts[0] or any(part in {"", ".", ".."} for part in parts):
+        raise ValueError(f"{path!r} is not a plain relative path")
+    return path
+
+
+def iterate_checksums(path: Path) -> Iterator[tuple[str, str]]:
+    """Yield (relative path, sha256 in lower case) from a ``SHA256SUMS.txt``.
+
+    Raises ``UserError`` with file and line number for a line that is none, or a path that leads out of the folder.
+    """
+    with path.open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines, start=1):
+            text = line.rstrip("\r\n")
+            if not text:
+                continue
+            match = _LINE.fullmatch(text)
+            if match is None:
+                raise UserError(f"{path}, line {number}: {text[:100]!r} is not '<sha256> <path>'; fetch the file again")
+            try:
+                yield safe_path(match[2].removeprefix("./")), match[1].lower()
+            except ValueError as error:
+                raise UserError(f"{path}, line {number}: {error}; do not use this source") from None
+
+
+def read_checksums(path: Path, wanted: Container[str]) -> dict[str, str]:
+    """Return the checksums of the ``wanted`` paths; the list of MIMIC-IV-ECG has 1.6 million lines."""
+    return {name: checksum for name, checksum in iterate_checksums(path) if name in wanted}
+
+
+def listed_records(metadata: Path, folder: str) -> tuple[set[str], dict[str, str]]:
+    """Return the records of a database and those that are listed but incomplete.
+
+    A record counts if ``SHA256SUMS.txt`` has its header and a signal file. ``RECORDS`` lists records in some databases
+    and folders in others, so it is only consulted for records that the checksums do not know.
+
+    Parameters
+    ----------
+    metadata
+        Folder with ``SHA256SUMS.txt`` and ``RECORDS``.
+    folder
+        Only records below this folder of the database.
+
+    Returns
+    -------
+    records
+        Paths without extension.
+    incomplete
+        Path without extension -> what is missing.
+    """
+    headers, signals = set(), set()
+    for name, _ in iterate_checksums(metadata / CHECKSUMS):
+        if name.startswith(f"{folder}/"):
+            stem, dot, suffix = name.rpartition(".")
+            if dot + suffix == ".hea":
+                headers.add(stem)
+            elif dot + suffix in _SIGNAL_SUFFIXES:
+                signals.add(stem)
+    incomplete = {stem: f"{CHECKSUMS} lists no signal file ({' or '.join(_SIGNAL_SUFFIXES)})" for stem in headers - signals}
+    incomplete |= {stem: f"{CHECKSUMS} lists no header (.hea)" for stem in signals - headers}
+    folders = {str(parent) for stem in headers | signals for parent in PurePosixPath(stem).parents}
+    for line in (metadata / RECORDS).read_text(encoding="utf-8").splitlines():
+        entry = line.strip().removesuffix(".hea")
+        if entry.startswith(f"{folder}/") and not entry.endswith("/") and entry not in headers | folders:
+            incomplete.setdefault(entry, f"{RECORDS} lists it, {CHECKSUMS} does not")
+    return headers & signals, incomplete
+
+
+def record_files(path: str, checksums: dict[str, str]) -> list[str]:
+    """Files of the record at ``path`` (without extension): its header, then its signals."""
+    return [path + suffix for suffix in (".hea", *_SIGNAL_SUFFIXES) if path + suffix in checksums]

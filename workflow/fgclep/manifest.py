@@ -1,0 +1,64 @@
+"""The manifest of a database: which of its records can be fetched, and why the others cannot."""
+
+from pathlib import Path
+
+import polars as pl
+
+from fgclep.folds import stable_bucket
+from fgclep.listing import CHECKSUMS, listed_records
+from fgclep.sources.source import Source
+
+
+def build_manifest(source: Source, metadata: Path, chunks: int) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Compare a database's tables with its list of files.
+
+    Parameters
+    ----------
+    source
+        The database.
+    metadata
+        Folder with its metadata.
+    chunks
+        Number of chunks; a record's chunk is a hash of its id, so that a new record moves no other.
+
+    Returns
+    -------
+    manifest
+        Columns of ``schemas.MANIFEST``, by record id.
+    quarantine
+        Columns ``source``, ``record_id``, ``stage``, ``reason``, by record id: records in the tables without files,
+        files that no table knows, and records given twice.
+    """
+    listed, incomplete = listed_records(metadata, source.folder)
+    rows = source.records(metadata, listed)
+    known = set(rows["path"])
+    twice = set(rows.filter(pl.col("record_id").is_duplicated())["record_id"])
+    reasons: dict[str, str] = {}
+    for path, problem in incomplete.items():
+        reasons[source.record_id(path)] = problem
+    for path in listed - known:
+        reasons[source.record_id(path)] = f"{path} is in {CHECKSUMS}, but not in {source.tables[0]}"
+    for name, path in rows.select("record_id", "path").iter_rows():
+        if path not in listed:
+            reasons.setdefault(name, f"{path} is in {source.tables[0]}, but not in {CHECKSUMS}")
+    reasons |= {name: "the record id is given twice" for name in twice}
+
+    usable = rows.filter(~pl.col("record_id").is_in(list(reasons))).sort("record_id")
+    manifest = usable.select(
+        pl.lit(source.key).alias("source"),
+        "record_id",
+        "patient_id",
+        "path",
+        pl.Series("chunk", [stable_bucket(name, chunks) for name in usable["record_id"]], dtype=pl.Int32),
+        *("split", "age", "sex", "report", "codes"),
+    )
+    quarantine = pl.DataFrame(
+        {
+            "source": [source.key] * len(reasons),
+            "record_id": sorted(reasons),
+            "stage": ["build_manifest"] * len(reasons),
+            "reason": [reasons[name] for name in sorted(reasons)],
+        },
+        schema={name: pl.String for name in ("source", "record_id", "stage", "reason")},
+    )
+    return manifest, quarantine

@@ -1,0 +1,1 @@
+"""Recovery of the waveform features that reports leave out."""

@@ -1,0 +1,249 @@
+"""Judging the candidates of many records: what is known of each record, its candidates, and the audit of decisions."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from fgclep.schemas import AUDIT
+from fgclep.verification import (
+    ACCEPTING,
+    REASONS,
+    REFUTED,
+    SUPPORTED,
+    UNTESTABLE,
+    VERDICTS,
+    ScoreHistograms,
+    TextFindings,
+    decide,
+    first_given,
+    over_reports,
+    pair_candidates,
+)
+
+CHUNK = 20_000  # records judged at once
+
+
+@dataclass(frozen=True)
+class Records:
+    """Records with what is known of each.
+
+    Parameters
+    ----------
+    keys
+        Columns source and record_id.
+    text_ids
+        List column: the texts of the report.
+    train
+        bool of shape (records,): calibration uses these records only.
+    verdicts
+        int8 of shape (records, features): the measurement's verdict.
+    fold
+        int64 of shape (records,): whose model scored the record; any number where it has no score.
+    scores
+        float32 of shape (records, features): logits of the coarse model; NaN: none.
+    """
+
+    keys: pa.Table
+    text_ids: pa.ListArray
+    train: np.ndarray
+    verdicts: np.ndarray
+    fold: np.ndarray
+    scores: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.train)
+
+
+@dataclass(frozen=True)
+class Proposals:
+    """Candidates by text.
+
+    Parameters
+    ----------
+    table
+        Rows of ``schemas.CANDIDATES`` that name a feature, sorted by text.
+    feature
+        Place of each row's feature in the vocabulary.
+    first, count
+        For each text the first of its rows, and how many it has.
+    """
+
+    table: pa.Table
+    feature: np.ndarray
+    votes: np.ndarray
+    first: np.ndarray
+    count: np.ndarray
+
+
+def proposals(candidates: pa.Table, features: Mapping[str, int], texts: int) -> Proposals:
+    """Sort the candidates that name a feature by text and by the vocabulary's order.
+
+    Raises
+    ------
+    ValueError
+        If a candidate names a feature that the vocabulary does not have.
+    """
+    table = candidates.filter(pc.is_valid(candidates["feature"]))
+    named = table["feature"].to_pylist()
+    if unknown := sorted(set(named) - set(features)):
+        raise ValueError(
+            f"the features {unknown} are not in the vocabulary, so the candidates are from another version"
+        )
+    feature = np.array([features[name] for name in named], dtype=np.int64)
+    text = table["text_id"].to_numpy().astype(np.int64)
+    order = np.lexsort((feature, text))
+    count = np.bincount(text, minlength=texts)
+    first = np.cumsum(count) - count
+    votes = table["votes"].to_numpy().astype(np.int64)[order]
+    return Proposals(table.take(pa.array(order)), feature[order], votes, first, count)
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Candidates of a chunk of records that are to be judged, with the outcome of every check, one entry per pair.
+
+    ``record`` is the place among all records, ``candidate`` the row of the proposals, ``excluded_by`` the entry of
+    ``TextFindings.findings``.
+    """
+
+    record: np.ndarray
+    candidate: np.ndarray
+    feature: np.ndarray
+    votes: np.ndarray
+    verdict: np.ndarray
+    excluded_by: np.ndarray
+    score: np.ndarray
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """The pairs of a chunk, and bool of shape (records, features): the record is known not to have the feature."""
+
+    start: int
+    pairs: Pairs
+    incompatible: np.ndarray
+
+
+def chunks(records: Records, texts: TextFindings, candidates: Proposals, size: int = CHUNK) -> Iterator[Chunk]:
+    """Yield the pairs of ``size`` records at a time.
+
+    A feature that the report states already is no candidate: there is nothing to recover.
+    """
+    for start in range(0, len(records), size):
+        rows = slice(start, min(start + size, len(records)))
+        ids = [np.asarray(values, dtype=np.int64) for values in records.text_ids[rows].to_pylist()]
+        stated = over_reports(ids, texts.stated, np.logical_or)
+        excluded_by = over_reports(ids, texts.excluded_by, first_given)
+        verdict = records.verdicts[rows]
+        excluded = over_reports(ids, texts.diagnosis_excludes, np.logical_or)
+        incompatible = ((excluded & (verdict != SUPPORTED)) | (verdict == REFUTED)) & ~stated
+
+        report, candidate = pair_candidates(ids, candidates.first, candidates.count)
+        feature = candidates.feature[candidate]
+        new = ~stated[report, feature]
+        report, candidate, feature = report[new], candidate[new], feature[new]
+        pairs = Pairs(
+            record=report + start,
+            candidate=candidate,
+            feature=feature,
+            votes=candidates.votes[candidate],
+            verdict=verdict[report, feature],
+            excluded_by=excluded_by[report, feature],
+            score=records.scores[rows][report, feature],
+        )
+        yield Chunk(start, pairs, incompatible)
+
+
+def thresholds(
+    records: Records,
+    texts: TextFindings,
+    candidates: Proposals,
+    settings: Mapping[str, Any],
+) -> np.ndarray:
+    """Return the coarse model's threshold (logit) per fold and feature, float32 of shape (folds, features).
+
+    A fixed probability (``settings["threshold"]``) is the same for all. Otherwise each is calibrated on the training
+    records of its fold: the candidates that the other checks leave open against the records that are known not to have
+    the feature, because their report excludes it or the measurement refutes it.
+    """
+    shape = (settings["folds"], texts.stated.shape[1])
+    fixed = settings["threshold"]
+    if fixed is not None:
+        with np.errstate(divide="ignore"):
+            return np.full(shape, np.log(fixed) - np.log1p(-fixed), dtype=np.float32)
+    counts = ScoreHistograms(*shape)
+    for chunk in chunks(records, texts, candidates):
+        pairs = chunk.pairs
+        is_open = (pairs.votes >= settings["min_votes"]) & (pairs.excluded_by == 0) & (pairs.verdict == UNTESTABLE)
+        is_open &= records.train[pairs.record]
+        # several statements of a report may propose the same feature
+        once = np.unique(pairs.record[is_open] * shape[1] + pairs.feature[is_open])
+        record, feature = np.divmod(once, shape[1])
+        counts.add(counts.candidates, records.fold[record], feature, records.scores[record, feature])
+        row, feature = np.nonzero(chunk.incompatible)
+        record = row + chunk.start
+        known = records.train[record]
+        record, feature = record[known], feature[known]
+        counts.add(counts.negatives, records.fold[record], feature, records.scores[record, feature])
+    return counts.thresholds(settings["target_fdr"])
+
+
+def judge(
+    pairs: Pairs,
+    records: Records,
+    texts: TextFindings,
+    candidates: Proposals,
+    limits: np.ndarray,
+    settings: Mapping[str, Any],
+) -> tuple[pa.Table, np.ndarray]:
+    """Return the audit (schema ``AUDIT``) of some pairs, and whether each is accepted.
+
+    ``limits`` are the thresholds per fold and feature.
+    """
+    threshold = np.where(np.isnan(pairs.score), np.nan, limits[records.fold[pairs.record], pairs.feature])
+    reason = decide(pairs.votes, pairs.verdict, pairs.excluded_by > 0, pairs.score, threshold, settings)
+    keys = records.keys.take(pa.array(pairs.record))
+    proposed = candidates.table.take(pa.array(pairs.candidate))
+    verdict_names = pa.array([VERDICTS[code] for code in sorted(VERDICTS)])
+    audit = pa.Table.from_arrays(
+        [
+            keys["source"],
+            keys["record_id"],
+            proposed["statement"],
+            proposed["feature"],
+            proposed["votes"],
+            verdict_names.take(pa.array(pairs.verdict.astype(np.int64) - min(VERDICTS))),
+            pa.array(texts.findings, type=pa.string()).take(pa.array(pairs.excluded_by)),
+            pa.array(pairs.score, type=pa.float32(), from_pandas=True),
+            pa.array(threshold.astype(np.float32), from_pandas=True),
+            pa.array(ACCEPTING[reason]),
+            pa.array(REASONS).take(pa.array(reason)),
+            proposed["backend"],
+            proposed["model_digest"],
+            proposed["prompt_hash"],
+        ],
+        names=AUDIT.names,
+    ).cast(AUDIT)
+    return audit, ACCEPTING[reason]
+
+
+def add_accepted(text_ids: list[list[int]], record: np.ndarray, feature: np.ndarray, feature_texts: list[int]) -> None:
+    """Append the texts of accepted features to their records' text ids, in the vocabulary's order, each once.
+
+    Parameters
+    ----------
+    text_ids
+        Text ids per record; extended in place.
+    record, feature
+        Places of the accepted pairs' records and features.
+    feature_texts
+        Text id of every feature.
+    """
+    pairs = sorted(set(zip(record.tolist(), feature.tolist(), strict=True)))
+    for place, number in pairs:
+        if feature_texts[number] not in text_ids[place]:
+            text_ids[place].append(feature_texts[number])

@@ -1,0 +1,51 @@
+"""What a source of candidate features must be able to do."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from fgclep.statements import Statement
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One feature that a backend proposes for a statement, or one answer that is no feature.
+
+    Parameters
+    ----------
+    answer
+        As the backend wrote it.
+    feature
+        Id in the vocabulary; ``None`` if the answer is no feature of it, see ``reason``.
+    votes, samples
+        In how many of how many answers the feature was named.
+    reason
+        Empty, or why this is no candidate.
+    """
+
+    answer: str
+    feature: str | None
+    votes: int
+    samples: int
+    reason: str = ""
+
+
+class Backend(Protocol):
+    """A source of candidate features.
+
+    ``name``, ``model_digest`` and ``prompt_hash`` go into the audit, to tell later what proposed a feature.
+    """
+
+    @property
+    def name(self) -> str:
+        """The config's name of the backend."""
+
+    @property
+    def model_digest(self) -> str:
+        """Digest of the model, or of the knowledge, behind the answers."""
+
+    @property
+    def prompt_hash(self) -> str:
+        """Digest of what is asked, the statement left out; empty if nothing is asked."""
+
+    def propose(self, statement: Statement) -> list[Candidate]:
+        """Return the features that ECGs with this statement are likely to show. Must be safe to call from threads."""

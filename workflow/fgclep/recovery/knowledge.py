@@ -1,0 +1,30 @@
+"""Candidates from the vocabulary's own table of diagnoses and their features: needs no server."""
+
+import hashlib
+import json
+
+from fgclep.recovery.backend import Candidate
+from fgclep.statements import Statement
+from fgclep.vocabulary import Vocabulary
+
+
+class KnowledgeBackend:
+    """Propose the typical and the alternative features of every diagnosis that a statement makes.
+
+    Alternatives exclude each other in part (a supraventricular tachycardia has rates above 100 or above 150), so there
+    is something to filter, as with a language model.
+    """
+
+    name = "knowledge"
+    prompt_hash = ""
+
+    def __init__(self, vocabulary: Vocabulary):
+        self._vocabulary = vocabulary
+        table = {d.id: [d.typical, d.alternative] for d in vocabulary.diagnoses.values()}
+        self.model_digest = hashlib.sha256(json.dumps(table, sort_keys=True).encode()).hexdigest()[:12]
+
+    def propose(self, statement: Statement) -> list[Candidate]:
+        """Return each feature once, in the order of the statement's diagnoses."""
+        diagnoses = [self._vocabulary.diagnoses[name] for name in statement.diagnoses]
+        features = dict.fromkeys(feature for d in diagnoses for feature in (*d.typical, *d.alternative))
+        return [Candidate(self._vocabulary.features[name].text, name, 1, 1) for name in features]

@@ -1,0 +1,81 @@
+"""What became of every record: counts per source, and the reasons for those left out."""
+
+import re
+from dataclasses import dataclass
+
+import polars as pl
+
+KEY = ("source", "record_id")
+SPLITS = ("train", "val", "test")
+# Numbers that stand alone or carry a unit; not those within names such as V1 or chunk-0.
+_NUMBER = re.compile(r"(?<![\w.-])[-+]?\d+(?:[.,]\d+)*(?![\w]*[A-Za-z]\d)")
+
+
+@dataclass(frozen=True)
+class SourceFlow:
+    """Records of one source on their way."""
+
+    source: str
+    listed: int
+    unusable_entries: int  # quarantined before they came into the manifest
+    in_manifest: int
+    quarantined: int  # in the manifest and not in the shards, with a reason
+    unexplained: int  # in the manifest, and neither in the shards nor in the quarantine
+    in_shards: int
+    patients: int
+    splits: dict[str, int]
+    without_report: int  # in the shards, and quarantined for their report
+
+
+def flows(manifest: pl.LazyFrame, shards: pl.LazyFrame, quarantine: pl.DataFrame) -> list[SourceFlow]:
+    """Count the records of every source, in the order of the manifests."""
+    listed = manifest.select(*KEY).collect()
+    stored = shards.select(*KEY, "patient_id", "split").collect()
+    dropped = quarantine.select(*KEY).unique()
+    missing = listed.join(stored, on=KEY, how="anti")
+    rows = []
+    for source in [*dict.fromkeys([*listed["source"], *quarantine["source"]])]:
+        this = pl.col("source") == source
+        here, lost = stored.filter(this), missing.filter(this)
+        in_manifest, out = listed.filter(this), dropped.filter(this)
+        unlisted = out.join(in_manifest, on=KEY, how="anti").height
+        quarantined = lost.join(out, on=KEY, how="semi").height
+        rows.append(
+            SourceFlow(
+                source=source,
+                listed=in_manifest.height + unlisted,
+                unusable_entries=unlisted,
+                in_manifest=in_manifest.height,
+                quarantined=quarantined,
+                unexplained=lost.height - quarantined,
+                in_shards=here.height,
+                patients=here["patient_id"].n_unique(),
+                splits={split: here.filter(pl.col("split") == split).height for split in SPLITS},
+                without_report=here.join(out, on=KEY, how="semi").height,
+            )
+        )
+    return rows
+
+
+def general(reason: str) -> str:
+    """Write a reason without its numbers, so that like reasons are counted together.
+
+    >>> general("lead V1 is flat for 4.2 s"), general("coarse score -1.31 below 0.5")
+    ('lead V1 is flat for # s', 'coarse score # below #')
+    """
+    return _NUMBER.sub("#", reason)
+
+
+def reasons(table: pl.DataFrame, by: tuple[str, ...] = ("stage", "source")) -> pl.DataFrame:
+    """Count rows by ``by`` and by reason without its numbers, the most frequent first."""
+    written = table["reason"].unique()
+    generalized = pl.col("reason").replace_strict(written.to_list(), [general(text) for text in written], return_dtype=pl.String)
+    counted = table.with_columns(generalized).group_by(*by, "reason").len("records")
+    return counted.sort("records", *by, "reason", descending=[True] + [False] * (len(by) + 1))
+
+
+def flag_counts(shards: pl.LazyFrame) -> pl.DataFrame:
+    """Count the quality remarks of the shards per source."""
+    remarks = shards.select("source", pl.col("flags").alias("flag")).explode("flag").drop_nulls("flag")
+    counted = remarks.group_by("source", "flag").len("records").collect()
+    return counted.sort("records", "source", "flag", descending=[True, False, False])

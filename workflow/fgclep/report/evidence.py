@@ -1,0 +1,89 @@
+"""Why a candidate was accepted or rejected, in words and numbers."""
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from fgclep.leads import INDEX
+
+# Scalars of a record's measurements that the report lists: name, decimals, unit.
+INTERVALS = {
+    "heart_rate": ("Ventricular rate", 0, "bpm"),
+    "pr_ms": ("PR", 0, "ms"),
+    "p_ms": ("P duration", 0, "ms"),
+    "qrs_ms": ("QRS", 0, "ms"),
+    "qt_ms": ("QT", 0, "ms"),
+    "qtc_ms": ("QTc (Bazett)", 0, "ms"),
+    "p_axis": ("P axis", 0, "°"),
+    "qrs_axis": ("QRS axis", 0, "°"),
+    "t_axis": ("T axis", 0, "°"),
+    "rr_cv": ("RR variation", 2, ""),
+    "rr_max_ms": ("Longest RR", 0, "ms"),
+    "p_present": ("QRS with a P wave", 2, ""),
+    "premature_narrow": ("Premature narrow beats", 0, ""),
+    "premature_wide": ("Premature wide beats", 0, ""),
+    "pacing_spikes": ("Pacing spikes", 0, ""),
+    "sokolow_mv": ("Sokolow–Lyon", 2, "mV"),
+    "cornell_mv": ("Cornell", 2, "mV"),
+}
+LEAD_UNITS = {"_mv": (2, "mV"), "_ms": (0, "ms")}
+
+
+def is_missing(value: float | None) -> bool:
+    """Whether a measure has no value."""
+    return value is None or math.isnan(value)
+
+
+def intervals(measures: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Name and value of every scalar that was measured."""
+    return [
+        (name, f"{measures[key]:.{decimals}f} {unit}".rstrip().replace(" °", "°"))
+        for key, (name, decimals, unit) in INTERVALS.items()
+        if not is_missing(measures.get(key))
+    ]
+
+
+def _thresholds(rule: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    for part in [*rule.get("all", []), *rule.get("any", []), *([rule["not"]] if "not" in rule else [])]:
+        yield from _thresholds(part)
+    if "measure" in rule:
+        yield rule
+
+
+def measured(rule: Mapping[str, Any] | None, measures: Mapping[str, Any]) -> str:
+    """Write the measured values that a feature's rule looks at.
+
+    >>> measured({"measure": "pr_ms", "above": 200}, {"pr_ms": 214.0})
+    'PR 214 ms'
+    >>> measured({"measure": "st_mv", "leads": ["II", "V6"], "above": 0.1}, {"st_mv": [0.0, 0.12, *[0.0] * 9, 0.2]})
+    'ST II 0.12, V6 0.20 mV'
+    """
+    written: dict[str, None] = {}
+    for threshold in _thresholds(rule or {}):
+        key = threshold["measure"]
+        values = measures.get(key)
+        if "leads" in threshold:
+            decimals, unit = LEAD_UNITS[key[-3:]]
+            known = [(lead, values[INDEX[lead]]) for lead in threshold["leads"]] if values is not None else []
+            parts = [f"{lead} {value:.{decimals}f}" for lead, value in known if not is_missing(value)]
+            wave = {"rp": "R'"}.get(key[:-3], key[:-3].upper())
+            if parts:
+                written[f"{wave} {', '.join(parts)} {unit}"] = None
+        elif not is_missing(values):
+            name, decimals, unit = INTERVALS[key]
+            written[f"{name} {values:.{decimals}f} {unit}".rstrip().replace(" °", "°")] = None
+    return "; ".join(written)
+
+
+def explain(candidate: Mapping[str, Any], rule: Mapping[str, Any] | None, measures: Mapping[str, Any]) -> str:
+    """Say what each check found about a candidate, a row of the audit."""
+    values = measured(rule, measures)
+    verdicts = {"supported": "supported by measurement", "refuted": "refuted by measurement"}
+    parts = [verdicts.get(candidate["measurement"], "not testable by measurement") + (f" ({values})" if values else "")]
+    if candidate["contradiction"] is not None:
+        parts.append(f"contradicted by “{candidate['contradiction']}”")
+    score, threshold = candidate["coarse_score"], candidate["coarse_threshold"]
+    if not is_missing(score):
+        limit = "" if is_missing(threshold) else f", threshold {threshold:.2f}"
+        parts.append(f"coarse score {score:.2f}{limit}")
+    return "; ".join(parts)

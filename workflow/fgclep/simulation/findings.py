@@ -1,0 +1,231 @@
+"""What a patient has: one draw of rhythm, conduction, infarcts, hypertrophy, repolarization and ectopy.
+
+Frequencies are flatter than in life, so that rare findings can be learnt; which findings come together follows life:
+one domain is primary, the others join with a lower probability, and some pairs exclude or attract each other.
+"""
+
+from bisect import bisect_right
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import accumulate
+
+import numpy as np
+
+from fgclep.simulation.patient import Patient
+
+# domain: (weight as the primary domain, probability beside another one)
+DOMAINS = {
+    "rhythm": (0.32, 0.12),
+    "conduction": (0.18, 0.14),
+    "infarct": (0.15, 0.12),
+    "repolarization": (0.14, 0.16),
+    "hypertrophy": (0.08, 0.09),
+    "ectopy": (0.07, 0.08),
+    "voltage": (0.05, 0.05),
+    "axis": (0.03, 0.05),
+    "atria": (0.04, 0.06),
+    "pr": (0.04, 0.07),
+}
+RHYTHMS = {
+    "afib": 0.27, "aflutter": 0.11, "svt": 0.06, "ectopic_atrial": 0.07, "junctional": 0.07, "idioventricular": 0.05,
+    "ventricular_pacing": 0.06, "atrial_pacing": 0.045, "av_pacing": 0.045, "mobitz_1": 0.045, "mobitz_2": 0.045,
+    "av_block_3": 0.05, "sinus_bradycardia": 0.05, "sinus_tachycardia": 0.05, "sinus_arrhythmia": 0.05,
+}  # fmt: skip
+SINUS = {"sinus": 0.64, "sinus_bradycardia": 0.15, "sinus_tachycardia": 0.12, "sinus_arrhythmia": 0.09}
+CONDUCTION = {
+    "lbbb": 0.13, "rbbb": 0.15, "rbbb+lafb": 0.07, "rbbb+lpfb": 0.03, "irbbb": 0.16, "ilbbb": 0.07, "lafb": 0.16,
+    "lpfb": 0.06, "ivcd": 0.11, "wpw": 0.07,
+}  # fmt: skip
+INFARCT = {
+    "inferior": 0.23, "anteroseptal": 0.18, "anterior": 0.09, "lateral": 0.08, "anterolateral": 0.07,
+    "inferolateral": 0.07, "posterior": 0.07, "inferior_stemi": 0.075, "anterior_stemi": 0.075, "lateral_stemi": 0.06,
+}  # fmt: skip
+REPOLARIZATION = {
+    "inferior_ischemia": 0.08, "anterior_ischemia": 0.09, "lateral_ischemia": 0.10, "diffuse_ischemia": 0.09,
+    "nonspecific_st_t": 0.12, "nonspecific_t": 0.13, "t_inversion": 0.05, "early_repolarization": 0.06,
+    "pericarditis": 0.05, "long_qt": 0.08, "short_qt": 0.05, "hyperkalemia": 0.05, "hypokalemia": 0.06,
+    "digitalis": 0.06,
+}  # fmt: skip
+PACED = ("ventricular_pacing", "av_pacing")
+VENTRICULAR = (*PACED, "idioventricular")
+NO_P = ("afib", "aflutter", "svt", "junctional", "idioventricular", "ventricular_pacing")
+WIDE = ("lbbb", "rbbb", "rbbb+lafb", "rbbb+lpfb", "ivcd", "wpw")
+
+
+@dataclass(frozen=True)
+class Condition:
+    """The findings of one recording; names are the keys of the tables above, severities are about 1."""
+
+    normal: bool
+    rhythm: str
+    rate: float  # ventricular rate aimed at, bpm
+    conduction: str | None = None
+    infarct: str | None = None
+    infarct_size: float = 0.0
+    inverted_t: bool = False  # T waves of an infarct that are still inverted
+    hypertrophy: str | None = None  # lvh | lvh_strain | rvh
+    hypertrophy_size: float = 0.0
+    repolarization: str | None = None
+    repolarization_size: float = 0.0
+    left_atrium: float = 0.0
+    right_atrium: float = 0.0
+    ectopy: str | None = None  # pac | pvc | bigeminy | trigeminy | both
+    voltage: str | None = None  # low | low_limb | poor_r
+    axis: str | None = None  # left | right
+    long_pr: bool = False
+
+
+@lru_cache(maxsize=64)
+def _cumulated(items: tuple[tuple[str, float], ...]) -> tuple[tuple[str, ...], tuple[float, ...]]:
+    names, weights = zip(*items, strict=True)
+    return names, tuple(accumulate(weights))
+
+
+def pick(rng: np.random.Generator, table: Mapping[str, float]) -> str:
+    """Draw a key with probability proportional to its value."""
+    names, sums = _cumulated(tuple(table.items()))
+    return names[min(bisect_right(sums, rng.random() * sums[-1]), len(names) - 1)]
+
+
+def draw_rate(rng: np.random.Generator, rhythm: str, age: float) -> float:
+    """Ventricular rate in bpm for a rhythm."""
+    low, high, mean, spread = {
+        "sinus": (60.5, 99.0, 74.0, 10.0),
+        "sinus_bradycardia": (38.0, 59.2, 53.0, 5.0),
+        "sinus_tachycardia": (101.0, 158.0, 112.0, 12.0),
+        "sinus_arrhythmia": (48.0, 96.0, 68.0, 10.0),
+        "svt": (130.0, 225.0, 172.0, 22.0),
+        "ectopic_atrial": (46.0, 98.0, 68.0, 13.0),
+        "junctional": (36.0, 98.0, 56.0, 14.0),
+        "idioventricular": (34.0, 190.0, 78.0, 32.0),
+        "ventricular_pacing": (58.0, 96.0, 69.0, 8.0),
+        "atrial_pacing": (58.0, 96.0, 69.0, 8.0),
+        "av_pacing": (58.0, 96.0, 69.0, 8.0),
+        "mobitz_1": (40.0, 90.0, 62.0, 11.0),
+        "mobitz_2": (28.0, 80.0, 48.0, 10.0),
+        "av_block_3": (26.0, 58.0, 40.0, 7.0),
+        "aflutter": (55.0, 170.0, 105.0, 30.0),
+    }.get(rhythm, (0.0, 0.0, 0.0, 0.0))
+    if rhythm == "afib":
+        kind = pick(rng, {"rapid": 0.36, "controlled": 0.42, "slow": 0.22})
+        low, high, mean, spread = {
+            "rapid": (102.0, 185.0, 124.0, 16.0),
+            "controlled": (62.0, 98.0, 80.0, 9.0),
+            "slow": (32.0, 58.0, 50.0, 6.0),
+        }[kind]
+    if rhythm == "sinus_tachycardia":
+        high = min(high, 208 - 0.7 * age)
+    return float(np.clip(rng.normal(mean, spread), low, high))
+
+
+def _healthy(rng: np.random.Generator, patient: Patient) -> Condition:
+    table = dict(SINUS)
+    if patient.age < 40:
+        table["sinus_arrhythmia"] *= 2
+    rhythm = pick(rng, table)
+    return Condition(normal=True, rhythm=rhythm, rate=draw_rate(rng, rhythm, patient.age))
+
+
+def draw_condition(rng: np.random.Generator, patient: Patient) -> Condition:
+    """Draw the findings of one recording of a patient."""
+    if patient.healthy:
+        return _healthy(rng, patient)
+    primary = pick(rng, {name: weight for name, (weight, _) in DOMAINS.items()})
+    active = {name for name, (_, beside) in DOMAINS.items() if rng.random() < beside} | {primary}
+
+    rhythm = pick(rng, RHYTHMS) if "rhythm" in active else pick(rng, SINUS)
+    conduction = pick(rng, CONDUCTION) if "conduction" in active else None
+    infarct = pick(rng, INFARCT) if "infarct" in active else None
+    hypertrophy = pick(rng, {"lvh": 0.40, "lvh_strain": 0.38, "rvh": 0.22}) if "hypertrophy" in active else None
+    repolarization = pick(rng, REPOLARIZATION) if "repolarization" in active else None
+    ectopy = (
+        pick(rng, {"pac": 0.35, "pvc": 0.36, "bigeminy": 0.12, "trigeminy": 0.12, "both": 0.05})
+        if "ectopy" in active
+        else None
+    )
+    voltage = pick(rng, {"low": 0.32, "low_limb": 0.12, "poor_r": 0.56}) if "voltage" in active else None
+    axis = pick(rng, {"left": 0.6, "right": 0.4}) if "axis" in active else None
+    left_atrium = right_atrium = 0.0
+    if "atria" in active:
+        side = pick(rng, {"left": 0.62, "right": 0.28, "both": 0.10})
+        left_atrium = rng.uniform(0.7, 1.5) if side != "right" else 0.0
+        right_atrium = rng.uniform(0.7, 1.4) if side != "left" else 0.0
+    long_pr = "pr" in active
+
+    # what cannot stand together, or would not be seen
+    if rhythm in VENTRICULAR:
+        conduction = infarct = hypertrophy = repolarization = voltage = axis = None
+    if rhythm in ("svt", "mobitz_1", "mobitz_2", "av_block_3") and conduction == "wpw":
+        conduction = None
+    if rhythm == "mobitz_2" and conduction is None and rng.random() < 0.6:
+        conduction = pick(rng, {"lbbb": 0.3, "rbbb": 0.3, "rbbb+lafb": 0.3, "ivcd": 0.1})
+    if conduction == "wpw":
+        infarct, hypertrophy, long_pr, voltage = None, None, False, None
+    if conduction == "lbbb":
+        infarct = repolarization = None
+    if hypertrophy == "rvh" and conduction in ("lafb", "rbbb+lafb", "lbbb", "ilbbb"):
+        conduction = None
+    if hypertrophy:
+        voltage = None
+        if hypertrophy == "lvh_strain":
+            repolarization = repolarization if repolarization in ("long_qt", "digitalis") else None
+    if infarct and infarct.endswith("stemi"):
+        repolarization = None
+        conduction = conduction if conduction in ("rbbb", "irbbb", "lafb") else None
+    if infarct in ("anterior", "anteroseptal", "anterolateral", "posterior") and voltage == "poor_r":
+        voltage = None
+    if conduction in ("lbbb", "lafb", "lpfb", "rbbb+lafb", "rbbb+lpfb") or hypertrophy == "rvh":
+        axis = None
+    if repolarization == "early_repolarization" and (patient.age > 58 or conduction in WIDE):
+        repolarization = "nonspecific_t"
+    if rhythm in NO_P:
+        left_atrium = right_atrium = 0.0
+        long_pr = False
+    elif hypertrophy in ("lvh", "lvh_strain") and rng.random() < 0.35:
+        left_atrium = rng.uniform(0.7, 1.4)
+    elif hypertrophy == "rvh" and rng.random() < 0.45:
+        right_atrium = rng.uniform(0.7, 1.4)
+    if rhythm in ("svt", "aflutter", "mobitz_1", "mobitz_2", "av_block_3", "idioventricular", *PACED):
+        ectopy = "pvc" if ectopy and rhythm in (*PACED, "aflutter") else None
+        long_pr = False
+    if rhythm in ("afib", "junctional") and ectopy in ("pac", "both"):
+        ectopy = "pvc"
+    if rhythm == "ectopic_atrial":
+        long_pr = False
+    if rhythm == "sinus_tachycardia" and long_pr:
+        rhythm = "sinus"
+    rate = draw_rate(rng, rhythm, patient.age)
+    if repolarization == "digitalis" and rhythm == "sinus" and rng.random() < 0.4:
+        rhythm, rate = "afib", draw_rate(rng, "afib", patient.age)
+        left_atrium, right_atrium, long_pr = 0.0, 0.0, False
+        ectopy = "pvc" if ectopy in ("pac", "both") else ectopy
+    return Condition(
+        normal=False,
+        rhythm=rhythm,
+        rate=rate,
+        conduction=conduction,
+        infarct=infarct,
+        infarct_size=rng.uniform(0.55, 1.35) if infarct else 0.0,
+        inverted_t=bool(infarct and rng.random() < 0.5),
+        hypertrophy=hypertrophy,
+        hypertrophy_size=rng.uniform(0.75, 1.4) if hypertrophy else 0.0,
+        repolarization=repolarization,
+        repolarization_size=rng.uniform(0.6, 1.5) if repolarization else 0.0,
+        left_atrium=float(left_atrium),
+        right_atrium=float(right_atrium),
+        ectopy=ectopy,
+        voltage=voltage,
+        axis=axis,
+        long_pr=long_pr,
+    )
+
+
+def draw_record(
+    rng: np.random.Generator, chronic: np.random.Generator, patient: Patient, repeated: bool
+) -> Condition:
+    """Draw a recording: of a patient with several, two thirds show what the patient always has, at another rate."""
+    if repeated and rng.random() < 0.67:
+        condition = draw_condition(chronic, patient)
+        return replace(condition, rate=draw_rate(rng, condition.rhythm, patient.age))
+    return draw_condition(rng, patient)

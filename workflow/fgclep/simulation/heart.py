@@ -1,0 +1,172 @@
+"""The forward model: waves as moving cardiac vectors, projected to the leads of a torso.
+
+A wave is a sum of Gaussians in time, each with a vector (x to the patient's left, y to the feet, z to the back, mV).
+Dower's matrix gives the eight independent leads I, II, V1 to V6 of a vector (Dower, Machado and Osborne 1980); the
+other four follow by Einthoven and Goldberger. Near the chest the heart is no dipole: a component may carry an extra
+local part that reaches the chest leads alone.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from fgclep.leads import LEADS
+
+TABLE_RATE = 2000  # Hz; the rate at which waves are tabulated
+SAMPLING_RATE = 500  # Hz; the rate of the records
+STRIDE = TABLE_RATE // SAMPLING_RATE
+DOWER = np.array(
+    [
+        [0.632, -0.235, 0.059],  # I
+        [0.235, 1.066, -0.132],  # II
+        [-0.515, 0.157, -0.917],  # V1
+        [0.044, 0.164, -1.387],
+        [0.882, 0.098, -1.277],
+        [1.213, 0.127, -0.601],
+        [1.125, 0.127, -0.086],
+        [0.831, 0.076, 0.230],  # V6
+    ]
+)
+_EIGHT_TO_TWELVE = np.zeros((12, 8))
+_EIGHT_TO_TWELVE[0, 0] = _EIGHT_TO_TWELVE[1, 1] = 1.0
+_EIGHT_TO_TWELVE[2, :2] = (-1.0, 1.0)  # III = II - I
+_EIGHT_TO_TWELVE[3, :2] = (-0.5, -0.5)  # aVR = -(I + II) / 2
+_EIGHT_TO_TWELVE[4, :2] = (1.0, -0.5)  # aVL = I - II / 2
+_EIGHT_TO_TWELVE[5, :2] = (-0.5, 1.0)  # aVF = II - I / 2
+_EIGHT_TO_TWELVE[6:, 2:] = np.eye(6)
+assert len(LEADS) == len(_EIGHT_TO_TWELVE)
+_AREA = np.sqrt(np.pi / 2)  # of half a Gaussian of unit height and width
+
+
+@dataclass
+class Wave:
+    """Components of one wave: centre and widths in ms, vector in mV, and what reaches the chest leads alone."""
+
+    center: list[float] = field(default_factory=list)
+    left: list[float] = field(default_factory=list)
+    right: list[float] = field(default_factory=list)
+    vector: list[np.ndarray] = field(default_factory=list)
+    local: list[np.ndarray] = field(default_factory=list)
+
+    def add(
+        self, center: float, width: float | tuple[float, float], vector: object, local: np.ndarray | None = None
+    ) -> None:
+        """Append a component; ``width`` is one standard deviation in ms, or those before and after the peak."""
+        left, right = width if isinstance(width, tuple) else (width, width)
+        self.center.append(center)
+        self.left.append(left)
+        self.right.append(right)
+        self.vector.append(np.asarray(vector, float))
+        self.local.append(np.zeros(6) if local is None else local)
+
+    def copy(self) -> "Wave":
+        """Return a copy whose lists may be changed."""
+        return Wave(list(self.center), list(self.left), list(self.right), list(self.vector), list(self.local))
+
+    def transform(self, matrix: np.ndarray | float) -> None:
+        """Multiply all vectors by a 3 x 3 matrix or a number (a number reaches the local parts too)."""
+        if np.ndim(matrix):
+            self.vector = [matrix @ vector for vector in self.vector]
+        else:
+            self.vector = [matrix * vector for vector in self.vector]
+            self.local = [matrix * local for local in self.local]
+
+    def area(self) -> np.ndarray:
+        """Time integral of the vector, mV ms, shape (3,)."""
+        widths = (np.array(self.left) + np.array(self.right)) * _AREA
+        return widths @ np.array(self.vector)
+
+    def leads(self, torso: np.ndarray) -> np.ndarray:
+        """Amplitude of each component in the eight independent leads, shape (components, 8)."""
+        seen = np.array(self.vector) @ torso.T
+        seen[:, 2:] += np.array(self.local)
+        return seen
+
+    def curves(self, times: np.ndarray) -> np.ndarray:
+        """Time course of each component at ``times`` (ms), shape (components, len(times))."""
+        offset = times[None, :] - np.array(self.center)[:, None]
+        width = np.where(offset < 0, np.array(self.left)[:, None], np.array(self.right)[:, None])
+        return np.exp(-0.5 * (offset / width) ** 2)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A wave in eight leads at ``TABLE_RATE``: mV, shape (8, n); ``origin`` is the sample of its reference event."""
+
+    values: np.ndarray
+    origin: int
+
+
+def frontal_rotation(degrees: float) -> np.ndarray:
+    """Rotation about the z axis; positive turns from left towards the feet, as the axis of the ECG is counted."""
+    c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    return np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
+
+
+def horizontal_rotation(degrees: float) -> np.ndarray:
+    """Rotation about the y axis; positive turns from left towards the back (later transition in the chest leads)."""
+    c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    return np.array([[c, 0.0, -s], [0.0, 1.0, 0.0], [s, 0.0, c]])
+
+
+def axis_of(lead_i: float, lead_ii: float) -> float:
+    """Frontal axis in degrees from net areas (or amplitudes) of I and II."""
+    avf = lead_ii - lead_i / 2
+    return float(np.degrees(np.arctan2(2 * avf / np.sqrt(3), lead_i)))
+
+
+def turn_to_axis(wave: Wave, torso: np.ndarray, target: float) -> np.ndarray:
+    """Rotate the wave so that its frontal axis in the leads is ``target`` degrees; returns the rotation used.
+
+    The leads are not orthogonal, so the angle is approached in a few steps.
+    """
+    total = np.eye(3)
+    area = wave.area()
+    for _ in range(4):
+        seen = torso[:2] @ (total @ area)
+        error = (target - axis_of(seen[0], seen[1]) + 180) % 360 - 180
+        total = frontal_rotation(error) @ total
+    wave.transform(total)
+    return total
+
+
+def tabulate(wave: Wave, torso: np.ndarray, before: float, after: float) -> Table:
+    """Tabulate a wave from ``-before`` to ``after`` ms around its reference time 0."""
+    origin = round(before * TABLE_RATE / 1000)
+    times = (np.arange(origin + round(after * TABLE_RATE / 1000)) - origin) * (1000 / TABLE_RATE)
+    return Table((wave.leads(torso).T @ wave.curves(times)).astype(np.float32), origin)
+
+
+def support(values: np.ndarray, share: float) -> tuple[int, int]:
+    """First and last sample at which any lead exceeds ``share`` of the largest deflection."""
+    size = np.abs(values).max(axis=0)
+    above = np.flatnonzero(size > share * size.max())
+    return int(above[0]), int(above[-1])
+
+
+def add_table(
+    signal: np.ndarray, table: Table, time: float, amplitude: float = 1.0, stretch: float = 1.0
+) -> None:
+    """Add a tabulated wave to ``signal`` (8, n) with its origin at ``time`` seconds, stretched in time about it."""
+    length = table.values.shape[1]
+    start = time - table.origin * stretch / TABLE_RATE
+    first = max(0, int(np.ceil(start * SAMPLING_RATE)))
+    last = min(signal.shape[1], int((start + (length - 1) * stretch / TABLE_RATE) * SAMPLING_RATE) + 1)
+    if last <= first:
+        return
+    place = (first / SAMPLING_RATE - time) * TABLE_RATE / stretch + table.origin
+    if stretch == 1.0:
+        begin = min(max(round(place), 0), length - 1)
+        values = table.values[:, begin : begin + (last - first) * STRIDE : STRIDE]
+        last = first + values.shape[1]
+    else:
+        index = (place + np.arange(last - first) * (STRIDE / stretch)).astype(np.intp)
+        values = table.values[:, np.clip(index, 0, length - 1)]
+    if amplitude != 1.0:
+        values = values * np.float32(amplitude)
+    signal[:, first:last] += values
+
+
+def twelve_leads(eight: np.ndarray) -> np.ndarray:
+    """The twelve standard leads in canonical order from I, II, V1 to V6; shape (8, ...) to (12, ...)."""
+    return _EIGHT_TO_TWELVE.astype(eight.dtype) @ eight

@@ -1,0 +1,71 @@
+"""A person: age, sex, body, and the normal variation of the heart's size, position and timing.
+
+Distributions of intervals and axis by age and sex follow Rijnbeek et al. 2014 (J Electrocardiol 47:914, Dutch adults)
+and Mason et al. 2007 (J Electrocardiol 40:228); voltage by age, sex and habitus Macfarlane et al. (Comprehensive
+Electrocardiology, 2nd ed., appendix 1) and Rautaharju et al. 1994.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fgclep.simulation.heart import DOWER
+
+
+@dataclass(frozen=True)
+class Patient:
+    """What stays the same between two recordings of a person."""
+
+    age: float  # years
+    sex: str  # F | M
+    healthy: bool
+    bmi: float  # kg/m2
+    amplitude: float  # voltage relative to the average man of 40
+    axis: float  # degrees, of the normally conducted QRS
+    horizontal: float  # degrees, rotation towards the back
+    pr: float  # ms
+    qrs: float  # ms
+    qt: float  # ms at RR = 1 s (Fridericia)
+    p: float  # ms, duration of the P wave
+    t_gain: float  # size of the T wave
+    torso: np.ndarray  # (8, 3) lead vectors
+    shape: np.ndarray  # (64,) standard normal deviates for the vectors of each wave
+
+
+def _torso(rng: np.random.Generator, bmi: float) -> np.ndarray:
+    """Lead vectors of one torso: size and position of the heart, and chest electrodes that sit too high, low or wide."""
+    torso = DOWER * (1 + rng.normal(0, 0.07, (8, 1))) + rng.normal(0, 0.035, (8, 3))
+    along = np.arange(6) + np.clip(rng.normal(0, 0.22), -0.5, 0.5) + rng.normal(0, 0.10, 6)
+    torso[2:] = np.stack([np.interp(along, np.arange(6), torso[2:, axis]) for axis in range(3)], axis=1)
+    torso[2:, 1] += rng.normal(0.0, 0.12) + rng.normal(0, 0.04, 6)
+    torso[2:] *= np.exp(rng.normal(0, 0.12) - 0.008 * (bmi - 26))
+    return torso
+
+
+def draw_patient(rng: np.random.Generator) -> Patient:
+    """Draw a person; about a third are healthy, and those are younger."""
+    healthy = rng.random() < 0.36
+    age = float(np.clip(rng.normal(47, 17) if healthy else rng.normal(64, 16), 18, 97))
+    sex = "F" if rng.random() < (0.52 if healthy else 0.46) else "M"
+    female = sex == "F"
+    bmi = float(np.clip(26 + 4.5 * rng.gamma(2.0, 0.6) - 5.0, 17, 48))
+    years = age - 40
+    amplitude = np.exp(rng.normal(0, 0.19)) * (0.88 if female else 1.0)
+    amplitude *= np.exp(-0.0035 * years if years > 0 else (-0.010 if not female else -0.004) * years)
+    axis = float(np.clip(rng.normal(50 - 0.55 * years - 1.0 * (bmi - 26), 22), -24, 86))
+    return Patient(
+        age=age,
+        sex=sex,
+        healthy=bool(healthy),
+        bmi=bmi,
+        amplitude=float(amplitude),
+        axis=axis,
+        horizontal=float(np.clip(rng.normal(2, 13), -28, 32)),
+        pr=float(np.clip(rng.normal(152 + 0.25 * years + (0 if female else 5), 19), 121, 198)),
+        qrs=float(np.clip(rng.normal(87 if female else 95, 7.5), 70, 108)),
+        qt=float(np.clip(rng.normal((412 if female else 402) + 0.15 * years, 15), 366, 447)),
+        p=float(np.clip(rng.normal(103 + 0.10 * years, 8.5), 78, 118)),
+        t_gain=float(np.exp(rng.normal(0, 0.27)) * (0.84 if female else 1.0) * np.exp(-0.004 * years)),
+        torso=_torso(rng, bmi),
+        shape=rng.standard_normal(64),
+    )

@@ -1,0 +1,12 @@
+"""CPSC2018, as part of the PhysioNet/CinC challenge 2021. https://physionet.org/content/challenge-2021/1.0.3/."""
+
+from fgclep.sources.source import Source, last_part, records_with_headers
+
+SOURCE = Source(
+    key="cpsc2018",
+    slug="challenge-2021",
+    folder="training/cpsc_2018",
+    tables=(),
+    records=records_with_headers,
+    record_id=last_part,
+)

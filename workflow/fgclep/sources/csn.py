@@ -1,0 +1,12 @@
+"""Chapman, Shaoxing and Ningbo: ecg-arrhythmia 1.0.0. https://physionet.org/content/ecg-arrhythmia/1.0.0/."""
+
+from fgclep.sources.source import Source, last_part, records_with_headers
+
+SOURCE = Source(
+    key="csn",
+    slug="ecg-arrhythmia",
+    folder="WFDBRecords",
+    tables=(),
+    records=records_with_headers,
+    record_id=last_part,
+)

@@ -1,0 +1,63 @@
+"""PTB-XL 1.0.3: 21,799 ECGs with SCP-ECG statements. https://physionet.org/content/ptb-xl/1.0.3/."""
+
+import ast
+from pathlib import Path
+
+import polars as pl
+
+from fgclep.sources.source import RECORD_COLUMNS, Source, last_part, read_csv
+from fgclep.stage import UserError
+
+DATABASE = "ptbxl_database.csv"
+STATEMENTS = "scp_statements.csv"
+_COLUMNS = ("ecg_id", "patient_id", "age", "sex", "report", "scp_codes", "strat_fold", "filename_hr")
+_SPLIT = {**{str(fold): "train" for fold in range(1, 9)}, "9": "val", "10": "test"}
+_SEX = {"0": "M", "1": "F"}
+_OLDEST = 90.0  # ages above 89 are published as 300
+
+
+def read_records(metadata: Path, paths: set[str]) -> pl.DataFrame:
+    """Records of ``ptbxl_database.csv`` at 500 Hz, in the official folds: 1 to 8 train, 9 val, 10 test.
+
+    Every statement counts, also with likelihood 0, which stands for an unknown one.
+    """
+    file = metadata / DATABASE
+    rows = []
+    for row in read_csv(file, _COLUMNS).iter_rows(named=True):
+        try:
+            rows.append(_row(row))
+        except (KeyError, ValueError, SyntaxError, TypeError, AttributeError) as error:
+            raise UserError(
+                f"{file}: ecg_id {row['ecg_id']}: {type(error).__name__}: {error}; fetch the file again"
+            ) from error
+    return pl.DataFrame(rows, schema=dict(RECORD_COLUMNS))
+
+
+def _row(row: dict[str, str | None]) -> dict:
+    codes = ast.literal_eval(row["scp_codes"] or "{}")
+    age = float(row["age"]) if row["age"] else None
+    return {
+        "record_id": f"{int(row['ecg_id'] or ''):05d}",
+        "patient_id": str(int(float(row["patient_id"] or ""))),
+        "path": (row["filename_hr"] or "").strip(),
+        "split": _SPLIT[str(int(float(row["strat_fold"] or "")))],
+        "age": _OLDEST if age is not None and age > 89 else age,
+        "sex": _SEX.get(str(row["sex"]).removesuffix(".0")),
+        "report": [row["report"]] if row["report"] else [],
+        "codes": list(codes.keys()),
+    }
+
+
+def record_id(path: str) -> str:
+    """``records500/00000/00022_hr`` -> ``00022``."""
+    return last_part(path).removesuffix("_hr")
+
+
+SOURCE = Source(
+    key="ptb-xl",
+    slug="ptb-xl",
+    folder="records500",
+    tables=(DATABASE, STATEMENTS),
+    records=read_records,
+    record_id=record_id,
+)

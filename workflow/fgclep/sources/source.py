@@ -1,0 +1,102 @@
+"""What the workflow needs to know about a database."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from fgclep.folds import stable_bucket
+from fgclep.stage import UserError
+
+RECORD_COLUMNS: Mapping[str, pl.DataType | type[pl.DataType]] = {
+    "record_id": pl.String,
+    "patient_id": pl.String,
+    "path": pl.String,
+    "split": pl.String,
+    "age": pl.Float32,
+    "sex": pl.String,
+    "report": pl.List(pl.String),
+    "codes": pl.List(pl.String),
+}
+INTERVAL_COLUMNS = ("heart_rate", "pr_ms", "qrs_ms", "qt_ms", "qtc_ms", "p_ms", "p_axis", "qrs_axis", "t_axis")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A database: where its files lie and how its tables are read.
+
+    Attributes
+    ----------
+    key
+        Its name in the config and in the column ``source``.
+    slug
+        Its name in PhysioNet's addresses.
+    folder
+        Where its records lie below the version's folder.
+    tables
+        Files of metadata beside ``RECORDS`` and ``SHA256SUMS.txt``.
+    records
+        From the folder of metadata and the paths of all complete records to the rows of the manifest
+        (``RECORD_COLUMNS``), before they are compared with the paths.
+    record_id
+        From a path to the record's id.
+    intervals
+        From the folder of metadata to the database's own measurements (``record_id`` and ``INTERVAL_COLUMNS``, null
+        where missing); ``None`` if it has none.
+    """
+
+    key: str
+    slug: str
+    folder: str
+    tables: tuple[str, ...]
+    records: Callable[[Path, set[str]], pl.DataFrame]
+    record_id: Callable[[str], str]
+    intervals: Callable[[Path], pl.DataFrame] | None = None
+
+
+def read_csv(path: Path, columns: tuple[str, ...]) -> pl.DataFrame:
+    """Read columns of a CSV file as text; an empty cell is null.
+
+    Raises ``UserError`` that names the file and the columns that are missing, or why it cannot be read.
+    """
+    try:
+        header = pl.read_csv(path, n_rows=0, infer_schema=False).columns
+        if missing := [name for name in columns if name not in header]:
+            raise UserError(
+                f"{path}: column {', '.join(map(repr, missing))} is missing; expected are {', '.join(columns)}, found are "
+                f"{', '.join(header)}. Check that data.sources.<source>.version is one that the workflow knows"
+            )
+        return pl.read_csv(path, columns=list(columns), infer_schema=False)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise UserError(f"{path} cannot be read as CSV: {error}") from error
+
+
+def last_part(path: str) -> str:
+    """Return the file name of a record's path, which is its id in most databases."""
+    return path.rpartition("/")[2]
+
+
+def records_with_headers(metadata: Path, paths: set[str]) -> pl.DataFrame:
+    """Rows of a database without tables: age, sex and codes stand in the records' headers.
+
+    No patient ids are published, so each record counts as a patient of its own. A hash of the record id divides them
+    into train (7/10), val (1/10) and test (2/10).
+    """
+    ordered = sorted(paths)
+    ids = [last_part(path) for path in ordered]
+    rows = {
+        "record_id": ids,
+        "patient_id": ids,
+        "path": ordered,
+        "split": [_split_of(name) for name in ids],
+        "report": [[] for _ in ids],
+    }
+    return pl.DataFrame(
+        {name: rows.get(name, [None] * len(ids)) for name in RECORD_COLUMNS}, schema=dict(RECORD_COLUMNS)
+    )
+
+
+def _split_of(record_id: str) -> str:
+    bucket = stable_bucket(f"split/{record_id}", 10)
+    return "test" if bucket < 2 else "val" if bucket == 2 else "train"

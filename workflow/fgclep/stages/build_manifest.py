@@ -1,0 +1,43 @@
+"""List the recordings of one database: patient, split, chunk, report and codes of each."""
+
+import argparse
+import logging
+from pathlib import Path
+
+import polars as pl
+
+from fgclep.manifest import build_manifest
+from fgclep.schemas import MANIFEST, QUARANTINE, write_table
+from fgclep.sources import get_source
+from fgclep.stage import UserError, run_stage, stage_parser
+
+LOG = logging.getLogger(__name__)
+
+
+def arguments() -> argparse.ArgumentParser:
+    """Command line of the stage."""
+    parser = stage_parser(__doc__)
+    parser.add_argument("--source", required=True, help="key of the database")
+    parser.add_argument("--metadata", type=Path, required=True, help="folder that fetch_metadata wrote")
+    parser.add_argument("--chunks", type=int, required=True)
+    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--quarantine", type=Path, required=True)
+    return parser
+
+
+def main(args: argparse.Namespace) -> None:
+    """Write the manifest and the records that cannot be used."""
+    manifest, quarantine = build_manifest(get_source(args.source), args.metadata, args.chunks)
+    if manifest.is_empty():
+        raise UserError(
+            f"{args.metadata} lists no usable record of {args.source} ({len(quarantine)} unusable); is data.base right?"
+        )
+    # oldest: Arrow's string views are not what the schemas say
+    level = pl.CompatLevel.oldest()
+    write_table(manifest.to_arrow(compat_level=level), args.output, MANIFEST)
+    write_table(quarantine.to_arrow(compat_level=level), args.quarantine, QUARANTINE)
+    LOG.info("%s: %d recordings, %d cannot be used", args.source, len(manifest), len(quarantine))
+
+
+if __name__ == "__main__":
+    run_stage(main, arguments())

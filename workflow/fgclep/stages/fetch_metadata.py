@@ -1,0 +1,51 @@
+"""Fetch the record list, the checksums and the tables of one database."""
+
+import argparse
+import logging
+import shutil
+from pathlib import Path
+
+from fgclep.download import FileUnavailable, open_database
+from fgclep.listing import CHECKSUMS, RECORDS, read_checksums
+from fgclep.sources import get_source
+from fgclep.stage import UserError, progress, run_stage, stage_parser
+
+LOG = logging.getLogger(__name__)
+
+
+def arguments() -> argparse.ArgumentParser:
+    """Command line of the stage."""
+    parser = stage_parser(__doc__)
+    parser.add_argument("--source", required=True, help="key of the database")
+    parser.add_argument("--base", required=True, help="URL or folder that holds <slug>/<version>/")
+    parser.add_argument("--version", required=True)
+    parser.add_argument("--output", type=Path, required=True, help="folder for the metadata")
+    return parser
+
+
+def main(args: argparse.Namespace) -> None:
+    """Write the metadata; what the checksums list is checked against them."""
+    source = get_source(args.source)
+    args.output.mkdir(parents=True, exist_ok=True)
+    names = (RECORDS, *source.tables)
+    with open_database(source.key, args.base, source.slug, args.version, args.settings) as database:
+        try:
+            _place(database.get(CHECKSUMS, args.output), args.output / CHECKSUMS)
+            checksums = read_checksums(args.output / CHECKSUMS, set(names))
+            for name in progress(names, len(names), f"{source.key} metadata", "file"):
+                _place(database.get(name, args.output, checksums.get(name)), args.output / name)
+        except FileUnavailable as error:
+            raise UserError(
+                f"{error}. {source.slug}/{args.version} at {args.base} is incomplete or damaged: mend it, or set "
+                f"data.sources.{source.key}.base to another copy, such as https://physionet.org/files"
+            ) from error
+    LOG.info("%s: metadata of %s/%s in %s", source.key, source.slug, args.version, args.output)
+
+
+def _place(found: Path, place: Path) -> None:
+    if found != place:
+        shutil.copyfile(found, place)
+
+
+if __name__ == "__main__":
+    run_stage(main, arguments())

@@ -1,0 +1,107 @@
+import json
+import shlex
+import sys
+from pathlib import Path
+
+import yaml
+from snakemake.exceptions import WorkflowError
+from snakemake.settings.types import DeploymentMethod
+
+# The package of this checkout, for the digests below as for the stages: both see the same code.
+PACKAGE_FOLDER = Path(workflow.basedir) / "workflow"
+sys.path.insert(0, str(PACKAGE_FOLDER))
+
+from fgclep.config import validate_config
+from fgclep.digest import source_digest
+from fgclep.sources import SOURCES as DATABASES
+from fgclep.stage import UserError
+
+SIMULATION = "results/simulation/files"
+SLUGS = {key: database.slug for key, database in DATABASES.items()}
+SOURCE_OF_SLUG = {slug: source for source, slug in SLUGS.items()}
+VOCABULARY = [
+    "resources/vocabulary/features.yaml",
+    "resources/vocabulary/diagnoses.yaml",
+    "resources/vocabulary/administrative.yaml",
+]
+
+
+def validated(values):
+    try:
+        return validate_config(values)
+    except UserError as error:
+        raise WorkflowError(str(error)) from None
+
+
+def source_of_task(task):
+    """Source that a task is evaluated on, as its file says; it must be one that no model is trained on."""
+    path = Path("resources/tasks") / f"{task}.yaml"
+    if not path.exists():
+        known = ", ".join(sorted(file.stem for file in path.parent.glob("*.yaml")))
+        raise WorkflowError(
+            f"config: evaluation.tasks names {task}, and there is no {path}. Choose from\n\n"
+            f"    evaluation:\n      tasks: [{known}]"
+        )
+    source = yaml.safe_load(path.read_text(encoding="utf-8"))["source"]
+    if SETTINGS.data.sources[source].role != "evaluate":
+        raise WorkflowError(
+            f"config: the task {task} needs {source} for evaluation. Write\n\n"
+            f"    data:\n      sources:\n        {source}:\n          role: evaluate\n\n"
+            "or leave the task out of evaluation.tasks"
+        )
+    return source
+
+
+SETTINGS = validated(config)
+CONFIG = SETTINGS.model_dump(mode="json")
+SOURCE_OF_TASK = {task: source_of_task(task) for task in CONFIG["evaluation"]["tasks"]}
+PRETRAINING_SOURCES = [key for key, source in CONFIG["data"]["sources"].items() if source["role"] == "pretrain"]
+EVALUATION_SOURCES = sorted(set(SOURCE_OF_TASK.values()))
+SOURCES = PRETRAINING_SOURCES + EVALUATION_SOURCES
+FOLDS = range(CONFIG["verification"]["folds"])
+ENVIRONMENT = f"../../envs/{'cuda' if CONFIG['pretraining']['device'] == 'cuda' else 'cpu'}.yaml"
+
+
+wildcard_constraints:
+    source="|".join(CONFIG["data"]["sources"]),
+    slug="|".join(SLUGS.values()),
+    version=r"\d+(\.\d+)+",
+    chunk=r"\d+",
+    fold=r"\d+",
+    model="coarse|fine|random",
+    name=r"coarse|coarse-fold\d+|fine",
+    task="|".join(SOURCE_OF_TASK),
+
+
+def prefix():
+    """Shell code before every command: the code of this checkout, and the Python that runs Snakemake.
+
+    Snakemake may be called by its path, from an environment that is not activated; with --sdm conda, Python comes from
+    the rule's environment.
+    """
+    package, python = shlex.quote(str(PACKAGE_FOLDER)), shlex.quote(str(Path(sys.executable).parent))
+    commands = ["set -euo pipefail", f"export PYTHONPATH={package}"]
+    if DeploymentMethod.CONDA not in workflow.deployment_settings.deployment_method:
+        commands.append(f"export PATH={python}:$PATH")
+    return "; ".join(commands) + "; "
+
+
+shell.prefix(prefix())
+
+
+def settings(section, **more):
+    """A section of the config, with more values beside its own, as JSON: what a rule depends on, and nothing else."""
+    return json.dumps({**section, **more}, sort_keys=True)
+
+
+def untracked(text):
+    """Settings that change the speed and not the outputs; Snakemake compares no function of `threads` between runs."""
+    return lambda wildcards, threads: text
+
+
+def without(section, *keys):
+    return {key: value for key, value in section.items() if key not in keys}
+
+
+def only(section, *keys):
+    return {key: section[key] for key in keys}

@@ -1,0 +1,88 @@
+EVALUATION = settings(without(CONFIG["evaluation"], "tasks"), seed=CONFIG["seed"])
+
+
+rule evaluate_zero_shot:
+    input:
+        model="results/models/{model}",
+        task="resources/tasks/{task}.yaml",
+        embeddings=embeddings_of_task,
+    output:
+        metrics="results/evaluation/zero_shot/{model}/{task}.csv",
+    log:
+        "results/logs/evaluate_zero_shot/{model}-{task}.log",
+    benchmark:
+        "results/benchmarks/evaluate_zero_shot/{model}-{task}.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        settings=EVALUATION,
+        code=source_digest("fgclep.stages.evaluate_zero_shot"),
+    message:
+        "Zero-shot evaluation of {wildcards.model} on {wildcards.task}"
+    shell:
+        "python -m fgclep.stages.evaluate_zero_shot "
+        "--model {wildcards.model:q} "
+        "--model-dir {input.model:q} "
+        "--task-file {input.task:q} "
+        "--embeddings {input.embeddings:q} "
+        "--settings {params.settings:q} "
+        "--output {output.metrics:q} "
+        "--log {log:q}"
+
+
+rule evaluate_linear_probe:
+    input:
+        task="resources/tasks/{task}.yaml",
+        embeddings=embeddings_of_task,
+    output:
+        metrics="results/evaluation/linear_probe/{model}/{task}.csv",
+    log:
+        "results/logs/evaluate_linear_probe/{model}-{task}.log",
+    benchmark:
+        "results/benchmarks/evaluate_linear_probe/{model}-{task}.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=2000,
+        runtime=240,
+    params:
+        settings=EVALUATION,
+        code=source_digest("fgclep.stages.evaluate_linear_probe"),
+    message:
+        "Linear probe of {wildcards.model} on {wildcards.task}"
+    shell:
+        "python -m fgclep.stages.evaluate_linear_probe "
+        "--model {wildcards.model:q} "
+        "--task-file {input.task:q} "
+        "--embeddings {input.embeddings:q} "
+        "--settings {params.settings:q} "
+        "--output {output.metrics:q} "
+        "--log {log:q}"
+
+
+rule collect_metrics:
+    input:
+        tables=evaluations(),
+    output:
+        metrics="results/evaluation/metrics.csv",
+    log:
+        "results/logs/collect_metrics.log",
+    benchmark:
+        "results/benchmarks/collect_metrics.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    params:
+        code=source_digest("fgclep.stages.collect_metrics"),
+    message:
+        "Collecting the metrics"
+    shell:
+        "python -m fgclep.stages.collect_metrics "
+        "--inputs {input.tables:q} "
+        "--output {output.metrics:q} "
+        "--log {log:q}"

@@ -1,0 +1,100 @@
+TRANSFER = CONFIG["data"]["transfer"]
+
+
+rule fetch_metadata:
+    input:
+        database=simulated_database,
+    output:
+        metadata=directory("resources/physionet/{source}/metadata"),
+    log:
+        "results/logs/fetch_metadata/{source}.log",
+    benchmark:
+        "results/benchmarks/fetch_metadata/{source}.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=1000,
+        runtime=60,
+    params:
+        base=lambda wildcards: base(wildcards.source),
+        version=lambda wildcards: version(wildcards.source),
+        settings=untracked(settings(TRANSFER)),
+        code=source_digest("fgclep.stages.fetch_metadata"),
+    message:
+        "Fetching the record list of {wildcards.source} from {params.base}"
+    shell:
+        "python -m fgclep.stages.fetch_metadata "
+        "--source {wildcards.source:q} "
+        "--base {params.base:q} "
+        "--version {params.version:q} "
+        "--settings {params.settings:q} "
+        "--output {output.metadata:q} "
+        "--log {log:q}"
+
+
+rule build_manifest:
+    input:
+        metadata="resources/physionet/{source}/metadata",
+    output:
+        manifest="results/manifest/{source}.parquet",
+        quarantine="results/quarantine/{source}/manifest.parquet",
+    log:
+        "results/logs/build_manifest/{source}.log",
+    benchmark:
+        "results/benchmarks/build_manifest/{source}.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        chunks=lambda wildcards: len(chunks(wildcards.source)),
+        code=source_digest("fgclep.stages.build_manifest"),
+    message:
+        "Listing the recordings of {wildcards.source}"
+    shell:
+        "python -m fgclep.stages.build_manifest "
+        "--source {wildcards.source:q} "
+        "--metadata {input.metadata:q} "
+        "--chunks {params.chunks} "
+        "--output {output.manifest:q} "
+        "--quarantine {output.quarantine:q} "
+        "--log {log:q}"
+
+
+rule fetch_records:
+    input:
+        database=simulated_database,
+        metadata="resources/physionet/{source}/metadata",
+        manifest="results/manifest/{source}.parquet",
+    output:
+        archive="resources/physionet/{source}/{chunk}.tar",
+        quarantine="results/quarantine/{source}/fetch-{chunk}.parquet",
+    log:
+        "results/logs/fetch_records/{source}-{chunk}.log",
+    benchmark:
+        "results/benchmarks/fetch_records/{source}-{chunk}.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=1000,
+        runtime=720,
+    params:
+        base=lambda wildcards: base(wildcards.source),
+        version=lambda wildcards: version(wildcards.source),
+        settings=untracked(settings(TRANSFER)),
+        code=source_digest("fgclep.stages.fetch_records"),
+    message:
+        "Fetching chunk {wildcards.chunk} of {wildcards.source} from {params.base}"
+    shell:
+        "python -m fgclep.stages.fetch_records "
+        "--source {wildcards.source:q} "
+        "--base {params.base:q} "
+        "--version {params.version:q} "
+        "--metadata {input.metadata:q} "
+        "--manifest {input.manifest:q} "
+        "--chunk {wildcards.chunk} "
+        "--settings {params.settings:q} "
+        "--output {output.archive:q} "
+        "--quarantine {output.quarantine:q} "
+        "--log {log:q}"

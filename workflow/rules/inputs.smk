@@ -1,0 +1,122 @@
+# Files and settings that depend on the source, the model or the task.
+
+
+def base(source):
+    return SETTINGS.data.base_of(source)
+
+
+def version(source):
+    return CONFIG["data"]["sources"][source]["version"]
+
+
+def chunks(source):
+    return range(CONFIG["data"]["sources"][source]["chunks"])
+
+
+def is_simulated(source):
+    return "://" not in base(source) and Path(base(source)) == Path(SIMULATION)
+
+
+def simulated_database(wildcards):
+    """Return the folder of a simulated database, which the simulation must fill first; no input for any other base."""
+    source = wildcards.source
+    return f"{SIMULATION}/{SLUGS[source]}/{version(source)}" if is_simulated(source) else []
+
+
+def simulated_truths():
+    sources = [source for source in SOURCES if is_simulated(source)]
+    return [f"results/simulation/truth/{SLUGS[source]}/{version(source)}.parquet" for source in sources]
+
+
+def truth_of_the_pretraining_sources():
+    return ["results/simulation/truth.parquet"] if any(map(is_simulated, PRETRAINING_SOURCES)) else []
+
+
+def shards_of(sources):
+    return [f"results/shards/{source}/{chunk}.parquet" for source in sources for chunk in chunks(source)]
+
+
+def shards_of_source(wildcards):
+    return shards_of([wildcards.source])
+
+
+def quarantine_tables():
+    """Tables of unusable records of every source in use, in the order of the stages."""
+    folders = {source: f"results/quarantine/{source}" for source in SOURCES}
+    manifests = [f"{folder}/manifest.parquet" for folder in folders.values()]
+    per_chunk = [
+        f"{folder}/{stage}-{chunk}.parquet"
+        for stage in ("fetch", "shards")
+        for source, folder in folders.items()
+        for chunk in chunks(source)
+    ]
+    return [*manifests, *per_chunk, "results/quarantine/reports.parquet"]
+
+
+def evaluations():
+    """Tables of metrics: zero-shot needs a text tower that was trained, the probe does not."""
+    tasks = list(SOURCE_OF_TASK)
+    zero_shot = [f"results/evaluation/zero_shot/{model}/{task}.csv" for model in ("coarse", "fine") for task in tasks]
+    probes = [
+        f"results/evaluation/linear_probe/{model}/{task}.csv"
+        for model in ("coarse", "fine", "random")
+        for task in tasks
+    ]
+    return [*zero_shot, *probes]
+
+
+def pretraining(name):
+    """Settings of one training: its own number of epochs, so that those of the other stage do not count."""
+    section = CONFIG["pretraining"]
+    values = {
+        **without(section, "coarse_epochs", "fine_epochs"),
+        "epochs": section["fine_epochs" if name == "fine" else "coarse_epochs"],
+        "signal": CONFIG["signal"],
+        "seed": CONFIG["seed"],
+    }
+    return {**values, "folds": len(FOLDS)} if "fold" in name else values
+
+
+def inference():
+    """Settings of a trained model's use, which knows its own architecture."""
+    section = only(CONFIG["pretraining"], "device", "threads", "batch_size", "memory_mb")
+    return {**section, "signal": CONFIG["signal"]}
+
+
+def untrained():
+    """Settings that an ECG encoder with random weights depends on."""
+    section = only(CONFIG["pretraining"], "ecg_encoder", "projection", "temperature", "max_temperature", "bias")
+    return {**inference(), **section, "seed": CONFIG["seed"]}
+
+
+def pretraining_reports(wildcards):
+    return "results/recovery/reports.parquet" if wildcards.name == "fine" else "results/reports/reports.parquet"
+
+
+def pretraining_start(wildcards):
+    return "results/models/coarse" if wildcards.name == "fine" else []
+
+
+def pretraining_options(wildcards):
+    """Command-line options that only one kind of training has."""
+    if wildcards.name == "fine":
+        return ["--start-from", "results/models/coarse"]
+    _, is_fold, fold = wildcards.name.partition("-fold")
+    return ["--hold-out-fold", fold] if is_fold else []
+
+
+def fold_scores():
+    """Scores of the coarse models, unless the filter does without them; then no fold is trained."""
+    return expand("results/recovery/scores/fold{fold}.parquet", fold=FOLDS) if CONFIG["verification"]["coarse"] else []
+
+
+def embedding_model(wildcards):
+    return [] if wildcards.model == "random" else f"results/models/{wildcards.model}"
+
+
+def embedding_options(wildcards):
+    return ["--random"] if wildcards.model == "random" else ["--model", f"results/models/{wildcards.model}"]
+
+
+def embeddings_of_task(wildcards):
+    return f"results/embeddings/{wildcards.model}/{SOURCE_OF_TASK[wildcards.task]}.parquet"

@@ -1,0 +1,33 @@
+MEASUREMENT = CONFIG["measurement"]
+
+
+rule measure_waveforms:
+    input:
+        metadata="resources/physionet/{source}/metadata",
+        shards=shards_of_source,
+    output:
+        measurements="results/measurements/{source}.parquet",
+    log:
+        "results/logs/measure_waveforms/{source}.log",
+    benchmark:
+        "results/benchmarks/measure_waveforms/{source}.tsv"
+    conda:
+        ENVIRONMENT
+    threads: MEASUREMENT["workers"]
+    resources:
+        mem_mb=4000,
+        runtime=1440,
+    params:
+        depends_on=settings(without(MEASUREMENT, "workers")),
+        settings=untracked(settings(MEASUREMENT)),
+        code=source_digest("fgclep.stages.measure_waveforms"),
+    message:
+        "Measuring the waveforms of {wildcards.source}"
+    shell:
+        "python -m fgclep.stages.measure_waveforms "
+        "--source {wildcards.source:q} "
+        "--metadata {input.metadata:q} "
+        "--shards {input.shards:q} "
+        "--settings {params.settings:q} "
+        "--output {output.measurements:q} "
+        "--log {log:q}"

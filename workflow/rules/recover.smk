@@ -1,0 +1,40 @@
+RECOVERY = CONFIG["recovery"]
+# The table of the vocabulary knows neither model nor samples.
+RECOVERY_OF_BACKEND = (
+    without(RECOVERY, "host", "concurrency", "timeout_seconds", "cache")
+    if RECOVERY["backend"] == "ollama"
+    else only(RECOVERY, "backend")
+)
+
+
+rule recover_features:
+    input:
+        texts="results/reports/texts.parquet",
+        vocabulary=VOCABULARY,
+        prompt="resources/prompts/recover.txt",
+    output:
+        candidates="results/recovery/candidates.parquet",
+    log:
+        "results/logs/recover_features.log",
+    benchmark:
+        "results/benchmarks/recover_features.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=1000,
+        runtime=1440,
+    params:
+        backend=RECOVERY["backend"],
+        depends_on=settings(RECOVERY_OF_BACKEND),
+        settings=untracked(settings(RECOVERY)),
+        code=source_digest("fgclep.stages.recover_features"),
+    message:
+        "Recovering waveform features of the statements (backend: {params.backend})"
+    shell:
+        "python -m fgclep.stages.recover_features "
+        "--texts {input.texts:q} "
+        "--vocabulary resources/vocabulary "
+        "--prompt {input.prompt:q} "
+        "--settings {params.settings:q} "
+        "--output {output.candidates:q} "
+        "--log {log:q}"

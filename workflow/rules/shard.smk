@@ -1,0 +1,54 @@
+rule build_shards:
+    input:
+        manifest="results/manifest/{source}.parquet",
+        archive="resources/physionet/{source}/{chunk}.tar",
+    output:
+        shard="results/shards/{source}/{chunk}.parquet",
+        quarantine="results/quarantine/{source}/shards-{chunk}.parquet",
+    log:
+        "results/logs/build_shards/{source}-{chunk}.log",
+    benchmark:
+        "results/benchmarks/build_shards/{source}-{chunk}.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        code=source_digest("fgclep.stages.build_shards"),
+    message:
+        "Converting chunk {wildcards.chunk} of {wildcards.source}"
+    shell:
+        "python -m fgclep.stages.build_shards "
+        "--source {wildcards.source:q} "
+        "--manifest {input.manifest:q} "
+        "--archive {input.archive:q} "
+        "--chunk {wildcards.chunk} "
+        "--output {output.shard:q} "
+        "--quarantine {output.quarantine:q} "
+        "--log {log:q}"
+
+
+rule collect_quarantine:
+    input:
+        tables=quarantine_tables(),
+    output:
+        quarantine="results/quarantine.parquet",
+    log:
+        "results/logs/collect_quarantine.log",
+    benchmark:
+        "results/benchmarks/collect_quarantine.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        code=source_digest("fgclep.stages.collect_quarantine"),
+    message:
+        "Collecting the recordings that cannot be used"
+    shell:
+        "python -m fgclep.stages.collect_quarantine "
+        "--inputs {input.tables:q} "
+        "--output {output.quarantine:q} "
+        "--log {log:q}"

@@ -1,0 +1,29 @@
+rule build_similarity:
+    input:
+        texts="results/reports/texts.parquet",
+        vocabulary=VOCABULARY,
+    output:
+        similarity="results/similarity/similarity.npy",
+        summary="results/similarity/summary.json",
+    log:
+        "results/logs/build_similarity.log",
+    benchmark:
+        "results/benchmarks/build_similarity.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        settings=settings(CONFIG["similarity"]),
+        code=source_digest("fgclep.stages.build_similarity"),
+    message:
+        "Computing the similarity between texts"
+    shell:
+        "python -m fgclep.stages.build_similarity "
+        "--texts {input.texts:q} "
+        "--vocabulary resources/vocabulary "
+        "--settings {params.settings:q} "
+        "--output {output.similarity:q} "
+        "--summary {output.summary:q} "
+        "--log {log:q}"

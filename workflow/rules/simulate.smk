@@ -1,0 +1,60 @@
+SIMULATION_SETTINGS = CONFIG["simulation"]
+
+
+rule simulate_physionet:
+    input:
+        vocabulary=VOCABULARY,
+    output:
+        database=directory("results/simulation/files/{slug}/{version}"),
+        truth="results/simulation/truth/{slug}/{version}.parquet",
+    log:
+        "results/logs/simulate_physionet/{slug}-{version}.log",
+    benchmark:
+        "results/benchmarks/simulate_physionet/{slug}-{version}.tsv"
+    conda:
+        ENVIRONMENT
+    threads: SIMULATION_SETTINGS["workers"]
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        source=lambda wildcards: SOURCE_OF_SLUG[wildcards.slug],
+        depends_on=lambda wildcards: settings(
+            without(SIMULATION_SETTINGS, "workers"),
+            records=only(SIMULATION_SETTINGS["records"], SOURCE_OF_SLUG[wildcards.slug]),
+            seed=CONFIG["seed"],
+        ),
+        settings=untracked(settings(SIMULATION_SETTINGS, seed=CONFIG["seed"])),
+        code=source_digest("fgclep.stages.simulate_physionet"),
+    message:
+        "Simulating the database {wildcards.slug} {wildcards.version}"
+    shell:
+        "python -m fgclep.stages.simulate_physionet "
+        "--source {params.source:q} "
+        "--vocabulary resources/vocabulary "
+        "--settings {params.settings:q} "
+        "--output {output.database:q} "
+        "--truth {output.truth:q} "
+        "--log {log:q}"
+
+
+rule merge_truth:
+    input:
+        truths=simulated_truths(),
+    output:
+        truth="results/simulation/truth.parquet",
+    log:
+        "results/logs/merge_truth.log",
+    benchmark:
+        "results/benchmarks/merge_truth.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    params:
+        code=source_digest("fgclep.stages.merge_truth"),
+    message:
+        "Joining the truth about the simulated databases"
+    shell:
+        "python -m fgclep.stages.merge_truth " "--inputs {input.truths:q} " "--output {output.truth:q} " "--log {log:q}"

@@ -1,0 +1,75 @@
+rule score_candidates:
+    input:
+        model="results/models/coarse-fold{fold}",
+        shards=shards_of(PRETRAINING_SOURCES),
+        vocabulary=VOCABULARY,
+    output:
+        scores="results/recovery/scores/fold{fold}.parquet",
+    log:
+        "results/logs/score_candidates/fold{fold}.log",
+    benchmark:
+        "results/benchmarks/score_candidates/fold{fold}.tsv"
+    conda:
+        ENVIRONMENT
+    threads: CONFIG["pretraining"]["threads"]
+    resources:
+        mem_mb=CONFIG["pretraining"]["memory_mb"] + 2000,
+        runtime=720,
+        gpu=int(CONFIG["pretraining"]["device"] == "cuda"),
+    params:
+        folds=len(FOLDS),
+        settings=settings(inference()),
+        code=source_digest("fgclep.stages.score_candidates"),
+    message:
+        "Scoring the features of fold {wildcards.fold} with a model that has not seen its patients"
+    shell:
+        "python -m fgclep.stages.score_candidates "
+        "--model {input.model:q} "
+        "--fold {wildcards.fold} "
+        "--folds {params.folds} "
+        "--shards {input.shards:q} "
+        "--vocabulary resources/vocabulary "
+        "--settings {params.settings:q} "
+        "--output {output.scores:q} "
+        "--log {log:q}"
+
+
+rule verify_features:
+    input:
+        candidates="results/recovery/candidates.parquet",
+        texts="results/reports/texts.parquet",
+        reports="results/reports/reports.parquet",
+        measurements=expand("results/measurements/{source}.parquet", source=PRETRAINING_SOURCES),
+        manifests=expand("results/manifest/{source}.parquet", source=PRETRAINING_SOURCES),
+        scores=fold_scores(),
+        vocabulary=VOCABULARY,
+    output:
+        audit="results/recovery/audit.parquet",
+        reports="results/recovery/reports.parquet",
+    log:
+        "results/logs/verify_features.log",
+    benchmark:
+        "results/benchmarks/verify_features.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=4000,
+        runtime=240,
+    params:
+        settings=settings(CONFIG["verification"]),
+        code=source_digest("fgclep.stages.verify_features"),
+    message:
+        "Checking the recovered features against each ECG"
+    shell:
+        "python -m fgclep.stages.verify_features "
+        "--candidates {input.candidates:q} "
+        "--texts {input.texts:q} "
+        "--reports {input.reports:q} "
+        "--measurements {input.measurements:q} "
+        "--manifests {input.manifests:q} "
+        "--scores {input.scores:q} "
+        "--vocabulary resources/vocabulary "
+        "--settings {params.settings:q} "
+        "--audit {output.audit:q} "
+        "--output {output.reports:q} "
+        "--log {log:q}"
