@@ -25,7 +25,8 @@ def trainer(shards, tmp_path):
         for split in ("train", "val"):
             store = SignalStore(shards, SIGNAL, 100, lambda row, s=split: row["split"] == s)
             stores.append(store)
-            banks.append(TextBank(TEXTS, [[int(k["record_id"]) % 2] for k in store.keys], np.eye(2, dtype=np.float16)))
+            ids = [[int(key["record_id"]) % 2] for key in store.keys]
+            banks.append(TextBank(TEXTS, [["fast"], ["slow"]], ids, np.eye(2, dtype=np.float16)))
         return Trainer(new_model(settings, TEXTS), stores[0], banks[0], stores[1], banks[1], settings, tmp_path / "x.pt")
 
     return build

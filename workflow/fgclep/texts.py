@@ -5,8 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-SAME = 0.95  # texts at least this similar say the same thing in other words
-
 
 @dataclass(frozen=True)
 class TextBatch:
@@ -24,29 +22,47 @@ class TextBank:
     ----------
     texts
         Distinct texts; the text id is the position.
+    findings
+        For each text the findings that it names; may be empty.
     text_ids
         For each record its text ids, at least one.
     similarity
         S, shape (texts, texts), values in [0, 1]; looked up by text id, so it may be memory-mapped.
     """
 
-    def __init__(self, texts: Sequence[str], text_ids: Sequence[Sequence[int]], similarity: np.ndarray):
+    def __init__(
+        self,
+        texts: Sequence[str],
+        findings: Sequence[Sequence[str]],
+        text_ids: Sequence[Sequence[int]],
+        similarity: np.ndarray,
+    ):
         if similarity.shape != (len(texts), len(texts)):
             raise ValueError(f"the similarity matrix has shape {similarity.shape}, there are {len(texts)} texts")
         self.texts = list(texts)
         self.text_ids = [np.asarray(ids, dtype=np.int64) for ids in text_ids]
         self.similarity = similarity
+        column = {name: number for number, name in enumerate(sorted({name for row in findings for name in row}))}
+        self.names = np.zeros((len(texts), len(column)), dtype=np.float32)  # text names finding
+        for text, row in enumerate(findings):
+            self.names[text, [column[name] for name in row]] = 1
 
     def statements(self, places: np.ndarray, per_ecg: int, rng: np.random.Generator) -> TextBatch:
         """Draw up to ``per_ecg`` statements of each record.
 
-        A text belongs to an ECG if any statement of its report says the same; its similarity to the report is the
-        largest to any of the report's statements.
+        A text belongs to an ECG if it is a statement of its report, or if the report names all findings of the text,
+        in whatever words. Its similarity to the report is the largest to any of the report's statements, and 1 where
+        it belongs.
         """
         own = [self.text_ids[place] for place in places]
         drawn = np.unique(np.concatenate([rng.permutation(ids)[:per_ecg] for ids in own]))
+        reported = np.stack([self.names[ids].max(axis=0) for ids in own])
+        not_reported = (1 - reported) @ self.names[drawn].T
+        belongs = (not_reported == 0) & self.names[drawn].any(axis=1)
+        belongs |= np.stack([np.isin(drawn, ids) for ids in own])
         similarity = np.stack([self.similarity[np.ix_(ids, drawn)].max(axis=0) for ids in own]).astype(np.float32)
-        return TextBatch([self.texts[i] for i in drawn], (similarity >= SAME).astype(np.float32), similarity)
+        similarity[belongs] = 1
+        return TextBatch([self.texts[i] for i in drawn], belongs.astype(np.float32), similarity)
 
     def reports(self, places: np.ndarray) -> TextBatch:
         """Take whole reports, as published: statements joined by full stops, equal reports once.

@@ -74,13 +74,15 @@ wildcard_constraints:
 
 
 def prefix():
-    """Shell code before every command: the code of this checkout, and the Python that runs Snakemake.
+    """Shell code before every command: one thread per process, the code of this checkout, Snakemake's own Python.
 
     Snakemake may be called by its path, from an environment that is not activated; with --sdm conda, Python comes from
     the rule's environment.
     """
     package, python = shlex.quote(str(PACKAGE_FOLDER)), shlex.quote(str(Path(sys.executable).parent))
-    commands = ["set -euo pipefail", f"export PYTHONPATH={package}"]
+    # Snakemake would set these to what --cores leaves a rule, and the last digits of the results would follow.
+    single = "export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1"
+    commands = ["set -euo pipefail", f"export PYTHONPATH={package}", single]
     if DeploymentMethod.CONDA not in workflow.deployment_settings.deployment_method:
         commands.append(f"export PATH={python}:$PATH")
     return "; ".join(commands) + "; "

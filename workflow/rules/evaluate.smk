@@ -1,4 +1,6 @@
-EVALUATION = settings(without(CONFIG["evaluation"], "tasks"), seed=CONFIG["seed"])
+INTERVALS = only(CONFIG["evaluation"], "bootstrap", "min_positives")
+ZERO_SHOT = only(CONFIG["evaluation"], "zero_shot_split", "batch_size")
+PROBE = only(CONFIG["evaluation"], "fractions", "seeds", "regularization")
 
 
 rule evaluate_zero_shot:
@@ -18,7 +20,8 @@ rule evaluate_zero_shot:
         mem_mb=2000,
         runtime=60,
     params:
-        settings=EVALUATION,
+        depends_on=settings({**INTERVALS, **without(ZERO_SHOT, "batch_size")}, seed=CONFIG["seed"]),
+        settings=untracked(settings({**INTERVALS, **ZERO_SHOT}, seed=CONFIG["seed"])),
         code=source_digest("fgclep.stages.evaluate_zero_shot"),
     message:
         "Zero-shot evaluation of {wildcards.model} on {wildcards.task}"
@@ -49,7 +52,7 @@ rule evaluate_linear_probe:
         mem_mb=2000,
         runtime=240,
     params:
-        settings=EVALUATION,
+        settings=settings({**INTERVALS, **PROBE}, seed=CONFIG["seed"]),
         code=source_digest("fgclep.stages.evaluate_linear_probe"),
     message:
         "Linear probe of {wildcards.model} on {wildcards.task}"

@@ -120,3 +120,7 @@ def embedding_options(wildcards):
 
 def embeddings_of_task(wildcards):
     return f"results/embeddings/{wildcards.model}/{SOURCE_OF_TASK[wildcards.task]}.parquet"
+
+
+def report_templates():
+    return sorted(map(str, Path("workflow/fgclep/report/templates").iterdir()))

@@ -12,6 +12,7 @@ rule render_report:
         similarity_summary="results/similarity/summary.json",
         models=["results/models/coarse", "results/models/fine"],
         vocabulary=VOCABULARY,
+        templates=report_templates(),
     output:
         report="results/report.html",
     log:

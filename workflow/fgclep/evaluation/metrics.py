@@ -99,6 +99,11 @@ def _mean(values: np.ndarray) -> np.ndarray:
     return np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
 
 
+def macro_auroc(scores: np.ndarray, labels: np.ndarray) -> float:
+    """Mean AUROC over the classes with positives and negatives; NaN if there is none."""
+    return float(_mean(_all_areas(scores, labels, np.ones((len(labels), 1)))[0, :, 0]))
+
+
 def _number(value: float) -> float | None:
     return None if np.isnan(value) else float(value)
 

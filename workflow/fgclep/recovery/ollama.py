@@ -142,14 +142,7 @@ class OllamaBackend:
                 if error.status_code not in TRANSIENT_STATUS and error.status_code < 500:
                     raise UserError(f"the Ollama server at {self._settings['host']} refuses: {error}") from error
                 failure: Exception = error
-            except (
-                ConnectionError,
-                httpx.TransportError,
-                ValidationError,
-                AttributeError,
-                json.JSONDecodeError,
-            ) as error:
-                # the last three: how the client fails on replies that are no JSON, or not the expected one
+            except TRANSIENT as error:
                 failure = error
             if wait is None:
                 raise UserError(self._no_server(failure)) from failure

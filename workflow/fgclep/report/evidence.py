@@ -29,6 +29,17 @@ INTERVALS = {
 LEAD_UNITS = {"_mv": (2, "mV"), "_ms": (0, "ms")}
 
 
+def decimal(value: float | None, places: int = 2) -> str:
+    """Write a number, a dash where there is none.
+
+    >>> decimal(1.256), decimal(None), decimal(float("inf"))
+    ('1.26', '–', '∞')
+    """
+    if value is None or math.isnan(value):
+        return "–"
+    return f"{value:.{places}f}" if math.isfinite(value) else "∞"
+
+
 def is_missing(value: float | None) -> bool:
     """Whether a measure has no value."""
     return value is None or math.isnan(value)
@@ -84,6 +95,5 @@ def explain(candidate: Mapping[str, Any], rule: Mapping[str, Any] | None, measur
         parts.append(f"contradicted by “{candidate['contradiction']}”")
     score, threshold = candidate["coarse_score"], candidate["coarse_threshold"]
     if not is_missing(score):
-        limit = "" if is_missing(threshold) else f", threshold {threshold:.2f}"
-        parts.append(f"coarse score {score:.2f}{limit}")
+        parts.append(f"coarse score {decimal(score)}, threshold {decimal(threshold)} (logits)")
     return "; ".join(parts)

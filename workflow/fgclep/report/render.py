@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from fgclep.report import dataflow, metrics, plots, recovery
+from fgclep.report.evidence import decimal
 from fgclep.report.plots import Estimate
 from fgclep.vocabulary import Vocabulary
 
@@ -31,6 +32,7 @@ def environment() -> Environment:
     )
     jinja.filters["percent"] = percent
     jinja.filters["interval"] = interval
+    jinja.filters["decimal"] = decimal
     jinja.filters["share"] = lambda part, whole: f"{100 * part / whole:.1f} %" if whole else "–"
     jinja.filters["thousands"] = lambda value: f"{value:,}"
     return jinja
@@ -190,6 +192,7 @@ def render(
     bases = source_bases(config)
     outcomes = recovery.outcome_counts(audit)
     histogram = similarity["histogram"]
+    simulated = [key for key, source in bases.items() if source["simulated"]]
     pretrained_on = [flow for flow in flows if bases.get(flow.source, {}).get("role") == "pretrain"]
     evaluated_on = [flow for flow in flows if bases.get(flow.source, {}).get("role") == "evaluate"]
     steps = recovery.funnel_steps(outcomes)
@@ -207,6 +210,9 @@ def render(
         auroc_plots=auroc_plots(blocks, columns),
         class_tables=metrics.class_tables(averaged),
         bases=bases,
+        simulated=simulated,
+        simulated_training=sum(flow.source in simulated for flow in pretrained_on),
+        simulated_evaluation=sum(flow.source in simulated for flow in evaluated_on),
         pretrained_on=pretrained_on,
         evaluated_on=evaluated_on,
         flows=flows,

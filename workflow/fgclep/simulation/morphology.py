@@ -102,7 +102,7 @@ def _paced(rng: np.random.Generator) -> tuple[Wave, float]:
 def _ectopic(rng: np.random.Generator) -> Wave:
     """Ventricular beat from anywhere: from the right ventricle (as in LBBB) or the left one (dominant R in V1)."""
     wave = Wave()
-    size = rng.uniform(0.8, 1.6)
+    size = rng.uniform(0.65, 1.3)
     angle = np.radians(rng.choice([-75.0, 75.0, 105.0, -110.0, 20.0]) + rng.normal(0, 22))
     side = 1.0 if rng.random() < 0.55 else -1.0
     along = np.array([0.75 * np.cos(angle), 0.95 * np.sin(angle), side * rng.uniform(0.45, 0.95)])

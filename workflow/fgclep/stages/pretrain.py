@@ -38,7 +38,9 @@ def main(args: argparse.Namespace) -> None:
     settings = args.settings
     torch.manual_seed(settings["seed"])
     torch.set_num_threads(settings["threads"])
-    texts = read_table(args.texts, TEXTS, ["text"])["text"].to_pylist()
+    rows = read_table(args.texts, TEXTS).to_pylist()
+    texts = [row["text"] for row in rows]
+    findings = [[*row["diagnoses"], *row["features"], *(f"no {name}" for name in row["negated"])] for row in rows]
     similarity = np.load(args.similarity, mmap_mode="r")
     text_ids = {
         (row["source"], row["record_id"]): row["text_ids"]
@@ -57,7 +59,7 @@ def main(args: argparse.Namespace) -> None:
         store = SignalStore(args.shards, settings["signal"], settings["memory_mb"], lambda row, s=split: usable(row, s))
         ids = [text_ids[row["source"], row["record_id"]] for row in store.keys]
         stores.append(store)
-        banks.append(TextBank(texts, ids, similarity))
+        banks.append(TextBank(texts, findings, ids, similarity))
     if not len(stores[0]):
         raise UserError(f"{args.shards}: no record of the split 'train' has a report; see results/quarantine.parquet")
 

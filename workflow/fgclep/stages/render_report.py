@@ -85,7 +85,7 @@ def read_csv(path: Path, columns: dict[str, type[pl.DataType]]) -> pl.DataFrame:
     Raises ``UserError`` naming the file and the column or the value that is wrong.
     """
     try:
-        return pl.read_csv(path, schema_overrides=columns).select(columns)
+        return pl.read_csv(path, schema_overrides=columns).select(*columns)
     except (pl.exceptions.PolarsError, OSError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(f"{path}: {reason}; its columns are {', '.join(columns)}. Delete it and run snakemake again") from None

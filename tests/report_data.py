@@ -1,0 +1,175 @@
+"""A made-up results tree with the schemas of the workflow, for the tests of the report."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+
+from fgclep.schemas import (
+    AUDIT,
+    LEAD_MEASURES,
+    MANIFEST,
+    MEASUREMENTS,
+    MEASURES,
+    METRICS,
+    QUARANTINE,
+    REPORTS,
+    SHARD,
+    TEXTS,
+    write_table,
+)
+from fgclep.shards import encode_waveform
+
+VOCABULARY = Path(__file__).parents[1] / "resources" / "vocabulary"
+SOURCES = ("mimic-iv-ecg", "ptb-xl", "cpsc2018", "csn")
+TASKS = {
+    "ptbxl_super": ["NORM", "MI", "STTC", "CD", "HYP"],
+    "ptbxl_sub": ["NORM", "AMI", "IMI", "LVH", "CRBBB", "IRBBB"],
+    "ptbxl_form": ["NDT", "PVC", "QWAVE"],
+    "ptbxl_rhythm": ["AFIB", "SR", "STACH"],
+    "cpsc2018": ["normal", "AF", "I-AVB", "LBBB", "RBBB", "PAC", "PVC", "STD", "STE"],
+    "csn": ["SB", "SR", "AF", "ST"],
+}
+STATEMENTS = ["Sinus rhythm", "Right bundle branch block", "Atrial fibrillation", "Left axis deviation <script>alert(1)</script>"]
+# feature, measurement, contradiction, coarse logit, threshold, accepted, reason
+CANDIDATES = [
+    ("prolonged_pr", "refuted", None, None, None, False, "dropped: the measurement refutes it"),
+    ("wide_qrs", "supported", None, 1.5, 0.5, True, "accepted: the measurement supports it"),
+    ("absent_p", "untestable", "sinus rhythm", 0.1, 0.5, False, "dropped: the report excludes it"),
+    ("regular_rr", "untestable", None, 2.25, 0.5, True, "accepted: the coarse model sees it in this ECG"),
+    ("irregular_rr", "untestable", None, -1.0, 0.5, False, "dropped: the coarse model does not see it in this ECG"),
+]
+
+
+def synthetic_ecg(seconds: float = 10.0, fs: float = 500.0, rate: float = 72.0) -> np.ndarray:
+    """Twelve leads of Gaussian waves in mV, shape (12, samples)."""
+    time = np.arange(round(seconds * fs)) / fs
+    phase = (time * rate / 60) % 1
+    waves = [(0.2, 0.025, 0.12), (0.36, 0.008, -0.1), (0.38, 0.012, 1.0), (0.405, 0.01, -0.25), (0.65, 0.05, 0.3)]
+    beat = sum(height * np.exp(-0.5 * ((phase - center) / width) ** 2) for center, width, height in waves)
+    scale = [0.6, 1.0, 0.4, -0.8, 0.1, 0.7, -0.6, 0.5, 0.8, 1.2, 1.3, 1.0]
+    return np.array([factor * beat for factor in scale])
+
+
+def config() -> dict:
+    """Return the part of the config that the report reads, and a value with markup in it."""
+    sources = {key: {"version": "1.0", "base": None, "chunks": 1, "role": "evaluate"} for key in SOURCES}
+    sources["mimic-iv-ecg"]["role"] = "pretrain"
+    return {
+        "seed": 0,
+        "data": {"base": "results/simulation/files", "sources": sources},
+        "recovery": {"backend": "knowledge", "model": "<b>llama</b>"},
+        "evaluation": {"bootstrap": 1000, "min_positives": 10},
+        "report": {"strips": 2, "examples": 4},
+    }
+
+
+def metrics_rows() -> list[dict]:
+    """Return rows for three models, all protocols and tasks; one class is never positive."""
+    rows = []
+    bonus = {"fine": 0.06, "coarse": 0.03, "random": -0.2}
+    protocols = [("zero_shot", 0.0), ("zero_shot_leads", 0.0), ("linear_probe", 0.01), ("linear_probe", 0.1), ("linear_probe", 1.0)]
+    for model, gain in bonus.items():
+        for protocol, fraction in protocols:
+            if model == "random" and protocol != "linear_probe":
+                continue
+            for number, (task, classes) in enumerate(TASKS.items()):
+                for place, name in enumerate(["macro", "macro_supported", *classes]):
+                    value = 0.8 + gain + 0.01 * number + 0.02 * fraction - 0.003 * place
+                    known = name != "STE"
+                    interval = (value - 0.04, value + 0.03) if known else (None, None)
+                    rows.append(
+                        {
+                            "model": model, "task": task, "label_set": "codes", "protocol": protocol,
+                            "fraction": fraction, "seed": 0, "metric": "auroc", "class": name,
+                            "value": value if known else None, "ci_low": interval[0], "ci_high": interval[1],
+                            "n": 300, "n_pos": 40 - 2 * place if known else 0,
+                        }
+                    )  # fmt: skip
+    return rows
+
+
+def write_csv(path: Path, columns: list[str], rows: list[dict]) -> None:
+    """Write rows; ``None`` becomes an empty field."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, columns)
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def write_results(folder: Path, ecgs: list[np.ndarray] | None = None) -> list[str]:
+    """Write every input of ``render_report`` below ``folder`` and return the command line of the stage."""
+    ecgs = ecgs or [synthetic_ecg(rate=rate) for rate in (60, 75, 90, 110)]
+    quarantine = [
+        {"source": "ptb-xl", "record_id": "broken", "stage": "build_shards", "reason": "dead (flat) leads: V1 <i>"},
+        {"source": "csn", "record_id": "unlisted", "stage": "build_manifest", "reason": "too short: 3.2 s"},
+        {"source": "mimic-iv-ecg", "record_id": "r3", "stage": "parse_reports", "reason": "1 words, at least 3 are needed"},
+    ]
+    paths: dict[str, list[Path]] = {"manifest": [], "shards": []}
+    for source in SOURCES:
+        manifest, shards = [], []
+        for number, ecg in enumerate(ecgs):
+            key = {"source": source, "record_id": f"r{number}", "patient_id": f"p{number}", "age": 40.0 + 20 * number}
+            key |= {"split": "test" if number == 0 else "train", "sex": "FM"[number % 2], "codes": []}
+            report = [STATEMENTS[number % 4], "Abnormal ECG"]
+            manifest.append({**key, "path": f"files/r{number}", "chunk": 0, "report": report})
+            digital = np.round(1000 * ecg).astype(np.int16)
+            shards.append(
+                {
+                    **key, "sampling_rate": 500.0, "n_samples": ecg.shape[1], "gain": [1000.0] * 12,
+                    "baseline": [0] * 12, "waveform": encode_waveform(digital), "flags": ["II differs from I + III"] * (number == 1),
+                }
+            )  # fmt: skip
+        if source == "ptb-xl":
+            manifest.append({**manifest[-1], "record_id": "broken"})
+        paths["manifest"].append(folder / "manifest" / f"{source}.parquet")
+        paths["shards"].append(folder / "shards" / source / "0.parquet")
+        write_table(manifest, paths["manifest"][-1], MANIFEST)
+        write_table(shards, paths["shards"][-1], SHARD)
+
+    keys = [{"source": "mimic-iv-ecg", "record_id": f"r{number}"} for number in range(len(ecgs))]
+    measured = {name: None for name in MEASURES} | {"pr_ms": 150.0, "qrs_ms": 132.0, "heart_rate": 72.0, "qrs_axis": -12.0}
+    leads = {name: [0.1 * place for place in range(12)] for name in LEAD_MEASURES}
+    audit = [
+        {
+            **key, "statement": STATEMENTS[number % 4], "feature": feature, "votes": 1, "measurement": measurement,
+            "contradiction": contradiction, "coarse_score": score, "coarse_threshold": threshold, "accepted": accepted,
+            "reason": reason, "backend": "knowledge", "model_digest": "", "prompt_hash": "",
+        }
+        for number, key in enumerate(keys)
+        for feature, measurement, contradiction, score, threshold, accepted, reason in CANDIDATES[: 5 - number % 3]
+    ]  # fmt: skip
+    texts = [
+        {"text_id": number, "text": text, "kind": "diagnosis" if number < 4 else "feature", "count": 4 if number < 4 else 0,
+         "diagnoses": [], "features": [] if number < 4 else ["wide_qrs"], "negated": []}
+        for number, text in enumerate([*STATEMENTS, "qrs duration above 120 ms"])
+    ]  # fmt: skip
+    write_table([{**key, **measured, **leads, "intervals_from": "database"} for key in keys], folder / "measurements.parquet", MEASUREMENTS)
+    write_table(audit, folder / "audit.parquet", AUDIT)
+    write_table(texts, folder / "texts.parquet", TEXTS)
+    write_table([{**key, "text_ids": [number % 4]} for number, key in enumerate(keys)], folder / "reports.parquet", REPORTS)
+    write_table([{**key, "text_ids": [number % 4, 4]} for number, key in enumerate(keys)], folder / "fine.parquet", REPORTS)
+    write_table(quarantine, folder / "quarantine.parquet", QUARANTINE)
+    write_csv(folder / "metrics.csv", METRICS.names, metrics_rows())
+    columns = ["name", "epoch", "train_loss", "validation_loss", "temperature", "bias"]
+    for name, epochs in (("coarse", 4), ("fine", 3)):
+        rows = [
+            {"name": name, "epoch": epoch, "train_loss": 3 / epoch, "validation_loss": 3.2 / epoch, "temperature": 10.0, "bias": -4.8}
+            for epoch in range(1, epochs + 1)
+        ]
+        write_csv(folder / f"{name}.csv", columns, rows)
+    counts = [9000, 400, 20, 0, 3]
+    summary = {"texts": 138, "histogram": {"edges": [0, 0.2, 0.4, 0.6, 0.8, 1.0], "counts": counts}, "source": "concepts",
+               "share_above_half": 0.0004, "mean_without_shared_finding": 0.01}  # fmt: skip
+    (folder / "summary.json").write_text(json.dumps(summary), encoding="utf-8")
+    return [
+        "--metrics", folder / "metrics.csv", "--quarantine", folder / "quarantine.parquet",
+        "--manifests", *paths["manifest"], "--shards", *paths["shards"], "--texts", folder / "texts.parquet",
+        "--reports", folder / "reports.parquet", "--fine-reports", folder / "fine.parquet",
+        "--audit", folder / "audit.parquet", "--measurements", folder / "measurements.parquet",
+        "--similarity-summary", folder / "summary.json", "--training", folder / "coarse.csv", folder / "fine.csv",
+        "--config-json", json.dumps(config()), "--vocabulary", VOCABULARY, "--settings", json.dumps(config()["report"]),
+        "--output", folder / "report.html",
+    ]  # fmt: skip

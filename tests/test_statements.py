@@ -1,0 +1,163 @@
+"""Statements of reports: what is cleaned away, and which findings are read from what is left."""
+
+from pathlib import Path
+
+import pytest
+
+from fgclep.stage import UserError
+from fgclep.statements import StatementParser, clean_statement
+from fgclep.vocabulary import Diagnosis, Feature, Vocabulary, load_vocabulary
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="module")
+def vocabulary():
+    return load_vocabulary(ROOT / "resources" / "vocabulary")
+
+
+@pytest.fixture(scope="module")
+def parse(vocabulary):
+    parser = StatementParser(vocabulary)
+    return lambda raw: parser.parse(clean_statement(raw))
+
+
+@pytest.mark.parametrize(
+    ("raw", "clean"),
+    [
+        ("*** Consider ACUTE ST elevation MI ***", "consider acute st elevation mi"),
+        ("--- Warning: data quality may affect interpretation ---", "warning: data quality may affect interpretation"),
+        ("- premature ventricular contractions", "premature ventricular contractions"),
+        ("Sinus rhythm.", "sinus rhythm"),
+        ("  sinus   rhythm\twith\nPAC(s). ", "sinus rhythm with pac(s)"),
+        ("Summary: abnormal ECG", "abnormal ecg"),
+        ("RSR\u2019(V1) \u2013 probable normal variant", "rsr'(v1) - probable normal variant"),
+        ("inferior infarct \u0007- age undetermined", "inferior infarct - age undetermined"),
+        (" *** --- ", ""),
+    ],
+)
+def test_decoration_is_stripped_and_nothing_else(raw, clean):
+    assert clean_statement(raw) == clean
+    assert clean_statement(clean) == clean
+
+
+@pytest.mark.parametrize(
+    ("raw", "diagnoses", "features"),
+    [
+        ("Sinus rhythm with 1st degree A-V block.", ["sinus_rhythm", "av_block_1"], []),
+        ("RBBB with left anterior fascicular block", ["rbbb", "lafb"], []),
+        ("Atrial fibrillation with rapid ventricular response with PVC(s)", ["afib_rapid", "pvc"], []),
+        ("incomplete right bundle branch block", ["irbbb"], []),
+        ("Prolonged QT interval", [], ["prolonged_qtc"]),
+        ("inferior and lateral ST elevation - possible early repolarization", ["early_repolarization"], None),
+        ("ant/septal and lateral T wave changes are nonspecific", ["nonspecific_t"], []),
+        (
+            "septal and lateral st-t changes may be due to myocardial ischemia",
+            ["anterior_ischemia", "lateral_ischemia"],
+            [],
+        ),
+        ("inferior/lateral st-t changes are nonspecific", ["nonspecific_st_t"], []),
+    ],
+)
+def test_several_findings_of_a_statement_are_read(parse, raw, diagnoses, features):
+    statement = parse(raw)
+    assert list(statement.diagnoses) == diagnoses
+    assert features is None or list(statement.features) == features
+    assert statement.kind == ("diagnosis" if diagnoses else "feature")
+
+
+def test_nothing_is_read_from_within_a_word(parse):
+    for raw in ("submitral fibroelastosis", "unparalleled", "slafb", "prwpwx"):
+        assert parse(raw).kind == "unknown"
+
+
+def test_the_sign_of_a_number_counts(parse):
+    assert parse("qrs axis between -30 and 90 degrees").features == ("normal_axis",)
+    assert parse("qrs axis between -30 and -90 degrees").features == ("left_axis",)
+
+
+@pytest.mark.parametrize(
+    ("raw", "made", "negated"),
+    [
+        ("no ST elevation in inferior leads", [], ["ste_inferior"]),
+        ("sinus rhythm without PVCs", ["sinus_rhythm"], ["pvc"]),
+        ("no evidence of atrial fibrillation or delta wave", [], ["atrial_fibrillation", "delta_wave"]),
+        ("no delta wave, atrial fibrillation", ["atrial_fibrillation"], ["delta_wave"]),
+        ("no delta wave but atrial fibrillation", ["atrial_fibrillation"], ["delta_wave"]),
+        ("no P waves", ["absent_p"], []),  # a finding in its own right
+        ("cannot rule out septal infarct", ["anteroseptal_mi"], []),
+        ("not only atrial fibrillation", ["atrial_fibrillation"], []),
+    ],
+)
+def test_what_is_denied_is_no_finding(parse, raw, made, negated):
+    statement = parse(raw)
+    assert [*statement.diagnoses, *statement.features] == made
+    assert list(statement.negated) == negated
+
+
+@pytest.mark.parametrize(
+    ("raw", "certainty"),
+    [
+        ("left atrial enlargement", "certain"),
+        ("probable left ventricular hypertrophy", "probable"),
+        ("possible inferior infarct - age undetermined", "possible"),
+        ("consider anterior infarct", "possible"),
+        ("poor r wave progression - cannot rule out septal infarct", "possible"),
+        ("inferior st elevation, consider acute infarct", "certain"),  # "consider" is part of the finding's name
+    ],
+)
+def test_certainty_is_that_of_the_weakest_qualifier(parse, raw, certainty):
+    assert parse(raw).certainty == certainty
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        "*** report made without knowing patient's sex or age ***",
+        "** interpretation made without knowing patient's gender/age **",
+        "no other finding",
+        "lead(s) unsuitable for analysis: V2",
+        "--- suspect arm lead reversal - only aVF, V1-V6 analyzed ---",
+        "possible faulty V2 - omitted from analysis",
+    ],
+)
+def test_administrative_statements_have_no_findings(parse, raw):
+    statement = parse(raw)
+    assert statement.kind == "administrative"
+    assert not (statement.diagnoses or statement.features or statement.negated)
+
+
+def test_an_administrative_remark_does_not_hide_the_finding_beside_it(parse):
+    assert parse("pacemaker rhythm - no further analysis").diagnoses == ("ventricular_pacing",)
+
+
+def test_a_verdict_on_the_whole_ecg_is_a_clause_of_its_own(parse):
+    assert parse("Borderline ECG").diagnoses == ("abnormal_ecg",)
+    assert parse("sinus rhythm, normal ECG").diagnoses == ("sinus_rhythm", "normal_ecg")
+    assert parse("borderline prolonged PR interval").features == ("prolonged_pr",)
+    assert parse("borderline prolonged PR interval").diagnoses == ()
+    assert parse("abnormal r-wave progression").kind == "unknown"
+
+
+def test_every_phrase_of_the_vocabulary_is_read_as_its_own_finding(vocabulary):
+    parser = StatementParser(vocabulary)
+    for phrase, finding in vocabulary.phrases.items():
+        statement = parser.parse(clean_statement(phrase))
+        assert (*statement.diagnoses, *statement.features) == (finding,), phrase
+        assert statement.negated == ()
+
+
+def test_two_findings_of_the_same_words_are_refused():
+    features = {"a": Feature("a", "wide qrs", "x"), "b": Feature("b", "wide QRS(s)", "x")}
+    phrases = {"wide qrs": "a", "wide qrs(s)": "b"}
+    with pytest.raises(UserError, match=r"'wide qrs\(s\)' to 'b', and 'a' has the same words"):
+        StatementParser(Vocabulary(1, features, {}, (), phrases))
+
+
+def test_the_longest_phrase_wins_wherever_it_starts():
+    features = {"ab": Feature("ab", "a b", "x")}
+    diagnoses = {"bcd": Diagnosis("bcd", "b c d", "g", "x")}
+    parser = StatementParser(Vocabulary(1, features, diagnoses, (), {"a b": "ab", "b c d": "bcd"}))
+    assert parser.parse("a b c d").diagnoses == ("bcd",)
+    assert parser.parse("a b c d").features == ()
+    assert parser.parse("a b b c d").features == ("ab",)

@@ -1,0 +1,165 @@
+"""Beats of a 12-lead ECG: where they are, which belong together, and their median.
+
+All functions work at ``RATE`` Hz on mV, shape (12, samples); positions are sample numbers.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from scipy.signal import butter, sosfiltfilt
+
+RATE = 500  # Hz
+MS = RATE / 1000  # samples per millisecond
+BEFORE, AFTER = round(420 * MS), round(700 * MS)  # extent of a beat around its QRS
+_QRS_BEFORE, _QRS_AFTER = round(90 * MS), round(110 * MS)  # what is compared between beats
+_MAX_SHIFT = round(40 * MS)
+_SAME_SHAPE = 0.9  # correlation of the QRS in all leads
+_QRS_BAND = butter(2, [5, 25], "bandpass", fs=RATE // 2, output="sos")
+_DRIFT = butter(1, 0.35, "lowpass", fs=RATE // 20, output="sos")
+_SPIKE_MV = 0.12  # second difference at 500 Hz, root mean square over the leads; that of a steep QRS is about half
+
+
+@dataclass(frozen=True)
+class Beats:
+    """The beats of a recording.
+
+    Attributes
+    ----------
+    positions
+        int (beats,), the same point of every QRS.
+    similarity
+        float (beats,), correlation of each QRS with the median beat's, all leads together.
+    dominant
+        bool (beats,), beats of the prevailing shape.
+    """
+
+    positions: np.ndarray
+    similarity: np.ndarray
+    dominant: np.ndarray
+
+
+def find_spikes(mv: np.ndarray) -> np.ndarray:
+    """Positions of pacing spikes: deflections of one or two samples in several leads, far steeper than any QRS."""
+    bend = np.sqrt(np.mean(np.square(mv[:, :-2] - 2 * mv[:, 1:-1] + mv[:, 2:]), axis=0))
+    # QRS complexes take up about 2 % of the samples with strong bends, spikes far less
+    steep = np.flatnonzero(bend > max(_SPIKE_MV, 4 * float(np.percentile(bend, 98)))) + 1
+    if not len(steep):
+        return steep
+    groups = np.split(steep, np.flatnonzero(np.diff(steep) > round(20 * MS)) + 1)
+    return np.array([group[np.argmax(bend[group - 1])] for group in groups])
+
+
+def remove_spikes(mv: np.ndarray, spikes: np.ndarray) -> np.ndarray:
+    """Bridge each spike by a straight line."""
+    clean = mv.copy()
+    for spike in spikes:
+        first, last = max(spike - 4, 0), min(spike + 6, mv.shape[1] - 1)
+        share = np.linspace(0, 1, last - first + 1)
+        clean[:, first : last + 1] = clean[:, [first]] * (1 - share) + clean[:, [last]] * share
+    return clean
+
+
+def remove_drift(mv: np.ndarray) -> np.ndarray:
+    """Subtract what is slower than about 0.35 Hz, without phase shift; estimated at a low rate, as it is slow."""
+    block = 20
+    count = mv.shape[1] // block
+    coarse = mv[:, : count * block].reshape(len(mv), count, block).mean(axis=2)
+    slow = sosfiltfilt(_DRIFT, coarse, axis=1, padlen=min(count - 1, 3 * RATE // block))
+    center = np.arange(count) * block + (block - 1) / 2
+    samples = np.arange(mv.shape[1])
+    return mv - np.stack([np.interp(samples, center, row) for row in slow])
+
+
+def find_qrs(mv: np.ndarray) -> np.ndarray:
+    """Positions of the QRS complexes, by NeuroKit2 on the root mean square of all leads between 5 and 25 Hz.
+
+    The mean over leads finds complexes that are small in any single one.
+    """
+    import neurokit2  # costs seconds
+
+    half = mv[:, : mv.shape[1] // 2 * 2].reshape(len(mv), -1, 2).mean(axis=2)
+    band = sosfiltfilt(_QRS_BAND, half, axis=1)
+    window = np.hanning(17)
+    envelope = np.convolve(np.sqrt(np.mean(np.square(band), axis=0)), window / window.sum(), "same")
+    peaks = neurokit2.ecg_findpeaks(envelope, sampling_rate=RATE // 2)["ECG_R_Peaks"]
+    return np.asarray(peaks, dtype=int) * 2
+
+
+def sort_beats(mv: np.ndarray, positions: np.ndarray) -> Beats | None:
+    """Align the beats on each other and find the prevailing shape; ``None`` if no QRS lies within the recording.
+
+    The shape with the most beats prevails; ectopic and aberrant beats correlate less with it.
+    """
+    margin = _QRS_BEFORE + 2 * _MAX_SHIFT
+    positions = positions[(positions >= margin) & (positions < mv.shape[1] - _QRS_AFTER - 2 * _MAX_SHIFT)]
+    if not len(positions):
+        return None
+    shapes = _normalized(_qrs_windows(mv, positions))
+    leader = int(np.argmax(((shapes @ shapes.T) > _SAME_SHAPE).sum(axis=1)))
+    template = shapes[leader].reshape(len(mv), -1)
+    similarity = np.ones(len(positions))
+    for _ in range(2):
+        positions, similarity = _align(mv, positions, template)
+        members = similarity > _SAME_SHAPE
+        if not members.any():
+            members[np.argmax(similarity)] = True
+        template = _normalized(np.median(_qrs_windows(mv, positions[members]), axis=0, keepdims=True))[0].reshape(len(mv), -1)
+    return Beats(positions, similarity, members)
+
+
+def _qrs_windows(mv: np.ndarray, positions: np.ndarray) -> np.ndarray:
+    index = positions[:, None] + np.arange(-_QRS_BEFORE, _QRS_AFTER)
+    return mv[:, index].transpose(1, 0, 2)
+
+
+def _normalized(windows: np.ndarray) -> np.ndarray:
+    """Rows of unit length, each lead without its mean: (beats, leads * samples)."""
+    centered = windows - windows.mean(axis=2, keepdims=True)
+    flat = centered.reshape(len(windows), -1)
+    return flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-9)
+
+
+def _align(mv: np.ndarray, positions: np.ndarray, template: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Shift each position to where its QRS fits the template best; returns positions and correlations."""
+    shifts = np.arange(-_MAX_SHIFT, _MAX_SHIFT + 1)
+    aligned, similarity = positions.copy(), np.empty(len(positions))
+    for number, position in enumerate(positions):
+        start = position - _QRS_BEFORE - _MAX_SHIFT
+        stretch = mv[:, max(start, 0) : position + _QRS_AFTER + _MAX_SHIFT]
+        windows = sliding_window_view(stretch, template.shape[1], axis=1)  # (leads, shifts, samples)
+        products = np.einsum("lsn,ln->s", windows, template)
+        sums, squares = windows.sum(axis=2), np.einsum("lsn,lsn->ls", windows, windows)
+        norms = np.sqrt(np.maximum((squares - sums**2 / template.shape[1]).sum(axis=0), 1e-12))
+        scores = products / norms
+        best = int(np.argmax(scores))
+        aligned[number] = position + shifts[best]
+        similarity[number] = scores[best]
+    return aligned, similarity
+
+
+def level_at(mv: np.ndarray, positions: np.ndarray, before: int, width: int) -> np.ndarray:
+    """Mean of each lead over ``width`` samples that end ``before`` samples ahead of each position: (leads, positions)."""
+    index = np.clip(positions[:, None] - before - width + np.arange(width), 0, mv.shape[1] - 1)
+    return mv[:, index].mean(axis=2)
+
+
+def remove_baseline(mv: np.ndarray, positions: np.ndarray, levels: np.ndarray) -> np.ndarray:
+    """Subtract straight lines through the PR segments: ``levels`` (leads, positions)."""
+    samples = np.arange(mv.shape[1])
+    return mv - np.stack([np.interp(samples, positions, row) for row in levels])
+
+
+def cut_beats(mv: np.ndarray, positions: np.ndarray) -> np.ndarray:
+    """Cut beats from ``-BEFORE`` to ``AFTER``, NaN outside of the recording: (beats, leads, samples)."""
+    padded = np.pad(mv, ((0, 0), (BEFORE, AFTER)), constant_values=np.nan)
+    index = positions[:, None] + np.arange(BEFORE + AFTER)
+    return padded[:, index].transpose(1, 0, 2)
+
+
+def median_beat(segments: np.ndarray) -> np.ndarray:
+    """Median over beats (beats, leads, samples), leaving out what lies outside of the recording; 0 where nothing is."""
+    if np.isnan(segments).any():
+        present = np.nanmedian(segments, axis=0) if len(segments) > 1 else segments[0]
+        return np.nan_to_num(present)
+    return np.median(segments, axis=0)

@@ -1,0 +1,54 @@
+"""The CSV tables of metrics: columns of the schema ``METRICS``, numbers in full precision, empty where not defined."""
+
+import csv
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from fgclep.schemas import METRICS
+from fgclep.stage import UserError
+
+
+def write_metrics(rows: Iterable[Mapping[str, object]], path: str | Path) -> None:
+    """Write rows with the keys of ``METRICS``, atomically.
+
+    Raises ``ValueError`` naming the file and the column if a key is missing or unknown or a value is absent where the
+    schema demands one.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    with partial.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, METRICS.names, lineterminator="\n")
+        writer.writeheader()
+        for row in rows:
+            wrong = sorted(set(row) ^ set(METRICS.names))
+            wrong += [field.name for field in METRICS if not field.nullable and row.get(field.name) in (None, "")]
+            if wrong:
+                raise ValueError(f"{path}: column {wrong[0]!r} is missing, unknown or empty in {dict(row)}")
+            writer.writerow(row)
+    os.replace(partial, path)
+
+
+def read_metrics(path: str | Path) -> list[dict[str, str]]:
+    """Read a table as text, so that numbers pass through unchanged.
+
+    Raises ``UserError`` naming the file if its columns are not those of ``METRICS``.
+    """
+    path = Path(path)
+    with path.open(newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file)
+        if reader.fieldnames != METRICS.names:
+            raise UserError(
+                f"{path}: the columns are {reader.fieldnames}, expected {METRICS.names}; delete it and run snakemake again"
+            )
+        return list(reader)
+
+
+def collect(tables: Iterable[Iterable[dict[str, str]]]) -> list[dict[str, str]]:
+    """Join tables, ordered by task, model, protocol, fraction and seed, and as they stand within these."""
+    rows = [row for table in tables for row in table]
+    return sorted(
+        rows,
+        key=lambda row: (row["task"], row["model"], row["protocol"], float(row["fraction"]), int(row["seed"])),
+    )

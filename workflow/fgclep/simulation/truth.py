@@ -1,0 +1,438 @@
+"""What is true about a simulated recording: measures, waveform features and diagnoses.
+
+Measures are taken from the model's state (intervals) and from the noise-free waves of the main beat (amplitudes).
+Features with a rule in the vocabulary follow from the measures; the others have a function here. Diagnoses are those of
+the condition that can be seen on the tracing, and what any reader would add from the measures.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fgclep.leads import INDEX, LEADS
+from fgclep.simulation.heart import TABLE_RATE, axis_of, twelve_leads
+from fgclep.simulation.record import Recording, stretch_of
+from fgclep.vocabulary import Vocabulary, holds
+
+MS = TABLE_RATE // 1000
+VISIBLE = 0.025  # mV; smaller deflections are no wave (Willems et al. 1985)
+SINUS = ("sinus", "sinus_bradycardia", "sinus_tachycardia", "sinus_arrhythmia")
+
+
+@dataclass(frozen=True)
+class Main:
+    """The main beat without noise, 1 sample per ms, in twelve leads (mV)."""
+
+    qrs: np.ndarray  # from onset to J point
+    repolarization: np.ndarray  # from the J point, at the recording's mean RR interval
+    p: np.ndarray | None  # from onset to end
+
+
+@dataclass(frozen=True)
+class Truth:
+    """All that is true about a recording; ``features`` and ``diagnoses`` are ids in the vocabulary's order."""
+
+    measures: dict[str, Any]
+    features: tuple[str, ...]
+    diagnoses: tuple[str, ...]
+
+
+def main_beat(recording: Recording, interval: float) -> Main:
+    """Waves of the main beat at an RR interval of ``interval`` s."""
+    beat = recording.morphology.beats["main"]
+    start = beat.qrs.origin
+    qrs = twelve_leads(beat.qrs.values[:, start : start + round(beat.qrs_ms * MS) : MS])
+    stretch = stretch_of(beat.qt, beat.qrs_ms, interval)
+    table = beat.repolarization
+    length = int((table.values.shape[1] - table.origin - 2) * stretch / MS)
+    index = (np.arange(length) * (MS / stretch)).astype(np.intp) + table.origin
+    p = None
+    if recording.timeline.p and not recording.timeline.atrial_rate:
+        wave = recording.morphology.p
+        p = twelve_leads(wave.values[:, wave.origin : wave.origin + round(recording.morphology.p_ms * MS) : MS])
+    return Main(qrs, twelve_leads(table.values[:, index]), p)
+
+
+def deflections(lead: np.ndarray) -> tuple[float, float, float, float, float]:
+    """Q depth (mV), Q width (ms), R height, S depth and R' height of one QRS complex sampled every ms.
+
+    A deflection is a stretch beyond 0.025 mV. A complex without R is a QS complex: its depth counts as S, and as Q.
+    """
+    sign = np.where(lead > VISIBLE, 1, np.where(lead < -VISIBLE, -1, 0))
+    place = np.flatnonzero(sign)
+    q = q_width = r = s = second = 0.0
+    if not len(place):
+        return q, q_width, r, s, second
+    cuts = np.flatnonzero(np.diff(sign[place])) + 1
+    seen_r = False
+    closed = False  # a negative wave has followed the R wave
+    for run in np.split(place, cuts):
+        values = lead[run]
+        if values[0] > 0:
+            if not seen_r:
+                r, seen_r = float(values.max()), True
+            elif closed:
+                second = max(second, float(values.max()))
+        elif seen_r:
+            s, closed = max(s, float(-values.min())), True
+        else:
+            q, q_width = float(-values.min()), float(run[-1] - run[0] + 1)
+    if not seen_r:
+        s = q
+    return q, q_width, r, s, second
+
+
+def measure(recording: Recording) -> tuple[dict[str, Any], Main]:
+    """Measures of a recording (``schemas.MEASURES`` and ``LEAD_MEASURES``), and the beat that they were taken from."""
+    line, condition, duration = recording.timeline, recording.condition, recording.duration
+    times = np.array([time for time, _, _ in line.qrs if 0 <= time <= duration])
+    rr = np.diff(times)
+    interval = float(rr.mean()) if len(rr) else 60 / condition.rate
+    beat = recording.morphology.beats["main"]
+    main = main_beat(recording, min(max(interval, 0.3), 2.2))
+    qt = (main.qrs.shape[1]) + (beat.qt - beat.qrs_ms) * stretch_of(beat.qt, beat.qrs_ms, min(max(interval, 0.3), 2.2))
+    waves = np.array([deflections(lead) for lead in main.qrs.astype(float)])
+    q, q_ms, r, s, second = waves.T
+    j60 = min(60, main.repolarization.shape[1] - 1)
+    st = main.repolarization[:, j60].astype(float)
+    if np.any(recording.morphology.pr_level):
+        st = st - twelve_leads(recording.morphology.pr_level)
+    last = int(max(qt - beat.qrs_ms + 10, 80))
+    t_window = main.repolarization[:, int(0.35 * last) : last]
+    t = t_window[np.arange(12), np.abs(t_window).argmax(axis=1)].astype(float)
+    nan = float("nan")
+    p_mv: np.ndarray = np.full(12, nan)
+    p_axis = nan
+    # P waves are there and belong to QRS complexes, are there without belonging, or are not to be seen
+    if line.atrial_rate or condition.rhythm in ("junctional", "svt", "idioventricular", "ventricular_pacing"):
+        present = 0.0
+    elif line.dissociated:
+        present = nan
+    else:
+        wide = sum(1 for time, kind, _ in line.qrs if kind == "pvc" and 0 <= time <= duration)
+        present = 1 - wide / max(len(times), 1)
+    if main.p is not None and present != 0.0:
+        p_mv = main.p[np.arange(12), np.abs(main.p).argmax(axis=1)].astype(float)
+        p_axis = axis_of(float(main.p[0].sum()), float(main.p[1].sum()))
+    top = np.maximum(r, second)
+    area = main.qrs.sum(axis=1)
+    measures: dict[str, Any] = {
+        "heart_rate": 60 / interval,
+        "rr_cv": float(rr.std() / rr.mean()) if len(rr) > 1 else nan,
+        "rr_max_ms": float(1000 * rr.max()) if len(rr) else nan,
+        "pr_ms": float(np.median(line.pr)) if line.pr else nan,
+        "qrs_ms": beat.qrs_ms,
+        "qt_ms": float(qt),
+        "qtc_ms": float(qt / np.sqrt(interval)),
+        "p_ms": recording.morphology.p_ms if main.p is not None and present != 0.0 else nan,
+        "p_axis": p_axis,
+        "qrs_axis": axis_of(float(area[0]), float(area[1])),
+        "t_axis": axis_of(float(t[0]), float(t[1])),
+        "p_present": present,
+        "premature_narrow": float(line.inside(line.premature_narrow, duration)),
+        "premature_wide": float(line.inside(line.premature_wide, duration)),
+        "pacing_spikes": float(line.inside([time for time, _ in line.spikes], duration)),
+        "sokolow_mv": float(s[INDEX["V1"]] + max(top[INDEX["V5"]], top[INDEX["V6"]])),
+        "cornell_mv": float(top[INDEX["aVL"]] + s[INDEX["V3"]]),
+        "p_mv": p_mv,
+        "q_mv": q,
+        "q_ms": q_ms,
+        "r_mv": r,
+        "s_mv": s,
+        "rp_mv": second,
+        "st_mv": st,
+        "t_mv": t,
+        "age": recording.patient.age,
+        "sex": recording.patient.sex,
+    }
+    return measures, main
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the functions of ``STATE`` look at."""
+
+    recording: Recording
+    measures: Mapping[str, Any]
+    main: Main
+
+    def lead(self, measure_name: str, lead: str) -> float:
+        """One measure of one lead."""
+        return float(self.measures[measure_name][INDEX[lead]])
+
+    def p_wave(self, lead: str) -> np.ndarray | None:
+        """The P wave of a lead, 1 sample per ms."""
+        if self.main.p is None or self.measures["p_present"] == 0.0:
+            return None
+        return self.main.p[INDEX[lead]]
+
+
+def _rhythm_with_p(seen: Seen) -> bool:
+    return seen.recording.condition.rhythm in (*SINUS, "atrial_pacing", "av_pacing", "ectopic_atrial")
+
+
+def _fibrillates(seen: Seen) -> bool:
+    return seen.recording.timeline.atrial_rate > 0 and seen.recording.condition.rhythm != "aflutter"
+
+
+def _pattern(kind: str) -> Callable[[Seen], bool]:
+    def present(seen: Seen) -> bool:
+        return seen.recording.condition.ectopy == kind and seen.measures["premature_wide"] >= 2
+
+    return present
+
+
+def _spikes(chamber: str) -> Callable[[Seen], bool]:
+    def present(seen: Seen) -> bool:
+        return any(place == chamber for _, place in seen.recording.timeline.spikes)
+
+    return present
+
+
+def _notched_p(seen: Seen) -> bool:
+    wave = seen.p_wave("II")
+    if wave is None:
+        return False
+    inner = wave[1:-1]
+    peaks = np.flatnonzero((inner > wave[:-2]) & (inner >= wave[2:]) & (inner > 0.03)) + 1
+    return len(peaks) >= 2 and bool(peaks[-1] - peaks[0] >= 34)
+
+
+def _p_terminal(seen: Seen) -> bool:
+    wave = seen.p_wave("V1")
+    if wave is None or wave[len(wave) // 2 :].min() > -0.1:
+        return False
+    return bool(np.count_nonzero(wave[len(wave) // 3 :] < -0.02) >= 40)
+
+
+def _wide_s_lateral(seen: Seen) -> bool:
+    if seen.measures["qrs_ms"] < 100:
+        return False
+    for lead in ("I", "V6"):
+        values = seen.main.qrs[INDEX[lead]]
+        late = values[len(values) // 3 :]
+        if seen.lead("r_mv", lead) < 0.05 or np.count_nonzero(late < -0.04) < 40:
+            return False
+    return True
+
+
+def _broad_r_lateral(seen: Seen) -> bool:
+    def broad(lead: str) -> bool:
+        values = seen.main.qrs[INDEX[lead]]
+        high = np.count_nonzero(values > 0.4 * values.max())
+        return bool(seen.lead("q_mv", lead) < 0.05 and seen.lead("s_mv", lead) < 0.15 and high >= 50)
+
+    return seen.measures["qrs_ms"] >= 110 and broad("I") and broad("V6")
+
+
+def _no_septal_q(seen: Seen) -> bool:
+    return all(seen.lead("q_mv", lead) < 0.03 and seen.lead("r_mv", lead) > 0.1 for lead in ("I", "V5", "V6"))
+
+
+def _early_r(seen: Seen) -> bool:
+    return seen.lead("r_mv", "V2") > max(seen.lead("s_mv", "V2"), 0.1)
+
+
+def _septal_q(seen: Seen) -> bool:
+    return all(seen.lead("r_mv", lead) == 0.0 or seen.lead("q_mv", lead) > 0.1 for lead in ("V2", "V3"))
+
+
+def _anterior_q(seen: Seen) -> bool:
+    return all(seen.lead("q_mv", lead) >= 0.1 and seen.lead("q_ms", lead) >= 30 for lead in ("V3", "V4"))
+
+
+STATE: dict[str, Callable[[Seen], bool]] = {
+    "fibrillatory_waves": _fibrillates,
+    "flutter_waves": lambda seen: seen.recording.condition.rhythm == "aflutter",
+    "phasic_rr": lambda seen: _rhythm_with_p(seen) and seen.recording.timeline.respiration > 0.1,
+    "compensatory_pause": lambda seen: seen.recording.timeline.inside(
+        seen.recording.timeline.full_pause, seen.recording.duration - 1.0
+    )
+    > 0,
+    "bigeminal_pattern": _pattern("bigeminy"),
+    "trigeminal_pattern": _pattern("trigeminy"),
+    "spike_before_qrs": _spikes("ventricle"),
+    "spike_before_p": _spikes("atrium"),
+    "av_dissociation": lambda seen: seen.recording.timeline.dissociated,
+    "dropped_qrs": lambda seen: seen.recording.timeline.inside(
+        seen.recording.timeline.dropped, seen.recording.duration
+    )
+    > 0,
+    "progressive_pr": lambda seen: seen.recording.timeline.progressive,
+    "notched_p": _notched_p,
+    "p_terminal_v1": _p_terminal,
+    "delta_wave": lambda seen: seen.recording.morphology.delta,
+    "wide_s_lateral": _wide_s_lateral,
+    "broad_r_lateral": _broad_r_lateral,
+    "absent_septal_q": _no_septal_q,
+    "early_r_v2": _early_r,
+    "q_septal": _septal_q,
+    "q_anterior": _anterior_q,
+    "pr_depression": lambda seen: bool(np.any(seen.recording.morphology.pr_level))
+    and bool(seen.recording.timeline.pr),
+    "j_point_notch": lambda seen: seen.recording.morphology.j_notch,
+    "scooped_st": lambda seen: seen.recording.morphology.scooped,
+    "discordant_st_t": lambda seen: seen.recording.morphology.discordant,
+    "prominent_u": lambda seen: seen.recording.morphology.u_wave,
+}
+
+
+def true_features(seen: Seen, vocabulary: Vocabulary) -> tuple[str, ...]:
+    """Ids of the features that are present; raises ``KeyError`` for one that has neither a rule nor a function here."""
+    present = []
+    for feature in vocabulary.features.values():
+        if feature.rule is not None:
+            if holds(feature.rule, seen.measures):
+                present.append(feature.id)
+        elif STATE[feature.id](seen):
+            present.append(feature.id)
+    return tuple(present)
+
+
+_CONDUCTION = {
+    "lbbb": ("lbbb",), "ilbbb": ("ilbbb",), "rbbb": ("rbbb",), "rbbb+lafb": ("rbbb", "lafb"),
+    "rbbb+lpfb": ("rbbb", "lpfb"), "irbbb": ("irbbb",), "lafb": ("lafb",), "lpfb": ("lpfb",), "ivcd": ("ivcd",),
+    "wpw": ("wpw",),
+}  # fmt: skip
+# features of which one has to be seen for the diagnosis to be made
+_NEEDS = {
+    "inferior_mi": ("q_inferior",),
+    "anterior_mi": ("q_anterior", "q_septal", "poor_r_progression_shape"),
+    "anteroseptal_mi": ("q_septal", "poor_r_progression_shape"),
+    "lateral_mi": ("q_lateral",),
+    "anterolateral_mi": ("q_anterior", "q_lateral", "poor_r_progression_shape"),
+    "inferolateral_mi": ("q_inferior", "q_lateral"),
+    "posterior_mi": ("early_r_v2", "dominant_r_v1"),
+    "inferior_stemi": ("ste_inferior",),
+    "anterior_stemi": ("ste_anterior",),
+    "lateral_stemi": ("ste_lateral",),
+    "lvh": ("sokolow_lyon", "tall_r_lateral", "cornell_voltage", "tall_r_avl", "deep_s_v1v2"),
+    "lvh_strain": ("sokolow_lyon", "tall_r_lateral", "cornell_voltage", "tall_r_avl", "deep_s_v1v2"),
+    "rvh": ("dominant_r_v1", "deep_s_lateral", "right_axis"),
+    "lae": ("p_terminal_v1", "notched_p", "broad_p"),
+    "rae": ("tall_p_ii",),
+    "inferior_ischemia": ("std_inferior", "tinv_inferior"),
+    "anterior_ischemia": ("std_anterior", "tinv_anterior"),
+    "lateral_ischemia": ("std_lateral", "tinv_lateral", "flat_t_lateral"),
+    "diffuse_ischemia": ("std_lateral", "std_inferior", "std_anterior"),
+    "nonspecific_st_t": ("flat_t_lateral", "flat_t_inferior", "std_lateral", "std_inferior"),
+    "nonspecific_t": ("flat_t_lateral", "flat_t_inferior", "tinv_inferior", "tinv_lateral"),
+    "t_inversion": ("tinv_lateral", "tinv_anterior", "tinv_inferior"),
+    "early_repolarization": ("j_point_notch",),
+    "pericarditis": ("diffuse_ste", "ste_lateral", "ste_inferior"),
+    "long_qt": ("prolonged_qtc",),
+    "short_qt": ("short_qtc",),
+    "hyperkalemia": ("tall_t",),
+    "hypokalemia": ("prominent_u",),
+    "digitalis": ("scooped_st",),
+    "low_voltage": ("low_voltage_limb", "low_voltage_chest"),
+    "poor_r_progression": ("poor_r_progression_shape",),
+    "pvc": ("premature_wide_beat",),
+    "pac": ("premature_narrow_beat", "premature_wide_beat"),
+    "lbbb": ("wide_qrs",),
+    "rbbb": ("wide_qrs",),
+    "irbbb": ("rsr_v1",),
+    "ivcd": ("wide_qrs", "borderline_qrs"),
+    "mobitz_1": ("dropped_qrs",),
+    "mobitz_2": ("dropped_qrs",),
+}
+
+
+def _rhythm_diagnosis(seen: Seen, features: set[str]) -> list[str]:
+    rhythm, rate = seen.recording.condition.rhythm, seen.measures["heart_rate"]
+    if rhythm == "afib":
+        speed = "afib_rapid" if rate > 100 else "afib_slow" if rate < 60 else None
+        return ["atrial_fibrillation"] + ([speed] if speed else [])
+    names = {
+        "aflutter": "atrial_flutter", "svt": "svt", "ectopic_atrial": "ectopic_atrial_rhythm",
+        "junctional": "junctional_rhythm", "idioventricular": "idioventricular_rhythm",
+        "ventricular_pacing": "ventricular_pacing", "atrial_pacing": "atrial_pacing", "av_pacing": "av_pacing",
+    }  # fmt: skip
+    if rhythm in names:
+        return [names[rhythm]]
+    found = []
+    if rate < 60 and rhythm in SINUS:
+        found.append("sinus_bradycardia")
+    elif rate > 100 and rhythm in SINUS:
+        found.append("sinus_tachycardia")
+    elif "phasic_rr" not in features:
+        found.append("sinus_rhythm")
+    if "phasic_rr" in features:
+        found.append("sinus_arrhythmia")
+    if rhythm in ("mobitz_1", "mobitz_2", "av_block_3"):
+        found = ["sinus_rhythm", rhythm] if rhythm != "av_block_3" else [rhythm]
+    return found
+
+
+def _conditions(seen: Seen) -> list[str]:
+    """Diagnoses that the condition aims at, before a look at the tracing."""
+    condition = seen.recording.condition
+    found = list(_CONDUCTION.get(condition.conduction or "", ()))
+    if condition.infarct:
+        found.append(condition.infarct if condition.infarct.endswith("stemi") else f"{condition.infarct}_mi")
+    if condition.hypertrophy:
+        found.append(condition.hypertrophy)
+    if condition.left_atrium:
+        found.append("lae")
+    if condition.right_atrium:
+        found.append("rae")
+    if condition.repolarization:
+        found.append(condition.repolarization)
+    if condition.ectopy in ("pac", "both"):
+        found.append("pac")
+    if condition.ectopy in ("pvc", "both"):
+        found.append("pvc")
+    if condition.voltage == "poor_r":
+        found.append("poor_r_progression")
+    return found
+
+
+def true_diagnoses(seen: Seen, features: set[str], vocabulary: Vocabulary) -> tuple[str, ...]:
+    """Ids of the diagnoses that a careful reader would make, rhythm first."""
+    condition, measures = seen.recording.condition, seen.measures
+    found = _rhythm_diagnosis(seen, features)
+    for name in _conditions(seen):
+        if name not in _NEEDS or features & set(_NEEDS[name]):
+            found.append(name)
+        elif name == "rbbb" and "rsr_v1" in features:
+            found.append("irbbb")
+    if condition.ectopy in ("bigeminy", "trigeminy") and f"{condition.ectopy[:-1]}al_pattern" in features:
+        found += [f"ventricular_{condition.ectopy}", "pvc"]
+    wide = bool({"lbbb", "wpw", "rbbb", "ventricular_pacing", "av_pacing", "idioventricular_rhythm"} & set(found))
+    if "prolonged_pr" in features and condition.rhythm in (*SINUS, "atrial_pacing"):
+        found.append("av_block_1")
+    axis = measures["qrs_axis"]
+    if not {"lafb", "lpfb", "ventricular_pacing", "av_pacing", "idioventricular_rhythm"} & set(found):
+        if -90 < axis < -30:
+            found.append("left_axis_deviation")
+        elif axis > 95 or axis <= -90:
+            found.append("right_axis_deviation")
+    if features & {"low_voltage_limb", "low_voltage_chest"} and not wide:
+        found.append("low_voltage")
+    if "long_qt" not in found and measures["qtc_ms"] > 475 and not wide and measures["heart_rate"] < 110:
+        found.append("long_qt")
+    # voltage alone: of people over 35, or far beyond the limit
+    if (
+        not condition.hypertrophy
+        and not wide
+        and features & {"sokolow_lyon", "cornell_voltage", "tall_r_lateral", "tall_r_avl"}
+        and (measures["age"] > 35 or measures["sokolow_mv"] > 4.5)
+    ):
+        found.append("lvh")
+    if condition.normal and not features & set(vocabulary.diagnoses["normal_ecg"].incompatible):
+        if len(set(found) - {"sinus_rhythm", "sinus_bradycardia", "sinus_tachycardia", "sinus_arrhythmia"}) == 0:
+            found.append("normal_ecg")
+    return tuple(dict.fromkeys(found))
+
+
+def find_truth(recording: Recording, vocabulary: Vocabulary) -> Truth:
+    """Measures, features and diagnoses of a recording."""
+    measures, main = measure(recording)
+    seen = Seen(recording, measures, main)
+    features = true_features(seen, vocabulary)
+    return Truth(measures, features, true_diagnoses(seen, set(features), vocabulary))
+
+
+assert len(LEADS) == 12
