@@ -31,7 +31,12 @@ TASKS = {
     "cpsc2018": ["normal", "AF", "I-AVB", "LBBB", "RBBB", "PAC", "PVC", "STD", "STE"],
     "csn": ["SB", "SR", "AF", "ST"],
 }
-STATEMENTS = ["Sinus rhythm", "Right bundle branch block", "Atrial fibrillation", "Left axis deviation <script>alert(1)</script>"]
+STATEMENTS = [
+    "Sinus rhythm",
+    "Right bundle branch block",
+    "Atrial fibrillation",
+    "Left axis deviation <script>alert(1)</script>",
+]
 # feature, measurement, contradiction, coarse logit, threshold, accepted, reason
 CANDIDATES = [
     ("prolonged_pr", "refuted", None, None, None, False, "dropped: the measurement refutes it"),
@@ -60,7 +65,7 @@ def config() -> dict:
         "seed": 0,
         "data": {"base": "results/simulation/files", "sources": sources},
         "recovery": {"backend": "knowledge", "model": "<b>llama</b>"},
-        "evaluation": {"bootstrap": 1000, "min_positives": 10},
+        "evaluation": {"bootstrap": 1000, "min_positives": 10, "zero_shot_split": "test"},
         "report": {"strips": 2, "examples": 4},
     }
 
@@ -69,7 +74,13 @@ def metrics_rows() -> list[dict]:
     """Return rows for three models, all protocols and tasks; one class is never positive."""
     rows = []
     bonus = {"fine": 0.06, "coarse": 0.03, "random": -0.2}
-    protocols = [("zero_shot", 0.0), ("zero_shot_leads", 0.0), ("linear_probe", 0.01), ("linear_probe", 0.1), ("linear_probe", 1.0)]
+    protocols = [
+        ("zero_shot", 0.0),
+        ("zero_shot_leads", 0.0),
+        ("linear_probe", 0.01),
+        ("linear_probe", 0.1),
+        ("linear_probe", 1.0),
+    ]
     for model, gain in bonus.items():
         for protocol, fraction in protocols:
             if model == "random" and protocol != "linear_probe":
@@ -81,12 +92,21 @@ def metrics_rows() -> list[dict]:
                     interval = (value - 0.04, value + 0.03) if known else (None, None)
                     rows.append(
                         {
-                            "model": model, "task": task, "label_set": "codes", "protocol": protocol,
-                            "fraction": fraction, "seed": 0, "metric": "auroc", "class": name,
-                            "value": value if known else None, "ci_low": interval[0], "ci_high": interval[1],
-                            "n": 300, "n_pos": 40 - 2 * place if known else 0,
+                            "model": model,
+                            "task": task,
+                            "label_set": "codes",
+                            "protocol": protocol,
+                            "fraction": fraction,
+                            "seed": 0,
+                            "metric": "auroc",
+                            "class": name,
+                            "value": value if known else None,
+                            "ci_low": interval[0],
+                            "ci_high": interval[1],
+                            "n": 300,
+                            "n_pos": 40 - 2 * place if known else 0,
                         }
-                    )  # fmt: skip
+                    )
     return rows
 
 
@@ -105,7 +125,12 @@ def write_results(folder: Path, ecgs: list[np.ndarray] | None = None) -> list[st
     quarantine = [
         {"source": "ptb-xl", "record_id": "broken", "stage": "build_shards", "reason": "dead (flat) leads: V1 <i>"},
         {"source": "csn", "record_id": "unlisted", "stage": "build_manifest", "reason": "too short: 3.2 s"},
-        {"source": "mimic-iv-ecg", "record_id": "r3", "stage": "parse_reports", "reason": "1 words, at least 3 are needed"},
+        {
+            "source": "mimic-iv-ecg",
+            "record_id": "r3",
+            "stage": "parse_reports",
+            "reason": "1 words, at least 3 are needed",
+        },
     ]
     paths: dict[str, list[Path]] = {"manifest": [], "shards": []}
     for source in SOURCES:
@@ -118,10 +143,15 @@ def write_results(folder: Path, ecgs: list[np.ndarray] | None = None) -> list[st
             digital = np.round(1000 * ecg).astype(np.int16)
             shards.append(
                 {
-                    **key, "sampling_rate": 500.0, "n_samples": ecg.shape[1], "gain": [1000.0] * 12,
-                    "baseline": [0] * 12, "waveform": encode_waveform(digital), "flags": ["II differs from I + III"] * (number == 1),
+                    **key,
+                    "sampling_rate": 500.0,
+                    "n_samples": ecg.shape[1],
+                    "gain": [1000.0] * 12,
+                    "baseline": [0] * 12,
+                    "waveform": encode_waveform(digital),
+                    "flags": ["II differs from I + III"] * (number == 1),
                 }
-            )  # fmt: skip
+            )
         if source == "ptb-xl":
             manifest.append({**manifest[-1], "record_id": "broken"})
         paths["manifest"].append(folder / "manifest" / f"{source}.parquet")
@@ -130,46 +160,107 @@ def write_results(folder: Path, ecgs: list[np.ndarray] | None = None) -> list[st
         write_table(shards, paths["shards"][-1], SHARD)
 
     keys = [{"source": "mimic-iv-ecg", "record_id": f"r{number}"} for number in range(len(ecgs))]
-    measured = {name: None for name in MEASURES} | {"pr_ms": 150.0, "qrs_ms": 132.0, "heart_rate": 72.0, "qrs_axis": -12.0}
+    measured = dict.fromkeys(MEASURES) | {"pr_ms": 150.0, "qrs_ms": 132.0, "heart_rate": 72.0, "qrs_axis": -12.0}
     leads = {name: [0.1 * place for place in range(12)] for name in LEAD_MEASURES}
     audit = [
         {
-            **key, "statement": STATEMENTS[number % 4], "feature": feature, "votes": 1, "measurement": measurement,
-            "contradiction": contradiction, "coarse_score": score, "coarse_threshold": threshold, "accepted": accepted,
-            "reason": reason, "backend": "knowledge", "model_digest": "", "prompt_hash": "",
+            **key,
+            "statement": STATEMENTS[number % 4],
+            "feature": feature,
+            "votes": 1,
+            "measurement": measurement,
+            "contradiction": contradiction,
+            "coarse_score": score,
+            "coarse_threshold": threshold,
+            "accepted": accepted,
+            "reason": reason,
+            "backend": "knowledge",
+            "model_digest": "",
+            "prompt_hash": "",
         }
         for number, key in enumerate(keys)
         for feature, measurement, contradiction, score, threshold, accepted, reason in CANDIDATES[: 5 - number % 3]
-    ]  # fmt: skip
+    ]
     texts = [
-        {"text_id": number, "text": text, "kind": "diagnosis" if number < 4 else "feature", "count": 4 if number < 4 else 0,
-         "diagnoses": [], "features": [] if number < 4 else ["wide_qrs"], "negated": []}
+        {
+            "text_id": number,
+            "text": text,
+            "kind": "diagnosis" if number < 4 else "feature",
+            "count": 4 if number < 4 else 0,
+            "diagnoses": [],
+            "features": [] if number < 4 else ["wide_qrs"],
+            "negated": [],
+        }
         for number, text in enumerate([*STATEMENTS, "qrs duration above 120 ms"])
-    ]  # fmt: skip
-    write_table([{**key, **measured, **leads, "intervals_from": "database"} for key in keys], folder / "measurements.parquet", MEASUREMENTS)
+    ]
+    write_table(
+        [{**key, **measured, **leads, "intervals_from": "database"} for key in keys],
+        folder / "measurements.parquet",
+        MEASUREMENTS,
+    )
     write_table(audit, folder / "audit.parquet", AUDIT)
     write_table(texts, folder / "texts.parquet", TEXTS)
-    write_table([{**key, "text_ids": [number % 4]} for number, key in enumerate(keys)], folder / "reports.parquet", REPORTS)
-    write_table([{**key, "text_ids": [number % 4, 4]} for number, key in enumerate(keys)], folder / "fine.parquet", REPORTS)
+    write_table(
+        [{**key, "text_ids": [number % 4]} for number, key in enumerate(keys)], folder / "reports.parquet", REPORTS
+    )
+    write_table(
+        [{**key, "text_ids": [number % 4, 4]} for number, key in enumerate(keys)], folder / "fine.parquet", REPORTS
+    )
     write_table(quarantine, folder / "quarantine.parquet", QUARANTINE)
     write_csv(folder / "metrics.csv", METRICS.names, metrics_rows())
     columns = ["name", "epoch", "train_loss", "validation_loss", "temperature", "bias"]
     for name, epochs in (("coarse", 4), ("fine", 3)):
         rows = [
-            {"name": name, "epoch": epoch, "train_loss": 3 / epoch, "validation_loss": 3.2 / epoch, "temperature": 10.0, "bias": -4.8}
+            {
+                "name": name,
+                "epoch": epoch,
+                "train_loss": 3 / epoch,
+                "validation_loss": 3.2 / epoch,
+                "temperature": 10.0,
+                "bias": -4.8,
+            }
             for epoch in range(1, epochs + 1)
         ]
         write_csv(folder / f"{name}.csv", columns, rows)
     counts = [9000, 400, 20, 0, 3]
-    summary = {"texts": 138, "histogram": {"edges": [0, 0.2, 0.4, 0.6, 0.8, 1.0], "counts": counts}, "source": "concepts",
-               "share_above_half": 0.0004, "mean_without_shared_finding": 0.01}  # fmt: skip
+    summary = {
+        "texts": 138,
+        "histogram": {"edges": [0, 0.2, 0.4, 0.6, 0.8, 1.0], "counts": counts},
+        "source": "concepts",
+        "share_above_half": 0.0004,
+        "mean_without_shared_finding": 0.01,
+    }
     (folder / "summary.json").write_text(json.dumps(summary), encoding="utf-8")
     return [
-        "--metrics", folder / "metrics.csv", "--quarantine", folder / "quarantine.parquet",
-        "--manifests", *paths["manifest"], "--shards", *paths["shards"], "--texts", folder / "texts.parquet",
-        "--reports", folder / "reports.parquet", "--fine-reports", folder / "fine.parquet",
-        "--audit", folder / "audit.parquet", "--measurements", folder / "measurements.parquet",
-        "--similarity-summary", folder / "summary.json", "--training", folder / "coarse.csv", folder / "fine.csv",
-        "--config-json", json.dumps(config()), "--vocabulary", VOCABULARY, "--settings", json.dumps(config()["report"]),
-        "--output", folder / "report.html",
-    ]  # fmt: skip
+        "--metrics",
+        folder / "metrics.csv",
+        "--quarantine",
+        folder / "quarantine.parquet",
+        "--manifests",
+        *paths["manifest"],
+        "--shards",
+        *paths["shards"],
+        "--texts",
+        folder / "texts.parquet",
+        "--reports",
+        folder / "reports.parquet",
+        "--fine-reports",
+        folder / "fine.parquet",
+        "--audit",
+        folder / "audit.parquet",
+        "--measurements",
+        folder / "measurements.parquet",
+        "--similarity-summary",
+        folder / "summary.json",
+        "--training",
+        folder / "coarse.csv",
+        folder / "fine.csv",
+        "--config-json",
+        json.dumps(config()),
+        "--vocabulary",
+        VOCABULARY,
+        "--settings",
+        json.dumps(config()["report"]),
+        "--output",
+        folder / "report.html",
+    ]

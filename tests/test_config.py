@@ -2,6 +2,7 @@ import json
 
 import pytest
 import yaml
+
 from fgclep.config import Config, load, validate_config
 from fgclep.config.generate import ROOT, generated
 from fgclep.config.section import over_defaults

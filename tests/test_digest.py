@@ -1,6 +1,7 @@
 import os
 
 import pytest
+
 from fgclep.digest import PACKAGE, source_digest
 
 FILES = {

@@ -4,6 +4,7 @@ import csv
 
 import pyarrow.parquet as pq
 import pytest
+
 from fgclep.schemas import AUDIT, METRICS, QUARANTINE, TRUTH, read_table
 
 TINY = ("--cores", "2", "--configfile", "tests/config/tiny.yaml")

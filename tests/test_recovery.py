@@ -1,4 +1,4 @@
-"""Candidates from the table of knowledge and from a scripted Ollama server, and what a run does when that misbehaves."""
+"""Candidates from the table of knowledge and from a scripted Ollama server, also from one that misbehaves."""
 
 import json
 import threading
@@ -240,7 +240,8 @@ BROKEN = {
     "503 busy": as_json({"error": "server busy"}, 503),
     "429": as_json({"error": "too many"}, 429),
     "200 truncated": Response('{"model": "llama3:8b", "mess', 200, mimetype="application/json"),
-    "200 list": Response("[]", 200, mimetype="application/json"),
+    "200 list": as_json([]),
+    "200 error": as_json({"error": "unexpected"}),
 }
 
 
@@ -295,7 +296,9 @@ def test_a_statement_without_a_usable_answer_is_set_aside_with_the_reason(propos
 
 
 def test_a_missing_model_says_how_to_get_it(propose, server):
-    with pytest.raises(UserError, match=r"does not have the model 'mistral:7b' \(it has llama3:8b\).*ollama pull mistral"):
+    with pytest.raises(
+        UserError, match=r"does not have the model 'mistral:7b' \(it has llama3:8b\).*ollama pull mistral"
+    ):
         propose(model="mistral:7b")
     server.models = []
     with pytest.raises(UserError, match=r"\(it has none\).*ollama pull llama3:8b"):
@@ -352,7 +355,6 @@ def test_administrative_statements_verdicts_and_bare_features_never_reach_the_mo
 
 
 def test_a_run_that_was_stopped_goes_on_where_it_was(tmp_path, vocabulary, settings, server, monkeypatch):
-    monkeypatch.setattr("fgclep.recovery.ollama.WAITS", ())
     monkeypatch.setattr(OllamaBackend._reach, "__defaults__", ((),))
     server.script = [features("absent p waves"), as_json({"error": "gone"}, 500)]
     with pytest.raises(UserError, match="gone"):

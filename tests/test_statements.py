@@ -46,7 +46,11 @@ def test_decoration_is_stripped_and_nothing_else(raw, clean):
     [
         ("Sinus rhythm with 1st degree A-V block.", ["sinus_rhythm", "av_block_1"], []),
         ("RBBB with left anterior fascicular block", ["rbbb", "lafb"], []),
-        ("Atrial fibrillation with rapid ventricular response with PVC(s)", ["afib_rapid", "pvc"], []),
+        (
+            "Atrial fibrillation with rapid ventricular response with PVC(s)",
+            ["afib_rapid", "pvc", "atrial_fibrillation"],
+            [],
+        ),
         ("incomplete right bundle branch block", ["irbbb"], []),
         ("Prolonged QT interval", [], ["prolonged_qtc"]),
         ("inferior and lateral ST elevation - possible early repolarization", ["early_repolarization"], None),
@@ -64,6 +68,11 @@ def test_several_findings_of_a_statement_are_read(parse, raw, diagnoses, feature
     assert list(statement.diagnoses) == diagnoses
     assert features is None or list(statement.features) == features
     assert statement.kind == ("diagnosis" if diagnoses else "feature")
+
+
+def test_a_diagnosis_that_is_a_kind_of_another_makes_both(parse):
+    assert parse("lvh with secondary repolarization abnormality").diagnoses == ("lvh_strain", "lvh")
+    assert parse("no atrial fibrillation with rapid ventricular response").negated == ("afib_rapid",)
 
 
 def test_nothing_is_read_from_within_a_word(parse):
@@ -143,7 +152,9 @@ def test_every_phrase_of_the_vocabulary_is_read_as_its_own_finding(vocabulary):
     parser = StatementParser(vocabulary)
     for phrase, finding in vocabulary.phrases.items():
         statement = parser.parse(clean_statement(phrase))
-        assert (*statement.diagnoses, *statement.features) == (finding,), phrase
+        diagnosis = vocabulary.diagnoses.get(finding)
+        wider = [diagnosis.kind_of] if diagnosis and diagnosis.kind_of else []
+        assert [*statement.diagnoses, *statement.features] == [finding, *wider], phrase
         assert statement.negated == ()
 
 

@@ -49,14 +49,25 @@ def test_the_default_runs_every_rule_from_the_simulation_to_the_report(checkout)
     assert checkout.plan() == DEFAULT_PLAN
 
 
+def test_the_default_profile_is_found(checkout):
+    # Snakemake looks for profiles/default beside the Snakefile, so that folder leads to workflow/profiles
+    assert "Using workflow specific profile" in checkout.snakemake("--dry-run").stdout
+
+
+def commands(checkout, *options):
+    printed = checkout.snakemake("--dry-run", "--printshellcmds", *options).stdout
+    return [shlex.split(line) for line in re.findall(r"Shell command: (python -m fgclep\.stages\..*)", printed)]
+
+
+def parsed(command):
+    return import_module(command[2]).arguments().parse_args(command[3:])
+
+
 def test_every_stage_understands_the_command_line_of_its_rule(checkout):
-    printed = checkout.snakemake("--dry-run", "--printshellcmds").stdout
-    commands = [shlex.split(line) for line in re.findall(r"Shell command: (python -m fgclep\.stages\..*)", printed)]
-    stages = {command[2] for command in commands}
-    assert stages == {f"fgclep.stages.{rule}" for rule in DEFAULT_PLAN if rule != "all"}
-    for command in commands:
-        arguments = import_module(command[2]).arguments().parse_args(command[3:])
-        assert arguments.log is not None
+    found = commands(checkout)
+    assert {command[2] for command in found} == {f"fgclep.stages.{rule}" for rule in DEFAULT_PLAN if rule != "all"}
+    for command in found:
+        assert parsed(command).log is not None
 
 
 def test_the_real_overlay_simulates_only_the_pretraining_source(checkout):
@@ -79,6 +90,8 @@ def test_without_the_coarse_check_no_fold_is_trained(checkout, tmp_path):
     plan = checkout.plan("--configfile", str(overlay))
     assert plan["pretrain"] == 2
     assert "score_candidates" not in plan
+    [verify] = [c for c in commands(checkout, "--configfile", str(overlay)) if c[2] == "fgclep.stages.verify_features"]
+    assert parsed(verify).scores == []
 
 
 def test_tasks_that_are_left_out_need_no_source(checkout, tmp_path):

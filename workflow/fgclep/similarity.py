@@ -11,7 +11,7 @@ import numpy as np
 from fgclep.statements import Statement
 from fgclep.vocabulary import Vocabulary
 
-# "possible X" is nearly X: above the 0.95 from which the training takes two texts for the same.
+# "possible X" is nearly X.
 OTHER_CERTAINTY = 0.97
 
 

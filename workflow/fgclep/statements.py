@@ -155,7 +155,7 @@ class StatementParser:
             uncertain |= set(_qualifiers(words, covered)) if matches else set()
             for match in matches:
                 (denied if _is_denied(words, clause, covered, match) else made).append(match.finding)
-        diagnoses = tuple(dict.fromkeys(f for f in made if f in self.vocabulary.diagnoses))
+        diagnoses = self._with_wider(f for f in made if f in self.vocabulary.diagnoses)
         features = tuple(dict.fromkeys(f for f in made if f in self.vocabulary.features))
         negated = tuple(f for f in dict.fromkeys(denied) if f not in made)
         if diagnoses or any(f in self.vocabulary.diagnoses for f in negated):
@@ -166,6 +166,12 @@ class StatementParser:
             kind = "administrative" if administrative else "unknown"
         certainty = next((level for level in ("possible", "probable") if level in uncertain), "certain")
         return Statement(text, kind, diagnoses, features, negated, certainty)
+
+    def _with_wider(self, diagnoses: Iterable[str]) -> tuple[str, ...]:
+        """Add to each diagnosis the wider one that it is a kind of."""
+        found = list(dict.fromkeys(diagnoses))
+        wider = (self.vocabulary.diagnoses[name].kind_of for name in found)
+        return tuple(dict.fromkeys([*found, *(name for name in wider if name)]))
 
     def _is_administrative(self, text: str) -> bool:
         found = any(pattern.search(text) for pattern in self._administrative)

@@ -95,6 +95,8 @@ class TextFindings:
         int16 of shape (texts, features): 0, or which entry of ``findings`` excludes the feature.
     diagnosis_excludes
         bool of shape (texts, features): a diagnosis that the text makes lists the feature as incompatible.
+    unlikely
+        bool of shape (texts, features): the text calls the ECG normal, and the feature is not seen on normal ECGs.
     findings
         Names of the excluding findings; the first stands for none.
     """
@@ -102,6 +104,7 @@ class TextFindings:
     stated: np.ndarray
     excluded_by: np.ndarray
     diagnosis_excludes: np.ndarray
+    unlikely: np.ndarray
     findings: list[str | None] = field(default_factory=lambda: [None])
 
 
@@ -109,7 +112,8 @@ def text_findings(statements: Sequence[Statement], vocabulary: Vocabulary) -> Te
     """Tabulate what each text states, and what it excludes: by a diagnosis, certain or not, or by denying a feature."""
     place = {name: i for i, name in enumerate(vocabulary.features)}
     shape = (len(statements), len(place))
-    stated, excludes = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
+    stated, excludes, unlikely = (np.zeros(shape, dtype=bool) for _ in range(3))
+    abnormal = np.array([not feature.normal for feature in vocabulary.features.values()])
     excluded_by = np.zeros(shape, dtype=np.int16)
     names: dict[str | None, int] = {None: 0}
     for i, statement in enumerate(statements):
@@ -120,11 +124,13 @@ def text_findings(statements: Sequence[Statement], vocabulary: Vocabulary) -> Te
                 excluded_by[i, place[name]] = names.setdefault(denial, len(names))
         for name in statement.diagnoses:
             diagnosis = vocabulary.diagnoses[name]
+            if diagnosis.group == "normal":
+                unlikely[i] = abnormal
             for feature in diagnosis.incompatible:
                 excludes[i, place[feature]] = True
                 if not excluded_by[i, place[feature]]:
                     excluded_by[i, place[feature]] = names.setdefault(diagnosis.text, len(names))
-    return TextFindings(stated, excluded_by, excludes, list(names))
+    return TextFindings(stated, excluded_by, excludes, unlikely, list(names))
 
 
 def over_reports(
@@ -186,8 +192,10 @@ def pair_candidates(
 
 
 class ScoreHistograms:
-    """Scores of candidates and of incompatible records, counted per fold and feature on a grid of logits.
+    """Scores of candidates and of records without the feature, counted per fold and feature on a grid of logits.
 
+    ``negatives`` counts records that are known not to have the feature, ``normals`` those whose report calls the ECG
+    normal; the latter are easier to tell from the candidates, and serve only where there are too few of the former.
     Counting takes the same memory for any number of records, and the order of the records does not matter.
 
     Parameters
@@ -203,9 +211,10 @@ class ScoreHistograms:
         shape = (folds, features, len(self.edges) - 1)
         self.candidates = np.zeros(shape, dtype=np.int64)
         self.negatives = np.zeros(shape, dtype=np.int64)
+        self.normals = np.zeros(shape, dtype=np.int64)
 
     def add(self, counts: np.ndarray, fold: np.ndarray, feature: np.ndarray, score: np.ndarray) -> None:
-        """Count scores, arrays of one length, into ``candidates`` or ``negatives``; NaN is left out."""
+        """Count scores, arrays of one length, into one of the three tables; NaN is left out."""
         known = ~np.isnan(score)
         bins = ((score[known].astype(np.float64) - self.LOW) / self.STEP).astype(np.int64)
         np.add.at(counts, (fold[known], feature[known], np.clip(bins, 0, counts.shape[2] - 1)), 1)
@@ -215,7 +224,10 @@ class ScoreHistograms:
         shape = self.candidates.shape[:2]
         result = np.full(shape, np.nan, dtype=np.float32)
         for place in np.ndindex(*shape):
-            result[place] = fdr_threshold(self.candidates[place], self.negatives[place], self.edges, target_fdr)
+            negatives = self.negatives[place]
+            if negatives.sum() < MIN_NEGATIVES:
+                negatives = negatives + self.normals[place]
+            result[place] = fdr_threshold(self.candidates[place], negatives, self.edges, target_fdr)
         return result
 
 
@@ -228,7 +240,8 @@ def fdr_threshold(candidates: np.ndarray, negatives: np.ndarray, edges: np.ndarr
         FDR(t) = pi0 * P(negative >= t) / P(candidate >= t)
 
     with pi0, the share of false candidates, estimated from the candidates below the median of the negatives
-    (Storey 2002, J. R. Stat. Soc. B 64:479, with lambda at the median).
+    (Storey 2002, J. R. Stat. Soc. B 64:479, with lambda at the median). The threshold is never within the lower half of
+    the negatives, however few candidates are there.
 
     Parameters
     ----------
@@ -255,8 +268,8 @@ def fdr_threshold(candidates: np.ndarray, negatives: np.ndarray, edges: np.ndarr
     below = negatives[: median + 1].sum() / known_false
     pi0 = min(1.0, candidates[: median + 1].sum() / (below * total))
     fdr = np.divide(pi0 * false_rate * total, passing, out=np.full(len(passing), np.inf), where=passing > 0)
-    good = np.flatnonzero(fdr <= target_fdr)
-    return float(edges[good[0]]) if good.size else float("inf")
+    good = np.flatnonzero(fdr[median + 1 :] <= target_fdr)
+    return float(edges[median + 1 + good[0]]) if good.size else float("inf")
 
 
 def decide(

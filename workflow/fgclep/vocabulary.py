@@ -49,6 +49,7 @@ class Diagnosis:
     text: str
     group: str
     source: str
+    kind_of: str | None = None  # the wider diagnosis that this one always is as well
     synonyms: tuple[str, ...] = ()
     scp: tuple[str, ...] = ()
     snomed: tuple[str, ...] = ()
@@ -114,6 +115,8 @@ def load_vocabulary(folder: str | Path) -> Vocabulary:
         for reference in implied + diagnosis.incompatible:
             if reference not in features:
                 raise UserError(f"{path}: {name} names the unknown feature {reference!r}")
+        if diagnosis.kind_of is not None and diagnosis.kind_of not in diagnoses:
+            raise UserError(f"{path}: {name} is a kind of the unknown diagnosis {diagnosis.kind_of!r}")
         if clash := set(implied) & set(diagnosis.incompatible):
             raise UserError(f"{path}: {name} both implies and excludes {sorted(clash)}")
 

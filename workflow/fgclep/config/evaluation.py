@@ -35,7 +35,7 @@ class EvaluationSection(Section):
     min_positives: int = Field(
         10, ge=1, description="Positive test records that a class needs to count in the average macro_supported."
     )
-    batch_size: int = Field(256, ge=1, description="Records or prompts handled at once; changes speed and memory only.")
+    batch_size: int = Field(256, ge=1, description="Prompts scored at once; changes speed and memory only.")
 
     @field_validator("tasks")
     @classmethod

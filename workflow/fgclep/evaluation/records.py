@@ -64,7 +64,6 @@ def task_records(table: pa.Table, task: Task, column: str) -> TaskRecords:
     names, counts = np.unique(pairs[0], return_counts=True)
     if (counts > 1).any():
         raise UserError(f"{task.source}: the patient {names[counts > 1][0]} stands in more than one split")
-    vectors = np.asarray(table[column].to_pylist(), dtype=np.float32).reshape(len(table), -1) if len(table) else None
-    if vectors is None:
-        return TaskRecords(patients, splits, np.empty((0, 0), dtype=np.float32), labels)
+    flat = table[column].combine_chunks().flatten().to_numpy(zero_copy_only=False)
+    vectors = flat.reshape(len(table), len(flat) // max(1, len(table)))
     return TaskRecords(patients[member], splits[member], vectors[member], labels[member])

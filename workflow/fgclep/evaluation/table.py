@@ -40,7 +40,8 @@ def read_metrics(path: str | Path) -> list[dict[str, str]]:
         reader = csv.DictReader(file)
         if reader.fieldnames != METRICS.names:
             raise UserError(
-                f"{path}: the columns are {reader.fieldnames}, expected {METRICS.names}; delete it and run snakemake again"
+                f"{path}: the columns are {reader.fieldnames}, expected {METRICS.names}; "
+                "delete it and run snakemake again"
             )
         return list(reader)
 

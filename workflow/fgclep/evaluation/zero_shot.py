@@ -11,9 +11,10 @@ Score = Callable[[np.ndarray, list[str]], np.ndarray]  # FGCLEP.score
 
 
 def prompts_per_lead(prompt: str) -> list[str]:
-    """Return the prompt and the prompt asked of each lead, as in FG-CLEP's lead ensemble.
+    """Return the prompt itself and the prompt asked of each lead, in lower case as the reports are.
 
-    Lower case, as the reports are. A prompt that names leads itself is asked as it stands, too.
+    >>> prompts_per_lead("t wave inversion")[:3]
+    ['t wave inversion', 't wave inversion in lead i', 't wave inversion in lead ii']
     """
     return [prompt, *(f"{prompt} in lead {lead.lower()}" for lead in LEADS)]
 

@@ -121,11 +121,15 @@ class Pairs:
 
 @dataclass(frozen=True)
 class Chunk:
-    """The pairs of a chunk, and bool of shape (records, features): the record is known not to have the feature."""
+    """The pairs of a chunk, and which features its records are known not to have, or unlikely to have.
+
+    ``incompatible`` and ``unlikely`` are bool of shape (records, features).
+    """
 
     start: int
     pairs: Pairs
     incompatible: np.ndarray
+    unlikely: np.ndarray
 
 
 def chunks(records: Records, texts: TextFindings, candidates: Proposals, size: int = CHUNK) -> Iterator[Chunk]:
@@ -142,6 +146,8 @@ def chunks(records: Records, texts: TextFindings, candidates: Proposals, size: i
         excluded = over_reports(ids, texts.diagnosis_excludes, np.logical_or)
         incompatible = ((excluded & (verdict != SUPPORTED)) | (verdict == REFUTED)) & ~stated
 
+        unlikely = over_reports(ids, texts.unlikely, np.logical_or) & (verdict != SUPPORTED) & ~stated & ~incompatible
+
         report, candidate = pair_candidates(ids, candidates.first, candidates.count)
         feature = candidates.feature[candidate]
         new = ~stated[report, feature]
@@ -155,7 +161,7 @@ def chunks(records: Records, texts: TextFindings, candidates: Proposals, size: i
             excluded_by=excluded_by[report, feature],
             score=records.scores[rows][report, feature],
         )
-        yield Chunk(start, pairs, incompatible)
+        yield Chunk(start, pairs, incompatible, unlikely)
 
 
 def thresholds(
@@ -168,7 +174,8 @@ def thresholds(
 
     A fixed probability (``settings["threshold"]``) is the same for all. Otherwise each is calibrated on the training
     records of its fold: the candidates that the other checks leave open against the records that are known not to have
-    the feature, because their report excludes it or the measurement refutes it.
+    the feature, because their report excludes it or the measurement refutes it; where these are too few, also against
+    those whose report calls the ECG normal.
     """
     shape = (settings["folds"], texts.stated.shape[1])
     fixed = settings["threshold"]
@@ -184,11 +191,12 @@ def thresholds(
         once = np.unique(pairs.record[is_open] * shape[1] + pairs.feature[is_open])
         record, feature = np.divmod(once, shape[1])
         counts.add(counts.candidates, records.fold[record], feature, records.scores[record, feature])
-        row, feature = np.nonzero(chunk.incompatible)
-        record = row + chunk.start
-        known = records.train[record]
-        record, feature = record[known], feature[known]
-        counts.add(counts.negatives, records.fold[record], feature, records.scores[record, feature])
+        for table, without in ((counts.negatives, chunk.incompatible), (counts.normals, chunk.unlikely)):
+            row, feature = np.nonzero(without)
+            record = row + chunk.start
+            known = records.train[record]
+            record, feature = record[known], feature[known]
+            counts.add(table, records.fold[record], feature, records.scores[record, feature])
     return counts.thresholds(settings["target_fdr"])
 
 

@@ -25,8 +25,8 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 MAX_FEATURES = 24  # in one answer
-# The last three are how the client fails on replies that are no JSON, or not the expected one.
-TRANSIENT = (ConnectionError, httpx.TransportError, ValidationError, AttributeError, json.JSONDecodeError)
+# The last four are how the client fails on replies that are no JSON, or not the expected one.
+TRANSIENT = (ConnectionError, httpx.TransportError, ValidationError, AttributeError, TypeError, json.JSONDecodeError)
 TRANSIENT_STATUS = {-1, 408, 429}  # and all from 500
 WAITS = (1.0, 2.0, 4.0, 8.0)  # seconds between repetitions of a question that got no reply
 CONTENT_ATTEMPTS = 3  # an unusable answer repeats at the same seed and temperature, so both change

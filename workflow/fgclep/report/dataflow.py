@@ -1,6 +1,7 @@
 """What became of every record: counts per source, and the reasons for those left out."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -66,16 +67,21 @@ def general(reason: str) -> str:
     return _NUMBER.sub("#", reason)
 
 
-def reasons(table: pl.DataFrame, by: tuple[str, ...] = ("stage", "source")) -> pl.DataFrame:
-    """Count rows by ``by`` and by reason without its numbers, the most frequent first."""
-    written = table["reason"].unique()
-    generalized = pl.col("reason").replace_strict(written.to_list(), [general(text) for text in written], return_dtype=pl.String)
-    counted = table.with_columns(generalized).group_by(*by, "reason").len("records")
-    return counted.sort("records", *by, "reason", descending=[True] + [False] * (len(by) + 1))
+def count_like(table: pl.LazyFrame, column: str, by: Sequence[str]) -> pl.DataFrame:
+    """Count rows by ``by`` and by ``column`` without its numbers, the most frequent first."""
+    counted = table.group_by(*by, column).agg(pl.len().alias("records")).collect(engine="streaming")
+    written = counted[column].unique().to_list()
+    shortened = pl.col(column).replace_strict(written, [general(text) for text in written], return_dtype=pl.String)
+    summed = counted.with_columns(shortened).group_by(*by, column).agg(pl.col("records").sum())
+    return summed.sort("records", *by, column, descending=[True] + [False] * (len(by) + 1))
+
+
+def quarantine_reasons(quarantine: pl.DataFrame) -> pl.DataFrame:
+    """Count the reasons of the quarantine per stage and source."""
+    return count_like(quarantine.lazy(), "reason", ["stage", "source"])
 
 
 def flag_counts(shards: pl.LazyFrame) -> pl.DataFrame:
     """Count the quality remarks of the shards per source."""
     remarks = shards.select("source", pl.col("flags").alias("flag")).explode("flag").drop_nulls("flag")
-    counted = remarks.group_by("source", "flag").len("records").collect()
-    return counted.sort("records", "source", "flag", descending=[True, False, False])
+    return count_like(remarks, "flag", ["source"])

@@ -32,12 +32,14 @@ LEAD_UNITS = {"_mv": (2, "mV"), "_ms": (0, "ms")}
 def decimal(value: float | None, places: int = 2) -> str:
     """Write a number, a dash where there is none.
 
-    >>> decimal(1.256), decimal(None), decimal(float("inf"))
-    ('1.26', '–', '∞')
+    >>> decimal(-1.256), decimal(None), decimal(float("inf"))
+    ('−1.26', '–', '∞')
     """
     if value is None or math.isnan(value):
         return "–"
-    return f"{value:.{places}f}" if math.isfinite(value) else "∞"
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    return f"{value:.{places}f}".replace("-", "−")
 
 
 def is_missing(value: float | None) -> bool:
@@ -48,7 +50,7 @@ def is_missing(value: float | None) -> bool:
 def intervals(measures: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Name and value of every scalar that was measured."""
     return [
-        (name, f"{measures[key]:.{decimals}f} {unit}".rstrip().replace(" °", "°"))
+        (name, f"{decimal(measures[key], decimals)} {unit}".rstrip().replace(" °", "°"))
         for key, (name, decimals, unit) in INTERVALS.items()
         if not is_missing(measures.get(key))
     ]
@@ -76,24 +78,32 @@ def measured(rule: Mapping[str, Any] | None, measures: Mapping[str, Any]) -> str
         if "leads" in threshold:
             decimals, unit = LEAD_UNITS[key[-3:]]
             known = [(lead, values[INDEX[lead]]) for lead in threshold["leads"]] if values is not None else []
-            parts = [f"{lead} {value:.{decimals}f}" for lead, value in known if not is_missing(value)]
+            parts = [f"{lead} {decimal(value, decimals)}" for lead, value in known if not is_missing(value)]
             wave = {"rp": "R'"}.get(key[:-3], key[:-3].upper())
             if parts:
                 written[f"{wave} {', '.join(parts)} {unit}"] = None
         elif not is_missing(values):
             name, decimals, unit = INTERVALS[key]
-            written[f"{name} {values:.{decimals}f} {unit}".rstrip().replace(" °", "°")] = None
+            written[f"{name} {decimal(values, decimals)} {unit}".rstrip().replace(" °", "°")] = None
     return "; ".join(written)
+
+
+def without_decision(reason: str) -> str:
+    """Leave out the decision that a reason of the audit begins with.
+
+    >>> without_decision("dropped: the report excludes it")
+    'the report excludes it'
+    """
+    return reason.removeprefix("accepted: ").removeprefix("dropped: ")
 
 
 def explain(candidate: Mapping[str, Any], rule: Mapping[str, Any] | None, measures: Mapping[str, Any]) -> str:
     """Say what each check found about a candidate, a row of the audit."""
     values = measured(rule, measures)
-    verdicts = {"supported": "supported by measurement", "refuted": "refuted by measurement"}
-    parts = [verdicts.get(candidate["measurement"], "not testable by measurement") + (f" ({values})" if values else "")]
+    parts = [f"measurement: {candidate['measurement']}" + (f" ({values})" if values else "")]
     if candidate["contradiction"] is not None:
-        parts.append(f"contradicted by “{candidate['contradiction']}”")
-    score, threshold = candidate["coarse_score"], candidate["coarse_threshold"]
-    if not is_missing(score):
-        parts.append(f"coarse score {decimal(score)}, threshold {decimal(threshold)} (logits)")
-    return "; ".join(parts)
+        parts.append(f"excluded by “{candidate['contradiction']}”")
+    if not is_missing(candidate["coarse_score"]):
+        score, threshold = decimal(candidate["coarse_score"]), decimal(candidate["coarse_threshold"])
+        parts.append(f"coarse model: logit {score}, threshold {threshold}")
+    return " · ".join([*parts, f"proposed for “{candidate['statement']}”"])

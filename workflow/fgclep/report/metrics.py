@@ -74,7 +74,7 @@ def over_seeds(metrics: pl.DataFrame) -> pl.DataFrame:
     """Average values and bounds over the seeds, in the order of first appearance."""
     keys = ["model", "task", "label_set", "protocol", "fraction", "metric", "class"]
     values = pl.col("value", "ci_low", "ci_high").mean()
-    return metrics.group_by(keys, maintain_order=True).agg(values, pl.col("n", "n_pos").first(), pl.len().alias("seeds"))
+    return metrics.group_by(keys, maintain_order=True).agg(values, pl.col("n", "n_pos").first())
 
 
 def columns(metrics: pl.DataFrame) -> list[Column]:
@@ -89,21 +89,19 @@ def columns(metrics: pl.DataFrame) -> list[Column]:
 
 
 class Lookup:
-    """Estimates by model, protocol, fraction, task, label set, class and metric."""
+    """AUROCs by model, protocol, fraction, task, label set and class."""
+
+    _KEYS = ("model", "protocol", "fraction", "task", "label_set", "class")
 
     def __init__(self, metrics: pl.DataFrame) -> None:
         self._estimates = {
-            tuple(row[key] for key in ("model", "protocol", "fraction", "task", "label_set", "class", "metric")): Estimate(
-                row["value"], row["ci_low"], row["ci_high"]
-            )
-            for row in metrics.iter_rows(named=True)
+            tuple(row[key] for key in self._KEYS): Estimate(row["value"], row["ci_low"], row["ci_high"])
+            for row in metrics.filter(pl.col("metric") == "auroc").iter_rows(named=True)
         }
 
-    def get(
-        self, model: str, protocol: str, fraction: float, column: Column, class_: str = MACRO, metric: str = "auroc"
-    ) -> Estimate:
+    def get(self, model: str, protocol: str, fraction: float, column: Column, class_: str = MACRO) -> Estimate:
         """Return the estimate, undefined if there is none."""
-        return self._estimates.get((model, protocol, fraction, column.task, column.label_set, class_, metric), UNDEFINED)
+        return self._estimates.get((model, protocol, fraction, column.task, column.label_set, class_), UNDEFINED)
 
 
 def protocols(metrics: pl.DataFrame) -> list[tuple[str, float]]:

@@ -40,7 +40,7 @@ def _legend(series: Sequence[str], x: float, y: float) -> list[Markup]:
     parts = []
     for place, name in enumerate(series):
         parts += [marker(MARKERS[place % 4], x + 5, y - 4, f"mark s{place}"), text(name, x + 14, y)]
-        x += 30 + 6.2 * len(name)
+        x += 24 + 7.8 * len(name)
     return parts
 
 
@@ -138,12 +138,12 @@ def funnel(steps: Sequence[tuple[str, int, str]], label: str) -> Markup:
     for place, (name, left, note) in enumerate(steps):
         y = place * height
         width = (WIDTH - 2) * left / widest
-        last = place == len(steps) - 1
+        class_ = "good" if place == len(steps) - 1 else "bar"
         parts.append(text(name, 0, y + 14))
         share = f"{left:,}" if not place else f"{left:,} · {100 * left / widest:.1f} %"
         parts.append(text(share, WIDTH, y + 14, "end", "label number"))
         parts.append(element("rect", x=0.0, y=y + 20, width=WIDTH, height=10.0, rx=2.0, class_="track"))
-        parts.append(element("rect", x=0.0, y=y + 20, width=width, height=10.0, rx=2.0, class_="good" if last else "bar"))
+        parts.append(element("rect", x=0.0, y=y + 20, width=width, height=10.0, rx=2.0, class_=class_))
         if note:
             outside = width < WIDTH * 0.55
             x = width + 6 if outside else width - 6

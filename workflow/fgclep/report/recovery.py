@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from fgclep.report.dataflow import KEY, reasons
+from fgclep.report.dataflow import KEY, count_like
 
 ACCEPTED, OTHER = "accepted", "other"
 # What drops a candidate, in the order of the checks, and what is left of it in the funnel.
@@ -37,14 +37,14 @@ OUTCOMES = {
 
 
 def with_outcome(audit: pl.LazyFrame) -> pl.LazyFrame:
-    """Add ``outcome`` to a table with the schema ``AUDIT``: ``accepted``, or the first check that drops the candidate."""
+    """Add ``outcome`` to a table with the schema ``AUDIT``: ``accepted``, or the check that drops the candidate."""
     dropped_by = pl.col("reason").replace_strict(OUTCOMES, default=OTHER, return_dtype=pl.String)
     return audit.with_columns(pl.when("accepted").then(pl.lit(ACCEPTED)).otherwise(dropped_by).alias("outcome"))
 
 
 def outcome_counts(audit: pl.LazyFrame) -> dict[str, int]:
     """Candidates per outcome, in the order of the checks and ``accepted`` last."""
-    counted = dict(audit.group_by("outcome").len().collect().rows())
+    counted = dict(audit.group_by("outcome").len().collect(engine="streaming").rows())
     return {outcome: counted.get(outcome, 0) for outcome in (*CHECKS, ACCEPTED)}
 
 
@@ -70,26 +70,33 @@ def feature_table(audit: pl.LazyFrame) -> pl.DataFrame:
     """Per feature: candidates, records, and the number of each outcome, the most frequent feature first."""
     counts = [(pl.col("outcome") == outcome).sum().alias(outcome) for outcome in (*CHECKS, ACCEPTED)]
     supported = (pl.col("accepted") & (pl.col("measurement") == "supported")).sum().alias("supported")
-    table = audit.group_by("feature").agg(pl.len().alias("candidates"), *counts, supported).collect()
+    table = audit.group_by("feature").agg(pl.len().alias("candidates"), *counts, supported).collect(engine="streaming")
     return table.sort("candidates", "feature", descending=[True, False])
 
 
 def reason_table(audit: pl.LazyFrame) -> pl.DataFrame:
     """Count the reasons, accepted ones first, then by frequency."""
-    counted = reasons(audit.select("accepted", "reason").collect(), by=("accepted",))
-    return counted.sort("accepted", "records", "reason", descending=[True, True, False])
+    return count_like(audit, "reason", ["accepted"]).sort(
+        "accepted", "records", "reason", descending=[True, True, False]
+    )
 
 
 def decisions(audit: pl.LazyFrame, limit: int) -> pl.DataFrame:
     """Return one decision for each of the most frequent pairs of statement and feature, evenly over the outcomes."""
     pair = ["outcome", "statement", "feature"]
-    counted = audit.group_by(pair).len("pairs").collect().sort("pairs", *pair, descending=[True, False, False, False])
-    counted = counted.with_columns(pl.int_range(pl.len()).over("outcome").alias("turn"))
+    record = pl.concat_str(*KEY, separator="/").alias("record")
+    counted = (
+        audit.group_by(pair)
+        .agg(pl.len().alias("pairs"), record.min())
+        .collect(engine="streaming")
+        .sort("pairs", *pair, descending=[True, False, False, False])
+        .with_columns(pl.int_range(pl.len()).over("outcome").alias("turn"))
+    )
     rank = {outcome: place for place, outcome in enumerate((ACCEPTED, *CHECKS))}
-    order = pl.col("outcome").replace_strict(rank, return_dtype=pl.Int64)
-    chosen = counted.with_columns(order.alias("rank")).sort("turn", "rank").head(limit)
-    rows = audit.join(chosen.lazy(), on=pair, how="inner").collect()
-    return rows.sort(*KEY).unique(pair, keep="first", maintain_order=True).sort("rank", "turn")
+    order = pl.col("outcome").replace_strict(rank, return_dtype=pl.Int64).alias("rank")
+    chosen = counted.with_columns(order).sort("turn", "rank").head(limit)
+    rows = audit.with_columns(record).join(chosen.lazy(), on=[*pair, "record"], how="inner").collect(engine="streaming")
+    return rows.unique([*pair, "record"]).sort("rank", "turn")
 
 
 def choose_records(audit: pl.LazyFrame, usable: pl.LazyFrame, count: int) -> list[tuple[str, str]]:
@@ -108,16 +115,27 @@ def choose_records(audit: pl.LazyFrame, usable: pl.LazyFrame, count: int) -> lis
     count
         How many to choose; fewer come back if there are not so many.
     """
-    statements = audit.select(*KEY, "statement", "outcome").join(usable.select(*KEY), on=KEY, how="semi")
-    records = statements.group_by(*KEY).agg(
-        (pl.col("outcome") == ACCEPTED).any().alias("has_accepted"), pl.col("outcome").n_unique().alias("outcomes")
+    statements = (
+        audit.join(usable.select(*KEY), on=KEY, how="semi")
+        .group_by(*KEY, "statement")
+        .agg(pl.col("outcome").unique().sort())
+        .collect(engine="streaming")
+    )
+    records = (
+        statements.explode("outcome")
+        .group_by(*KEY)
+        .agg(
+            (pl.col("outcome") == ACCEPTED).any().alias("has_accepted"), pl.col("outcome").n_unique().alias("outcomes")
+        )
     )
     order = ["has_accepted", "outcomes", *KEY]
     best = (
-        statements.select(*KEY, "statement").unique().join(records, on=KEY).collect()
+        statements.join(records, on=KEY)
         .sort("statement", *order, descending=[False, True, True, False, False])
-        .with_columns(pl.len().over("statement").alias("frequency"), pl.int_range(pl.len()).over("statement").alias("turn"))
+        .with_columns(
+            pl.len().over("statement").alias("frequency"), pl.int_range(pl.len()).over("statement").alias("turn")
+        )
         .filter(pl.col("turn") < count)
         .sort("turn", "frequency", "statement", descending=[False, True, False])
-    )  # fmt: skip
+    )
     return list(dict.fromkeys(best.select(*KEY).rows()))[:count]

@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from fgclep.report import dataflow, metrics, plots, recovery
-from fgclep.report.evidence import decimal
+from fgclep.report.evidence import decimal, without_decision
 from fgclep.report.plots import Estimate
 from fgclep.vocabulary import Vocabulary
 
@@ -33,6 +33,7 @@ def environment() -> Environment:
     jinja.filters["percent"] = percent
     jinja.filters["interval"] = interval
     jinja.filters["decimal"] = decimal
+    jinja.filters["without_decision"] = without_decision
     jinja.filters["share"] = lambda part, whole: f"{100 * part / whole:.1f} %" if whole else "–"
     jinja.filters["thousands"] = lambda value: f"{value:,}"
     return jinja
@@ -99,7 +100,8 @@ def auroc_plots(blocks: list[metrics.Block], columns: list[metrics.Column]) -> l
         names = column_names(columns)
         groups = {name: [cells[place] for cells in series.values()] for place, name in enumerate(names)}
         caption = f"{block.name}: macro AUROC (%) per task with 95 % interval"
-        drawings.append((caption, plots.forest(groups, list(series), f"{caption}; the numbers stand in the table above")))
+        label = f"{caption}; the numbers stand in the table above"
+        drawings.append((caption, plots.forest(groups, list(series), label)))
     return drawings
 
 
@@ -126,11 +128,14 @@ def training_plots(training: pl.DataFrame) -> list[tuple[str, Markup]]:
 def text_counts(texts: pl.DataFrame, before: pl.LazyFrame, after: pl.LazyFrame) -> dict[str, Any]:
     """Count distinct texts by kind, and how many texts and feature texts a report has before and after the recovery."""
     is_feature = texts.select("text_id", (pl.col("features").list.len() > 0).alias("is_feature")).lazy()
-    counts: dict[str, Any] = {"kinds": dict(texts.filter(pl.col("count") > 0).group_by("kind").len().sort("kind").rows())}
+    kinds = texts.filter(pl.col("count") > 0).group_by("kind").len().sort("kind")
+    counts: dict[str, Any] = {"kinds": dict(kinds.rows())}
     for name, reports in (("before", before), ("after", after)):
-        per_text = reports.with_row_index("report").select("report", pl.col("text_ids").alias("text_id")).explode("text_id")
-        per_report = per_text.join(is_feature, on="text_id", how="left").group_by("report").agg(
-            pl.col("text_id").count().alias("texts"), pl.col("is_feature").sum().alias("features")
+        ids = reports.select(pl.col("text_ids").alias("text_id")).with_row_index("report").explode("text_id")
+        per_report = (
+            ids.join(is_feature, on="text_id", how="left")
+            .group_by("report")
+            .agg(pl.col("text_id").count().alias("texts"), pl.col("is_feature").sum().alias("features"))
         )
         row = per_report.select(
             pl.len().alias("reports"),
@@ -217,7 +222,7 @@ def render(
         evaluated_on=evaluated_on,
         flows=flows,
         splits=dataflow.SPLITS,
-        quarantine_reasons=dataflow.reasons(quarantine).to_dicts(),
+        quarantine_reasons=dataflow.quarantine_reasons(quarantine).to_dicts(),
         quarantined=quarantine.sort("source", "record_id", "stage").head(100).to_dicts(),
         quarantined_in_all=quarantine.height,
         flags=dataflow.flag_counts(shards).to_dicts(),

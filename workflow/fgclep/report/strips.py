@@ -63,7 +63,7 @@ def ecg_strip(millivolts: np.ndarray, fs: float, label: str) -> Markup:
             path = polyline(traces[INDEX[name], start : start + width], left, base_line)
             parts.append(element("path", d=path, class_="trace"))
             if column:
-                parts.append(element("path", d=f"M{left} {base_line - 40}v-30m0 110v-30", class_="trace"))
+                parts.append(element("path", d=f"M{left} {base_line - 40}v-30m0 110v-30", class_="divider"))
             parts.append(element("text", name, x=left + 8, y=base_line - 88, class_="lead"))
     caption = f"25 mm/s   10 mm/mV   {fs:g} Hz"
     parts.append(element("text", caption, x=WIDTH - 10, y=HEIGHT - 12, text_anchor="end", class_="lead small"))

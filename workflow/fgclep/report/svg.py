@@ -27,9 +27,7 @@ def element(name: str, *children: str, **attributes: str | float | None) -> Mark
     <text x="1.2" text-anchor="end" class="label">R &lt; S</text>
     """
     written = Markup("").join(
-        Markup(' {}="{}"').format(
-            key.rstrip("_").replace("_", "-"), value if isinstance(value, str) else number(value)
-        )
+        Markup(' {}="{}"').format(key.rstrip("_").replace("_", "-"), value if isinstance(value, str) else number(value))
         for key, value in attributes.items()
         if value is not None
     )

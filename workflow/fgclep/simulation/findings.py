@@ -16,10 +16,10 @@ from fgclep.simulation.patient import Patient
 
 # domain: (weight as the primary domain, probability beside another one)
 DOMAINS = {
-    "rhythm": (0.32, 0.12),
+    "rhythm": (0.30, 0.12),
     "conduction": (0.18, 0.14),
     "infarct": (0.15, 0.12),
-    "repolarization": (0.14, 0.16),
+    "repolarization": (0.18, 0.18),
     "hypertrophy": (0.08, 0.09),
     "ectopy": (0.07, 0.08),
     "voltage": (0.05, 0.05),
@@ -35,17 +35,17 @@ RHYTHMS = {
 SINUS = {"sinus": 0.64, "sinus_bradycardia": 0.15, "sinus_tachycardia": 0.12, "sinus_arrhythmia": 0.09}
 CONDUCTION = {
     "lbbb": 0.13, "rbbb": 0.15, "rbbb+lafb": 0.07, "rbbb+lpfb": 0.03, "irbbb": 0.16, "ilbbb": 0.07, "lafb": 0.16,
-    "lpfb": 0.06, "ivcd": 0.11, "wpw": 0.07,
+    "lpfb": 0.06, "ivcd": 0.11, "wpw": 0.10,
 }  # fmt: skip
 INFARCT = {
     "inferior": 0.23, "anteroseptal": 0.18, "anterior": 0.09, "lateral": 0.08, "anterolateral": 0.07,
     "inferolateral": 0.07, "posterior": 0.07, "inferior_stemi": 0.075, "anterior_stemi": 0.075, "lateral_stemi": 0.06,
 }  # fmt: skip
 REPOLARIZATION = {
-    "inferior_ischemia": 0.08, "anterior_ischemia": 0.09, "lateral_ischemia": 0.10, "diffuse_ischemia": 0.09,
-    "nonspecific_st_t": 0.12, "nonspecific_t": 0.13, "t_inversion": 0.05, "early_repolarization": 0.06,
-    "pericarditis": 0.05, "long_qt": 0.08, "short_qt": 0.05, "hyperkalemia": 0.05, "hypokalemia": 0.06,
-    "digitalis": 0.06,
+    "inferior_ischemia": 0.08, "anterior_ischemia": 0.08, "lateral_ischemia": 0.09, "diffuse_ischemia": 0.08,
+    "nonspecific_st_t": 0.11, "nonspecific_t": 0.12, "t_inversion": 0.06, "early_repolarization": 0.10,
+    "pericarditis": 0.07, "long_qt": 0.07, "short_qt": 0.07, "hyperkalemia": 0.09, "hypokalemia": 0.07,
+    "digitalis": 0.07,
 }  # fmt: skip
 PACED = ("ventricular_pacing", "av_pacing")
 VENTRICULAR = (*PACED, "idioventricular")
@@ -124,7 +124,13 @@ def _healthy(rng: np.random.Generator, patient: Patient) -> Condition:
     if patient.age < 40:
         table["sinus_arrhythmia"] *= 2
     rhythm = pick(rng, table)
-    return Condition(normal=True, rhythm=rhythm, rate=draw_rate(rng, rhythm, patient.age))
+    rate = draw_rate(rng, rhythm, patient.age)
+    if patient.age < 55 and rng.random() < 0.05:  # a variant of the young and healthy, but not a normal ECG
+        size = rng.uniform(0.6, 1.5)
+        return Condition(
+            normal=False, rhythm=rhythm, rate=rate, repolarization="early_repolarization", repolarization_size=size
+        )
+    return Condition(normal=True, rhythm=rhythm, rate=rate)
 
 
 def draw_condition(rng: np.random.Generator, patient: Patient) -> Condition:

@@ -116,18 +116,24 @@ def axis_of(lead_i: float, lead_ii: float) -> float:
 
 
 def turn_to_axis(wave: Wave, torso: np.ndarray, target: float) -> np.ndarray:
-    """Rotate the wave so that its frontal axis in the leads is ``target`` degrees; returns the rotation used.
+    """Rotate the wave in the frontal plane so that its axis in the leads is ``target`` degrees; returns the rotation.
 
-    The leads are not orthogonal, so the angle is approached in a few steps.
+    The leads are neither orthogonal nor blind to z. With u the wanted direction, the turned area fulfills
+    A cos(phi) + B sin(phi) + C = 0, where A, B and C are cross products of u with its parts in the leads.
     """
-    total = np.eye(3)
     area = wave.area()
-    for _ in range(4):
-        seen = torso[:2] @ (total @ area)
-        error = (target - axis_of(seen[0], seen[1]) + 180) % 360 - 180
-        total = frontal_rotation(error) @ total
-    wave.transform(total)
-    return total
+    plane = np.array([[1.0, 0.0], [-1 / np.sqrt(3), 2 / np.sqrt(3)]]) @ torso[:2]  # to lead I and scaled aVF
+    across = np.array([-np.sin(np.radians(target)), np.cos(np.radians(target))]) @ plane
+    cosine = across[0] * area[0] + across[1] * area[1]
+    sine = across[1] * area[0] - across[0] * area[1]
+    limit = np.clip(-across[2] * area[2] / np.hypot(cosine, sine), -1, 1)
+    along = np.array([np.cos(np.radians(target)), np.sin(np.radians(target))]) @ plane
+    rotations = [
+        frontal_rotation(float(np.degrees(np.arctan2(sine, cosine) + sign * np.arccos(limit)))) for sign in (-1, 1)
+    ]
+    rotation = max(rotations, key=lambda turn: along @ turn @ area)
+    wave.transform(rotation)
+    return rotation
 
 
 def tabulate(wave: Wave, torso: np.ndarray, before: float, after: float) -> Table:

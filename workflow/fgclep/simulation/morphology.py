@@ -61,7 +61,7 @@ def _normal_qrs(patient: Patient) -> Wave:
     wave = Wave()
     wave.add(17 + 1.5 * d[0], 6.5, (-0.11 + 0.05 * d[1], 0.03 + 0.09 * d[2], -0.34 * np.exp(0.30 * d[3])))
     wave.add(37 + 2.0 * d[4], 8.5, (0.95 + 0.10 * d[5], 0.66 + 0.08 * d[6], -0.02 + 0.16 * d[7]))
-    wave.add(50 + 1.5 * d[8], 8.5, (0.42 + 0.10 * d[9], 0.25 + 0.10 * d[10], 0.74 * np.exp(0.20 * d[11])))
+    wave.add(50 + 1.5 * d[8], 8.5, (0.42 + 0.10 * d[9], 0.25 + 0.10 * d[10], 0.80 * np.exp(0.22 * d[11])))
     wave.add(67 + 2.0 * d[12], 7.5, (-0.14 + 0.12 * d[13], -0.12 + 0.12 * d[14], 0.26 + 0.11 * d[15]))
     return wave
 
@@ -228,8 +228,8 @@ def _hypertrophy(wave: Wave, patient: Patient, condition: Condition, rng: np.ran
     size = condition.hypertrophy_size
     if condition.hypertrophy in ("lvh", "lvh_strain"):
         # wall forces act to the left and the back; a large absolute voltage is what the diagnosis rests on
-        factor = 1 + size * np.array([0.50, 0.22, 0.42])
-        boost = max(1.0, 0.92 / patient.amplitude) ** 0.7
+        factor = 1 + size * np.array([0.55, 0.25, 0.50])
+        boost = max(1.0, 1.10 / patient.amplitude) ** 0.8
         for i in range(1, len(wave.vector)):
             gain = factor if i < 3 else np.array([1.1, 1.1, 1.25])
             wave.vector[i] = wave.vector[i] * gain * boost
@@ -338,8 +338,8 @@ def _repolarization(
     # women and the old have smaller anterior T waves; the T axis follows the QRS axis in part
     turn = np.radians(0.25 * (patient.axis - 45) + 9 * d[40])
     anterior = (-0.15 if patient.sex == "F" else -0.26) * np.exp(0.35 * d[41]) + 0.0008 * (patient.age - 40)
-    length = 0.33 * patient.t_gain
-    t = np.array([length * np.cos(np.radians(35) + turn), length * np.sin(np.radians(35) + turn), anterior * patient.t_gain])
+    length = 0.39 * patient.t_gain
+    t = np.array([length * np.cos(np.radians(32) + turn), length * np.sin(np.radians(32) + turn), anterior * patient.t_gain])
     st = np.array([0.018 + 0.012 * d[42], 0.012 + 0.012 * d[43], -0.012 + 0.015 * d[44]])
     if patient.sex == "M":
         st = st + np.array([0.008, 0.004, -0.038]) * np.exp(-0.015 * max(patient.age - 30, 0)) * np.exp(0.4 * d[45])

@@ -413,17 +413,20 @@ def true_diagnoses(seen: Seen, features: set[str], vocabulary: Vocabulary) -> tu
         found.append("low_voltage")
     if "long_qt" not in found and measures["qtc_ms"] > 475 and not wide and measures["heart_rate"] < 110:
         found.append("long_qt")
-    # voltage alone: of people over 35, or far beyond the limit
+    # voltage alone: of people over 40, or far beyond the limit
     if (
         not condition.hypertrophy
         and not wide
         and features & {"sokolow_lyon", "cornell_voltage", "tall_r_lateral", "tall_r_avl"}
-        and (measures["age"] > 35 or measures["sokolow_mv"] > 4.5)
+        and (measures["age"] > 40 or measures["sokolow_mv"] > 4.5)
     ):
         found.append("lvh")
-    if condition.normal and not features & set(vocabulary.diagnoses["normal_ecg"].incompatible):
-        if len(set(found) - {"sinus_rhythm", "sinus_bradycardia", "sinus_tachycardia", "sinus_arrhythmia"}) == 0:
-            found.append("normal_ecg")
+    sinus_only = all(name.startswith("sinus_") for name in found)
+    excluding = set(vocabulary.diagnoses["normal_ecg"].incompatible)
+    if "phasic_rr" in features:  # sinus arrhythmia is normal; other irregularity is not
+        excluding.discard("irregular_rr")
+    if condition.normal and sinus_only and not features & excluding:
+        found.append("normal_ecg")
     return tuple(dict.fromkeys(found))
 
 

@@ -35,7 +35,8 @@ def main(args: argparse.Namespace) -> None:
     task = load_task(args.task_file)
     records = task_records(read_table(args.embeddings, EMBEDDINGS), task, "features")
     train, val, test = (records.of(split) for split in ("train", "val", "test"))
-    logger.info("%s: %d training, %d validation, %d test records", task.name, *map(len, (train.labels, val.labels, test.labels)))
+    sizes = [len(part.labels) for part in (train, val, test)]
+    logger.info("%s: %d training, %d validation, %d test records", task.name, *sizes)
     planned = draws(settings["fractions"], settings["seeds"], settings["seed"])
     rows = []
     for fraction, seed in progress(planned, len(planned), task.name, "probe"):

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from fgclep.config.yaml_text import mapping
 from fgclep.report import recovery
-from fgclep.report.evidence import explain, intervals
+from fgclep.report.evidence import explain, intervals, without_decision
 from fgclep.report.render import render
 from fgclep.report.strips import ecg_strip
 from fgclep.schemas import (
@@ -32,8 +32,19 @@ from fgclep.shards import decode_waveform, to_millivolts
 from fgclep.stage import UserError, run_stage, stage_parser
 from fgclep.vocabulary import Vocabulary, load_vocabulary
 
-PACKAGES = ("fgclep", "torch", "transformers", "numpy", "scipy", "scikit-learn", "polars", "pyarrow", "neurokit2", "wfdb",
-            "snakemake")  # fmt: skip
+PACKAGES = (
+    "fgclep",
+    "torch",
+    "transformers",
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "polars",
+    "pyarrow",
+    "neurokit2",
+    "wfdb",
+    "snakemake",
+)
 TRAINING_COLUMNS = {
     "name": pl.String,
     "epoch": pl.Int64,
@@ -88,18 +99,31 @@ def read_csv(path: Path, columns: dict[str, type[pl.DataType]]) -> pl.DataFrame:
         return pl.read_csv(path, schema_overrides=columns).select(*columns)
     except (pl.exceptions.PolarsError, OSError) as error:
         reason = str(error).splitlines()[0]
-        raise UserError(f"{path}: {reason}; its columns are {', '.join(columns)}. Delete it and run snakemake again") from None
+        expected = ", ".join(columns)
+        raise UserError(
+            f"{path}: {reason}; expected the columns {expected}. Delete it and run snakemake again"
+        ) from None
 
 
-def rows_of(frame: pl.LazyFrame, keys: list[Key]) -> dict[Key, dict[str, Any]]:
-    """Return the rows of some records by their key."""
-    wanted = pl.DataFrame(keys, schema=["source", "record_id"], orient="row").lazy()
-    found = frame.join(wanted, on=["source", "record_id"], how="semi").collect()
-    return {(row["source"], row["record_id"]): row for row in found.iter_rows(named=True)}
+def rows_of(frame: pl.LazyFrame, keys: list[Key]) -> dict[Key, list[dict[str, Any]]]:
+    """Return the rows of some records by their key.
+
+    The filter is one that Parquet files are read by, so that the waveforms of other records are not.
+    """
+    wanted = pl.col("record_id").is_in([record_id for _, record_id in keys])
+    rows: dict[Key, list[dict[str, Any]]] = {key: [] for key in keys}
+    for row in frame.filter(wanted).collect().iter_rows(named=True):
+        if (key := (row["source"], row["record_id"])) in rows:
+            rows[key].append(row)
+    return rows
 
 
 def example(
-    row: dict[str, Any], report: list[str], measures: dict[str, Any], candidates: list[dict[str, Any]], names: Vocabulary
+    row: dict[str, Any],
+    report: list[str],
+    measures: dict[str, Any],
+    candidates: list[dict[str, Any]],
+    vocabulary: Vocabulary,
 ) -> dict[str, Any]:
     """Return what the report shows of one ECG, a row of a shard."""
     millivolts = to_millivolts(
@@ -108,11 +132,11 @@ def example(
     label = f"12-lead ECG of record {row['record_id']} of {row['source']}. Report: {'; '.join(report)}"
     groups: dict[bool, list[dict[str, str]]] = {True: [], False: []}
     for candidate in sorted(candidates, key=lambda candidate: candidate["feature"]):
-        feature = names.features.get(candidate["feature"])
+        feature = vocabulary.features.get(candidate["feature"])
         groups[candidate["accepted"]].append(
             {
                 "name": feature.text if feature else candidate["feature"],
-                "reason": candidate["reason"],
+                "reason": without_decision(candidate["reason"]),
                 "why": explain(candidate, feature.rule if feature else None, measures),
             }
         )
@@ -137,17 +161,9 @@ def examples(
 ) -> list[dict[str, Any]]:
     """Choose ECGs and gather what the report shows of them."""
     keys = recovery.choose_records(audit, shards, count)
-    waveforms, written, measured = rows_of(shards, keys), rows_of(manifest, keys), rows_of(measurements, keys)
-    wanted = pl.DataFrame(keys, schema=["source", "record_id"], orient="row").lazy()
-    audited = audit.join(wanted, on=["source", "record_id"], how="semi").collect().to_dicts()
+    waveforms, written, measured, audited = (rows_of(table, keys) for table in (shards, manifest, measurements, audit))
     return [
-        example(
-            waveforms[key],
-            written[key]["report"],
-            measured.get(key, {}),
-            [row for row in audited if (row["source"], row["record_id"]) == key],
-            vocabulary,
-        )
+        example(waveforms[key][0], written[key][0]["report"], (measured[key] or [{}])[0], audited[key], vocabulary)
         for key in keys
     ]
 

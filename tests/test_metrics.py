@@ -1,0 +1,124 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import average_precision_score, roc_auc_score
+
+from fgclep.evaluation.metrics import areas, evaluate, macro_auroc, patient_weights
+
+
+def test_auroc_counts_a_tie_as_half():
+    # pairs (positive, negative): 3>1, 3>2, 2>1 are right, 2=2 is a tie: 3.5 of 4
+    value, _ = areas(np.array([1.0, 2.0, 2.0, 3.0]), np.array([False, False, True, True]), np.ones((4, 1)))
+    assert value == pytest.approx([0.875])
+
+
+def test_auprc_is_the_stepwise_area():
+    # above 3: precision 1 at recall 1/2; above 2: precision 2/3 at recall 1
+    _, value = areas(np.array([1.0, 2.0, 2.0, 3.0]), np.array([False, False, True, True]), np.ones((4, 1)))
+    assert value == pytest.approx([0.5 * 1 + 0.5 * 2 / 3])
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(2, 80), st.integers(1, 12), st.floats(0.02, 0.98))
+def test_both_areas_equal_scikit_learn_with_ties_and_weights(seed, n, levels, share):
+    rng = np.random.default_rng(seed)
+    scores = rng.integers(levels, size=n).astype(np.float32) / 3
+    labels = rng.random(n) < share
+    weights = rng.integers(0, 4, size=(n, 3)).astype(float)
+    auroc, auprc = areas(scores, labels, weights)
+    for column in range(3):
+        w = weights[:, column]
+        if w[labels].sum() == 0 or w[~labels].sum() == 0:
+            assert np.isnan([auroc[column], auprc[column]]).all()
+        else:
+            assert auroc[column] == pytest.approx(roc_auc_score(labels, scores, sample_weight=w), abs=1e-9)
+            assert auprc[column] == pytest.approx(average_precision_score(labels, scores, sample_weight=w), abs=1e-9)
+
+
+def test_records_of_a_patient_are_drawn_together():
+    weights = patient_weights(["a", "b", "a", "c"], 200, seed=1)
+    np.testing.assert_array_equal(weights[0], weights[2])
+    np.testing.assert_array_equal(weights[0] + weights[1] + weights[3], 3)  # as many patients as there are
+    assert (weights[0] != weights[1]).any()
+    np.testing.assert_array_equal(weights, patient_weights(["a", "b", "a", "c"], 200, seed=1))
+
+
+def example(n=400, seed=0):
+    rng = np.random.default_rng(seed)
+    labels = rng.random((n, 3)) < [0.5, 0.1, 0.0]
+    scores = rng.normal(size=(n, 3)) + labels
+    return scores, labels, np.arange(n) // 2
+
+
+def test_rows_give_averages_first_and_support_counts():
+    scores, labels, patients = example()
+    rows = evaluate(scores, labels, patients, ["x", "y", "z"], resamples=50, min_positives=100)
+    assert [row["metric"] for row in rows] == ["auroc"] * 5 + ["auprc"] * 5
+    assert [row["class"] for row in rows[:5]] == ["macro", "macro_supported", "x", "y", "z"]
+    assert [row["n_pos"] for row in rows[:5]] == [2, 1, *labels.sum(axis=0)]
+    assert {row["n"] for row in rows} == {400}
+    macro, supported, x, y, _ = (row["value"] for row in rows[:5])
+    assert macro == pytest.approx((x + y) / 2)
+    assert supported == x
+    assert macro == pytest.approx(macro_auroc(scores, labels))
+
+
+def test_a_class_without_positives_has_no_value():
+    scores, labels, patients = example()
+    for row in evaluate(scores, labels, patients, ["x", "y", "z"], resamples=20):
+        if row["class"] == "z":
+            assert row["value"] is row["ci_low"] is row["ci_high"] is None
+
+
+def test_a_class_without_negatives_has_no_value():
+    rows = evaluate(np.arange(3.0)[:, None], np.ones((3, 1), dtype=bool), ["a", "b", "c"], ["x"], resamples=5)
+    assert all(row["value"] is None for row in rows)
+    assert [row["n_pos"] for row in rows[:3]] == [0, 0, 3]
+
+
+def test_no_records_give_rows_without_values():
+    rows = evaluate(np.empty((0, 2)), np.empty((0, 2), dtype=bool), [], ["x", "y"], resamples=10)
+    assert len(rows) == 8
+    assert all(row["value"] is None and row["n"] == 0 for row in rows)
+
+
+def test_no_resamples_give_values_without_intervals():
+    scores, labels, patients = example()
+    row = evaluate(scores, labels, patients, ["x", "y", "z"], resamples=0)[0]
+    assert row["value"] is not None
+    assert row["ci_low"] is row["ci_high"] is None
+
+
+def test_the_interval_has_the_width_of_the_known_standard_error():
+    # Hanley and McNeil 1982: standard error of the AUROC of 200 positives and 200 negatives at 0.76: about 0.024
+    rng = np.random.default_rng(3)
+    labels = np.repeat([True, False], 200)[:, None]
+    scores = rng.normal(size=(400, 1)) + labels
+    row = evaluate(scores, labels, np.arange(400), ["x"], resamples=1000)[2]
+    assert row["ci_low"] < row["value"] < row["ci_high"]
+    assert (row["ci_high"] - row["ci_low"]) / 3.92 == pytest.approx(0.024, abs=0.004)
+
+
+def test_several_records_per_patient_widen_the_interval():
+    scores, labels, _ = example(200)
+    repeated = [np.repeat(part, 5, axis=0) for part in (scores, labels)]
+    patients = np.repeat(np.arange(200), 5)
+    by_patient = evaluate(*repeated, patients, ["x", "y", "z"], resamples=300)[2]
+    by_record = evaluate(*repeated, np.arange(1000), ["x", "y", "z"], resamples=300)[2]
+    assert by_patient["ci_high"] - by_patient["ci_low"] > 1.5 * (by_record["ci_high"] - by_record["ci_low"])
+
+
+def test_resamples_without_a_positive_are_left_out():
+    labels = np.zeros((40, 1), dtype=bool)
+    labels[0] = True
+    scores = np.arange(40.0)[::-1, None]
+    row = evaluate(scores, labels, np.arange(40), ["x"], resamples=200)[2]
+    assert (row["value"], row["ci_low"], row["ci_high"], row["n_pos"]) == (1.0, 1.0, 1.0, 1)
+
+
+def test_scores_that_are_not_finite_are_refused():
+    scores, labels, patients = example()
+    scores[7, 1] = np.nan
+    with pytest.raises(ValueError, match="1 records have scores that are not finite"):
+        evaluate(scores, labels, patients, ["x", "y", "z"])

@@ -1,0 +1,406 @@
+"""The report: what it says, that it stands alone, and that nothing from outside becomes markup."""
+
+import json
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from report_data import CANDIDATES, STATEMENTS, config, metrics_rows, synthetic_ecg, write_results
+
+from fgclep.report import dataflow, metrics, plots, recovery
+from fgclep.report.evidence import explain, intervals, measured
+from fgclep.report.render import environment, source_bases
+from fgclep.report.strips import LEFT, ROW, TOP, at_paper_rate, ecg_strip, polyline
+from fgclep.report.svg import element
+from fgclep.schemas import AUDIT, METRICS, QUARANTINE, write_table
+from fgclep.stage import UserError
+from fgclep.stages.render_report import arguments, main
+from fgclep.verification import ACCEPTING, REASONS
+from fgclep.vocabulary import load_vocabulary
+
+VOID = {"meta", "link", "br"}
+
+
+class Page(HTMLParser):
+    """Collects the elements of a page and checks that every element is closed in order."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict]] = []
+        self.open: list[str] = []
+        self.feed(text)
+        assert not self.open
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def all(self, tag: str) -> list[dict]:
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+def render_in(folder: Path, *changes: str) -> Path:
+    main(arguments().parse_args([*map(str, write_results(folder)), *changes]))
+    return folder / "report.html"
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory) -> Path:
+    return render_in(tmp_path_factory.mktemp("results"))
+
+
+@pytest.fixture(scope="module")
+def html(report) -> str:
+    return report.read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def audit(report) -> pl.LazyFrame:
+    return recovery.with_outcome(pl.scan_parquet(report.parent / "audit.parquet"))
+
+
+def test_the_same_results_give_the_same_report(html, tmp_path):
+    assert render_in(tmp_path).read_text(encoding="utf-8") == html
+
+
+def test_markup_in_a_statement_is_shown_and_not_run(html):
+    assert "<script>alert" not in html
+    assert "<i>" not in html
+    assert "<b>llama" not in html
+    assert "Left axis deviation &lt;script&gt;alert(1)&lt;/script&gt;" in html
+    assert len(Page(html).all("script")) == 1
+
+
+def test_the_report_loads_nothing(html):
+    page = Page(html)
+    for tag, attributes in page.elements:
+        for name in ("src", "href", "srcset", "action", "data"):
+            target = attributes.get(name) or "#"
+            assert target.startswith("#") or target == "data:,", f"<{tag} {name}={target}>"
+    assert "url(" not in html
+    assert "@import" not in html
+    policy = next(meta for meta in page.all("meta") if meta.get("http-equiv") == "Content-Security-Policy")
+    assert "default-src 'none'" in policy["content"]
+
+
+def test_the_report_is_small(report):
+    assert report.stat().st_size < 500_000
+
+
+def test_headings_figures_and_table_heads_can_be_read_aloud(html):
+    page = Page(html)
+    levels = [int(tag[1]) for tag, _ in page.elements if re.fullmatch("h[1-6]", tag)]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in pairwise(levels))
+    assert page.all("svg")
+    assert all(svg["role"] == "img" and svg["aria-label"] for svg in page.all("svg"))
+    assert all("scope" in head for head in page.all("th"))
+    assert len(page.all("caption")) == len(page.all("table"))
+    targets = {attributes.get("id") for _, attributes in page.elements}
+    assert all(link["href"][1:] in targets for link in page.all("a"))
+
+
+def test_the_first_lines_say_how_good_and_on_what(html):
+    start = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", html[html.index("<header>") : html.index("</header>")]))
+    # zero-shot of the fine model: 0.86, 0.87, ..., 0.91
+    assert "mean macro AUROC of 88.5 % over 6 tasks" in start
+    assert "trained on 3 simulated ECGs" in start
+    assert "Simulated data. ptb-xl, cpsc2018, csn here are made by the workflow's simulator" in start
+
+
+def test_real_sources_are_called_real(tmp_path):
+    settings = config()
+    for key in ("ptb-xl", "cpsc2018", "csn"):
+        settings["data"]["sources"][key]["base"] = "https://physionet.org/files"
+    text = render_in(tmp_path, "--config-json", json.dumps(settings)).read_text(encoding="utf-8")
+    assert "Trained on simulated, evaluated on real ECGs." in text
+    assert "Simulated data." not in text
+    assert source_bases(settings)["mimic-iv-ecg"]["simulated"]
+    assert not source_bases(settings)["csn"]["simulated"]
+
+
+def test_a_run_without_candidates_and_strips_gives_a_report(tmp_path):
+    arguments_ = write_results(tmp_path)
+    write_table([], tmp_path / "audit.parquet", AUDIT)
+    write_table([], tmp_path / "quarantine.parquet", QUARANTINE)
+    main(arguments().parse_args([*map(str, arguments_), "--settings", '{"strips": 0, "examples": 0}']))
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "No record was quarantined." in text
+    assert "None to show" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [("metrics.csv", "model,task\nfine,csn\n", "label_set"), ("coarse.csv", "name,epoch\ncoarse,one\n", "one")],
+)
+def test_a_csv_file_of_another_kind_is_named(tmp_path, name, content, message):
+    given = write_results(tmp_path)
+    (tmp_path / name).write_text(content, encoding="utf-8")
+    with pytest.raises(UserError, match=rf"{name}: .*{message}"):
+        main(arguments().parse_args(list(map(str, given))))
+
+
+@pytest.mark.skipif(not shutil.which("chromium"), reason="chromium is not installed")
+def test_in_a_browser_tables_sort_and_nothing_is_complained_about(report, tmp_path):
+    browser = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--dump-dom"]
+    browser.append(f"--user-data-dir={tmp_path / 'profile'}")
+
+    def load(path: Path) -> subprocess.CompletedProcess:
+        return subprocess.run([*browser, path.as_uri()], capture_output=True, text=True, timeout=120, check=True)
+
+    assert "CONSOLE" not in load(report).stderr
+    page = report.read_text(encoding="utf-8")
+    click = """<script>
+      const table = [...document.querySelectorAll("table.sortable")].at(-2);
+      const button = table.querySelectorAll("th button")[3];
+      for (const order of ["first", "second"]) {
+        button.click();
+        const names = [...table.tBodies[0].rows].map((row) => row.cells[0].textContent);
+        document.body.setAttribute("data-" + order, names.join());
+      }
+    </script></body>"""
+    (tmp_path / "clicked.html").write_text(
+        re.sub(r"<meta http-equiv[^>]*>", "", page).replace("</body>", click), encoding="utf-8"
+    )
+    dom = load(tmp_path / "clicked.html").stdout
+    names = ["normal", "AF", "I-AVB", "LBBB", "RBBB", "PAC", "PVC", "STD"]
+    assert f'data-first="{",".join(names)},STE"' in dom  # undefined values stay at the end
+    assert f'data-second="{",".join(reversed(names))},STE"' in dom
+
+
+def frame(rows: list[dict]) -> pl.DataFrame:
+    return pl.DataFrame(rows, schema_overrides={"value": pl.Float64, "ci_low": pl.Float64, "ci_high": pl.Float64})
+
+
+def test_values_and_intervals_are_averaged_over_seeds():
+    row = next(r for r in metrics_rows() if r["protocol"] == "linear_probe" and r["class"] == "macro")
+    twice = frame([row, {**row, "seed": 1, "value": row["value"] + 0.1, "ci_low": row["ci_low"] + 0.1}])
+    averaged = metrics.over_seeds(twice)
+    assert averaged["value"].to_list() == pytest.approx([row["value"] + 0.05])
+    assert averaged["ci_low"].to_list() == pytest.approx([row["ci_low"] + 0.05])
+    assert averaged["ci_high"].to_list() == pytest.approx([row["ci_high"]])
+
+
+def test_the_headline_has_published_values_below_ours_and_no_zero_shot_of_random():
+    blocks = {block.name: block for block in metrics.headline(metrics.over_seeds(frame(metrics_rows())))}
+    assert list(blocks) == [
+        "Zero-shot", "Zero-shot, lead ensemble", "Linear probe, 1 %", "Linear probe, 10 %", "Linear probe, 100 %",
+    ]  # fmt: skip
+    assert [row.name for row in blocks["Zero-shot"].rows] == ["fine", "coarse", "MERL", "CLEP", "FG-CLEP"]
+    assert [row.name for row in blocks["Linear probe, 1 %"].rows][:3] == ["fine", "coarse", "random"]
+    published = blocks["Zero-shot"].rows[-1]
+    assert published.mean.value == pytest.approx(0.8227, abs=5e-5)
+    lead_ensemble = blocks["Zero-shot, lead ensemble"].rows[-1]
+    assert lead_ensemble.mean.value == pytest.approx(0.8289, abs=5e-5)
+
+
+def test_the_mean_takes_one_label_set_per_task_and_needs_every_task():
+    def column(task: str, labels: str) -> metrics.Column:
+        return metrics.Column(task, labels, 10, 2)
+
+    cells = {
+        column("csn", "codes"): plots.Estimate(0.8),
+        column("csn", "published"): plots.Estimate(0.2),
+        column("cpsc2018", "codes"): plots.Estimate(0.9),
+    }
+    assert metrics.mean(cells).value == pytest.approx(0.85)
+    assert metrics.mean({**cells, column("ptbxl_sub", "codes"): metrics.UNDEFINED}).value is None
+
+
+def test_class_tables_keep_undefined_classes_with_their_support():
+    tables = {t.column.task: t for t in metrics.class_tables(metrics.over_seeds(frame(metrics_rows())))}
+    name, n_pos, n, cells = tables["cpsc2018"].rows[-1]
+    assert (name, n_pos, n) == ("STE", 0, 300)
+    assert all(cell.value is None for cell in cells)
+    assert tables["csn"].heads[0] == "Zero-shot: fine"
+    assert "Linear probe, 100 %: random" in tables["csn"].heads
+    assert metrics_rows()[0].keys() == set(METRICS.names)
+
+
+def test_every_record_is_counted_once():
+    keys = [("a", str(number)) for number in range(6)]
+    manifest = pl.DataFrame(keys, schema=["source", "record_id"], orient="row")
+    shards = manifest.head(3).with_columns(
+        patient_id=pl.Series(["p", "p", "q"]), split=pl.Series(["train", "train", "test"])
+    )
+    quarantine = pl.DataFrame(
+        [("a", "2", "reports", "x"), ("a", "3", "shards", "x"), ("a", "3", "fetch", "x"), ("a", "9", "manifest", "x")],
+        schema=["source", "record_id", "stage", "reason"],
+        orient="row",
+    )  # fmt: skip
+    (flow,) = dataflow.flows(manifest.lazy(), shards.lazy(), quarantine)
+    assert flow == dataflow.SourceFlow(
+        source="a", listed=7, unusable_entries=1, in_manifest=6, quarantined=1, unexplained=2, in_shards=3, patients=2,
+        splits={"train": 2, "val": 0, "test": 1}, without_report=1,
+    )  # fmt: skip
+
+
+def test_reasons_that_differ_in_numbers_are_counted_together():
+    table = pl.DataFrame(
+        {
+            "stage": "s",
+            "source": "a",
+            "reason": ["too short: 3.2 s in V1", "too short: 4 s in V1", "too short: 4 s in V2"],
+        }
+    )
+    assert dataflow.quarantine_reasons(table).rows() == [
+        ("s", "a", "too short: # s in V1", 2),
+        ("s", "a", "too short: # s in V2", 1),
+    ]
+
+
+def test_every_reason_of_the_filter_has_its_place_in_the_funnel():
+    dropping = {reason for reason, accepts in zip(REASONS, ACCEPTING, strict=True) if not accepts}
+    assert set(recovery.OUTCOMES) == dropping
+    assert set(recovery.OUTCOMES.values()) | {recovery.OTHER} == set(recovery.CHECKS)
+
+
+def test_the_funnel_ends_at_what_is_accepted(audit):
+    counts = recovery.outcome_counts(audit)
+    # 5, 4, 3 and 5 candidates
+    assert counts == {
+        "votes": 0, "measurement": 4, "contradiction": 4, "uncalibrated": 0, "coarse": 2, "other": 0, "accepted": 7,
+    }  # fmt: skip
+    steps = recovery.funnel_steps(counts)
+    assert [left for _, left, _ in steps] == [17, 13, 9, 7, 7]
+    odd = recovery.with_outcome(audit.drop("outcome").with_columns(reason=pl.lit("dropped: a new check")))
+    assert recovery.outcome_counts(odd)["other"] == 10
+
+
+def test_features_are_counted_by_outcome(audit):
+    table = {row["feature"]: row for row in recovery.feature_table(audit).iter_rows(named=True)}
+    assert table["wide_qrs"]["accepted"] == table["wide_qrs"]["supported"] == table["wide_qrs"]["candidates"] == 4
+    assert table["irregular_rr"]["coarse"] == 2
+    assert sum(row["candidates"] for row in table.values()) == 17
+
+
+def test_single_decisions_take_turns_among_the_outcomes(audit):
+    assert set(recovery.decisions(audit, 4)["outcome"]) == {"accepted", "measurement", "contradiction", "coarse"}
+    assert recovery.decisions(audit, 100).height == 17
+
+
+def test_chosen_records_differ_in_their_statements_and_can_be_drawn(audit):
+    everything = audit.select("source", "record_id").unique()
+    chosen = recovery.choose_records(audit, everything, 3)
+    assert chosen == recovery.choose_records(audit, everything, 3)
+    assert len({record for _, record in chosen}) == 3
+    without_r0 = everything.filter(pl.col("record_id") != "r0")
+    assert ("mimic-iv-ecg", "r0") not in recovery.choose_records(audit, without_r0, 10)
+    assert len(recovery.choose_records(audit, without_r0, 10)) == 3
+
+
+def test_the_report_names_the_values_that_a_rule_looks_at():
+    rule = {"all": [{"measure": "qrs_ms", "above": 120}, {"not": {"measure": "rp_mv", "leads": ["V1"], "below": 0.1}}]}
+    measures = {"qrs_ms": 131.6, "rp_mv": [0.0] * 6 + [0.25] + [0.0] * 5}
+    assert measured(rule, measures) == "QRS 132 ms; R' V1 0.25 mV"
+    assert measured(rule, {"qrs_ms": float("nan"), "rp_mv": None}) == ""
+    assert measured(None, measures) == ""
+
+
+def test_every_rule_of_the_vocabulary_can_be_written(report):
+    vocabulary = load_vocabulary(Path(__file__).parents[1] / "resources" / "vocabulary")
+    row = pl.read_parquet(report.parent / "measurements.parquet").row(0, named=True)
+    scalars = {key: 1.0 for key, value in row.items() if value is None}
+    assert all(measured(f.rule, {**row, **scalars}) for f in vocabulary.features.values() if f.rule)
+
+
+def test_an_explanation_gives_every_check():
+    _, measurement, contradiction, score, threshold, *_ = CANDIDATES[2]
+    row = {"measurement": measurement, "contradiction": contradiction, "coarse_score": score}
+    row["statement"] = STATEMENTS[0]
+    why = explain({**row, "coarse_threshold": threshold}, None, {})
+    assert why == (
+        "measurement: untestable · excluded by “sinus rhythm” · coarse model: logit 0.10, threshold 0.50 · "
+        "proposed for “Sinus rhythm”"
+    )
+    assert "logit" not in explain({**row, "coarse_score": None, "coarse_threshold": None}, None, {})
+    assert intervals({"qrs_axis": -12.3, "qrs_ms": None}) == [("QRS axis", "−12°")]
+
+
+def paths(svg: str, class_: str) -> list[str]:
+    return re.findall(rf'<path d="([^"]+)" class="{class_}"', svg)
+
+
+def test_one_millivolt_is_ten_millimeters_and_a_second_twenty_five():
+    step = np.zeros((12, 5000))
+    step[0, 600:1100] = 1.0  # lead I, 1.2 s to 2.2 s, above a median of zero
+    traces = paths(ecg_strip(step, 500, "a step"), "trace")
+    assert len(traces) == 4 + 13  # four calibration pulses, twelve leads and the rhythm strip
+    assert traces[0] == f"M20 {TOP}h15v-100h50v100h15"
+    numbers = [int(number) for number in re.findall(r"-?\d+", traces[1])]
+    across = numbers[0] + np.cumsum([0, *numbers[2::2]])
+    height = np.cumsum([numbers[1], *numbers[3::2]])
+    assert (across[0], across[-1]) == (LEFT, LEFT + 624)
+    up = across[height < TOP - 50]  # 0.1 mm
+    assert (up[0] - LEFT, up[-1] - LEFT) == pytest.approx((300, 550), abs=2)
+    assert height[450] == pytest.approx(TOP - 100, abs=1)
+
+
+def test_leads_stand_in_their_places():
+    svg = ecg_strip(synthetic_ecg(), 500, "leads")
+    found = re.findall(r'<text x="(\d+)" y="(\d+)" class="lead">(\w+)</text>', svg)
+    places = {name: (int(x), int(y)) for x, y, name in found}
+    assert places["aVR"][0] == places["aVL"][0] == LEFT + 625 + 8
+    assert places["V4"][1] == places["I"][1] == places["II"][1] - 3 * ROW  # the second II is the rhythm strip
+    assert len(places) == 12
+
+
+@pytest.mark.parametrize(
+    ("fs", "samples", "expected"), [(500, 5000, 2500), (257, 2570, 2500), (100, 1000, 2500), (1000, 700, 175)]
+)
+def test_any_sampling_rate_comes_to_paper_rate(fs, samples, expected):
+    time = np.arange(samples) / fs
+    signal = np.tile(0.5 + np.sin(2 * np.pi * 5 * time), (12, 1))
+    shown = at_paper_rate(signal, fs)
+    assert shown.shape == (12, expected)
+    wanted = np.sin(2 * np.pi * 5 * np.arange(expected) / 250)
+    assert np.abs(shown[0] - shown[0].mean() - (wanted - wanted.mean()))[20:-20].max() < 0.03
+
+
+def test_missing_samples_leave_a_gap():
+    signal = synthetic_ecg()
+    signal[1, 1000:1500] = np.nan
+    assert np.isnan(at_paper_rate(signal, 500)[1, 505:745]).all()
+    assert not np.isnan(at_paper_rate(signal, 500)[1, 755:]).any()
+    assert polyline(np.array([np.nan, 0.1, np.nan, -0.1]), 0, 0) == "M1 -10M3 10"
+    assert at_paper_rate(np.full((12, 0), np.nan), 500).shape == (12, 0)
+
+
+def test_an_ecg_takes_little_space_and_a_short_one_can_be_drawn():
+    noisy = synthetic_ecg() + np.random.default_rng(0).normal(0, 0.02, (12, 5000))
+    assert len(ecg_strip(noisy, 500, "noisy")) < 70_000
+    assert "lead" in ecg_strip(noisy[:, :1000], 500, "two seconds")
+    with pytest.raises(ValueError, match="12 leads"):
+        ecg_strip(noisy[:3], 500, "three leads")
+
+
+def test_drawings_escape_their_labels():
+    assert "<b>" not in plots.curves({"<b>": [(1, 2.0)]}, "<b>", '"<b>')
+    assert element("text", "a & b", x=1.0) == '<text x="1">a &amp; b</text>'
+
+
+def test_a_histogram_needs_one_edge_more_than_counts():
+    with pytest.raises(ValueError, match="one edge more"):
+        plots.histogram([0, 1], [1, 2], "x", "label")
+
+
+def test_a_forest_marks_undefined_values():
+    svg = plots.forest({"csn": [plots.Estimate(0.9, 0.8, 0.95), plots.Estimate(None)]}, ["fine", "coarse"], "label")
+    assert "90.0" in svg
+    assert "not defined" in svg
+
+
+def test_a_missing_name_in_the_template_is_an_error():
+    with pytest.raises(Exception, match="undefined"):
+        environment().from_string("{{ nothing }}").render()

@@ -1,0 +1,424 @@
+"""The filter against hallucinated features: each check, how they combine, and the tables that come out."""
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fgclep.recovery import audit as audit_module
+from fgclep.recovery.score import recovery_scores, stated_features
+from fgclep.reports import parse_reports
+from fgclep.schemas import (
+    AUDIT,
+    CANDIDATES,
+    LEAD_MEASURES,
+    MANIFEST,
+    MEASUREMENTS,
+    MEASURES,
+    REPORTS,
+    SCORES,
+    TEXTS,
+    TRUTH,
+    read_table,
+    write_table,
+)
+from fgclep.stages import recover_features, verify_features
+from fgclep.statements import parse_statements
+from fgclep.verification import (
+    ACCEPTING,
+    MIN_NEGATIVES,
+    REASONS,
+    REFUTED,
+    SUPPORTED,
+    UNTESTABLE,
+    VERDICTS,
+    ScoreHistograms,
+    decide,
+    fdr_threshold,
+    first_given,
+    over_reports,
+    pair_candidates,
+    text_findings,
+    verdicts,
+)
+from fgclep.vocabulary import load_vocabulary, verdict
+
+ROOT = Path(__file__).parent.parent
+FOLDER = ROOT / "resources" / "vocabulary"
+VOCABULARY = load_vocabulary(FOLDER)
+PLACE = {name: i for i, name in enumerate(VOCABULARY.features)}
+ON = {"min_votes": 1, "measurement": True, "contradiction": True, "coarse": True}
+
+# -- measurement -------------------------------------------------------------------------------------------------------
+
+amplitude = st.one_of(st.just(math.nan), st.sampled_from([0.0, 0.1, -0.1, 0.5]), st.floats(-3, 3))
+
+
+@given(
+    st.sampled_from([feature for feature in VOCABULARY.features.values() if feature.rule]),
+    st.lists(st.one_of(st.just(math.nan), st.floats(-200, 2500)), min_size=len(MEASURES), max_size=len(MEASURES)),
+    st.lists(amplitude, min_size=12, max_size=12),
+)
+def test_arrays_are_judged_like_single_records(feature, scalars, leads):
+    measures = dict(zip(MEASURES, scalars, strict=True)) | dict.fromkeys(LEAD_MEASURES, leads)
+    arrays = {name: np.array([value]) for name, value in measures.items()}
+    assert VERDICTS[verdicts(feature.rule, arrays, 1)[0]] == verdict(feature.rule, measures)
+
+
+def test_a_value_within_the_error_of_the_measurement_decides_nothing():
+    measures = {"pr_ms": np.array([220, 205, 195, 150, math.nan])}
+    expected = [SUPPORTED, UNTESTABLE, UNTESTABLE, REFUTED, UNTESTABLE]
+    assert verdicts(VOCABULARY.features["prolonged_pr"].rule, measures, 5).tolist() == expected
+
+
+def test_negation_turns_a_verdict_around():
+    rule = {"not": {"measure": "pr_ms", "above": 200, "margin": 8}}
+    assert verdicts(rule, {"pr_ms": np.array([220, 205, 150])}, 3).tolist() == [REFUTED, UNTESTABLE, SUPPORTED]
+
+
+# -- contradiction -----------------------------------------------------------------------------------------------------
+
+
+def excluding(*texts):
+    """Return, by feature, the finding of a report with these texts that excludes it."""
+    findings = text_findings(parse_statements(texts, VOCABULARY), VOCABULARY)
+    row = over_reports([np.arange(len(texts))], findings.excluded_by, first_given)[0]
+    return {name: findings.findings[row[i]] for name, i in PLACE.items() if row[i]}
+
+
+def test_a_finding_of_the_report_excludes_features():
+    assert excluding("sinus rhythm", "possible atrial fibrillation")["p_before_qrs"] == "atrial fibrillation"
+    assert "wide_qrs" in excluding("normal ecg")
+    assert "rsr_v1" in excluding("left bundle branch block")
+
+
+def test_a_denied_feature_is_excluded_and_a_denied_diagnosis_excludes_nothing():
+    assert excluding("no delta wave") == {"delta_wave": "no slurred qrs upstroke"}
+    assert excluding("no atrial fibrillation") == {}
+
+
+def test_the_first_excluding_finding_is_named():
+    assert excluding("left bundle branch block", "normal ecg")["rsr_v1"] == "left bundle branch block"
+    assert excluding("abnormal ecg", "left bundle branch block")["rsr_v1"] == "left bundle branch block"
+
+
+def test_reports_without_texts_exclude_nothing():
+    assert over_reports([np.array([], dtype=int)], np.ones((1, 3), dtype=bool), np.logical_or).tolist() == [[False] * 3]
+
+
+# -- coarse model ------------------------------------------------------------------------------------------------------
+
+
+def bins(*counts):
+    return np.array(counts, dtype=np.int64)
+
+
+def test_the_threshold_meets_the_target_worked_out_by_hand():
+    # Negatives: 60 in the lowest bin, 39 above it, 0 in the top bins. Candidates: 20 low, 0, 30, 50.
+    # median of the negatives: bin 0, holding 60/99 of them, so pi0 = 20 / (60/99 * 100) = 0.33
+    # FDR from bin 2: pi0 * (0+1)/(99+1) / (80/100) = 0.0041; from bin 1: pi0 * 40/100 / 0.8 = 0.165; from bin 0: 0.33
+    negatives, candidates, edges = bins(60, 39, 0, 0), bins(20, 0, 30, 50), np.array([0.0, 1, 2, 3, 4])
+    assert fdr_threshold(candidates, negatives, edges, 0.1) == 2
+    assert fdr_threshold(candidates, negatives, edges, 0.17) == 1
+    assert fdr_threshold(candidates, negatives, edges, 0.9) == 1  # bin 0 is the lower half of the negatives
+    assert fdr_threshold(candidates, negatives, edges, 0.001) == math.inf
+
+
+def test_candidates_that_score_like_negatives_are_all_dropped():
+    negatives = bins(25, 25, 25, 25)
+    assert fdr_threshold(negatives * 10, negatives, np.arange(5.0), 0.1) == math.inf
+
+
+def test_too_few_incompatible_records_calibrate_nothing():
+    edges = np.arange(3.0)
+    assert math.isnan(fdr_threshold(bins(5, 5), bins(MIN_NEGATIVES - 1, 0), edges, 0.1))
+    assert not math.isnan(fdr_threshold(bins(5, 5), bins(MIN_NEGATIVES, 0), edges, 0.1))
+    assert math.isnan(fdr_threshold(bins(0, 0), bins(MIN_NEGATIVES, 0), edges, 0.1))
+
+
+def test_the_false_discovery_rate_is_kept_on_mixtures():
+    rng = np.random.default_rng(0)
+    edges = np.linspace(-8, 8, 321)
+    false, true = rng.normal(-1, 1, 4000), rng.normal(2, 1, 3000)
+    negatives = np.histogram(rng.normal(-1, 1, 5000), edges)[0]
+    limit = fdr_threshold(np.histogram([*false, *true], edges)[0], negatives, edges, 0.1)
+    accepted_false, accepted_true = (false >= limit).sum(), (true >= limit).sum()
+    assert accepted_false / (accepted_false + accepted_true) == pytest.approx(0.1, abs=0.03)
+    assert accepted_true > 2500
+
+
+# -- decision ----------------------------------------------------------------------------------------------------------
+
+
+def outcome(votes=1, measurement=UNTESTABLE, contradicted=False, score=1.0, threshold=0.0, **settings):
+    columns = (np.array([value]) for value in (votes, measurement, contradicted, score, threshold))
+    return REASONS[decide(*columns, {**ON, **settings})[0]]
+
+
+@pytest.mark.parametrize(
+    ("case", "words"),
+    [
+        ({}, "accepted: the coarse model sees it"),
+        ({"score": 0.0}, "accepted: the coarse model sees it"),  # at the threshold
+        ({"score": -0.1}, "dropped: the coarse model does not see it"),
+        ({"score": math.nan}, "dropped: the coarse model has no score"),
+        ({"threshold": math.nan}, "dropped: the coarse model cannot be calibrated"),
+        ({"threshold": math.inf}, "dropped: the coarse model does not see it"),
+        ({"measurement": SUPPORTED, "score": -9}, "accepted: the measurement supports it"),
+        ({"measurement": REFUTED, "score": 9}, "dropped: the measurement refutes it"),
+        ({"contradicted": True, "measurement": SUPPORTED}, "dropped: the report excludes it"),
+        ({"votes": 1, "min_votes": 2, "measurement": SUPPORTED}, "dropped: named in fewer answers"),
+        # switched off, one by one
+        ({"measurement": REFUTED}, "dropped: the measurement refutes it"),
+        ({"coarse": False, "score": -9}, "accepted: no check that is switched on"),
+        ({"coarse": False, "score": math.nan, "threshold": math.nan}, "accepted: no check that is switched on"),
+    ],
+)
+def test_every_outcome_has_its_words(case, words):
+    assert outcome(**case).startswith(words)
+
+
+def test_checks_can_be_switched_off():
+    def switched_off(check, **case):
+        columns = {"votes": 1, "measurement": UNTESTABLE, "contradicted": False, "score": 1.0, "threshold": 0.0, **case}
+        return REASONS[decide(*(np.array([value]) for value in columns.values()), {**ON, check: False})[0]]
+
+    assert switched_off("measurement", measurement=REFUTED) == "accepted: the coarse model sees it in this ECG"
+    assert switched_off("measurement", measurement=SUPPORTED, score=-1.0).startswith("dropped: the coarse model")
+    assert switched_off("contradiction", contradicted=True) == "accepted: the coarse model sees it in this ECG"
+    assert switched_off("coarse", measurement=REFUTED).startswith("dropped: the measurement")
+
+
+def test_every_reason_says_whether_the_feature_is_accepted():
+    assert all(reason.startswith(("accepted: ", "dropped: ")) for reason in REASONS)
+    assert ACCEPTING.sum() == 3
+
+
+def test_reports_are_paired_with_the_candidates_of_their_texts():
+    # texts 0, 1, 2 have 2, 0, 1 candidates, in rows 0-1, -, 2
+    report, candidate = pair_candidates([[0], [1], [2, 0], []], np.array([0, 2, 2]), np.array([2, 0, 1]))
+    assert list(zip(report.tolist(), candidate.tolist(), strict=True)) == [(0, 0), (0, 1), (2, 2), (2, 0), (2, 1)]
+    report, candidate = pair_candidates([], np.array([0]), np.array([1]))
+    assert len(report) == len(candidate) == 0
+
+
+# -- the stage ---------------------------------------------------------------------------------------------------------
+
+KNOWLEDGE = {"backend": "knowledge", "concurrency": 1}
+SETTINGS = {**ON, "folds": 2, "target_fdr": 0.1, "threshold": 0.5}
+STATED = {
+    "1": ["right bundle branch block", "wide QRS complex"],
+    "2": ["right bundle branch block", "incomplete left bundle branch block"],
+    "3": ["right bundle branch block", "abnormal ECG"],
+    "4": ["abnormal ECG", "left axis deviation"],
+}
+QRS_MS = {"1": 150.0, "2": 150.0, "3": 90.0}  # record 4 is not measured
+SEEN = {"1": ["wide_s_lateral"], "2": ["wide_s_lateral"], "3": ["tinv_anterior"]}  # record 4 is not scored
+
+
+def measurement_row(record_id, qrs_ms):
+    row = dict.fromkeys(MEASUREMENTS.names) | {"source": "m", "record_id": record_id, "qrs_ms": qrs_ms}
+    return row | {"intervals_from": "database"}
+
+
+def score_row(record_id, seen):
+    scores = [2.0 if name in seen else -2.0 for name in VOCABULARY.features]
+    return {"source": "m", "record_id": record_id, "fold": 0, "scores": scores}
+
+
+def verify(folder, settings=SETTINGS):
+    keys = ("patient_id", "path", "chunk", "split", "report")
+    manifest = [
+        {"source": "m", "record_id": i, **dict(zip(keys, ("p", "x", 0, "train", texts), strict=True))}
+        for i, texts in STATED.items()
+    ]
+    parsed = parse_reports([("m", i, texts) for i, texts in STATED.items()], VOCABULARY, 3)
+    write_table(manifest, folder / "manifest.parquet", MANIFEST)
+    write_table(parsed.texts, folder / "texts.parquet", TEXTS)
+    write_table(parsed.reports, folder / "reports.parquet", REPORTS)
+    # in another order than the reports, and with a record that has no report
+    measured = [measurement_row(i, ms) for i, ms in reversed(QRS_MS.items())] + [measurement_row("other", 90.0)]
+    write_table(measured, folder / "measurements.parquet", MEASUREMENTS)
+    write_table([score_row(i, seen) for i, seen in reversed(SEEN.items())], folder / "scores.parquet", SCORES)
+    common = ["--texts", str(folder / "texts.parquet"), "--vocabulary", str(FOLDER)]
+    recover_features.main(
+        recover_features.arguments().parse_args(
+            [
+                *common,
+                "--prompt",
+                "unused",
+                f"--output={folder}/candidates.parquet",
+                "--settings",
+                json.dumps(KNOWLEDGE),
+            ]
+        )
+    )
+    files = [
+        f"--{name}={folder / name}.parquet" for name in ("candidates", "reports", "measurements", "scores", "audit")
+    ]
+    files += [f"--manifests={folder}/manifest.parquet", f"--output={folder}/augmented.parquet"]
+    verify_features.main(verify_features.arguments().parse_args([*common, *files, "--settings", json.dumps(settings)]))
+    rows = read_table(folder / "audit.parquet", AUDIT).to_pylist()
+    texts = parsed.texts["text"].to_pylist()
+    reports = {
+        row["record_id"]: [texts[i] for i in row["text_ids"]]
+        for row in read_table(folder / "augmented.parquet", REPORTS).to_pylist()
+    }
+    return {(row["record_id"], row["feature"]): row for row in rows}, reports
+
+
+def test_the_audit_tells_of_each_candidate_why(tmp_path):
+    audit, _ = verify(tmp_path)
+    reasons = {pair: row["reason"] for pair, row in audit.items()}
+    assert ("1", "wide_qrs") not in audit  # its report says so already
+    assert reasons["2", "wide_qrs"] == "dropped: the report excludes it"
+    assert audit["2", "wide_qrs"]["contradiction"] == "incomplete left bundle branch block"
+    assert reasons["3", "wide_qrs"] == "dropped: the measurement refutes it"
+    assert audit["3", "wide_qrs"]["measurement"] == "refuted"
+    assert reasons["1", "wide_s_lateral"] == "accepted: the coarse model sees it in this ECG"
+    assert audit["1", "wide_s_lateral"]["coarse_score"] == 2.0
+    assert audit["1", "wide_s_lateral"]["coarse_threshold"] == 0.0  # the logit of 0.5
+    assert reasons["1", "rsr_v1"] == "dropped: the coarse model does not see it in this ECG"
+    assert reasons["4", "left_axis"] == "dropped: the coarse model has no score for this record"
+    assert audit["4", "left_axis"]["coarse_score"] is None
+    assert {row["statement"] for pair, row in audit.items() if pair[0] == "1"} == {"right bundle branch block"}
+
+
+def test_accepted_features_are_appended_to_the_report(tmp_path):
+    _, reports = verify(tmp_path)
+    text = {name: feature.text for name, feature in VOCABULARY.features.items()}
+    assert reports["1"] == ["right bundle branch block", "wide qrs complex", text["wide_s_lateral"]]
+    assert reports["3"] == ["right bundle branch block", "abnormal ecg", text["tinv_anterior"]]
+    assert reports["4"] == ["abnormal ecg", "left axis deviation"]
+
+
+def test_chunks_change_nothing(tmp_path, monkeypatch):
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").mkdir()
+    whole = verify(tmp_path / "one")
+    monkeypatch.setattr(audit_module.chunks, "__defaults__", (3,))
+    monkeypatch.setattr(verify_features, "CHUNK", 2)
+    assert verify(tmp_path / "two") == whole
+
+
+def test_a_feature_of_two_statements_is_added_once():
+    text_ids = [[0, 1], [2]]
+    audit_module.add_accepted(text_ids, np.array([0, 0, 0, 1]), np.array([1, 0, 1, 0]), [7, 8])
+    assert text_ids == [[0, 1, 7, 8], [2, 7]]
+
+
+def test_calibration_uses_incompatible_records_of_the_fold():
+    """100 records of fold 0 without and 100 with the delta wave, and one open candidate with a score between them."""
+    texts = ["left bundle branch block", "ventricular preexcitation"]
+    findings = text_findings(parse_statements(texts, VOCABULARY), VOCABULARY)
+    n, delta = 200, PLACE["delta_wave"]
+    scores = np.full((n, len(PLACE)), np.nan, dtype=np.float32)
+    scores[:100, delta] = np.linspace(-6, -4, 100)
+    scores[100:, delta] = np.linspace(1, 3, 100)
+    ids = pa.array([[0]] * 100 + [[1]] * 100, type=pa.list_(pa.int32()))
+    keys = pa.table({"source": ["m"] * n, "record_id": [str(i) for i in range(n)]})
+    untestable = np.zeros((n, len(PLACE)), dtype=np.int8)
+    records = audit_module.Records(keys, ids, np.ones(n, dtype=bool), untestable, np.zeros(n, dtype=np.int64), scores)
+    row = {"text_id": 1, "statement": texts[1], "feature": "delta_wave", "answer": "", "votes": 1, "samples": 1}
+    row |= {"reason": "", "backend": "knowledge", "model_digest": "", "prompt_hash": ""}
+    candidates = audit_module.proposals(pa.Table.from_pylist([row], schema=CANDIDATES), PLACE, 2)
+    limits = audit_module.thresholds(records, findings, candidates, {**SETTINGS, "threshold": None})
+    assert limits[0, delta] == pytest.approx(-5, abs=0.1)  # all candidates may pass, but not below the median
+    assert np.isnan(limits[1]).all()  # no records of fold 1
+    held_back = audit_module.Records(keys, ids, ~records.train, untestable, records.fold, scores)
+    limits = audit_module.thresholds(held_back, findings, candidates, {**SETTINGS, "threshold": None})
+    assert np.isnan(limits).all()  # no training records
+
+
+def test_normal_ecgs_stand_in_where_too_few_records_are_incompatible():
+    counts = ScoreHistograms(1, 2)
+    zeros, ones = np.zeros(40, dtype=np.int64), np.ones(40, dtype=np.int64)
+    for feature in (zeros, ones):
+        counts.add(counts.candidates, zeros, feature, np.full(40, 3.0))
+    counts.add(counts.negatives, zeros, zeros, np.full(40, -1.0))
+    counts.add(counts.negatives, zeros[:5], ones[:5], np.full(5, -1.0))
+    counts.add(counts.normals, zeros, zeros, np.full(40, 2.0))
+    counts.add(counts.normals, zeros, ones, np.full(40, 1.0))
+    counts.add(counts.normals, zeros[:1], ones[:1], np.array([np.nan]))  # not scored
+    limits = counts.thresholds(0.1)[0]
+    assert -1 < limits[0] <= -0.9  # 40 incompatible records are enough: the normal ones at 2 do not count
+    assert 1 < limits[1] <= 1.1  # 5 are not
+    assert counts.normals.sum() == 80
+
+
+def test_a_normal_ecg_is_unlikely_to_show_what_normal_ecgs_do_not_show():
+    findings = text_findings(parse_statements(["normal ecg", "sinus rhythm"], VOCABULARY), VOCABULARY)
+    assert findings.unlikely[0, PLACE["j_point_notch"]]
+    assert not findings.unlikely[0, PLACE["normal_axis"]]
+    assert not findings.unlikely[1].any()
+
+
+# -- scores against the truth ------------------------------------------------------------------------------------------
+
+
+def audit_row(record_id, feature, accepted, verdict="untestable", contradiction=None, score=None, threshold=None):
+    row = {"source": "m", "record_id": record_id, "statement": "s", "feature": feature, "votes": 1}
+    row |= {"measurement": verdict, "contradiction": contradiction, "coarse_score": score}
+    row |= {"coarse_threshold": threshold, "accepted": accepted, "reason": "", "backend": "knowledge"}
+    return row | {"model_digest": "", "prompt_hash": ""}
+
+
+def test_precision_and_recall_worked_out_by_hand():
+    audit = [
+        audit_row("1", "a", True, score=1.0, threshold=0.0),
+        audit_row("1", "a", True, score=1.0, threshold=0.0),  # of another statement: the same pair
+        audit_row("1", "b", True, "supported"),
+        audit_row("1", "c", False, "refuted", score=1.0, threshold=0.0),
+        audit_row("2", "a", False, score=-1.0, threshold=0.0),
+        audit_row("2", "b", False, contradiction="x", score=1.0, threshold=0.0),
+    ]
+    truth = [("1", "a"), ("1", "c"), ("1", "d"), ("2", "a"), ("2", "e"), ("3", "a")]
+    stated = pl.DataFrame({"source": ["m"], "record_id": ["2"], "feature": ["e"]})
+    frames = (
+        pl.DataFrame(pa.Table.from_pylist(audit, schema=AUDIT)),
+        pl.DataFrame({"source": "m", "record_id": [i for i, _ in truth], "feature": [f for _, f in truth]}),
+    )
+    assert frames[1].schema.names() == TRUTH.names
+    scores = recovery_scores(*frames, stated)
+    assert scores["records"] == 2
+    assert scores["true_features"] == 5  # record 3 has no candidates
+    assert scores["true_left_out"] == 4
+    assert scores["unfiltered"] == {
+        "features": 5,
+        "true": 3,  # 1a, 1c, 2a
+        "precision": 3 / 5,
+        "recall_of_all": 3 / 5,
+        "recall_of_proposed": 1,
+        "recall_of_left_out": 3 / 4,
+    }
+    accepted = scores["accepted"]  # 1a, 1b
+    assert (accepted["features"], accepted["precision"]) == (2, 1 / 2)
+    assert (accepted["recall_of_all"], accepted["recall_of_proposed"], accepted["recall_of_left_out"]) == (
+        pytest.approx(1 / 5),
+        pytest.approx(1 / 3),
+        pytest.approx(1 / 4),
+    )
+    assert scores["without"]["measurement"]["features"] == 2  # 1c comes in; 1b has no score and goes
+    assert scores["without"]["contradiction"]["features"] == 3  # 2b comes in
+    assert scores["without"]["coarse"]["features"] == 3  # 2a comes in
+    of_a = scores["per_feature"][0]
+    assert of_a["feature"] == "a" and of_a["proposed"] == 2 and of_a["true_proposed"] == 2
+    assert of_a["precision"] == 1 and of_a["recall_of_proposed"] == 1 / 2
+    assert "recall_of_left_out" not in recovery_scores(*frames)["accepted"]
+
+
+def test_stated_features_are_read_from_reports_and_texts():
+    reports = pl.DataFrame(
+        {"source": ["m"], "record_id": ["1"], "text_ids": [[0, 1]]}, schema_overrides={"text_ids": pl.List(pl.Int32)}
+    )
+    texts = pl.DataFrame(
+        {"text_id": [0, 1], "features": [["a", "b"], []]},
+        schema_overrides={"text_id": pl.Int32, "features": pl.List(pl.String)},
+    )
+    assert sorted(stated_features(reports, texts)["feature"]) == ["a", "b"]

@@ -1,0 +1,160 @@
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from fgclep.evaluation.records import task_records
+from fgclep.evaluation.table import read_metrics
+from fgclep.evaluation.tasks import Task, TaskClass, load_task
+from fgclep.evaluation.zero_shot import prompts_per_lead, score_classes
+from fgclep.schemas import EMBEDDINGS, METRICS, write_table
+from fgclep.stage import UserError
+
+RHYTHM = Path(__file__).resolve().parents[1] / "resources" / "tasks" / "ptbxl_rhythm.yaml"
+TOY = Task("toy", "ptb-xl", "s", (TaskClass("A", "a", ("1",), ("x", "y")), TaskClass("B", "b", ("2",), ("z",))))
+
+
+class FakeModel:
+    """Logits by table: column = position of the prompt in ``texts``, the ECG's embedding is its row of logits."""
+
+    def __init__(self, texts):
+        self.texts = texts
+        self.batches = []
+
+    def score(self, embeddings, prompts):
+        self.batches.append(len(prompts))
+        known = [self.texts.index(prompt) if prompt in self.texts else None for prompt in prompts]
+        columns = [np.full(len(embeddings), -9.0) if place is None else embeddings[:, place] for place in known]
+        return np.stack(columns, axis=1).astype(np.float32)
+
+
+def test_the_class_score_is_the_maximum_over_its_prompts():
+    model = FakeModel(["x", "y", "z"])
+    scores = score_classes(model.score, np.array([[1.0, 2.0, -3.0], [5.0, 4.0, 0.5]]), TOY.classes)
+    np.testing.assert_array_equal(scores, [[2, -3], [5, 0.5]])
+    assert scores.dtype == np.float32
+
+
+def test_the_lead_ensemble_takes_the_maximum_over_thirteen_wordings():
+    assert len(set(prompts_per_lead("x"))) == 13
+    model = FakeModel(["x", "x in lead v3", "z in lead avr"])
+    embeddings = np.array([[1.0, 4.0, 2.0], [3.0, 0.0, -1.0]])
+    np.testing.assert_array_equal(score_classes(model.score, embeddings, TOY.classes, leads=True), [[4, 2], [3, -1]])
+    np.testing.assert_array_equal(score_classes(model.score, embeddings, TOY.classes)[:, 1], -9)
+
+
+def test_batches_of_prompts_do_not_change_the_scores():
+    embeddings = np.random.default_rng(0).normal(size=(6, 3))
+    model = FakeModel(["x", "y", "z"])
+    whole = score_classes(model.score, embeddings, TOY.classes, leads=True)
+    small = FakeModel(["x", "y", "z"])
+    np.testing.assert_array_equal(score_classes(small.score, embeddings, TOY.classes, leads=True, batch_size=7), whole)
+    assert (model.batches, max(small.batches)) == ([39], 7)
+
+
+def test_a_shared_prompt_is_scored_once():
+    classes = (*TOY.classes, TaskClass("C", "c", ("3",), ("x", "z")))
+    model = FakeModel(["x", "y", "z"])
+    scores = score_classes(model.score, np.array([[1.0, 2.0, 3.0]]), classes)
+    assert model.batches == [3]
+    np.testing.assert_array_equal(scores, [[2, 3, 3]])
+
+
+def table(rows):
+    return pa.Table.from_pylist(
+        [
+            {
+                "source": "ptb-xl",
+                "record_id": record,
+                "patient_id": patient,
+                "split": split,
+                "codes": codes,
+                "features": [0.0, 1.0],
+                "embedding": vector,
+            }
+            for record, patient, split, codes, vector in rows
+        ],
+        schema=EMBEDDINGS,
+    )
+
+
+def test_records_without_a_class_are_not_part_of_the_task():
+    rows = [
+        ("r2", "p1", "test", ["2"], [2.0, 0.0]),
+        ("r1", "p1", "test", ["1", "9"], [1.0, 0.0]),
+        ("r3", "p2", "val", ["9"], [3.0, 0.0]),
+        ("r4", "p3", "train", ["1", "2"], [4.0, 0.0]),
+    ]
+    records = task_records(table(rows), TOY, "embedding")
+    np.testing.assert_array_equal(records.vectors[:, 0], [1, 2, 4])  # by id
+    np.testing.assert_array_equal(records.labels, [[1, 0], [0, 1], [1, 1]])
+    np.testing.assert_array_equal(records.of("test").vectors[:, 0], [1, 2])
+    np.testing.assert_array_equal(records.of("all").patients, ["p1", "p1", "p3"])
+    assert len(task_records(table([]), TOY, "embedding").labels) == 0
+
+
+def test_a_patient_in_two_splits_is_refused():
+    rows = [("r1", "p1", "test", ["1"], [1.0]), ("r2", "p1", "train", ["1"], [1.0])]
+    with pytest.raises(UserError, match="patient p1 stands in more than one split"):
+        task_records(table(rows), TOY, "embedding")
+
+
+def test_embeddings_of_another_source_are_refused():
+    other = Task("toy", "csn", "s", TOY.classes)
+    with pytest.raises(UserError, match=r"made of csn, and the embeddings are of \['ptb-xl'\]"):
+        task_records(table([("r1", "p1", "test", ["1"], [1.0])]), other, "embedding")
+
+
+@pytest.fixture
+def rhythm_embeddings(tmp_path):
+    rng = np.random.default_rng(0)
+    codes = [item.codes[0] for item in load_task(RHYTHM).classes[:3]]
+    rows = [
+        (
+            f"r{number:03}",
+            f"p{number // 2}",
+            ("train", "val", "test")[number // 2 % 3],
+            [codes[number // 6 % 3]],
+            vector,
+        )
+        for number, vector in enumerate(np.eye(4)[np.arange(90) // 6 % 3] + 0.01 * rng.normal(size=(90, 4)))
+    ]
+    path = tmp_path / "embeddings.parquet"
+    write_table(table(rows), path, EMBEDDINGS)
+    return path
+
+
+def run_stage_on(embeddings, folder, monkeypatch, split):
+    from fgclep.stages import evaluate_zero_shot
+
+    model = FakeModel(["sinus rhythm", "atrial fibrillation", "sinus tachycardia"])
+    monkeypatch.setattr(evaluate_zero_shot.FGCLEP, "from_pretrained", lambda path: model)
+    output = folder / f"{split}.csv"
+    settings = {"zero_shot_split": split, "bootstrap": 20, "min_positives": 8, "batch_size": 64, "seed": 3}
+    options = ["--model", "fine", "--model-dir", "unused", "--task-file", str(RHYTHM), "--embeddings", str(embeddings)]
+    args = evaluate_zero_shot.arguments().parse_args([*options, "--output", str(output)])
+    args.settings = settings
+    evaluate_zero_shot.main(args)
+    return output
+
+
+def test_the_stage_writes_both_protocols(rhythm_embeddings, tmp_path, monkeypatch):
+    output = run_stage_on(rhythm_embeddings, tmp_path, monkeypatch, "test")
+    rows = read_metrics(output)
+    assert output.read_text(encoding="utf-8").splitlines()[0] == ",".join(METRICS.names)
+    assert len(rows) == 2 * 2 * (2 + 12)
+    macro = [row for row in rows if row["class"] == "macro" and row["metric"] == "auroc"]
+    assert [(row["protocol"], float(row["value"]), row["n"], row["n_pos"]) for row in macro] == [
+        ("zero_shot", 1.0, "30", "3"),
+        ("zero_shot_leads", 1.0, "30", "3"),
+    ]
+    assert {(row["model"], row["label_set"], row["fraction"], row["seed"]) for row in rows} == {
+        ("fine", "official", "0.0", "3")
+    }
+    assert {row["value"] for row in rows if row["class"] == "TRIGU"} == {""}
+
+
+def test_all_records_can_be_scored(rhythm_embeddings, tmp_path, monkeypatch):
+    rows = read_metrics(run_stage_on(rhythm_embeddings, tmp_path, monkeypatch, "all"))
+    assert {row["n"] for row in rows} == {"90"}

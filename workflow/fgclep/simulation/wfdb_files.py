@@ -1,0 +1,62 @@
+"""Bytes of WFDB records: format 16 in ``.dat`` and, behind 24 bytes of a MATLAB level 4 header, in ``.mat``."""
+
+import struct
+
+import numpy as np
+
+INVALID = -32768  # NaN in format 16
+
+
+def digitize(leads: np.ndarray, gain: float) -> np.ndarray:
+    """ADC units of twelve leads given I, II, V1 to V6 in mV; the derived leads are computed from the digital I and II.
+
+    Parameters
+    ----------
+    leads
+        Shape (8, n), mV.
+    gain
+        ADC units per mV.
+
+    Returns
+    -------
+    numpy.ndarray
+        int16, shape (12, n), in canonical lead order; II = I + III exactly, the augmented leads within half a unit.
+    """
+    units = np.clip(np.rint(leads * np.float32(gain)), -16000, 16000).astype(np.int16)
+    twelve = np.empty((12, units.shape[1]), np.int16)
+    first, second = units[0], units[1]
+    twelve[0], twelve[1] = first, second
+    twelve[2] = second - first
+    twelve[3] = -((first + second) // 2)
+    twelve[4] = (2 * first - second) // 2
+    twelve[5] = (2 * second - first) // 2
+    twelve[6:] = units[2:]
+    return twelve
+
+
+def checksum(samples: np.ndarray) -> int:
+    """The signal checksum of a header: the sum of the samples as a signed 16 bit number."""
+    return int(((int(samples.sum(dtype=np.int64)) + 0x8000) & 0xFFFF) - 0x8000)
+
+
+def dat_bytes(digital: np.ndarray) -> bytes:
+    """Content of a ``.dat`` file in format 16 for int16 samples of shape (leads, n)."""
+    return np.ascontiguousarray(digital.T).astype("<i2", copy=False).tobytes()
+
+
+def mat_bytes(digital: np.ndarray) -> bytes:
+    """Content of a ``.mat`` file (level 4, one int16 matrix called val) for int16 samples of shape (leads, n)."""
+    # type 30: little endian, full matrix of 16-bit signed integers; then rows, columns, real, length of the name
+    return struct.pack("<5i", 30, digital.shape[0], digital.shape[1], 0, 4) + b"val\0" + dat_bytes(digital)
+
+
+def header_text(
+    name: str, file: str, format_text: str, gain_text: str, digital: np.ndarray, leads: tuple[str, ...],
+    sampling_rate: int = 500, when: str = "", comments: tuple[str, ...] = (),
+) -> str:  # fmt: skip
+    """Text of a ``.hea`` file; ``when`` is "HH:MM:SS DD/MM/YYYY" or empty, ``gain_text`` such as ``1000/mV``."""
+    lines = [" ".join(part for part in (name, str(len(leads)), str(sampling_rate), str(digital.shape[1]), when) if part)]
+    for lead, samples in zip(leads, digital, strict=True):
+        lines.append(f"{file} {format_text} {gain_text} 16 0 {samples[0]} {checksum(samples)} 0 {lead}")
+    lines += [f"#{comment}" for comment in comments]
+    return "\n".join(lines) + "\n"

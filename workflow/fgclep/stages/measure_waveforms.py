@@ -1,0 +1,121 @@
+"""Measure rhythm, intervals, axes and amplitudes of every record of one database."""
+
+import argparse
+import logging
+import multiprocessing
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from fgclep.schemas import LEAD_MEASURES, MEASUREMENTS, MEASURES, SHARD, read_table, write_table
+from fgclep.shards import decode_waveform, to_millivolts
+from fgclep.sources import get_source
+from fgclep.stage import progress, run_stage, stage_parser
+from fgclep.waveforms import measure
+
+LOG = logging.getLogger(__name__)
+_COLUMNS = ["source", "record_id", "sampling_rate", "n_samples", "gain", "baseline", "waveform"]
+
+
+def arguments() -> argparse.ArgumentParser:
+    """Command line of the stage."""
+    parser = stage_parser(__doc__)
+    parser.add_argument("--source", required=True, help="key of the database")
+    parser.add_argument("--metadata", type=Path, required=True, help="folder that fetch_metadata wrote")
+    parser.add_argument("--shards", type=Path, nargs="+", required=True)
+    parser.add_argument("--output", type=Path, required=True)
+    return parser
+
+
+def main(args: argparse.Namespace) -> None:
+    """Write one row per record, in the order of the shards; what cannot be measured is null."""
+    source = get_source(args.source)
+    intervals = None
+    if args.settings["intervals"] == "database" and source.intervals is not None:
+        intervals = source.intervals(args.metadata)
+    tasks = []
+    for path in args.shards:
+        ids = read_table(path, SHARD, ["record_id"])["record_id"].to_pylist()
+        metadata, first = pq.read_metadata(path), 0
+        for group in range(metadata.num_row_groups):
+            last = first + metadata.row_group(group).num_rows
+            tasks.append((path, group, _of_records(intervals, ids[first:last])))
+            first = last
+    tables = list(progress(_in_parallel(tasks, args.settings["workers"]), len(tasks), f"measure {source.key}", "group"))
+    table = pa.concat_tables(tables) if tables else MEASUREMENTS.empty_table()
+    write_table(table, args.output, MEASUREMENTS)
+    LOG.info("%s: %d records, %d could not be measured", source.key, len(table), table["heart_rate"].null_count)
+
+
+def _of_records(intervals: pl.DataFrame | None, ids: list[str]) -> dict[str, dict[str, float | None]]:
+    if intervals is None:
+        return {}
+    chosen = intervals.filter(pl.col("record_id").is_in(ids))
+    return {row.pop("record_id"): row for row in chosen.iter_rows(named=True)}
+
+
+def _in_parallel(tasks: list[tuple], workers: int) -> Iterator[pa.Table]:
+    """Measure row groups in processes of one thread each, so that nothing depends on the number of cores."""
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[name] = "1"
+    # spawn: a forked child would inherit the locks of polars' and Arrow's threads
+    with multiprocessing.get_context("spawn").Pool(min(workers, max(len(tasks), 1))) as pool:
+        for table, failures in pool.imap(_measure_group, tasks):
+            for failure in failures:
+                LOG.warning("%s", failure)
+            yield table
+
+
+def _measure_group(task: tuple[Path, int, dict[str, dict[str, float | None]]]) -> tuple[pa.Table, list[str]]:
+    path, group, intervals = task
+    with pq.ParquetFile(path) as file:
+        records = file.read_row_group(group, columns=_COLUMNS).to_pylist()
+    rows, failures = [], []
+    for record in records:
+        name = f"{record['source']}/{record['record_id']}"
+        database = intervals.get(record["record_id"], {})
+        try:
+            rows.append(measurement_row(record, database))
+        except (ValueError, IndexError) as error:
+            raise ValueError(f"{name}: {error}") from error
+        if rows[-1]["r_mv"] is None:
+            failures.append(f"{name}: fewer than two heart beats found, not measured")
+    return pa.Table.from_pylist(rows, schema=MEASUREMENTS), failures
+
+
+def measurement_row(record: dict, database: dict[str, float | None]) -> dict:
+    """Row of the measurements.
+
+    Parameters
+    ----------
+    record
+        Row of a shard.
+    database
+        The database's own intervals and axes; used if they include at least the QRS duration and the rate, and then all
+        of them, also where they say that there is nothing to measure.
+    """
+    row: dict = {name: None for name in MEASUREMENTS.names}
+    row |= {"source": record["source"], "record_id": record["record_id"], "intervals_from": "signal"}
+    use_database = database.get("qrs_ms") is not None and database.get("heart_rate") is not None
+    digital = decode_waveform(record["waveform"], record["n_samples"])
+    mv = to_millivolts(digital, np.array(record["gain"]), np.array(record["baseline"]))
+    measures = measure(mv, record["sampling_rate"], database["qrs_ms"] if use_database else None)
+    if measures is not None:
+        row |= {name: _finite(measures.scalars[name]) for name in MEASURES}
+        row |= {name: [_finite(value) for value in measures.leads[name].tolist()] for name in LEAD_MEASURES}
+    if use_database:
+        row |= {**database, "intervals_from": "database"}
+    return row
+
+
+def _finite(value: float) -> float | None:
+    return value if np.isfinite(value) else None
+
+
+if __name__ == "__main__":
+    run_stage(main, arguments())

@@ -1,0 +1,79 @@
+"""Simulate one database in its native layout, and write the truth about it beside."""
+
+import argparse
+import multiprocessing
+import shutil
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from fgclep.schemas import TRUTH, write_table
+from fgclep.simulation import challenge, mimic_iv_ecg, ptb_xl
+from fgclep.simulation.databases import SOURCE_NUMBERS, Made, Plan, plan_database, write_files, write_lists
+from fgclep.stage import UserError, progress, run_stage, stage_parser
+from fgclep.vocabulary import Vocabulary, load_vocabulary
+
+Maker = Callable[[Plan, Vocabulary, Mapping[str, Any]], Made]
+DATABASES: dict[str, tuple[Maker, Callable[[list[dict[str, Any]]], dict[str, str]]]] = {
+    "mimic-iv-ecg": (mimic_iv_ecg.make, mimic_iv_ecg.tables),
+    "ptb-xl": (ptb_xl.make, ptb_xl.tables),
+    "cpsc2018": (challenge.make_cpsc, challenge.cpsc_tables),
+    "csn": (challenge.make_csn, challenge.csn_tables),
+}
+Row = tuple[str, str, dict[str, Any], tuple[str, ...], list[tuple[str, str]]]
+
+
+def arguments() -> argparse.ArgumentParser:
+    """Command line of the stage."""
+    parser = stage_parser(__doc__)
+    parser.add_argument("--source", required=True, choices=sorted(SOURCE_NUMBERS), help="which database")
+    parser.add_argument("--vocabulary", required=True, help="folder of the vocabulary")
+    parser.add_argument("--output", required=True, type=Path, help="folder of the database")
+    parser.add_argument("--truth", required=True, type=Path, help="table of the features that are present")
+    return parser
+
+
+def _make_and_write(plan: Plan, vocabulary: Vocabulary, settings: Mapping[str, Any], folder: Path) -> Row:
+    made = DATABASES[plan.source][0](plan, vocabulary, settings)
+    checksums = write_files(folder, made)
+    return made.record_id, made.path, made.row, () if plan.damage else made.features, checksums
+
+
+def main(args: argparse.Namespace) -> None:
+    """Write the database into a folder beside its place, then move it there; the truth table comes last."""
+    settings, source = args.settings, args.source
+    try:
+        records = settings["records"][source]
+    except KeyError as error:
+        raise UserError(f"--settings has no simulation.records for {source}: {error} is missing") from None
+    vocabulary = load_vocabulary(args.vocabulary)
+    plans = plan_database(source, settings["seed"], records, settings["broken_records"])
+    folder = args.output.with_name(f".{args.output.name}.part")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    work = partial(_make_and_write, vocabulary=vocabulary, settings=settings, folder=folder)
+    rows: list[Row] = []
+    if settings["workers"] > 1:
+        with multiprocessing.get_context("spawn").Pool(settings["workers"]) as pool:
+            rows.extend(progress(pool.imap(work, plans, chunksize=50), len(plans), f"simulating {source}", "ECG"))
+    else:
+        rows.extend(progress(map(work, plans), len(plans), f"simulating {source}", "ECG"))
+    tables = DATABASES[source][1]([row for _, _, row, _, _ in rows])
+    checksums = [entry for *_, listed in rows for entry in listed]
+    write_lists(folder, sorted(path for _, path, *_ in rows), checksums, tables)
+    if args.output.exists():
+        shutil.rmtree(args.output)
+    folder.rename(args.output)
+    truth = [(record_id, feature) for record_id, _, _, features, _ in rows for feature in features]
+    table = pa.Table.from_arrays(
+        [pa.array([source] * len(truth)), pa.array([key for key, _ in truth]), pa.array([name for _, name in truth])],
+        schema=TRUTH,
+    )
+    write_table(table, args.truth, TRUTH)
+
+
+if __name__ == "__main__":
+    run_stage(main, arguments())
