@@ -207,7 +207,7 @@ def test_the_headline_has_published_values_below_ours_and_no_zero_shot_of_random
 
 def test_the_mean_takes_one_label_set_per_task_and_needs_every_task():
     def column(task: str, labels: str) -> metrics.Column:
-        return metrics.Column(task, labels, 10, 2)
+        return metrics.Column(task, labels)
 
     cells = {
         column("csn", "codes"): plots.Estimate(0.8),
@@ -218,10 +218,23 @@ def test_the_mean_takes_one_label_set_per_task_and_needs_every_task():
     assert metrics.mean({**cells, column("ptbxl_sub", "codes"): metrics.UNDEFINED}).value is None
 
 
+def test_support_is_told_apart_where_zero_shot_and_probe_have_other_records():
+    rows = [row for row in metrics_rows() if row["task"] == "cpsc2018"]
+    (same,) = metrics.columns(frame(rows))
+    assert same.support == ("8 of 9 classes, n 300",)
+    fewer = [{**row, "n": 30} if row["protocol"] == "linear_probe" else row for row in rows]
+    (other,) = metrics.columns(frame(fewer))
+    assert other.support == ("zero-shot: 8 of 9 classes, n 300", "probe: 8 of 9 classes, n 30")
+    (table,) = metrics.class_tables(frame(fewer))
+    assert table.support_heads == ["Positive, zero-shot", "Records, zero-shot", "Positive, probe", "Records, probe"]
+    assert table.rows[0][:2] == ("normal", [36, 300, 36, 30])
+
+
 def test_class_tables_keep_undefined_classes_with_their_support():
     tables = {t.column.task: t for t in metrics.class_tables(metrics.over_seeds(frame(metrics_rows())))}
-    name, n_pos, n, cells = tables["cpsc2018"].rows[-1]
-    assert (name, n_pos, n) == ("STE", 0, 300)
+    name, support, cells = tables["cpsc2018"].rows[-1]
+    assert tables["cpsc2018"].support_heads == ["Positive", "Records"]
+    assert (name, support) == ("STE", [0, 300])
     assert all(cell.value is None for cell in cells)
     assert tables["csn"].heads[0] == "Zero-shot: fine"
     assert "Linear probe, 100 %: random" in tables["csn"].heads

@@ -51,7 +51,7 @@ def test_useless_reports_are_quarantined_with_the_reason(parsed):
     assert {row["record_id"]: row["reason"] for row in parsed.quarantine.to_pylist()} == {
         "3": "the report is empty",
         "4": "the report has administrative statements only",
-        "5": "the report has 1 words, fewer than 3",
+        "5": "words in the report: 1, fewer than 3",
     }
 
 

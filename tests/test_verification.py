@@ -331,9 +331,15 @@ def test_calibration_uses_incompatible_records_of_the_fold():
     limits = audit_module.thresholds(records, findings, candidates, {**SETTINGS, "threshold": None})
     assert limits[0, delta] == pytest.approx(-5, abs=0.1)  # all candidates may pass, but not below the median
     assert np.isnan(limits[1]).all()  # no records of fold 1
-    held_back = audit_module.Records(keys, ids, ~records.train, untestable, records.fold, scores)
-    limits = audit_module.thresholds(held_back, findings, candidates, {**SETTINGS, "threshold": None})
-    assert np.isnan(limits).all()  # no training records
+
+    def limit_of(train):
+        some = audit_module.Records(keys, ids, train, untestable, records.fold, scores)
+        return audit_module.thresholds(some, findings, candidates, {**SETTINGS, "threshold": None})[0, delta]
+
+    place = np.arange(n)
+    assert np.isnan(limit_of(place < 100))  # no candidates among the training records
+    assert np.isnan(limit_of(place >= 100))  # no negatives
+    assert limit_of((place < 50) | (place >= 100)) == pytest.approx(-5.5, abs=0.1)
 
 
 def test_normal_ecgs_stand_in_where_too_few_records_are_incompatible():

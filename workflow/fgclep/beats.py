@@ -4,6 +4,7 @@ All functions work at ``RATE`` Hz on mV, shape (12, samples); positions are samp
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from scipy.signal import butter, sosfiltfilt
@@ -16,8 +17,8 @@ _MAX_SHIFT = round(40 * MS)
 _SAME_SHAPE = 0.9  # correlation of the QRS in all leads
 _QRS_BAND = butter(2, [5, 25], "bandpass", fs=RATE // 2, output="sos")
 _DRIFT = butter(1, 0.35, "lowpass", fs=RATE // 20, output="sos")
-_SPIKE_MV = 0.3  # smallest second difference of a spike, root mean square over the leads
-_SPIKE_RATIO = 0.3
+_SPIKE_MV = 0.1  # smallest second difference of a spike, root mean square over the leads
+_SPIKE_RATIO = 0.5
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ def find_spikes(mv: np.ndarray) -> np.ndarray:
     """
     bend = _bend(mv, 1)
     # QRS complexes take up about 2 % of the samples with strong bends, spikes far less
-    steep = np.flatnonzero(bend > max(_SPIKE_MV, 3 * float(np.percentile(bend, 98))))
+    steep = np.flatnonzero(bend > max(_SPIKE_MV, 4 * float(np.percentile(bend, 98))))
     steep = steep[bend[steep] > _SPIKE_RATIO * _bend(mv, 3)[steep]]
     if not len(steep):
         return steep
@@ -85,7 +86,8 @@ def remove_drift(mv: np.ndarray) -> np.ndarray:
 def find_qrs(mv: np.ndarray) -> np.ndarray:
     """Positions of the QRS complexes, by NeuroKit2 on the root mean square of all leads between 5 and 25 Hz.
 
-    The mean over leads finds complexes that are small in any single one.
+    The mean over leads finds complexes that are small in any single one. Gaps are searched again with a lower threshold,
+    as in Pan and Tompkins 1985: broad ectopic complexes have less in this band.
     """
     import neurokit2  # costs seconds
 
@@ -93,8 +95,24 @@ def find_qrs(mv: np.ndarray) -> np.ndarray:
     band = sosfiltfilt(_QRS_BAND, half, axis=1)
     window = np.hanning(17)
     envelope = np.convolve(np.sqrt(np.mean(np.square(band), axis=0)), window / window.sum(), "same")
-    peaks = neurokit2.ecg_findpeaks(envelope, sampling_rate=RATE // 2)["ECG_R_Peaks"]
-    return np.asarray(peaks, dtype=int) * 2
+    peaks = np.asarray(neurokit2.ecg_findpeaks(envelope, sampling_rate=RATE // 2)["ECG_R_Peaks"], dtype=int)
+    return _search_gaps(envelope, peaks) * 2
+
+
+def _search_gaps(envelope: np.ndarray, peaks: np.ndarray) -> np.ndarray:
+    """Add the largest peak within each long interval, between the T wave and the next QRS; at ``RATE`` / 2."""
+    if len(peaks) < 3:
+        return peaks
+    long = 1.4 * np.median(np.diff(peaks))
+    threshold = 0.25 * np.median(envelope[peaks])
+    found = []
+    for before, after in pairwise(peaks):
+        first, last = before + round(170 * MS), after - round(100 * MS)
+        if after - before > long and last > first:
+            peak = first + int(np.argmax(envelope[first:last]))
+            if envelope[peak] > threshold and first < peak < last - 1:
+                found.append(peak)
+    return np.sort(np.append(peaks, np.array(found, dtype=int)))
 
 
 def sort_beats(mv: np.ndarray, positions: np.ndarray) -> Beats | None:

@@ -11,9 +11,12 @@ from scipy.ndimage import correlate1d
 from fgclep.beats import AFTER, BEFORE, MS
 
 _SMOOTH = np.hanning(9)[1:-1] / np.hanning(9).sum()
-QRS_EDGE = 0.03  # fits LUDB's cardiologists without bias, in the median over leads
+# Fit LUDB's cardiologists without bias, in the median over leads; a P wave close to the QRS reaches 4 % of its velocity
+QRS_EDGES = (0.05, 0.03)
 _QUIET = round(10 * MS)  # for so long it must stay below
-_T_FOOT = 1.35  # the tangent ends before the wave does: by this factor, cardiologists (LUDB) see its foot further out
+# a tangent ends before the wave does: by these factors, LUDB's cardiologists see its foot further out
+_T_FOOT = 1.35
+_P_FOOT = 1.2
 _P_MV = 0.03  # mV, root mean square over the leads: smaller bumps are no P wave
 
 
@@ -50,9 +53,8 @@ def delineate(beat: np.ndarray, rr_ms: float) -> Delineation:
     """
     even = smooth(beat)
     onset, end = qrs_limits(even)
-    p = find_p(even, onset, rr_ms)
-    p_onset = p[0] if p else None
-    t = find_t(even, onset, end, rr_ms, p_onset)
+    t = find_t(even, onset, end, rr_ms)
+    p = find_p(even, onset, rr_ms, t[1] if t else None)
     return Delineation(onset, end, *(p or (None, None, None)), *(t or (None, None)))
 
 
@@ -61,22 +63,23 @@ def spatial_velocity(beat: np.ndarray) -> np.ndarray:
     return np.sqrt(np.mean(np.square(np.gradient(beat, axis=1)), axis=0))
 
 
-def qrs_limits(beat: np.ndarray, edge: float = QRS_EDGE) -> tuple[int, int]:
-    """First and last sample of the QRS of a smoothed beat: where its spatial velocity exceeds ``edge`` times the largest.
+def qrs_limits(beat: np.ndarray, edges: tuple[float, float] = QRS_EDGES) -> tuple[int, int]:
+    """First and last sample of the QRS of a smoothed beat, by its spatial velocity.
 
-    Counted from a quiet level, which in a single beat is the noise.
+    Beyond them the velocity stays below ``edges`` (before, after) times the largest, counted from a quiet level, which in
+    a single beat is the noise.
     """
     velocity = spatial_velocity(beat)
     center = slice(BEFORE - round(60 * MS), BEFORE + round(80 * MS))
     peak = int(np.argmax(velocity[center])) + center.start
     quiet = np.percentile(velocity[BEFORE - round(200 * MS) : BEFORE + round(350 * MS)], 25)
-    threshold = quiet + edge * (velocity[peak] - quiet)
-    low = velocity < threshold
+    rise = velocity - quiet
+    before, after = rise < edges[0] * rise[peak], rise < edges[1] * rise[peak]
     onset, end = peak, peak
-    first, last = max(peak - round(140 * MS), _QUIET), min(peak + round(200 * MS), len(low) - _QUIET)
-    while onset > first and not low[onset - _QUIET + 1 : onset + 1].all():
+    first, last = max(peak - round(140 * MS), _QUIET), min(peak + round(200 * MS), len(rise) - _QUIET)
+    while onset > first and not before[onset - _QUIET + 1 : onset + 1].all():
         onset -= 1
-    while end < last and not low[end : end + _QUIET].all():
+    while end < last and not after[end : end + _QUIET].all():
         end += 1
     return onset, end
 
@@ -85,11 +88,10 @@ def _magnitude(beat: np.ndarray) -> np.ndarray:
     return np.sqrt(np.mean(np.square(beat), axis=0))
 
 
-def find_p(beat: np.ndarray, qrs_onset: int, rr_ms: float) -> tuple[int, int, int] | None:
-    """Onset, peak and end of the P wave, or ``None``."""
-    # the previous T wave ends about 0.38 s * sqrt(RR / 1 s) after the previous QRS
-    earliest = BEFORE - (rr_ms - 380 * np.sqrt(rr_ms / 1000)) * MS
-    start = int(max(earliest, qrs_onset - round(330 * MS), 0))
+def find_p(beat: np.ndarray, qrs_onset: int, rr_ms: float, t_end: int | None) -> tuple[int, int, int] | None:
+    """Onset, peak and end of the P wave, or ``None``; it lies after the T wave of the preceding beat."""
+    earliest = 0 if t_end is None else t_end - round(rr_ms * MS)
+    start = max(earliest, qrs_onset - round(330 * MS), 0)
     stop = qrs_onset - round(8 * MS)
     if stop - start < round(50 * MS):
         return None
@@ -114,16 +116,15 @@ def _foot(height: np.ndarray, slope: np.ndarray, peak: int, direction: int) -> i
     steepest = flank[np.argmax(-direction * slope[flank])] if len(flank) else peak
     floor = float(height[flank].min()) if len(flank) else 0.0
     rise = max(abs(float(slope[steepest])), 1e-6)
-    foot = steepest + direction * (float(height[steepest]) - floor) / rise
+    foot = steepest + direction * _P_FOOT * (float(height[steepest]) - floor) / rise
     return round(min(max(foot, 0), len(height)))
 
 
-def find_t(
-    beat: np.ndarray, qrs_onset: int, qrs_end: int, rr_ms: float, p_onset: int | None
-) -> tuple[int, int] | None:
-    """Peak and end of the T wave, or ``None``."""
-    next_wave = rr_ms * MS - ((BEFORE - p_onset) if p_onset is not None else (BEFORE - qrs_onset + round(40 * MS)))
-    stop = int(min(BEFORE + next_wave, BEFORE + AFTER, qrs_onset + round(650 * MS)))
+def find_t(beat: np.ndarray, qrs_onset: int, qrs_end: int, rr_ms: float) -> tuple[int, int] | None:
+    """Peak and end of the T wave, or ``None``; QT is at most 0.54 s at RR = 1 s, longer by the width of the QRS."""
+    wide = max((qrs_end - qrs_onset) / MS - 100, 0)
+    longest = min(540 * np.sqrt(rr_ms / 1000) + 0.75 * wide, rr_ms - 90)
+    stop = min(qrs_onset + round(longest * MS), BEFORE + AFTER)
     start = qrs_end + round(50 * MS)
     if stop - start < round(80 * MS):
         return None

@@ -78,7 +78,7 @@ def _why_unusable(texts: Sequence[str], usable: Sequence[str], min_words: int) -
     if not usable:
         return "the report has administrative statements only"
     words = sum(len(text.split()) for text in usable)
-    return f"the report has {words} words, fewer than {min_words}" if words < min_words else ""
+    return f"words in the report: {words}, fewer than {min_words}" if words < min_words else ""
 
 
 def _text_row(text_id: int, statement: Statement, count: int) -> dict:

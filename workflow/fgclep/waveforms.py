@@ -24,14 +24,14 @@ from fgclep.leads import INDEX
 from fgclep.schemas import LEAD_MEASURES
 from fgclep.signals import resample
 
-_WAVE_MV = 0.02  # smaller deflections of the QRS are noise
+_WAVE_MV = 0.025  # smaller deflections of the QRS are no waves (Willems et al. 1985)
 _WAVE_SAMPLES = round(6 * MS)
 _ST_AFTER_J = round(60 * MS)
 _PREMATURE = 0.86  # of the prevailing RR interval
 _SUDDEN = 0.9  # of the preceding RR interval
 _REGULAR_CV = 0.10  # of the RR intervals without premature beats; above it no narrow beat can be called premature
 _WIDE_MS = 120
-_SINGLE_BEAT_EDGE = 0.07  # coarser than for a median beat, which has less noise
+_SINGLE_BEAT_EDGES = (0.07, 0.07)  # coarser than for a median beat, which has less noise
 _P_MATCH = 0.5  # correlation of a beat's P wave with the mean of the others'
 _P_PRESENT = 0.5  # share of beats with a P wave below which there is no P wave to measure
 
@@ -89,13 +89,15 @@ def measure(mv: np.ndarray, fs: float, qrs_ms: float | None = None) -> Measures 
         points = _with_qrs(points, qrs_ms)
 
     leads = lead_amplitudes(beat, points)
+    beating = rhythm(positions, beats, segments)
+    tallest, deepest = np.fmax(leads["r_mv"], leads["rp_mv"]), leads["s_mv"]
     scalars = {
-        **rhythm(positions, beats, segments),
-        **intervals(beat, points, 60000 / rr_ms),
-        "p_present": present,
+        **beating,
+        **intervals(beat, points, beating["heart_rate"]),
+        "p_present": present * (1 - beating["premature_wide"] / len(positions)),
         "pacing_spikes": float(len(spikes)),
-        "sokolow_mv": float(leads["s_mv"][INDEX["V1"]] + max(leads["r_mv"][INDEX["V5"]], leads["r_mv"][INDEX["V6"]])),
-        "cornell_mv": float(leads["r_mv"][INDEX["aVL"]] + leads["s_mv"][INDEX["V3"]]),
+        "sokolow_mv": float(deepest[INDEX["V1"]] + max(tallest[INDEX["V5"]], tallest[INDEX["V6"]])),
+        "cornell_mv": float(tallest[INDEX["aVL"]] + deepest[INDEX["V3"]]),
     }
     return Measures(scalars, leads)
 
@@ -169,7 +171,7 @@ def premature(rr: np.ndarray) -> np.ndarray:
 
 def qrs_width_ms(segment: np.ndarray) -> float:
     """QRS duration of a single beat."""
-    onset, end = qrs_limits(smooth(np.nan_to_num(segment)), edge=_SINGLE_BEAT_EDGE)
+    onset, end = qrs_limits(smooth(np.nan_to_num(segment)), edges=_SINGLE_BEAT_EDGES)
     return (end - onset) / MS
 
 
@@ -282,7 +284,7 @@ def _t_peaks(even: np.ndarray, start: int, peak: int, end: int) -> np.ndarray:
 def qrs_waves(wave: np.ndarray) -> dict[str, float]:
     """Name the deflections of a QRS complex in one lead: Q, R, S, R'.
 
-    A QS complex, without any positive deflection, counts as S.
+    The depth of a QS complex, one without any positive deflection, counts as S and as Q.
 
     Parameters
     ----------
@@ -305,6 +307,8 @@ def qrs_waves(wave: np.ndarray) -> dict[str, float]:
         elif size < 0:
             names["s_mv"] = max(names["s_mv"], -size)
             seen_s = seen_r
+            if not has_r:
+                names["q_mv"], names["q_ms"] = names["s_mv"], samples / MS
         elif not seen_s:
             names["r_mv"] = max(names["r_mv"], size)
             seen_r = True

@@ -21,6 +21,7 @@ PROTOCOL_NAMES = {
     "zero_shot_leads": "Zero-shot, lead ensemble",
     "linear_probe": "Linear probe",
 }
+KINDS = {"zero-shot": ["zero_shot", "zero_shot_leads"], "probe": ["linear_probe"]}
 MODELS = ("fine", "coarse", "random")
 MACRO = "macro"
 UNDEFINED = Estimate(None)
@@ -28,12 +29,11 @@ UNDEFINED = Estimate(None)
 
 @dataclass(frozen=True)
 class Column:
-    """A task with one of its label sets."""
+    """A task with one of its label sets, and in words how many classes and test records it has."""
 
     task: str
     label_set: str
-    records: int
-    classes: int
+    support: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -63,11 +63,12 @@ class Block:
 
 @dataclass(frozen=True)
 class ClassTable:
-    """Per-class AUROCs of one task and label set: the column heads, and per class its support and estimates."""
+    """Per-class AUROCs of one task and label set: heads of support and estimates, and per class their values."""
 
     column: Column
+    support_heads: list[str]
     heads: list[str]
-    rows: list[tuple[str, int, int, list[Estimate]]]
+    rows: list[tuple[str, list[int], list[Estimate]]]
 
 
 def over_seeds(metrics: pl.DataFrame) -> pl.DataFrame:
@@ -77,14 +78,38 @@ def over_seeds(metrics: pl.DataFrame) -> pl.DataFrame:
     return metrics.group_by(keys, maintain_order=True).agg(values, pl.col("n", "n_pos").first())
 
 
-def columns(metrics: pl.DataFrame) -> list[Column]:
+def _of(column: Column) -> pl.Expr:
+    return (pl.col("task") == column.task) & (pl.col("label_set") == column.label_set)
+
+
+def _counts(metrics: pl.DataFrame, column: Column) -> dict[str, dict[str, tuple[int, int]]]:
+    """Positive and all test records by kind of evaluation and class; of a macro, classes averaged and all records."""
+    counts: dict[str, dict[str, tuple[int, int]]] = {}
+    for kind, protocols in KINDS.items():
+        here = metrics.filter(_of(column) & (pl.col("metric") == "auroc") & pl.col("protocol").is_in(protocols))
+        if here.height:
+            rows = here.group_by("class", maintain_order=True).agg(pl.col("n_pos", "n").max()).rows()
+            counts[kind] = {name: (n_pos, n) for name, n_pos, n in rows}
+    return counts
+
+
+def _support(metrics: pl.DataFrame, column: Column, macro: str) -> tuple[str, ...]:
+    written = {}
+    for kind, counts in _counts(metrics, column).items():
+        averaged, n = counts.get(macro, (0, 0))
+        classes = sum(not name.startswith(MACRO) for name in counts)
+        of_all = f"{classes}" if averaged == classes else f"{averaged} of {classes}"
+        written[kind] = f"{of_all} classes, n {n:,}"
+    if len(set(written.values())) == 1:
+        return tuple(written.values())[:1]
+    return tuple(f"{kind}: {text}" for kind, text in written.items())
+
+
+def columns(metrics: pl.DataFrame, macro: str = MACRO) -> list[Column]:
     """Tasks in the published order, others behind, each with its label sets as they come in the table."""
-    macro = metrics.filter(pl.col("metric") == "auroc")
-    counted = macro.group_by("task", "label_set", maintain_order=True).agg(
-        pl.col("n").max(), pl.col("class").filter(~pl.col("class").str.starts_with(MACRO)).n_unique().alias("classes")
-    )
     rank = {task: place for place, task in enumerate(TASKS)}
-    found = [Column(row["task"], row["label_set"], row["n"], row["classes"]) for row in counted.iter_rows(named=True)]
+    pairs = metrics.select("task", "label_set").unique(maintain_order=True).rows()
+    found = [Column(task, labels, _support(metrics, Column(task, labels), macro)) for task, labels in pairs]
     return sorted(found, key=lambda column: rank.get(column.task, len(rank)))
 
 
@@ -132,7 +157,7 @@ def mean(cells: Mapping[Column, Estimate]) -> Estimate:
 
 def headline(metrics: pl.DataFrame, macro: str = MACRO) -> list[Block]:
     """Macro AUROC of every model and protocol, and below it what is published for the same task names."""
-    heads, lookup, blocks = columns(metrics), Lookup(metrics), []
+    heads, lookup, blocks = columns(metrics, macro), Lookup(metrics), []
     for protocol, fraction in protocols(metrics):
         rows = []
         for model in MODELS:
@@ -152,20 +177,25 @@ def class_tables(metrics: pl.DataFrame) -> list[ClassTable]:
     lookup, tables = Lookup(metrics), []
     shown = [(model, *pair) for pair in protocols(metrics) for model in MODELS if pair[1] in (0.0, 1.0)]
     for column in columns(metrics):
-        here = metrics.filter(
-            (pl.col("task") == column.task) & (pl.col("label_set") == column.label_set) & (pl.col("metric") == "auroc")
+        used = [setting for setting in shown if lookup.get(*setting, column) is not UNDEFINED]
+        counts = _counts(metrics, column)
+        same = len({tuple(by_class.items()) for by_class in counts.values()}) == 1
+        kinds = list(counts)[:1] if same else list(counts)
+        suffixes = [""] if same else [f", {kind}" for kind in kinds]
+        names = dict.fromkeys(name for by_class in counts.values() for name in by_class if not name.startswith(MACRO))
+        tables.append(
+            ClassTable(
+                column,
+                [head + suffix for suffix in suffixes for head in ("Positive", "Records")],
+                [f"{protocol_name(protocol, fraction)}: {model}" for model, protocol, fraction in used],
+                [
+                    (
+                        name,
+                        [count for kind in kinds for count in counts[kind].get(name, (0, 0))],
+                        [lookup.get(*setting, column, name) for setting in used],
+                    )
+                    for name in names
+                ],
+            )
         )
-        used = [
-            (model, protocol, fraction)
-            for model, protocol, fraction in shown
-            if lookup.get(model, protocol, fraction, column) is not UNDEFINED
-        ]
-        support = here.group_by("class", maintain_order=True).agg(pl.col("n", "n_pos").max())
-        rows = [
-            (name, n_pos, n, [lookup.get(*setting, column, name) for setting in used])
-            for name, n, n_pos in support.iter_rows()
-            if not name.startswith(MACRO)
-        ]
-        heads = [f"{protocol_name(protocol, fraction)}: {model}" for model, protocol, fraction in used]
-        tables.append(ClassTable(column, heads, rows))
     return tables

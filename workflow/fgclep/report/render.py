@@ -208,7 +208,7 @@ def render(
         script=Markup(script),
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         columns=columns,
-        names=column_names(columns),
+        supported_columns=metrics.columns(averaged, "macro_supported"),
         blocks=blocks,
         figures=key_figures(blocks),
         supported=metrics.headline(averaged, "macro_supported"),

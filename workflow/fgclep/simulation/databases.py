@@ -60,10 +60,8 @@ def plan_database(source: str, seed: int, records: int, broken: int) -> list[Pla
         several = source in MULTIPLE and rng.random() < 0.2
         counts.append(min(int(rng.integers(2, 5)) if several else 1, records - sum(counts)))
     step = records // (broken + 1)
-    damages = {
-        (i + 1) * step - 1: DAMAGES[((number - 1) * broken + i) % len(DAMAGES)] for i in range(broken)
-    }
-    plans = []
+    damages = {(i + 1) * step - 1: DAMAGES[((number - 1) * broken + i) % len(DAMAGES)] for i in range(broken)}
+    plans: list[Plan] = []
     for patient, count in enumerate(counts):
         for visit in range(count):
             place = len(plans)
@@ -71,7 +69,9 @@ def plan_database(source: str, seed: int, records: int, broken: int) -> list[Pla
     return plans
 
 
-def draw(plan: Plan, wanted: Callable[[Condition], bool] | None = None) -> tuple[Patient, Condition, np.random.Generator]:
+def draw(
+    plan: Plan, wanted: Callable[[Condition], bool] | None = None
+) -> tuple[Patient, Condition, np.random.Generator]:
     """Draw the patient and the condition of a planned recording; the rest comes from the generator that is returned.
 
     ``wanted`` tells which conditions a database takes; after ten refusals the last one stands.

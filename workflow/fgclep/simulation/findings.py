@@ -227,9 +227,7 @@ def draw_condition(rng: np.random.Generator, patient: Patient) -> Condition:
     )
 
 
-def draw_record(
-    rng: np.random.Generator, chronic: np.random.Generator, patient: Patient, repeated: bool
-) -> Condition:
+def draw_record(rng: np.random.Generator, chronic: np.random.Generator, patient: Patient, repeated: bool) -> Condition:
     """Draw a recording: of a patient with several, two thirds show what the patient always has, at another rate."""
     if repeated and rng.random() < 0.67:
         condition = draw_condition(chronic, patient)

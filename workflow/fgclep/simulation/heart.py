@@ -150,9 +150,7 @@ def support(values: np.ndarray, share: float) -> tuple[int, int]:
     return int(above[0]), int(above[-1])
 
 
-def add_table(
-    signal: np.ndarray, table: Table, time: float, amplitude: float = 1.0, stretch: float = 1.0
-) -> None:
+def add_table(signal: np.ndarray, table: Table, time: float, amplitude: float = 1.0, stretch: float = 1.0) -> None:
     """Add a tabulated wave to ``signal`` (8, n) with its origin at ``time`` seconds, stretched in time about it."""
     length = table.values.shape[1]
     start = time - table.origin * stretch / TABLE_RATE

@@ -43,7 +43,7 @@ def _heart_axis(degrees: float) -> str:
 def make(plan: Plan, vocabulary: Vocabulary, settings: Mapping[str, Any]) -> Made:
     """Make one recording."""
     number = plan.number + 1
-    patient, digital, truth, rng = make_signal(plan, vocabulary, GAIN, 50.0)
+    patient, digital, truth, _ = make_signal(plan, vocabulary, GAIN, 50.0)
     digital = spoil_samples(digital, plan.damage, plan.number)
     name = f"{number:05d}_hr"
     folder = f"{number // 1000 * 1000:05d}"
@@ -52,6 +52,7 @@ def make(plan: Plan, vocabulary: Vocabulary, settings: Mapping[str, Any]) -> Mad
     files = {f"{path}.hea": header.encode(), f"{path}.dat": dat_bytes(digital)}
     codes = scp_codes(truth.diagnoses, truth.features, vocabulary)
     tall = patient.sex == "M"
+    day = f"{1985 + plan.patient % 12}-{1 + plan.visit * 3 % 12:02d}-{1 + plan.number % 28:02d}"
     row = {
         "ecg_id": number,
         "patient_id": f"{plan.patient + 300}.0",
@@ -61,7 +62,7 @@ def make(plan: Plan, vocabulary: Vocabulary, settings: Mapping[str, Any]) -> Mad
         "weight": float(round(patient.bmi * (3.1 if tall else 2.69))),
         "site": float(plan.patient % 20),
         "device": "CS-12",
-        "recording_date": f"{1985 + plan.patient % 12}-{1 + plan.visit * 3 % 12:02d}-{1 + plan.number % 28:02d} 09:17:34",
+        "recording_date": f"{day} 09:17:34",
         "report": german_report(truth, truth.diagnoses),
         "scp_codes": repr(codes),
         "heart_axis": _heart_axis(truth.measures["qrs_axis"]),

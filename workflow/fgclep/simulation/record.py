@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fgclep.simulation.findings import Condition
-from fgclep.simulation.heart import SAMPLING_RATE, TABLE_RATE, add_table, twelve_leads
+from fgclep.simulation.heart import SAMPLING_RATE, Table, add_table, twelve_leads
 from fgclep.simulation.morphology import Morphology, build
 from fgclep.simulation.noise import add_noise
 from fgclep.simulation.patient import Patient
@@ -31,7 +31,9 @@ class Recording:
         return twelve_leads(self.signal)
 
 
-def _atrial_activity(signal: np.ndarray, line: Timeline, patient: Patient, flutter: bool, rng: np.random.Generator) -> None:
+def _atrial_activity(
+    signal: np.ndarray, line: Timeline, patient: Patient, flutter: bool, rng: np.random.Generator
+) -> None:
     """Add flutter or fibrillatory waves, which go on through QRS and T."""
     n = signal.shape[1]
     time = np.arange(n) / SAMPLING_RATE
@@ -100,7 +102,7 @@ def render(
         beat = morphology.beats[kind]
         add_table(signal, beat.qrs, time, amplitude)
         if beat.wobble is not None:
-            swing = type(beat.qrs)(beat.wobble, beat.qrs.origin)
+            swing = Table(beat.wobble, beat.qrs.origin)
             add_table(signal, swing, time, float(np.sin(breath * time)))
         st_stretch = stretch_of(beat.qt, beat.qrs_ms, average)
         add_table(signal, beat.repolarization, time + beat.qrs_ms / 1000, amplitude, st_stretch)
@@ -121,7 +123,7 @@ def render(
 
 
 def stretch_of(qt: float, qrs_ms: float, interval: float) -> float:
-    """Stretch of the ST segment and T wave at an RR interval of ``interval`` s: QT follows its cube root (Fridericia)."""
+    """Stretch of ST and T at an RR interval of ``interval`` s: QT follows its cube root (Fridericia)."""
     return (qt * interval ** (1 / 3) - qrs_ms) / (qt - qrs_ms)
 
 
@@ -145,6 +147,3 @@ def simulate(
     line = draw_timeline(rng, condition, patient, duration)
     signal = render(patient, condition, morphology, line, duration, rng, mains)
     return Recording(patient, condition, morphology, line, duration, signal)
-
-
-__all__ = ["TABLE_RATE", "Recording", "render", "simulate", "stretch_of"]

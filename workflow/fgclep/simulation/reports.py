@@ -61,7 +61,8 @@ _RULES: tuple[tuple[str, Callable[[Truth], bool]], ...] = (
     (r"severe right axis", lambda truth: not 0 < truth.measures["qrs_axis"] < 120),
     (r"inferoposterior", _has("q_inferior")),
     (r"rvh with secondary", _has("tinv_anterior")),
-    (r"extremity and precordial|generalized|^low qrs voltages$", lambda t: {"low_voltage_limb", "low_voltage_chest"} <= set(t.features)),
+    (r"extremity and precordial|generalized|^low qrs voltages$", _has("low_voltage_limb")),
+    (r"extremity and precordial|generalized|^low qrs voltages$", _has("low_voltage_chest")),
     (r"voltages? ?(in|,) (limb|extremity)(?! and)", _has("low_voltage_limb")),
     (r"voltages? ?(in|,) precordial", _has("low_voltage_chest")),
     (r"normal ecg|normal limits", lambda truth: False),
@@ -151,9 +152,7 @@ def mentioned_features(truth: Truth, vocabulary: Vocabulary, rng: np.random.Gene
     return statements
 
 
-def machine_report(
-    truth: Truth, vocabulary: Vocabulary, mention_rate: float, rng: np.random.Generator
-) -> list[str]:
+def machine_report(truth: Truth, vocabulary: Vocabulary, mention_rate: float, rng: np.random.Generator) -> list[str]:
     """Statements of one report, at most 18; a few reports are empty, too short or hold administrative lines only."""
     fate = rng.random()
     if fate < 0.004:

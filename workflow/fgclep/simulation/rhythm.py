@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from fgclep.simulation.findings import PACED, Condition
+from fgclep.simulation.findings import Condition
 from fgclep.simulation.patient import Patient
 
 LEAD_IN = 2.5  # s simulated before the recording starts, so that its first beats have a past
@@ -257,9 +257,7 @@ def _junctional(rng: np.random.Generator, condition: Condition, duration: float,
         line.p = [(time + delay, "ectopic") for time, kind, _ in line.qrs if kind == "main"]
 
 
-def draw_timeline(
-    rng: np.random.Generator, condition: Condition, patient: Patient, duration: float
-) -> Timeline:
+def draw_timeline(rng: np.random.Generator, condition: Condition, patient: Patient, duration: float) -> Timeline:
     """Draw the events of a recording of ``duration`` seconds."""
     line = Timeline()
     rhythm = condition.rhythm
@@ -284,8 +282,3 @@ def draw_timeline(
     line.qrs.sort()
     line.p.sort()
     return line
-
-
-def is_paced(condition: Condition) -> bool:
-    """Whether the ventricles are paced."""
-    return condition.rhythm in PACED

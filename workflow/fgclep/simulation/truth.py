@@ -247,19 +247,17 @@ STATE: dict[str, Callable[[Seen], bool]] = {
     "fibrillatory_waves": _fibrillates,
     "flutter_waves": lambda seen: seen.recording.condition.rhythm == "aflutter",
     "phasic_rr": lambda seen: _rhythm_with_p(seen) and seen.recording.timeline.respiration > 0.1,
-    "compensatory_pause": lambda seen: seen.recording.timeline.inside(
-        seen.recording.timeline.full_pause, seen.recording.duration - 1.0
-    )
-    > 0,
+    "compensatory_pause": lambda seen: (
+        seen.recording.timeline.inside(seen.recording.timeline.full_pause, seen.recording.duration - 1.0) > 0
+    ),
     "bigeminal_pattern": _pattern("bigeminy"),
     "trigeminal_pattern": _pattern("trigeminy"),
     "spike_before_qrs": _spikes("ventricle"),
     "spike_before_p": _spikes("atrium"),
     "av_dissociation": lambda seen: seen.recording.timeline.dissociated,
-    "dropped_qrs": lambda seen: seen.recording.timeline.inside(
-        seen.recording.timeline.dropped, seen.recording.duration
-    )
-    > 0,
+    "dropped_qrs": lambda seen: (
+        seen.recording.timeline.inside(seen.recording.timeline.dropped, seen.recording.duration) > 0
+    ),
     "progressive_pr": lambda seen: seen.recording.timeline.progressive,
     "notched_p": _notched_p,
     "p_terminal_v1": _p_terminal,
@@ -270,8 +268,7 @@ STATE: dict[str, Callable[[Seen], bool]] = {
     "early_r_v2": _early_r,
     "q_septal": _septal_q,
     "q_anterior": _anterior_q,
-    "pr_depression": lambda seen: bool(np.any(seen.recording.morphology.pr_level))
-    and bool(seen.recording.timeline.pr),
+    "pr_depression": lambda seen: bool(np.any(seen.recording.morphology.pr_level)) and bool(seen.recording.timeline.pr),
     "j_point_notch": lambda seen: seen.recording.morphology.j_notch,
     "scooped_st": lambda seen: seen.recording.morphology.scooped,
     "discordant_st_t": lambda seen: seen.recording.morphology.discordant,

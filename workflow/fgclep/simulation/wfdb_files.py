@@ -55,7 +55,9 @@ def header_text(
     sampling_rate: int = 500, when: str = "", comments: tuple[str, ...] = (),
 ) -> str:  # fmt: skip
     """Text of a ``.hea`` file; ``when`` is "HH:MM:SS DD/MM/YYYY" or empty, ``gain_text`` such as ``1000/mV``."""
-    lines = [" ".join(part for part in (name, str(len(leads)), str(sampling_rate), str(digital.shape[1]), when) if part)]
+    lines = [
+        " ".join(part for part in (name, str(len(leads)), str(sampling_rate), str(digital.shape[1]), when) if part)
+    ]
     for lead, samples in zip(leads, digital, strict=True):
         lines.append(f"{file} {format_text} {gain_text} 16 0 {samples[0]} {checksum(samples)} 0 {lead}")
     lines += [f"#{comment}" for comment in comments]

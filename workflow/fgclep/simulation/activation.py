@@ -1,0 +1,235 @@
+"""How the ventricles are activated: the vectors of the QRS complex for each conduction, rhythm and disease.
+
+The normal sequence (septum, apex, lateral wall, base) follows Durrer et al. 1970; conduction defects replace it as in
+the AHA/ACCF/HRS recommendations part III (2009); hypertrophy (part V) enlarges the forces of a ventricle; infarcts
+remove or reverse the early forces of their territory (part VI). Times are ms from a nominal onset; the beat is
+stretched to its duration afterwards.
+"""
+
+import numpy as np
+
+from fgclep.simulation.findings import PACED, Condition
+from fgclep.simulation.heart import Wave, horizontal_rotation, turn_to_axis
+from fgclep.simulation.patient import Patient
+
+
+def _normal_qrs(patient: Patient) -> Wave:
+    """Septum, apex, lateral wall and base; onset near 0 ms, about 90 ms long."""
+    d = patient.shape
+    wave = Wave()
+    wave.add(17 + 1.5 * d[0], 6.5, (-0.11 + 0.05 * d[1], 0.03 + 0.09 * d[2], -0.34 * np.exp(0.30 * d[3])))
+    wave.add(37 + 2.0 * d[4], 8.5, (0.95 + 0.10 * d[5], 0.66 + 0.08 * d[6], -0.02 + 0.16 * d[7]))
+    wave.add(50 + 1.5 * d[8], 8.5, (0.42 + 0.10 * d[9], 0.25 + 0.10 * d[10], 0.80 * np.exp(0.22 * d[11])))
+    wave.add(67 + 2.0 * d[12], 7.5, (-0.14 + 0.12 * d[13], -0.12 + 0.12 * d[14], 0.26 + 0.11 * d[15]))
+    return wave
+
+
+def _chest(center: float, width: float, height: float) -> np.ndarray:
+    """Local part in V1 to V6: a bell over the leads around ``center`` (1 = V1)."""
+    return height * np.exp(-0.5 * ((np.arange(1, 7) - center) / width) ** 2)
+
+
+def _left_bundle(rng: np.random.Generator) -> Wave:
+    wave = Wave()
+    wave.add(22, 10, (0.24, 0.16 + 0.08 * rng.standard_normal(), rng.normal(0.03, 0.10)))
+    wave.add(50, 15, (0.72 * rng.uniform(0.8, 1.2), 0.32, 0.66 * rng.uniform(0.75, 1.3)))
+    wave.add(82, 15, (0.78 * rng.uniform(0.8, 1.2), 0.14, 0.62 * rng.uniform(0.75, 1.3)))
+    wave.add(112, 11, (0.34, -0.02, 0.32 * rng.uniform(0.5, 1.4)))
+    return wave
+
+
+def _paced(rng: np.random.Generator) -> tuple[Wave, float]:
+    """Activation from a right ventricular lead: at the apex (superior axis), septum or outflow tract."""
+    site = rng.random()
+    wave = Wave()
+    back = rng.uniform(0.6, 1.3)
+    side = rng.uniform(0.3, 1.0) if site < 0.75 else rng.uniform(0.5, 1.0)
+    wave.add(24, 12, (0.28 * side, -0.20, 0.16))
+    wave.add(56, 17, (0.66 * side, -0.62, 0.62 * back))
+    wave.add(92, 17, (0.54 * side, -0.66, 0.68 * back))
+    wave.add(126, 13, (0.16 * side, -0.26, 0.30 * back))
+    if site < 0.65:
+        axis = rng.normal(-74, 16)
+    elif site < 0.85:
+        axis = rng.normal(-20, 35)
+    else:
+        axis = rng.normal(78, 12)
+    return wave, float(axis)
+
+
+def ectopic_qrs(rng: np.random.Generator) -> Wave:
+    """Ventricular beat from anywhere: from the right ventricle (as in LBBB) or the left one (dominant R in V1)."""
+    wave = Wave()
+    size = rng.uniform(0.65, 1.3)
+    angle = np.radians(rng.choice([-75.0, 75.0, 105.0, -110.0, 20.0]) + rng.normal(0, 22))
+    side = 1.0 if rng.random() < 0.55 else -1.0
+    along = np.array([0.75 * np.cos(angle), 0.95 * np.sin(angle), side * rng.uniform(0.45, 0.95)])
+    across = rng.normal(0, 0.28, 3)
+    wave.add(28, 14, size * (0.40 * along + across))
+    wave.add(62, 19, size * (0.95 * along + 0.4 * across))
+    wave.add(98, 19, size * (0.85 * along - 0.5 * across))
+    wave.add(132, 13, size * (0.25 * along - across))
+    return wave
+
+
+def _right_bundle(wave: Wave, rng: np.random.Generator, size: float, start: float, width: float) -> None:
+    """Late forces to the right and the front; what they overlap of the basal forces fades."""
+    wave.vector[3] = wave.vector[3] * 0.4
+    wave.vector[2] = wave.vector[2] * np.array([1.0, 1.0, rng.uniform(0.65, 1.0)])
+    right, front = rng.uniform(0.38, 0.60), rng.uniform(0.42, 0.72)
+    wave.add(start, width, size * np.array([-0.7 * right, rng.normal(-0.02, 0.08), -0.8 * front]))
+    wave.add(start + 1.7 * width, width, size * np.array([-right, rng.normal(-0.04, 0.08), -front]))
+
+
+def _preexcitation(wave: Wave, rng: np.random.Generator) -> Wave:
+    """A slow wave from one of three insertions of the pathway, then the rest of normal activation."""
+    vector, weight = {
+        0: (np.array([0.02, 0.22, -0.30]), 0.8),  # left lateral: positive in V1
+        1: (np.array([0.34, 0.10, 0.12]), 1.0),  # right free wall: as LBBB
+        2: (np.array([0.28, -0.26, -0.14]), 0.9),  # posteroseptal: negative in the inferior leads
+    }[int(rng.integers(3))]
+    size = rng.uniform(0.9, 1.7)
+    result = Wave()
+    result.add(26, 13, size * vector)
+    result.add(48, 13, size * weight * vector)
+    shift = rng.uniform(24, 34)
+    for i in range(4):
+        result.add(wave.center[i] + shift, wave.left[i], wave.vector[i] * (0.35 if i == 0 else 0.85), wave.local[i])
+    return result
+
+
+def conducted_qrs(patient: Patient, condition: Condition, rng: np.random.Generator) -> tuple[Wave, np.ndarray, float]:
+    """QRS as the condition conducts it, the area that it would have by the normal way, and its duration in ms."""
+    wave = _normal_qrs(patient)
+    wave.transform(horizontal_rotation(patient.horizontal))
+    axis = patient.axis
+    if condition.axis == "left":
+        axis = float(np.clip(rng.normal(-42, 8), -68, -32))
+    elif condition.axis == "right":
+        axis = float(rng.uniform(96, 132))
+    turn_to_axis(wave, patient.torso, axis)
+    normal = wave.area()
+    duration = patient.qrs
+    kind = condition.conduction
+    if condition.rhythm in PACED:
+        wave, axis = _paced(rng)
+        turn_to_axis(wave, patient.torso, axis)
+        duration = rng.uniform(136, 184)
+    elif condition.rhythm == "idioventricular":
+        wave = ectopic_qrs(rng)
+        duration = rng.uniform(126, 176)
+    elif kind in ("lbbb", "ilbbb"):
+        full = kind == "lbbb"
+        blocked = _left_bundle(rng)
+        blocked.transform(horizontal_rotation(0.5 * patient.horizontal))
+        turn_to_axis(blocked, patient.torso, float(np.clip(rng.normal(0 if full else 18, 30), -72, 82)))
+        if full:
+            wave, duration = blocked, rng.uniform(126, 172)
+        else:
+            blocked.transform(0.9)
+            wave, duration = blocked, rng.uniform(104, 118.5)
+            wave.vector = [v * np.array([1.0, 1.0, 0.85]) for v in wave.vector]
+    elif kind == "wpw":
+        wave = _preexcitation(wave, rng)
+        duration = rng.uniform(108, 152)
+    elif kind == "ivcd":
+        for place in (46.0, 64.0, 80.0):
+            wave.add(place + rng.normal(0, 4), 7, rng.normal(0, 0.14, 3) + np.array([0.12, 0.0, 0.14]))
+        duration = rng.uniform(116, 148)
+    elif kind:
+        if "lafb" in kind:
+            _left_anterior(wave, patient, rng)
+            duration = duration + rng.uniform(6, 14)
+        elif "lpfb" in kind:
+            _left_posterior(wave, patient, rng)
+            duration = duration + rng.uniform(4, 12)
+        if kind == "irbbb":
+            _right_bundle(wave, rng, rng.uniform(0.30, 0.75), 68, 7.5)
+            duration = float(np.clip(duration + rng.uniform(4, 18), 92, 118.5))
+        elif kind.startswith("rbbb"):
+            _right_bundle(wave, rng, rng.uniform(0.75, 1.35), 78, 11)
+            duration = rng.uniform(122, 164)
+    return wave, normal, float(min(duration, 118.5) if kind in ("lafb", "lpfb") else duration)
+
+
+def _left_anterior(wave: Wave, patient: Patient, rng: np.random.Generator) -> None:
+    """Inferior and right first, then slowly left and superior."""
+    wave.vector[0] = np.array([-0.14, 0.22, -0.24]) * rng.uniform(0.7, 1.2)
+    main, late = wave.vector[1], wave.vector[2]
+    wave.vector[1] = np.array([0.62 * np.hypot(main[0], main[1]), -0.14, main[2]])
+    wave.vector[2] = np.array([0.52, -0.62 * rng.uniform(0.8, 1.2), late[2] * 0.9])
+    wave.vector[3] = np.array([0.10, -0.34 * rng.uniform(0.7, 1.3), 0.20])
+    first = wave.copy()
+    for part in (first.center, first.left, first.right, first.vector, first.local):
+        del part[0]  # the initial force keeps its direction while the axis is set
+    turn = turn_to_axis(first, patient.torso, float(np.clip(rng.normal(-57, 8), -82, -47)))
+    wave.vector[1:] = [turn @ vector for vector in wave.vector[1:]]
+
+
+def _left_posterior(wave: Wave, patient: Patient, rng: np.random.Generator) -> None:
+    """Left and superior first, then right and inferior."""
+    wave.vector[0] = np.array([0.12, -0.20, -0.22]) * rng.uniform(0.7, 1.2)
+    wave.vector[1] = np.array([0.30, 0.80, wave.vector[1][2]])
+    wave.vector[2] = np.array([-0.30, 0.62, wave.vector[2][2]])
+    wave.vector[3] = np.array([-0.24, 0.24, 0.16])
+    rest = wave.copy()
+    for part in (rest.center, rest.left, rest.right, rest.vector, rest.local):
+        del part[0]
+    turn = turn_to_axis(rest, patient.torso, float(rng.uniform(103, 136)))
+    wave.vector[1:] = [turn @ vector for vector in wave.vector[1:]]
+
+
+def enlarge(wave: Wave, patient: Patient, condition: Condition, rng: np.random.Generator) -> float:
+    """Enlarge the forces of a ventricle; returns the time in ms by which the QRS grows."""
+    size = condition.hypertrophy_size
+    if condition.hypertrophy in ("lvh", "lvh_strain"):
+        # wall forces act to the left and the back; a large absolute voltage is what the diagnosis rests on
+        factor = 1 + size * np.array([0.55, 0.25, 0.50])
+        boost = max(1.0, 1.10 / patient.amplitude) ** 0.8
+        for i in range(1, len(wave.vector)):
+            gain = factor if i < 3 else np.array([1.1, 1.1, 1.25])
+            wave.vector[i] = wave.vector[i] * gain * boost
+            wave.local[i] = wave.local[i] * factor.mean() * boost
+        wave.vector[min(2, len(wave.vector) - 1)] += np.array([0.0, 0.0, 0.30 * size])
+        wave.vector[0] = wave.vector[0] * rng.uniform(0.5, 1.3)
+        return float(rng.uniform(2, 12))
+    size = size * 1.05
+    wave.vector[1] = wave.vector[1] * np.array([0.62, 0.9, 1.0]) + size * np.array([-0.10, 0.10, -0.22])
+    wave.vector[2] = wave.vector[2] * np.array([0.5, 1.0, 0.35]) + size * np.array([-0.44, 0.10, -0.34])
+    wave.vector[3] = size * np.array([-0.42, rng.normal(0.0, 0.12), rng.uniform(-0.25, 0.18)])
+    area = wave.area()
+    seen = patient.torso[:2] @ area
+    if not 95 <= np.degrees(np.arctan2(seen[1] - seen[0] / 2, seen[0] * 0.866)) <= 160:
+        turn_to_axis(wave, patient.torso, float(rng.uniform(92, 138)))
+    return float(rng.uniform(0, 8))
+
+
+def infarct(wave: Wave, condition: Condition, rng: np.random.Generator) -> None:
+    """Remove and reverse the early forces of the territory. Component 0 is the earliest one."""
+    kind, size = condition.infarct or "", condition.infarct_size
+    old = not kind.endswith("stemi")
+    if not old and rng.random() < 0.55:
+        return
+    size = size if old else 0.7 * size
+    if kind in ("inferior", "inferolateral", "inferior_stemi") or (kind == "posterior" and rng.random() < 0.45):
+        wave.vector[0] = wave.vector[0] * np.array([1.0, 0.2, 0.8])
+        wave.add(22, 9.5, (0.06, -0.46 * size, rng.normal(0.0, 0.04)))
+        wave.vector[1] = wave.vector[1] * np.array([1.0, np.clip(1 - 0.55 * size, 0.2, 1), 1.0])
+    if kind in ("anteroseptal", "anterior", "anterolateral", "anterior_stemi"):
+        septal = kind in ("anteroseptal", "anterior_stemi") or rng.random() < 0.5
+        keep = rng.uniform(-0.7, 0.35) if septal else rng.uniform(0.1, 0.7)
+        wave.vector[0] = wave.vector[0] * np.array([0.6, 1.0, keep])
+        wave.add(26, 10, (0.0, 0.0, 0.24 * size), _chest(2.4 if septal else 3.5, 1.1, -0.45 * size))
+        if kind != "anteroseptal":
+            wave.add(34, 11, (-0.06, 0.0, 0.14 * size), _chest(3.7, 1.0, -0.70 * size))
+        wave.vector[1] = wave.vector[1] + np.array([0.0, 0.0, 0.18 * size])
+    if kind in ("lateral", "anterolateral", "inferolateral", "lateral_stemi"):
+        high = rng.random() < 0.4
+        wave.add(
+            22, 9.5, (-0.42 * size, 0.12 * size if high else 0.0, 0.0), _chest(5.6, 0.9, 0.0 if high else -0.30 * size)
+        )
+        wave.vector[1] = wave.vector[1] * np.array([np.clip(1 - 0.40 * size, 0.3, 1), 1.0, 1.0])
+    if kind == "posterior":
+        wave.vector[1] = wave.vector[1] + np.array([0.0, 0.0, -0.30 * size])
+        wave.vector[2] = wave.vector[2] * np.array([1.0, 1.0, np.clip(1 - 0.9 * size, -0.35, 0.6)])
+        wave.vector[3] = wave.vector[3] * np.array([1.0, 1.0, 0.4])

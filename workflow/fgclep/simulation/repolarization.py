@@ -1,0 +1,217 @@
+"""ST segment, T wave and U wave.
+
+After altered conduction they follow Wilson's ventricular gradient: the area of T changes by what the area of QRS has
+lost or gained. Ischemia and injury act along the direction of their territory, drugs, electrolytes and inheritance on
+shape and duration (AHA/ACCF/HRS recommendations part IV, 2009).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fgclep.simulation.findings import VENTRICULAR, Condition
+from fgclep.simulation.heart import Wave
+from fgclep.simulation.patient import Patient
+
+# direction towards which injury of a territory moves the ST segment
+_TERRITORY = {
+    "inferior": np.array([0.0, 1.0, 0.15]),
+    "lateral": np.array([1.0, -0.10, 0.10]),
+    "anterior": np.array([0.25, 0.0, -1.0]),
+}
+_INJURY = {"inferior": 0.25, "lateral": 0.22, "anterior": 0.24}  # mV
+_INFARCTED = {
+    "inferior": ("inferior", "inferolateral"),
+    "anterior": ("anterior", "anteroseptal", "anterolateral"),
+    "lateral": ("lateral", "anterolateral", "inferolateral"),
+}
+ALTERED = ("lbbb", "rbbb", "rbbb+lafb", "rbbb+lpfb", "ilbbb", "wpw", "ivcd")
+
+
+@dataclass
+class Course:
+    """Repolarization of one beat: vectors in mV, times in ms at RR = 1 s."""
+
+    t: np.ndarray
+    st: np.ndarray
+    qt: float
+    left: float  # widths of the T wave before and after its peak
+    right: float
+    sag: float = 0.0  # depth of a scooped ST segment, mV
+    u: float = 0.0
+    notch: float = 0.0  # size of a J wave
+    prominent_u: bool = False
+
+    @property
+    def span(self) -> float:
+        """Area of a T wave of unit height, ms."""
+        return float(np.sqrt(np.pi / 2) * (self.left + self.right))
+
+
+def _healthy(patient: Patient) -> Course:
+    """Women and the old have smaller anterior T waves and ST levels; the T axis follows the QRS axis in part."""
+    d = patient.shape
+    turn = np.radians(26 + 0.25 * (patient.axis - 45) + 9 * d[40])
+    anterior = (-0.18 if patient.sex == "F" else -0.29) * np.exp(0.35 * d[41]) + 0.0008 * (patient.age - 40)
+    length = 0.35 * patient.t_gain
+    t = np.array([length * np.cos(turn), length * np.sin(turn), anterior * patient.t_gain])
+    st = np.array([0.018 + 0.012 * d[42], 0.012 + 0.012 * d[43], -0.012 + 0.015 * d[44]])
+    if patient.sex == "M":
+        young = np.exp(-0.015 * max(patient.age - 30, 0.0))
+        st = st + np.array([0.008, 0.004, -0.038]) * young * np.exp(0.4 * d[45])
+    right = (40 + 4 * d[46]) * patient.qt / 410
+    left = right * (1.45 + 0.12 * d[47])
+    return Course(t, st, patient.qt, float(left), float(right), u=float(0.016 * np.exp(0.4 * d[48])))
+
+
+def _hypertrophy(course: Course, condition: Condition, rng: np.random.Generator) -> None:
+    size = condition.hypertrophy_size
+    if condition.hypertrophy == "lvh_strain":
+        strain = np.array([-0.22 * rng.uniform(0.6, 1.4), -0.06 + 0.06 * rng.standard_normal(), -0.24])
+        course.t = course.t * 0.1 + size * strain
+        course.st = course.st + size * np.array([-0.085, -0.03, -0.085]) * rng.uniform(0.6, 1.4)
+    elif condition.hypertrophy == "lvh":
+        course.t = course.t * np.array([rng.uniform(0.45, 1.0), 0.8, 1.15])
+    elif condition.hypertrophy == "rvh":
+        course.t = course.t + size * np.array([0.02, -0.05, rng.uniform(0.05, 0.42)])
+        course.st = course.st + size * np.array([0.0, -0.01, 0.04])
+
+
+def _conduction(course: Course, lost_area: np.ndarray, longer_ms: float, rng: np.random.Generator) -> None:
+    """Wilson's ventricular gradient stays: what the QRS area has lost, the T area gains."""
+    extra = lost_area / course.span * rng.uniform(0.75, 1.0)
+    course.t = course.t * 0.9 + 0.82 * extra
+    course.st = course.st + 0.26 * extra
+    course.qt += 0.75 * max(0.0, longer_ms)
+
+
+def _infarct(course: Course, condition: Condition, rng: np.random.Generator) -> None:
+    kind = condition.infarct or ""
+    if kind.endswith("stemi"):
+        territory = kind.removesuffix("_stemi")
+        injury = _TERRITORY[territory] * _INJURY[territory] * rng.uniform(0.75, 1.9) * (1 + rng.normal(0, 0.12, 3))
+        course.st = course.st + injury
+        after = -rng.uniform(0.8, 1.6) if condition.inverted_t else rng.uniform(0.1, 1.3)
+        course.t = course.t + after * injury
+        return
+    away = -sum((_TERRITORY[name] for name, kinds in _INFARCTED.items() if kind in kinds), np.zeros(3))
+    course.t = course.t + away * (rng.uniform(0.20, 0.42) if condition.inverted_t else rng.uniform(0.0, 0.14))
+    if kind == "posterior":
+        course.t = course.t + np.array([0.0, 0.0, -rng.uniform(0.05, 0.22)])
+    elif "anter" in kind and not condition.inverted_t and rng.random() < 0.35:  # an aneurysm
+        course.st = course.st + np.array([0.02, 0.0, -0.10]) * rng.uniform(0.5, 1.4)
+
+
+def _ischemia(course: Course, kind: str, size: float, rng: np.random.Generator) -> None:
+    """T inversion, ST depression, or both."""
+    if kind == "diffuse_ischemia":
+        course.st = course.st - np.array([0.13, 0.10, -0.07]) * size * rng.uniform(0.7, 1.3)
+        course.t = course.t * rng.uniform(-0.5, 0.6)
+        return
+    territory = _TERRITORY[kind.removesuffix("_ischemia")]
+    form = rng.random()
+    if form < 0.72:
+        course.t = course.t * (0.7 - 0.3 * np.abs(territory)) - territory * rng.uniform(0.20, 0.42) * size
+    else:
+        course.t = course.t * (1 - 0.7 * np.abs(territory))
+    if form > 0.30:
+        depressed = np.array([0.5, 0.35, -0.15]) if kind == "lateral_ischemia" else territory
+        course.st = course.st - depressed * rng.uniform(0.09, 0.17) * size
+
+
+def _nonspecific(course: Course, kind: str, rng: np.random.Generator) -> None:
+    if kind == "nonspecific_st_t":
+        course.st = course.st - np.array([0.05, 0.04, -0.01]) * rng.uniform(0.5, 1.4)
+        course.t = course.t * np.array([rng.uniform(0.05, 0.42), rng.uniform(0.05, 0.5), rng.uniform(0.3, 0.9)])
+    elif kind == "nonspecific_t":
+        course.t = course.t * np.array([rng.uniform(-0.15, 0.36), rng.uniform(-0.2, 0.45), rng.uniform(0.2, 1.0)])
+    else:  # t_inversion
+        inverted = course.t * np.array([-rng.uniform(0.4, 1.1), rng.uniform(-0.9, 0.5), rng.uniform(-0.9, 0.9)])
+        course.t = inverted * max(1.0, 0.24 / float(np.linalg.norm(inverted)))
+
+
+def _other(course: Course, kind: str, size: float, rng: np.random.Generator) -> None:
+    """Early repolarization, pericarditis, QT, electrolytes, digitalis."""
+    if kind == "early_repolarization":
+        course.st = course.st + np.array([0.075, 0.055, -0.07]) * size * (1 + 0.3 * rng.standard_normal(3))
+        course.t = course.t * rng.uniform(1.1, 1.5)
+        course.notch = size * rng.uniform(0.7, 1.3)
+    elif kind == "pericarditis":
+        course.st = course.st + np.array([0.12, 0.13, -0.10]) * size * rng.uniform(0.8, 1.2)
+    elif kind == "long_qt":
+        course.qt = rng.uniform(462, 545)
+        course.right *= rng.uniform(1.0, 1.5)
+        course.left *= rng.uniform(1.0, 1.6)
+        course.t = course.t * rng.uniform(0.5, 1.1)
+    elif kind == "short_qt":
+        course.qt = rng.uniform(300, 342)
+        course.right, course.left = course.right * 0.82, course.left * 0.72
+        course.t = course.t * rng.uniform(1.0, 1.6)
+    elif kind == "hyperkalemia":
+        course.right = course.left = course.right * rng.uniform(0.58, 0.74)
+        tall = course.t * rng.uniform(1.6, 2.3)
+        course.t = tall * max(1.0, rng.uniform(0.75, 1.1) / float(np.linalg.norm(tall)))
+    elif kind == "hypokalemia":
+        course.t = course.t * rng.uniform(-0.05, 0.40)
+        course.st = course.st - np.array([0.05, 0.04, -0.02]) * size
+        course.u, course.prominent_u = rng.uniform(0.09, 0.18), True
+    elif kind == "digitalis":
+        course.st = course.st * 0.4
+        course.sag = rng.uniform(0.10, 0.22)
+        course.t = course.t * rng.uniform(0.0, 0.5)
+        course.qt = rng.uniform(338, 386)
+
+
+def repolarize(
+    patient: Patient, condition: Condition, qrs: Wave, normal_area: np.ndarray, qrs_ms: float, rng: np.random.Generator
+) -> tuple[Wave, Course]:
+    """ST segment, T wave and U wave of a recording's main beat.
+
+    Parameters
+    ----------
+    qrs
+        As it is conducted, before hypertrophy and infarction.
+    normal_area
+        Area of the QRS complex if it were conducted normally, mV ms.
+    qrs_ms
+        Duration of the QRS complex.
+
+    Returns
+    -------
+    Wave
+        The J point is at 0 ms; times are those at RR = 1 s.
+    Course
+        What it was made from.
+    """
+    course = _healthy(patient)
+    if condition.hypertrophy:
+        _hypertrophy(course, condition, rng)
+    if condition.conduction in ALTERED or condition.rhythm in VENTRICULAR:
+        _conduction(course, normal_area - qrs.area(), qrs_ms - patient.qrs, rng)
+    if condition.infarct:
+        _infarct(course, condition, rng)
+    kind = condition.repolarization
+    if kind and kind.endswith("ischemia"):
+        _ischemia(course, kind, condition.repolarization_size, rng)
+    elif kind in ("nonspecific_st_t", "nonspecific_t", "t_inversion"):
+        _nonspecific(course, kind, rng)
+    elif kind:
+        _other(course, kind, condition.repolarization_size, rng)
+    if condition.rhythm in ("svt", "sinus_tachycardia") and condition.rate > 120:  # rate related
+        course.st = course.st - np.array([0.0006, 0.0005, -0.0002]) * (condition.rate - 110)
+    return _wave(course, qrs, qrs_ms, rng), course
+
+
+def _wave(course: Course, qrs: Wave, qrs_ms: float, rng: np.random.Generator) -> Wave:
+    peak = course.qt - qrs_ms - 2 * course.right  # the tangent at the steepest descent ends 2 widths after the peak
+    plateau = peak - 0.3 * course.left
+    wave = Wave()
+    wave.add(peak, (course.left, course.right), course.t)
+    wave.add(0.42 * plateau, (max(0.36 * plateau, 22.0), max(0.42 * plateau, 24.0)), course.st * 1.04)
+    if course.sag:
+        area = qrs.area()
+        wave.add(0.62 * plateau, (52.0, 40.0), -course.sag * area / np.linalg.norm(area))
+    if course.notch:
+        wave.add(4.0, (6.0, 7.0), course.notch * np.array([0.13, 0.10, 0.02]))
+    wave.add(course.qt - qrs_ms + rng.uniform(60, 85), 30.0, course.u * np.array([0.45, 0.30, -0.9]))
+    return wave
