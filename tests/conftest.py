@@ -72,3 +72,12 @@ def _job_counts(lines: Sequence[str]) -> dict[str, int]:
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     return Checkout(tmp_path_factory.mktemp("checkout") / "fg-clep")
+
+
+@pytest.fixture(scope="session")
+def physionet() -> Path:
+    """Folder with a small mirror of real databases, which is not part of the repository."""
+    folder = ROOT.parent / "shared" / "physionet" / "files"
+    if not folder.is_dir():
+        pytest.skip(f"needs real recordings in PhysioNet's layout at {folder}")
+    return folder

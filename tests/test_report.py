@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from report_data import CANDIDATES, STATEMENTS, config, metrics_rows, synthetic_ecg, write_results
+from report_data import CANDIDATES, config, metrics_rows, synthetic_ecg, write_results
 
 from fgclep.report import dataflow, metrics, plots, recovery
 from fgclep.report.evidence import explain, intervals, measured
@@ -331,13 +331,13 @@ def test_every_rule_of_the_vocabulary_can_be_written(report):
 def test_an_explanation_gives_every_check():
     _, measurement, contradiction, score, threshold, *_ = CANDIDATES[2]
     row = {"measurement": measurement, "contradiction": contradiction, "coarse_score": score}
-    row["statement"] = STATEMENTS[0]
-    why = explain({**row, "coarse_threshold": threshold}, None, {})
+    why = explain({**row, "coarse_threshold": threshold}, ["Sinus rhythm", "AF"], None, {})
     assert why == (
         "measurement: untestable · excluded by “sinus rhythm” · coarse model: logit 0.10, threshold 0.50 · "
-        "proposed for “Sinus rhythm”"
+        "proposed for “Sinus rhythm”, “AF”"
     )
-    assert "logit" not in explain({**row, "coarse_score": None, "coarse_threshold": None}, None, {})
+    assert "logit" not in explain({**row, "coarse_score": None, "coarse_threshold": None}, ["AF"], None, {})
+    assert "logit 0.10, not calibrated" in explain({**row, "coarse_threshold": float("nan")}, ["AF"], None, {})
     assert intervals({"qrs_axis": -12.3, "qrs_ms": None}) == [("QRS axis", "−12°")]
 
 
@@ -358,6 +358,19 @@ def test_one_millivolt_is_ten_millimeters_and_a_second_twenty_five():
     up = across[height < TOP - 50]  # 0.1 mm
     assert (up[0] - LEFT, up[-1] - LEFT) == pytest.approx((300, 550), abs=2)
     assert height[450] == pytest.approx(TOP - 100, abs=1)
+
+
+def test_high_amplitudes_get_a_higher_sheet():
+    def height(millivolts: float, lead: int) -> int:
+        signal = np.zeros((12, 5000))
+        signal[lead, :100] = millivolts
+        return int(re.search(r'viewBox="0 0 \d+ (\d+)"', ecg_strip(signal, 500, "ECG"))[1])
+
+    usual = height(0.5, 0)
+    assert height(3.0, 0) == pytest.approx(usual + 300 + 30 - TOP, abs=40)  # the filter overshoots
+    assert height(3.0, 2) == usual  # the third row has room above
+    assert height(-3.0, 1) > usual
+    assert height(100.0, 0) == usual + 600 - TOP
 
 
 def test_leads_stand_in_their_places():

@@ -132,7 +132,7 @@ def run_stage_on(embeddings, folder, monkeypatch, split):
     monkeypatch.setattr(evaluate_zero_shot.FGCLEP, "from_pretrained", lambda path: model)
     output = folder / f"{split}.csv"
     settings = {"zero_shot_split": split, "bootstrap": 20, "min_positives": 8, "batch_size": 64, "seed": 3}
-    options = ["--model", "fine", "--model-dir", "unused", "--task-file", str(RHYTHM), "--embeddings", str(embeddings)]
+    options = ["--model", "fine", "--model-dir", "unused", "--task-files", str(RHYTHM), "--embeddings", str(embeddings)]
     args = evaluate_zero_shot.arguments().parse_args([*options, "--output", str(output)])
     args.settings = settings
     evaluate_zero_shot.main(args)

@@ -25,13 +25,13 @@ DEFAULT_PLAN = {
     "score_candidates": 2,
     "verify_features": 1,
     "embed_ecgs": 9,
-    "evaluate_zero_shot": 12,
+    "evaluate_zero_shot": 2,
     "evaluate_linear_probe": 18,
     "collect_metrics": 1,
     "render_report": 1,
     "all": 1,
 }
-PROBES_AND_REPORT = {"evaluate_zero_shot": 12, "evaluate_linear_probe": 18, "collect_metrics": 1, "render_report": 1}
+PROBES_AND_REPORT = {"evaluate_zero_shot": 2, "evaluate_linear_probe": 18, "collect_metrics": 1, "render_report": 1}
 
 
 @contextmanager
@@ -149,7 +149,7 @@ class TestReruns:
                 {
                     "pretrain": 1,
                     "embed_ecgs": 3,
-                    "evaluate_zero_shot": 6,
+                    "evaluate_zero_shot": 1,
                     "evaluate_linear_probe": 6,
                     "collect_metrics": 1,
                     "render_report": 1,
@@ -180,7 +180,7 @@ class TestReruns:
                     "score_candidates": 2,
                     "verify_features": 1,
                     "embed_ecgs": 6,
-                    "evaluate_zero_shot": 12,
+                    "evaluate_zero_shot": 2,
                     "evaluate_linear_probe": 12,
                     "collect_metrics": 1,
                     "render_report": 1,

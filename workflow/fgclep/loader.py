@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 from fgclep.schemas import SHARD, read_table
 from fgclep.shards import decode_waveform, to_millivolts
 from fgclep.signals import prepare_signal
+
 KEY_COLUMNS = ("source", "record_id", "patient_id", "split")
 
 

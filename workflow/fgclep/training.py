@@ -106,7 +106,7 @@ class Trainer:
     ):
         self.settings = settings
         self.device = choose_device(settings["device"])
-        self.model = model.to(self.device)
+        self.model = model.to(self.device)  # type: ignore[arg-type]
         freeze_text_layers(model.text_encoder, settings["text_encoder"]["trained_layers"])
         self.optimizer = torch.optim.AdamW(parameter_groups(model, settings))
         self.train_store, self.bank = train, bank

@@ -29,8 +29,11 @@ _WAVE_SAMPLES = round(6 * MS)
 _ST_AFTER_J = round(60 * MS)
 _PREMATURE = 0.86  # of the prevailing RR interval
 _SUDDEN = 0.9  # of the preceding RR interval
-_REGULAR_CV = 0.10  # of the RR intervals without premature beats; above it no narrow beat can be called premature
+_RECOVERY = 1.25  # of the premature interval: one of the next two
+_REGULAR_CV = 0.08  # of the RR intervals without premature beats; above it no narrow beat can be called premature
 _WIDE_MS = 120
+_WIDER_MS = 20  # than the prevailing QRS
+_OTHER_SHAPE = 0.8  # correlation with the prevailing QRS
 _SINGLE_BEAT_EDGES = (0.07, 0.07)  # coarser than for a median beat, which has less noise
 _P_MATCH = 0.5  # correlation of a beat's P wave with the mean of the others'
 _P_PRESENT = 0.5  # share of beats with a P wave below which there is no P wave to measure
@@ -126,11 +129,13 @@ def rhythm(positions: np.ndarray, beats: Beats, segments: np.ndarray) -> dict[st
     after[1:] = early[:-1]
     rest = rr[~(early | after)[1:]]
     regular = len(rest) > 1 and float(np.std(rest) / np.mean(rest)) < _REGULAR_CV
+    usual = float(np.median([qrs_width_ms(segment) for segment in segments[beats.dominant]]))
     narrow = wide = 0
     for number, position in enumerate(beats.positions):
         if not early[np.argmin(np.abs(positions - position))]:
             continue
-        if beats.similarity[number] < 0.8 and qrs_width_ms(segments[number]) >= _WIDE_MS:
+        width = qrs_width_ms(segments[number])
+        if width >= _WIDE_MS and (beats.similarity[number] < _OTHER_SHAPE or width > usual + _WIDER_MS):
             wide += 1
         elif regular:
             narrow += 1
@@ -147,8 +152,8 @@ def rhythm(positions: np.ndarray, beats: Beats, segments: np.ndarray) -> dict[st
 def premature(rr: np.ndarray) -> np.ndarray:
     """Which QRS complexes are premature, from the intervals between them.
 
-    Premature is what comes clearly before its time and suddenly: the RR intervals of sinus arrhythmia shrink step by
-    step.
+    Premature is what comes clearly before its time and suddenly, and a longer interval follows: the intervals of sinus
+    arrhythmia shrink and grow step by step.
 
     Parameters
     ----------
@@ -165,7 +170,9 @@ def premature(rr: np.ndarray) -> np.ndarray:
     early = np.zeros(len(rr) + 1, dtype=bool)
     for number, interval in enumerate(rr):
         sudden = number == 0 or early[number] or interval < _SUDDEN * rr[number - 1]
-        early[number + 1] = sudden and interval < _PREMATURE * expected
+        following = rr[number + 1 : number + 3]
+        recovers = not len(following) or max(following) > _RECOVERY * interval
+        early[number + 1] = sudden and recovers and interval < _PREMATURE * expected
     return early
 
 

@@ -6,14 +6,14 @@ PROBE = only(CONFIG["evaluation"], "fractions", "seeds", "regularization")
 rule evaluate_zero_shot:
     input:
         model="results/models/{model}",
-        task="resources/tasks/{task}.yaml",
-        embeddings=embeddings_of_task,
+        tasks=expand("resources/tasks/{task}.yaml", task=SOURCE_OF_TASK),
+        embeddings=embeddings_of_tasks,
     output:
-        metrics="results/evaluation/zero_shot/{model}/{task}.csv",
+        metrics="results/evaluation/zero_shot/{model}.csv",
     log:
-        "results/logs/evaluate_zero_shot/{model}-{task}.log",
+        "results/logs/evaluate_zero_shot/{model}.log",
     benchmark:
-        "results/benchmarks/evaluate_zero_shot/{model}-{task}.tsv"
+        "results/benchmarks/evaluate_zero_shot/{model}.tsv"
     conda:
         ENVIRONMENT
     resources:
@@ -24,12 +24,12 @@ rule evaluate_zero_shot:
         settings=untracked(settings({**INTERVALS, **ZERO_SHOT}, seed=CONFIG["seed"])),
         code=source_digest("fgclep.stages.evaluate_zero_shot"),
     message:
-        "Zero-shot evaluation of {wildcards.model} on {wildcards.task}"
+        "Zero-shot evaluation of {wildcards.model}"
     shell:
         "python -m fgclep.stages.evaluate_zero_shot "
         "--model {wildcards.model:q} "
         "--model-dir {input.model:q} "
-        "--task-file {input.task:q} "
+        "--task-files {input.tasks:q} "
         "--embeddings {input.embeddings:q} "
         "--settings {params.settings:q} "
         "--output {output.metrics:q} "

@@ -56,7 +56,7 @@ def quarantine_tables():
 def evaluations():
     """Tables of metrics: zero-shot needs a text tower that was trained, the probe does not."""
     tasks = list(SOURCE_OF_TASK)
-    zero_shot = [f"results/evaluation/zero_shot/{model}/{task}.csv" for model in ("coarse", "fine") for task in tasks]
+    zero_shot = [f"results/evaluation/zero_shot/{model}.csv" for model in ("coarse", "fine")]
     probes = [
         f"results/evaluation/linear_probe/{model}/{task}.csv"
         for model in ("coarse", "fine", "random")
@@ -120,6 +120,10 @@ def embedding_options(wildcards):
 
 def embeddings_of_task(wildcards):
     return f"results/embeddings/{wildcards.model}/{SOURCE_OF_TASK[wildcards.task]}.parquet"
+
+
+def embeddings_of_tasks(wildcards):
+    return [f"results/embeddings/{wildcards.model}/{source}.parquet" for source in SOURCE_OF_TASK.values()]
 
 
 def report_templates():

@@ -44,6 +44,7 @@ class ResidualBlock(nn.Module):
         self.shortcut = nn.Identity() if same else _convolution(inputs, outputs, 1, stride)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Map (batch, channels, 1, samples) to the block's output."""
         return torch.relu(self.body(x) + self.shortcut(x))
 
 
@@ -76,7 +77,8 @@ class ResNet1d(nn.Module):
                 channels = width * 2**stage * expansion
         # In torch 2.13 the backward pass of narrower networks corrupts memory in this layout.
         self.layout = torch.channels_last if width >= 16 else torch.contiguous_format
-        self.layers = nn.Sequential(*layers).to(memory_format=self.layout)
+        self.layers = nn.Sequential(*layers)
+        self.layers.to(memory_format=self.layout)  # type: ignore[call-overload]
         self.output_size = 2 * channels
 
     def forward(self, signals: Tensor) -> Tensor:
@@ -120,7 +122,7 @@ class SpatioTemporalViT(nn.Module):
         return self.layers(tokens).mean(1)
 
 
-def build_ecg_encoder(kind: str, width: int, samples: int, sampling_rate: int) -> nn.Module:
+def build_ecg_encoder(kind: str, width: int, samples: int, sampling_rate: int) -> ResNet1d | SpatioTemporalViT:
     """Return the encoder named ``kind``; its ``output_size`` tells the number of features.
 
     Raises ``ValueError`` for an unknown kind.

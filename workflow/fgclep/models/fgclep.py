@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -45,7 +46,7 @@ class FGCLEPConfig(PretrainedConfig):
         initial_temperature: float = 10.0,
         initial_bias: float = -5.0,
         max_temperature: float = 100.0,
-        **kwargs: object,
+        **kwargs: Any,
     ):
         self.ecg_encoder = ecg_encoder or {"kind": "resnet18", "width": 32}
         self.text_config = text_config or {"model_type": "bert"}
@@ -74,7 +75,7 @@ class FGCLEP(PreTrainedModel):
         self.ecg_encoder = build_ecg_encoder(samples=samples, sampling_rate=rate, **config.ecg_encoder)
         text_config = text_config_from_dict(config.text_config)
         self.text_encoder = AutoModel.from_config(text_config)
-        self.ecg_projection = nn.Linear(int(self.ecg_encoder.output_size), config.projection)
+        self.ecg_projection = nn.Linear(self.ecg_encoder.output_size, config.projection)
         self.text_projection = nn.Linear(text_config.hidden_size, config.projection)
         self.log_temperature = nn.Parameter(torch.tensor(math.log(config.initial_temperature)))
         self.bias = nn.Parameter(torch.tensor(float(config.initial_bias)))
@@ -85,13 +86,13 @@ class FGCLEP(PreTrainedModel):
         """Keep PyTorch's initialization; the text encoder has made its own."""
 
     @classmethod
-    def from_pretrained(cls, folder: str | Path, *args: object, **kwargs: object) -> "FGCLEP":  # type: ignore[override]
+    def from_pretrained(cls, folder: str | Path, *args: Any, **kwargs: Any) -> "FGCLEP":  # type: ignore[override]
         """Load a model and its tokenizer from a folder or from the Hugging Face hub."""
         model = super().from_pretrained(folder, *args, **kwargs)
         model.tokenizer = AutoTokenizer.from_pretrained(folder)
         return model.eval()
 
-    def save_pretrained(self, folder: str | Path, *args: object, **kwargs: object) -> None:  # type: ignore[override]
+    def save_pretrained(self, folder: str | Path, *args: Any, **kwargs: Any) -> None:  # type: ignore[override]
         """Write configuration, safetensors weights and tokenizer."""
         super().save_pretrained(folder, *args, **kwargs)
         if self.tokenizer is not None:

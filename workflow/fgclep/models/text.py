@@ -71,10 +71,11 @@ def freeze_text_layers(encoder: nn.Module, trained_layers: int | str) -> None:
     if trained_layers == "all":
         return
     encoder.requires_grad_(False)
-    layers = encoder.get_submodule("encoder.layer")
-    if trained_layers > len(layers):
-        raise ValueError(f"trained_layers is {trained_layers}, the text encoder has only {len(layers)}")
-    for layer in list(layers)[len(layers) - int(trained_layers) :]:
+    layers = list(encoder.get_submodule("encoder.layer").children())
+    trained = int(trained_layers)
+    if trained > len(layers):
+        raise ValueError(f"trained_layers is {trained}, the text encoder has only {len(layers)}")
+    for layer in layers[len(layers) - trained :]:
         layer.requires_grad_(True)
 
 

@@ -8,8 +8,9 @@ import polars as pl
 
 KEY = ("source", "record_id")
 SPLITS = ("train", "val", "test")
-# Numbers that stand alone or carry a unit; not those within names such as V1 or chunk-0.
-_NUMBER = re.compile(r"(?<![\w.-])[-+]?\d+(?:[.,]\d+)*(?![\w]*[A-Za-z]\d)")
+# Words with two digits or more are names of records and files, or checksums; V1 and the like are kept.
+_NAME = re.compile(r"\b\w*\d{2}\w*")
+_NUMBER = re.compile(r"(?<![\w.-])[-+]?\d+(?:[.,]\d+)*(?!\w)")
 
 
 @dataclass(frozen=True)
@@ -59,12 +60,12 @@ def flows(manifest: pl.LazyFrame, shards: pl.LazyFrame, quarantine: pl.DataFrame
 
 
 def general(reason: str) -> str:
-    """Write a reason without its numbers, so that like reasons are counted together.
+    """Write a reason without its numbers and the names of files, so that like reasons are counted together.
 
-    >>> general("lead V1 is flat for 4.2 s"), general("coarse score -1.31 below 0.5")
-    ('lead V1 is flat for # s', 'coarse score # below #')
+    >>> general("lead V1 is flat for 4.2 s"), general("records500/00021_hr.dat: 5 of 10.5 MB")
+    ('lead V1 is flat for # s', '#/#.dat: # of # MB')
     """
-    return _NUMBER.sub("#", reason)
+    return _NUMBER.sub("#", _NAME.sub("#", _NUMBER.sub("#", reason)))
 
 
 def count_like(table: pl.LazyFrame, column: str, by: Sequence[str]) -> pl.DataFrame:

@@ -1,7 +1,7 @@
 """Why a candidate was accepted or rejected, in words and numbers."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from fgclep.leads import INDEX
@@ -32,14 +32,14 @@ LEAD_UNITS = {"_mv": (2, "mV"), "_ms": (0, "ms")}
 def decimal(value: float | None, places: int = 2) -> str:
     """Write a number, a dash where there is none.
 
-    >>> decimal(-1.256), decimal(None), decimal(float("inf"))
-    ('−1.26', '–', '∞')
+    >>> decimal(-1.256), decimal(-0.001), decimal(None), decimal(float("inf"))
+    ('−1.26', '0.00', '–', '∞')
     """
     if value is None or math.isnan(value):
         return "–"
     if math.isinf(value):
         return "∞" if value > 0 else "−∞"
-    return f"{value:.{places}f}".replace("-", "−")
+    return f"{round(value, places) + 0.0:.{places}f}".replace("-", "−")  # + 0.0: no negative zero
 
 
 def is_missing(value: float | None) -> bool:
@@ -97,13 +97,16 @@ def without_decision(reason: str) -> str:
     return reason.removeprefix("accepted: ").removeprefix("dropped: ")
 
 
-def explain(candidate: Mapping[str, Any], rule: Mapping[str, Any] | None, measures: Mapping[str, Any]) -> str:
-    """Say what each check found about a candidate, a row of the audit."""
+def explain(
+    candidate: Mapping[str, Any], statements: Sequence[str], rule: Mapping[str, Any] | None, measures: Mapping[str, Any]
+) -> str:
+    """Say what each check found about a candidate, a row of the audit, and for which statements it was proposed."""
     values = measured(rule, measures)
     parts = [f"measurement: {candidate['measurement']}" + (f" ({values})" if values else "")]
     if candidate["contradiction"] is not None:
         parts.append(f"excluded by “{candidate['contradiction']}”")
-    if not is_missing(candidate["coarse_score"]):
-        score, threshold = decimal(candidate["coarse_score"]), decimal(candidate["coarse_threshold"])
-        parts.append(f"coarse model: logit {score}, threshold {threshold}")
-    return " · ".join([*parts, f"proposed for “{candidate['statement']}”"])
+    score, threshold = candidate["coarse_score"], candidate["coarse_threshold"]
+    if not is_missing(score):
+        limit = "not calibrated" if is_missing(threshold) else f"threshold {decimal(threshold)}"
+        parts.append(f"coarse model: logit {decimal(score)}, {limit}")
+    return " · ".join([*parts, "proposed for " + ", ".join(f"“{statement}”" for statement in statements)])

@@ -12,8 +12,8 @@ CHECKS = {
     "votes": "named in enough answers",
     "measurement": "not refuted by measurement",
     "contradiction": "not excluded by the report",
-    "uncalibrated": "judged by the coarse model",
-    "coarse": "seen by the coarse model",
+    "uncalibrated": "not left open by the coarse model",
+    "coarse": "not rejected by the coarse model",
     OTHER: "not dropped for another reason",
 }
 MAIN_CHECKS = ("measurement", "contradiction", "coarse")  # shown even where they drop nothing

@@ -17,13 +17,13 @@ RATE = 250  # Hz; at 25 mm/s one sample is 0.1 mm wide
 UNITS_PER_MV = 100  # 10 mm
 MM = 10
 # Rows and columns of the standard page; every column shows the 2.5 s that follow those of the column before.
-ROWS = (("I", "aVR", "V1", "V4"), ("II", "aVL", "V2", "V5"), ("III", "aVF", "V3", "V6"))
-RHYTHM_LEAD = "II"
-SECONDS, COLUMN_SECONDS = 10.0, 2.5
+# The last row is the rhythm strip.
+LAYOUT = (("I", "aVR", "V1", "V4"), ("II", "aVL", "V2", "V5"), ("III", "aVF", "V3", "V6"), ("II",))
+SECONDS = 10.0
 PULSE_SECONDS = 0.2  # of the calibration pulse of 1 mV
 LEFT, ROW, TOP, BOTTOM = 12 * MM, 26 * MM, 18 * MM, 11 * MM
 WIDTH = LEFT + int(SECONDS * RATE) + 3 * MM
-HEIGHT = TOP + 3 * ROW + BOTTOM
+MOST = 60 * MM  # that the sheet is extended for high amplitudes; an artifact beyond it is cut off
 
 
 def ecg_strip(millivolts: np.ndarray, fs: float, label: str) -> Markup:
@@ -52,12 +52,13 @@ def ecg_strip(millivolts: np.ndarray, fs: float, label: str) -> Markup:
     if millivolts.shape[0] != len(INDEX):
         raise ValueError(f"an ECG has 12 leads, got an array of shape {millivolts.shape}")
     traces = at_paper_rate(millivolts[:, : round(SECONDS * fs)], fs)
-    parts = [_paper()]
-    step = int(COLUMN_SECONDS * RATE)
-    for row, names in enumerate((*ROWS, (RHYTHM_LEAD,))):
-        base_line = TOP + row * ROW
+    top, bottom = _margins(traces)
+    height = top + 3 * ROW + bottom
+    parts = [_paper(height)]
+    for row, names in enumerate(LAYOUT):
+        base_line = top + row * ROW
         parts.append(_pulse(base_line))
-        width = step if len(names) > 1 else int(SECONDS * RATE)
+        width = int(SECONDS * RATE) // len(names)
         for column, name in enumerate(names):
             start, left = column * width, LEFT + column * width
             path = polyline(traces[INDEX[name], start : start + width], left, base_line)
@@ -66,8 +67,8 @@ def ecg_strip(millivolts: np.ndarray, fs: float, label: str) -> Markup:
                 parts.append(element("path", d=f"M{left} {base_line - 40}v-30m0 110v-30", class_="divider"))
             parts.append(element("text", name, x=left + 8, y=base_line - 88, class_="lead"))
     caption = f"25 mm/s   10 mm/mV   {fs:g} Hz"
-    parts.append(element("text", caption, x=WIDTH - 10, y=HEIGHT - 12, text_anchor="end", class_="lead small"))
-    return drawing(WIDTH, HEIGHT, label, parts, class_="ecg")
+    parts.append(element("text", caption, x=WIDTH - 10, y=height - 12, text_anchor="end", class_="lead small"))
+    return drawing(WIDTH, height, label, parts, class_="ecg")
 
 
 def at_paper_rate(millivolts: np.ndarray, fs: float) -> np.ndarray:
@@ -113,13 +114,27 @@ def polyline(millivolts: np.ndarray, left: int, base_line: int) -> str:
     return "".join(pieces)
 
 
-def _paper() -> Markup:
+def _margins(traces: np.ndarray) -> tuple[int, int]:
+    """Room above the first base line and below the last, more than usual where amplitudes are high."""
+    above, below = TOP, BOTTOM
+    for row, names in enumerate(LAYOUT):
+        width = int(SECONDS * RATE) // len(names)
+        for column, name in enumerate(names):
+            shown = traces[INDEX[name], column * width : (column + 1) * width]
+            shown = shown[~np.isnan(shown)]
+            if shown.size:
+                above = max(above, int(UNITS_PER_MV * shown.max()) + 3 * MM - row * ROW)
+                below = max(below, int(-UNITS_PER_MV * shown.min()) + 3 * MM - (3 - row) * ROW)
+    return min(above, MOST), min(below, MOST)
+
+
+def _paper(height: int) -> Markup:
     """Squares of 1 mm and 5 mm."""
-    fine = "".join(f"M{x} 0v{HEIGHT}" for x in range(0, WIDTH + 1, MM) if x % (5 * MM))
-    fine += "".join(f"M0 {y}h{WIDTH}" for y in range(0, HEIGHT + 1, MM) if y % (5 * MM))
-    coarse = "".join(f"M{x} 0v{HEIGHT}" for x in range(0, WIDTH + 1, 5 * MM))
-    coarse += "".join(f"M0 {y}h{WIDTH}" for y in range(0, HEIGHT + 1, 5 * MM))
-    sheet = element("rect", width=str(WIDTH), height=str(HEIGHT), class_="paper")
+    fine = "".join(f"M{x} 0v{height}" for x in range(0, WIDTH + 1, MM) if x % (5 * MM))
+    fine += "".join(f"M0 {y}h{WIDTH}" for y in range(0, height + 1, MM) if y % (5 * MM))
+    coarse = "".join(f"M{x} 0v{height}" for x in range(0, WIDTH + 1, 5 * MM))
+    coarse += "".join(f"M0 {y}h{WIDTH}" for y in range(0, height + 1, 5 * MM))
+    sheet = element("rect", width=str(WIDTH), height=str(height), class_="paper")
     return sheet + element("path", d=fine, class_="fine") + element("path", d=coarse, class_="coarse")
 
 

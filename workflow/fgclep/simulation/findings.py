@@ -16,9 +16,9 @@ from fgclep.simulation.patient import Patient
 
 # domain: (weight as the primary domain, probability beside another one)
 DOMAINS = {
-    "rhythm": (0.30, 0.12),
+    "rhythm": (0.33, 0.15),
     "conduction": (0.18, 0.14),
-    "infarct": (0.15, 0.12),
+    "infarct": (0.17, 0.14),
     "repolarization": (0.18, 0.18),
     "hypertrophy": (0.08, 0.09),
     "ectopy": (0.07, 0.08),
@@ -29,8 +29,8 @@ DOMAINS = {
 }
 RHYTHMS = {
     "afib": 0.27, "aflutter": 0.11, "svt": 0.06, "ectopic_atrial": 0.07, "junctional": 0.07, "idioventricular": 0.05,
-    "ventricular_pacing": 0.06, "atrial_pacing": 0.045, "av_pacing": 0.045, "mobitz_1": 0.045, "mobitz_2": 0.045,
-    "av_block_3": 0.05, "sinus_bradycardia": 0.05, "sinus_tachycardia": 0.05, "sinus_arrhythmia": 0.05,
+    "ventricular_pacing": 0.06, "atrial_pacing": 0.055, "av_pacing": 0.05, "mobitz_1": 0.055, "mobitz_2": 0.055,
+    "av_block_3": 0.06, "sinus_bradycardia": 0.05, "sinus_tachycardia": 0.05, "sinus_arrhythmia": 0.05,
 }  # fmt: skip
 SINUS = {"sinus": 0.64, "sinus_bradycardia": 0.15, "sinus_tachycardia": 0.12, "sinus_arrhythmia": 0.09}
 CONDUCTION = {
@@ -39,12 +39,12 @@ CONDUCTION = {
 }  # fmt: skip
 INFARCT = {
     "inferior": 0.23, "anteroseptal": 0.18, "anterior": 0.09, "lateral": 0.08, "anterolateral": 0.07,
-    "inferolateral": 0.07, "posterior": 0.07, "inferior_stemi": 0.075, "anterior_stemi": 0.075, "lateral_stemi": 0.06,
+    "inferolateral": 0.09, "posterior": 0.07, "inferior_stemi": 0.075, "anterior_stemi": 0.075, "lateral_stemi": 0.06,
 }  # fmt: skip
 REPOLARIZATION = {
     "inferior_ischemia": 0.08, "anterior_ischemia": 0.08, "lateral_ischemia": 0.09, "diffuse_ischemia": 0.08,
     "nonspecific_st_t": 0.11, "nonspecific_t": 0.12, "t_inversion": 0.06, "early_repolarization": 0.10,
-    "pericarditis": 0.07, "long_qt": 0.07, "short_qt": 0.07, "hyperkalemia": 0.09, "hypokalemia": 0.07,
+    "pericarditis": 0.07, "long_qt": 0.07, "short_qt": 0.07, "hyperkalemia": 0.09, "hypokalemia": 0.085,
     "digitalis": 0.07,
 }  # fmt: skip
 PACED = ("ventricular_pacing", "av_pacing")
@@ -146,7 +146,7 @@ def draw_condition(rng: np.random.Generator, patient: Patient) -> Condition:
     hypertrophy = pick(rng, {"lvh": 0.40, "lvh_strain": 0.38, "rvh": 0.22}) if "hypertrophy" in active else None
     repolarization = pick(rng, REPOLARIZATION) if "repolarization" in active else None
     ectopy = (
-        pick(rng, {"pac": 0.35, "pvc": 0.36, "bigeminy": 0.12, "trigeminy": 0.12, "both": 0.05})
+        pick(rng, {"pac": 0.35, "pvc": 0.36, "bigeminy": 0.14, "trigeminy": 0.15, "both": 0.05})
         if "ectopy" in active
         else None
     )
@@ -212,7 +212,7 @@ def draw_condition(rng: np.random.Generator, patient: Patient) -> Condition:
         rate=rate,
         conduction=conduction,
         infarct=infarct,
-        infarct_size=rng.uniform(0.55, 1.35) if infarct else 0.0,
+        infarct_size=rng.uniform(0.5, 1.35) if infarct else 0.0,
         inverted_t=bool(infarct and rng.random() < 0.5),
         hypertrophy=hypertrophy,
         hypertrophy_size=rng.uniform(0.75, 1.4) if hypertrophy else 0.0,

@@ -48,7 +48,7 @@ def _torso(rng: np.random.Generator, bmi: float) -> np.ndarray:
 
 def draw_patient(rng: np.random.Generator) -> Patient:
     """Draw a person; about a third are healthy, and those are younger."""
-    healthy = rng.random() < 0.36
+    healthy = rng.random() < 0.37
     age = float(np.clip(rng.normal(47, 17) if healthy else rng.normal(64, 16), 18, 97))
     sex = "F" if rng.random() < (0.52 if healthy else 0.46) else "M"
     female = sex == "F"

@@ -45,20 +45,23 @@ def _sinus_cycles(
     mean = 60 / condition.rate
     line.breathing = float(rng.uniform(0.16, 0.32))
     if condition.rhythm == "sinus_arrhythmia":
-        line.respiration = float(rng.uniform(0.15, 0.27))
+        line.respiration = float(rng.uniform(0.105, 0.27))
     elif condition.rhythm in ("atrial_pacing", "av_pacing"):
         line.respiration = 0.0
     else:
         natural = 0.055 * np.exp(-(patient.age - 25) / 40) * np.exp(0.4 * rng.standard_normal())
         line.respiration = float(min(natural * min(1.0, mean / 0.8), 0.075))
     jitter = 0.0005 if condition.rhythm in ("atrial_pacing", "av_pacing") else 0.012 * min(1.0, mean)
+    if condition.rhythm == "sinus_arrhythmia":
+        jitter *= rng.uniform(1.0, 4.0)
     slow, phase, slow_phase = 0.6 * jitter, rng.uniform(0, 6.28), rng.uniform(0, 6.28)
     count = int((duration + 2 * LEAD_IN) / mean * 1.5) + 4
     deviates = rng.standard_normal(count) * jitter
+    depth = rng.uniform(0.0, 1.2)  # nobody breathes evenly
     times, now = [], -LEAD_IN + rng.uniform(0, mean)
     for deviate in deviates:
         times.append(now)
-        wave = line.respiration * np.sin(2 * np.pi * line.breathing * now + phase)
+        wave = line.respiration * np.sin(2 * np.pi * line.breathing * now + phase + depth * np.sin(0.9 * now))
         now += mean * (1 + wave + slow * np.sin(0.6 * now + slow_phase) + deviate)
         if now > duration + LEAD_IN:
             break

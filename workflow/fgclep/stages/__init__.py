@@ -1,0 +1,1 @@
+"""One module per rule of the workflow, named like it; each also runs by hand with ``python -m``."""

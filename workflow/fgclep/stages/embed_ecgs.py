@@ -37,7 +37,8 @@ def main(args: argparse.Namespace) -> None:
     settings = args.settings
     torch.set_num_threads(settings["threads"])
     device = choose_device(settings["device"])
-    model = (random_model(settings) if args.random else FGCLEP.from_pretrained(args.model)).to(device)
+    model = random_model(settings) if args.random else FGCLEP.from_pretrained(args.model)
+    model.to(device)  # type: ignore[arg-type]
     store = SignalStore(args.shards, settings["signal"], settings["memory_mb"])
     codes = [row for path in args.shards for row in read_table(path, SHARD, ["codes"])["codes"].to_pylist()]
     rows = []

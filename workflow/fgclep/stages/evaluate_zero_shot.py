@@ -1,4 +1,4 @@
-"""Evaluate a model on one task without training on its labels, with plain prompts and with the lead ensemble."""
+"""Evaluate a model on tasks without training on their labels, with plain prompts and with the lead ensemble."""
 
 import argparse
 import logging
@@ -23,8 +23,8 @@ def arguments() -> argparse.ArgumentParser:
     parser = stage_parser(__doc__)
     parser.add_argument("--model", required=True, help="name of the model in the table")
     parser.add_argument("--model-dir", required=True, help="folder of the model")
-    parser.add_argument("--task-file", required=True, help="YAML file of the task")
-    parser.add_argument("--embeddings", required=True, help="Parquet file of the task's source")
+    parser.add_argument("--task-files", nargs="+", required=True, help="YAML files of the tasks")
+    parser.add_argument("--embeddings", nargs="+", required=True, help="for each task the Parquet file of its source")
     parser.add_argument("--output", required=True, help="CSV file")
     return parser
 
@@ -33,25 +33,26 @@ def main(args: argparse.Namespace) -> None:
     """Write the metrics of both protocols (columns of ``METRICS``)."""
     settings = args.settings
     torch.set_num_threads(1)  # prompts are few and short; the logits must not depend on the number of cores
-    task = load_task(args.task_file)
-    table = read_table(args.embeddings, EMBEDDINGS)
-    records = task_records(table, task, "embedding").of(settings["zero_shot_split"])
-    logger.info("%s: %d records in the split %s", task.name, len(records.labels), settings["zero_shot_split"])
     model = FGCLEP.from_pretrained(args.model_dir)
     rows = []
-    for protocol, leads in progress(PROTOCOLS.items(), len(PROTOCOLS), task.name, "protocol"):
-        scores = score_classes(model.score, records.vectors, task.classes, leads, settings["batch_size"])
-        measured = evaluate(
-            scores,
-            records.labels,
-            records.patients,
-            task.class_names,
-            settings["bootstrap"],
-            settings["min_positives"],
-            settings["seed"],
-        )
-        common = {"model": args.model, "task": task.name, "label_set": task.label_set, "protocol": protocol}
-        rows += [{**common, "fraction": 0.0, "seed": settings["seed"], **row} for row in measured]
+    pairs = list(zip(args.task_files, args.embeddings, strict=True))
+    for task_file, embeddings in progress(pairs, len(pairs), "zero-shot", "task"):
+        task = load_task(task_file)
+        records = task_records(read_table(embeddings, EMBEDDINGS), task, "embedding").of(settings["zero_shot_split"])
+        logger.info("%s: %d records in the split %s", task.name, len(records.labels), settings["zero_shot_split"])
+        for protocol, leads in PROTOCOLS.items():
+            scores = score_classes(model.score, records.vectors, task.classes, leads, settings["batch_size"])
+            measured = evaluate(
+                scores,
+                records.labels,
+                records.patients,
+                task.class_names,
+                settings["bootstrap"],
+                settings["min_positives"],
+                settings["seed"],
+            )
+            common = {"model": args.model, "task": task.name, "label_set": task.label_set, "protocol": protocol}
+            rows += [{**common, "fraction": 0.0, "seed": settings["seed"], **row} for row in measured]
     write_metrics(rows, args.output)
 
 

@@ -3,6 +3,7 @@
 import argparse
 import csv
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -48,15 +49,18 @@ def main(args: argparse.Namespace) -> None:
         if row["text_ids"]
     }
 
-    def usable(row: dict, split: str) -> bool:
-        held_out = args.hold_out_fold is not None and args.hold_out_fold == fold_of(
-            row["source"], row["patient_id"], settings["folds"]
-        )
-        return row["split"] == split and not held_out and (row["source"], row["record_id"]) in text_ids
+    def usable_in(split: str) -> Callable[[dict], bool]:
+        def usable(row: dict) -> bool:
+            held_out = args.hold_out_fold is not None and args.hold_out_fold == fold_of(
+                row["source"], row["patient_id"], settings["folds"]
+            )
+            return row["split"] == split and not held_out and (row["source"], row["record_id"]) in text_ids
+
+        return usable
 
     stores, banks = [], []
     for split in ("train", "val"):
-        store = SignalStore(args.shards, settings["signal"], settings["memory_mb"], lambda row, s=split: usable(row, s))
+        store = SignalStore(args.shards, settings["signal"], settings["memory_mb"], usable_in(split))
         ids = [text_ids[row["source"], row["record_id"]] for row in store.keys]
         stores.append(store)
         banks.append(TextBank(texts, findings, ids, similarity))

@@ -130,14 +130,19 @@ def example(
         decode_waveform(row["waveform"], row["n_samples"]), np.array(row["gain"]), np.array(row["baseline"])
     )
     label = f"12-lead ECG of record {row['record_id']} of {row['source']}. Report: {'; '.join(report)}"
+    # a feature that several statements suggest is shown once for each decision
+    together: dict[tuple[str, bool, str], list[dict[str, Any]]] = {}
+    for candidate in candidates:
+        together.setdefault((candidate["feature"], candidate["accepted"], candidate["reason"]), []).append(candidate)
     groups: dict[bool, list[dict[str, str]]] = {True: [], False: []}
-    for candidate in sorted(candidates, key=lambda candidate: candidate["feature"]):
-        feature = vocabulary.features.get(candidate["feature"])
-        groups[candidate["accepted"]].append(
+    for (name, accepted, reason), rows in sorted(together.items()):
+        feature = vocabulary.features.get(name)
+        statements = sorted({candidate["statement"] for candidate in rows})
+        groups[accepted].append(
             {
-                "name": feature.text if feature else candidate["feature"],
-                "reason": without_decision(candidate["reason"]),
-                "why": explain(candidate, feature.rule if feature else None, measures),
+                "name": feature.text if feature else name,
+                "reason": without_decision(reason),
+                "why": explain(rows[0], statements, feature.rule if feature else None, measures),
             }
         )
     return {

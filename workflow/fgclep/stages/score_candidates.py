@@ -32,7 +32,7 @@ def main(args: argparse.Namespace) -> None:
     settings = args.settings
     torch.set_num_threads(settings["threads"])
     device = choose_device(settings["device"])
-    model = FGCLEP.from_pretrained(args.model).to(device)
+    model = FGCLEP.from_pretrained(args.model).to(device)  # type: ignore[arg-type]
     features = [feature.text for feature in load_vocabulary(args.vocabulary).features.values()]
     store = SignalStore(
         args.shards,

@@ -48,7 +48,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--reports", required=True)
     parser.add_argument("--measurements", nargs="+", required=True)
     parser.add_argument("--manifests", nargs="+", required=True)
-    parser.add_argument("--scores", nargs="+", required=True)
+    parser.add_argument("--scores", nargs="*", default=[])
     parser.add_argument("--vocabulary", required=True)
     parser.add_argument("--audit", type=Path, required=True)
     parser.add_argument("--output", required=True, help="reports with the accepted features")

@@ -1,0 +1,35 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from fgclep.shards import decode_waveform, encode_waveform, to_millivolts
+
+
+@settings(max_examples=50, deadline=None)
+@given(arrays(np.int16, st.tuples(st.just(12), st.integers(0, 40))))
+def test_every_waveform_survives(waveform):
+    np.testing.assert_array_equal(decode_waveform(encode_waveform(waveform), waveform.shape[1]), waveform)
+
+
+def test_the_bytes_are_little_endian_differences_that_wrap_around():
+    waveform = np.zeros((12, 2), dtype=np.int16)
+    waveform[0] = [32767, -32768]
+    assert encode_waveform(waveform)[:4] == b"\xff\x7f\x01\x00"
+
+
+def test_another_shape_or_type_is_refused():
+    with pytest.raises(ValueError, match=r"int16 array of shape \(12, samples\)"):
+        encode_waveform(np.zeros((11, 5), dtype=np.int16))
+    with pytest.raises(ValueError, match="int16"):
+        encode_waveform(np.zeros((12, 5), dtype=np.int32))
+    with pytest.raises(ValueError, match="12 leads of 7"):
+        decode_waveform(b"1234", 7)
+
+
+def test_millivolts_follow_gain_and_baseline():
+    digital = np.full((12, 1), 300, dtype=np.int16)
+    mv = to_millivolts(digital, np.full(12, 200.0), np.full(12, 100))
+    assert mv.dtype == np.float32
+    np.testing.assert_allclose(mv, 1.0)
