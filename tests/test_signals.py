@@ -11,7 +11,9 @@ def _sine(frequency, fs=500, seconds=10.0, offset=0.0):
     return np.tile(np.sin(2 * np.pi * frequency * time) + offset, (12, 1)).astype(np.float32)
 
 
-@pytest.mark.parametrize(("frequency", "low", "high"), [(0.1, 0, 0.01), (5, 0.98, 1.02), (15, 0.97, 1.02), (70, 0, 0.01)])
+@pytest.mark.parametrize(
+    ("frequency", "low", "high"), [(0.1, 0, 0.01), (5, 0.98, 1.02), (15, 0.97, 1.02), (70, 0, 0.01)]
+)
 def test_the_band_passes_and_the_rest_does_not(frequency, low, high):
     prepared = prepare_signal(_sine(frequency), 500, SETTINGS)
     assert prepared.shape == (12, 1000) and prepared.dtype == np.float32

@@ -29,7 +29,12 @@ def heart(seconds: float = 10.0, rr: float = 0.8, seed: int = 0) -> np.ndarray:
 
 
 def write_record(
-    folder: Path, name: str, mv: np.ndarray, leads: Sequence[str] = LEADS, comments: Sequence[str] = (), gain: float = 200
+    folder: Path,
+    name: str,
+    mv: np.ndarray,
+    leads: Sequence[str] = LEADS,
+    comments: Sequence[str] = (),
+    gain: float = 200,
 ) -> None:
     """Write a record of format 16."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -30,7 +30,9 @@ class ArchiveWriter:
             info.size = os.fstat(content.fileno()).st_size
             self._tar.addfile(info, content)
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._tar.close()
         if kind is None:
             os.replace(self._partial, self.path)
@@ -42,7 +44,7 @@ class ArchiveReader:
     """Take single files out of a tar archive, under names of the caller's choice."""
 
     def __init__(self, path: Path):
-        self._tar = tarfile.open(path, "r:")
+        self._tar = tarfile.open(path, "r:")  # noqa: SIM115 (closed on exit)
         self._members = {member.name: member for member in self._tar if member.isfile()}
 
     def __enter__(self) -> Self:

@@ -17,6 +17,7 @@ _MAX_SHIFT = round(40 * MS)
 _SAME_SHAPE = 0.9  # correlation of the QRS in all leads
 _QRS_BAND = butter(2, [5, 25], "bandpass", fs=RATE // 2, output="sos")
 _DRIFT = butter(1, 0.35, "lowpass", fs=RATE // 20, output="sos")
+_SMALLEST_QRS = 0.2  # of the larger ones, in that band
 _SPIKE_MV = 0.1  # smallest second difference of a spike, root mean square over the leads
 _SPIKE_RATIO = 0.5
 
@@ -86,8 +87,9 @@ def remove_drift(mv: np.ndarray) -> np.ndarray:
 def find_qrs(mv: np.ndarray) -> np.ndarray:
     """Positions of the QRS complexes, by NeuroKit2 on the root mean square of all leads between 5 and 25 Hz.
 
-    The mean over leads finds complexes that are small in any single one. Gaps are searched again with a lower threshold,
-    as in Pan and Tompkins 1985: broad ectopic complexes have less in this band.
+    The mean over leads finds complexes that are small in any single one. What is far smaller than the others is a P or
+    T wave. Gaps are searched again with a lower threshold, as in Pan and Tompkins 1985: broad ectopic complexes have
+    less in this band.
     """
     import neurokit2  # costs seconds
 
@@ -96,6 +98,8 @@ def find_qrs(mv: np.ndarray) -> np.ndarray:
     window = np.hanning(17)
     envelope = np.convolve(np.sqrt(np.mean(np.square(band), axis=0)), window / window.sum(), "same")
     peaks = np.asarray(neurokit2.ecg_findpeaks(envelope, sampling_rate=RATE // 2)["ECG_R_Peaks"], dtype=int)
+    if len(peaks):
+        peaks = peaks[envelope[peaks] > _SMALLEST_QRS * np.percentile(envelope[peaks], 75)]
     return _search_gaps(envelope, peaks) * 2
 
 
@@ -104,7 +108,7 @@ def _search_gaps(envelope: np.ndarray, peaks: np.ndarray) -> np.ndarray:
     if len(peaks) < 3:
         return peaks
     long = 1.4 * np.median(np.diff(peaks))
-    threshold = 0.25 * np.median(envelope[peaks])
+    threshold = _SMALLEST_QRS * np.percentile(envelope[peaks], 75)
     found = []
     for before, after in pairwise(peaks):
         first, last = before + round(170 * MS), after - round(100 * MS)
@@ -134,7 +138,9 @@ def sort_beats(mv: np.ndarray, positions: np.ndarray) -> Beats | None:
         members = similarity > _SAME_SHAPE
         if not members.any():
             members[np.argmax(similarity)] = True
-        template = _normalized(np.median(_qrs_windows(mv, positions[members]), axis=0, keepdims=True))[0].reshape(len(mv), -1)
+        template = _normalized(np.median(_qrs_windows(mv, positions[members]), axis=0, keepdims=True))[0].reshape(
+            len(mv), -1
+        )
     return Beats(positions, similarity, members)
 
 
@@ -153,15 +159,19 @@ def _normalized(windows: np.ndarray) -> np.ndarray:
 def _align(
     mv: np.ndarray, running: tuple[np.ndarray, ...], positions: np.ndarray, template: np.ndarray, reach: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Shift each position by up to ``reach`` to where its QRS fits the template best; returns positions and correlations.
+    """Shift each position by up to ``reach`` to where its QRS fits the template best; also return the correlations.
 
-    The template has no mean, so the windows need not lose theirs for the products; their norms come from the ``running``
-    sums of the signal and of its squares.
+    The template has no mean, so the windows need not lose theirs for the products; their norms come from the
+    ``running`` sums of the signal and of its squares.
     """
     length = template.shape[1]
     sums, squares = running
     starts = positions[:, None] - _QRS_BEFORE + np.arange(-reach, reach + 1)  # (beats, shifts)
-    energy = squares[:, starts + length] - squares[:, starts] - np.square(sums[:, starts + length] - sums[:, starts]) / length
+    energy = (
+        squares[:, starts + length]
+        - squares[:, starts]
+        - np.square(sums[:, starts + length] - sums[:, starts]) / length
+    )
     norms = np.sqrt(np.maximum(energy.sum(axis=0), 1e-12))
     products = np.empty(starts.shape)
     for number, first in enumerate(starts[:, 0]):
@@ -173,7 +183,7 @@ def _align(
 
 
 def level_at(mv: np.ndarray, positions: np.ndarray, before: int, width: int) -> np.ndarray:
-    """Mean of each lead over ``width`` samples that end ``before`` samples ahead of each position: (leads, positions)."""
+    """Mean over ``width`` samples that end ``before`` samples ahead of each position: (leads, positions)."""
     index = np.clip(positions[:, None] - before - width + np.arange(width), 0, mv.shape[1] - 1)
     return mv[:, index].mean(axis=2)
 

@@ -21,7 +21,7 @@ def predict(args: argparse.Namespace) -> None:
     model = FGCLEP.from_pretrained(args.model)
     width = max(len(prompt) for prompt in args.prompt)
     for name in args.records:
-        path = Path(name).with_suffix("") if Path(name).suffix in {".hea", ".dat", ".mat"} else Path(name)
+        path = Path(name.removesuffix(".hea").removesuffix(".dat").removesuffix(".mat"))
         try:
             record = read_record(path)
             probabilities = model.predict(record.millivolts(), record.sampling_rate, args.prompt)
@@ -41,10 +41,10 @@ def score_recovery(args: argparse.Namespace) -> None:
     """Print precision and recall of the accepted and of all proposed features against the simulator's truth."""
     from fgclep.recovery.score import print_recovery_scores
 
-    for path in (args.audit, args.truth):
+    for path in (args.audit, args.truth, args.reports, args.texts):
         if not Path(path).exists():
-            raise UserError(f"{path} does not exist; run `snakemake --cores all {path}` on a simulated source first")
-    print_recovery_scores(args.audit, args.truth)
+            raise UserError(f"{path} does not exist; run `snakemake --cores all` with a simulated source first")
+    print_recovery_scores(args.audit, args.truth, args.reports, args.texts)
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -52,7 +52,9 @@ def arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="fgclep", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    command = commands.add_parser("predict", help="probabilities of findings for WFDB records", description=predict.__doc__)
+    command = commands.add_parser(
+        "predict", help="probabilities of findings for WFDB records", description=predict.__doc__
+    )
     command.add_argument("records", nargs="+", metavar="RECORD", help="path of a WFDB record, with or without extension")
     command.add_argument("--prompt", action="append", required=True, help="a finding in words; may be given many times")
     command.add_argument("--model", default=MODEL, help="folder or Hugging Face name of a model (default: %(default)s)")
@@ -64,6 +66,8 @@ def arguments() -> argparse.ArgumentParser:
     )
     command.add_argument("--audit", default="results/recovery/audit.parquet")
     command.add_argument("--truth", default="results/simulation/truth.parquet")
+    command.add_argument("--reports", default="results/reports/reports.parquet")
+    command.add_argument("--texts", default="results/reports/texts.parquet")
     command.set_defaults(run=score_recovery)
     return parser
 

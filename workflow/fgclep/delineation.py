@@ -41,8 +41,8 @@ def smooth(beat: np.ndarray) -> np.ndarray:
 def delineate(beat: np.ndarray, rr_ms: float) -> Delineation:
     """Delineate a median beat.
 
-    QRS: from the spatial velocity, the root mean square of the leads' slopes. P and T: tangents at the steepest flanks of
-    the root mean square of the leads (Lepeschkin and Surawicz 1952, for T).
+    QRS: from the spatial velocity, the root mean square of the leads' slopes. P and T: tangents at the steepest flanks
+    (Lepeschkin and Surawicz 1952) of the leads' root mean square (P) or of their main direction (T).
 
     Parameters
     ----------
@@ -66,8 +66,8 @@ def spatial_velocity(beat: np.ndarray) -> np.ndarray:
 def qrs_limits(beat: np.ndarray, edges: tuple[float, float] = QRS_EDGES) -> tuple[int, int]:
     """First and last sample of the QRS of a smoothed beat, by its spatial velocity.
 
-    Beyond them the velocity stays below ``edges`` (before, after) times the largest, counted from a quiet level, which in
-    a single beat is the noise.
+    Beyond them the velocity stays below ``edges`` (before, after) times the largest, counted from a quiet level, which
+    in a single beat is the noise.
     """
     velocity = spatial_velocity(beat)
     center = slice(BEFORE - round(60 * MS), BEFORE + round(80 * MS))
@@ -112,7 +112,9 @@ def find_p(beat: np.ndarray, qrs_onset: int, rr_ms: float, t_end: int | None) ->
 def _foot(height: np.ndarray, slope: np.ndarray, peak: int, direction: int) -> int:
     """Where the tangent at the steepest point of a flank meets the floor."""
     reach = round(90 * MS)
-    flank = np.arange(max(peak - reach, 0), peak) if direction < 0 else np.arange(peak + 1, min(peak + reach, len(height)))
+    flank = (
+        np.arange(max(peak - reach, 0), peak) if direction < 0 else np.arange(peak + 1, min(peak + reach, len(height)))
+    )
     steepest = flank[np.argmax(-direction * slope[flank])] if len(flank) else peak
     floor = float(height[flank].min()) if len(flank) else 0.0
     rise = max(abs(float(slope[steepest])), 1e-6)

@@ -87,11 +87,13 @@ class WebDatabase:
             return place
         place.parent.mkdir(parents=True, exist_ok=True)
         url = f"{self.address}/{quote(path)}"
-        for _ in range(2):
-            found = self._fetch(url, place)
-            if sha256 is None or found == sha256:
-                return place
-            LOG.warning("%s: wrong checksum", url)
+        found = self._fetch(url, place)
+        if sha256 is None or found == sha256:
+            return place
+        LOG.warning("%s: wrong checksum, fetched again", url)
+        found = self._fetch(url, place)
+        if found == sha256:
+            return place
         place.unlink()
         raise FileUnavailable(f"{url}: wrong checksum, fetched twice: {found[:12]}... instead of {sha256[:12]}...")
 
@@ -106,7 +108,9 @@ class WebDatabase:
                     if response.status_code == 200:
                         return _save(response, place)
                     if response.status_code != 429 and response.status_code < 500:
-                        raise UserError(f"{url}: the server refuses with status {response.status_code}; is data.base right?")
+                        raise UserError(
+                            f"{url}: the server refuses with status {response.status_code}; is data.base right?"
+                        )
                     reason = f"status {response.status_code}"
                     wait = _retry_after(response)
             except httpx.TransportError as error:

@@ -76,8 +76,10 @@ def listed_records(metadata: Path, folder: str) -> tuple[set[str], dict[str, str
                 headers.add(stem)
             elif dot + suffix in _SIGNAL_SUFFIXES:
                 signals.add(stem)
-    incomplete = {stem: f"{CHECKSUMS} lists no signal file ({' or '.join(_SIGNAL_SUFFIXES)})" for stem in headers - signals}
-    incomplete |= {stem: f"{CHECKSUMS} lists no header (.hea)" for stem in signals - headers}
+    incomplete = {
+        stem: f"{CHECKSUMS} lists no signal file ({' or '.join(_SIGNAL_SUFFIXES)})" for stem in headers - signals
+    }
+    incomplete |= dict.fromkeys(signals - headers, f"{CHECKSUMS} lists no header (.hea)")
     folders = {str(parent) for stem in headers | signals for parent in PurePosixPath(stem).parents}
     for line in (metadata / RECORDS).read_text(encoding="utf-8").splitlines():
         entry = line.strip().removesuffix(".hea")

@@ -41,7 +41,7 @@ def build_manifest(source: Source, metadata: Path, chunks: int) -> tuple[pl.Data
     for name, path in rows.select("record_id", "path").iter_rows():
         if path not in listed:
             reasons.setdefault(name, f"{path} is in {source.tables[0]}, but not in {CHECKSUMS}")
-    reasons |= {name: "the record id is given twice" for name in twice}
+    reasons |= dict.fromkeys(twice, "the record id is given twice")
 
     usable = rows.filter(~pl.col("record_id").is_in(list(reasons))).sort("record_id")
     manifest = usable.select(
@@ -59,6 +59,6 @@ def build_manifest(source: Source, metadata: Path, chunks: int) -> tuple[pl.Data
             "stage": ["build_manifest"] * len(reasons),
             "reason": [reasons[name] for name in sorted(reasons)],
         },
-        schema={name: pl.String for name in ("source", "record_id", "stage", "reason")},
+        schema=dict.fromkeys(("source", "record_id", "stage", "reason"), pl.String),
     )
     return manifest, quarantine

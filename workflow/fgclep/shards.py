@@ -1,4 +1,4 @@
-"""How waveforms stand in a shard: lossless 16-bit integers, differenced along time so that Parquet's zstd packs them."""
+"""How waveforms stand in a shard: lossless 16-bit integers, differenced along time so that zstd packs them well."""
 
 import numpy as np
 

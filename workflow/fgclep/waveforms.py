@@ -26,16 +26,18 @@ from fgclep.signals import resample
 
 _WAVE_MV = 0.025  # smaller deflections of the QRS are no waves (Willems et al. 1985)
 _WAVE_SAMPLES = round(6 * MS)
+_FOOT = round(16 * MS)
 _ST_AFTER_J = round(60 * MS)
 _PREMATURE = 0.86  # of the prevailing RR interval
 _SUDDEN = 0.9  # of the preceding RR interval
-_RECOVERY = 1.25  # of the premature interval: one of the next two
+_RECOVERY = 1.3  # of the premature interval: one of the next two
 _REGULAR_CV = 0.08  # of the RR intervals without premature beats; above it no narrow beat can be called premature
 _WIDE_MS = 120
 _WIDER_MS = 20  # than the prevailing QRS
 _OTHER_SHAPE = 0.8  # correlation with the prevailing QRS
 _SINGLE_BEAT_EDGES = (0.07, 0.07)  # coarser than for a median beat, which has less noise
 _P_MATCH = 0.5  # correlation of a beat's P wave with the mean of the others'
+_P_SIZE = 2.5  # of that mean: the largest that a beat's P wave, with its noise, may be
 _P_PRESENT = 0.5  # share of beats with a P wave below which there is no P wave to measure
 
 
@@ -80,8 +82,9 @@ def measure(mv: np.ndarray, fs: float, qrs_ms: float | None = None) -> Measures 
     onset, _ = qrs_limits(smooth(np.nanmean(cut_beats(signal, beats.positions[beats.dominant]), axis=0)))
     lead_in = BEFORE - onset + round(4 * MS)
     width = round(16 * MS)
-    levels = level_at(signal, beats.positions, lead_in, width)
-    signal = remove_baseline(signal, beats.positions - lead_in - width // 2, levels)
+    # an ectopic beat has no PR segment: what precedes it may be a T wave
+    knots = beats.positions[beats.dominant]
+    signal = remove_baseline(signal, knots - lead_in - width // 2, level_at(signal, knots, lead_in, width))
     segments = cut_beats(signal, beats.positions)
     beat = median_beat(segments[beats.dominant])
     points = delineate(beat, rr_ms)
@@ -129,7 +132,8 @@ def rhythm(positions: np.ndarray, beats: Beats, segments: np.ndarray) -> dict[st
     after[1:] = early[:-1]
     rest = rr[~(early | after)[1:]]
     regular = len(rest) > 1 and float(np.std(rest) / np.mean(rest)) < _REGULAR_CV
-    usual = float(np.median([qrs_width_ms(segment) for segment in segments[beats.dominant]]))
+    widths = [qrs_width_ms(segment) for segment in segments[beats.dominant]] if early.any() else [np.nan]
+    usual = float(np.median(widths))
     narrow = wide = 0
     for number, position in enumerate(beats.positions):
         if not early[np.argmin(np.abs(positions - position))]:
@@ -171,7 +175,7 @@ def premature(rr: np.ndarray) -> np.ndarray:
     for number, interval in enumerate(rr):
         sudden = number == 0 or early[number] or interval < _SUDDEN * rr[number - 1]
         following = rr[number + 1 : number + 3]
-        recovers = not len(following) or max(following) > _RECOVERY * interval
+        recovers = len(following) > 0 and max(following) > _RECOVERY * interval
         early[number + 1] = sudden and recovers and interval < _PREMATURE * expected
     return early
 
@@ -227,7 +231,8 @@ def _above_chord(beat: np.ndarray, first: int, last: int) -> np.ndarray:
 def p_presence(segments: np.ndarray, points: Delineation) -> float:
     """Share of beats that have the same P wave in the same place before the QRS.
 
-    Each beat is compared with the mean of the others: fibrillation waves correlate with the QRS by chance only.
+    Each beat is compared with the mean of the others, in shape and in size: fibrillation waves correlate with the QRS
+    by chance only, and cancel out in the mean. Flutter waves in a fixed relation to the QRS count as P waves.
 
     Parameters
     ----------
@@ -249,9 +254,9 @@ def p_presence(segments: np.ndarray, points: Delineation) -> float:
     left, right = part[:, :, :edge].mean(axis=2, keepdims=True), part[:, :, -edge:].mean(axis=2, keepdims=True)
     flat = (part - left * (1 - share) - right * share).reshape(len(part), -1)
     others = (flat.sum(axis=0) - flat) / (len(flat) - 1)
-    products = np.einsum("bn,bn->b", flat, others)
-    match = products / np.maximum(np.linalg.norm(flat, axis=1) * np.linalg.norm(others, axis=1), 1e-12)
-    return float(np.mean(match > _P_MATCH))
+    sizes, typical = np.linalg.norm(flat, axis=1), np.linalg.norm(others, axis=1)
+    match = np.einsum("bn,bn->b", flat, others) / np.maximum(sizes * typical, 1e-12)
+    return float(np.mean((match > _P_MATCH) & (sizes < _P_SIZE * typical)))
 
 
 def lead_amplitudes(beat: np.ndarray, points: Delineation) -> dict[str, np.ndarray]:
@@ -264,7 +269,10 @@ def lead_amplitudes(beat: np.ndarray, points: Delineation) -> dict[str, np.ndarr
     st = min(points.qrs_end + _ST_AFTER_J, beat.shape[1] - 1)
     measures["st_mv"] = even[:, st].astype(np.float32)
     if points.p_onset is not None and points.p_end is not None:
-        measures["p_mv"] = _extreme(_above_chord(even, points.p_onset, points.p_end))
+        # against a line from a little before to a little after the wave, as its foot is not level yet
+        first = max(points.p_onset - _FOOT, 0)
+        last = max(min(points.p_end + _FOOT, points.qrs_onset), points.p_end)
+        measures["p_mv"] = _extreme(_above_chord(even, first, last)[:, points.p_onset - first : points.p_end - first])
     if points.t_peak is not None and points.t_end is not None:
         measures["t_mv"] = _t_peaks(even, st, points.t_peak, points.t_end)
     return measures

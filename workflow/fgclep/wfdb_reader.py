@@ -73,8 +73,8 @@ def read_record(path: str | Path) -> Record:
     Raises
     ------
     ValueError
-        With the record's name and the reason: not readable, a lead is missing or doubled, no calibration, values that
-        do not fit 16 bits, or a header that names signal files elsewhere.
+        With the record's name and the reason: not readable, a lead is missing or doubled, no calibration, or values
+        that do not fit 16 bits. A header that names signal files in other folders is not readable.
     """
     path = Path(path)
     try:
@@ -96,8 +96,6 @@ def _read(path: Path) -> Record:
         raise ValueError("it consists of several segments, which are not supported")
     if not header.n_sig:
         raise ValueError("the header lists no signals")
-    if elsewhere := [name for name in header.file_name if Path(name).name != name or name in {"-", "~"}]:
-        raise ValueError(f"the header names the signal file {elsewhere[0]!r}, which is not a plain file name")
     order = lead_order(header.sig_name)
     uncalibrated = set(_uncalibrated(path.with_name(f"{path.name}.hea")))
     if bad := [header.sig_name[i] for i in order if header.sig_name[i] in uncalibrated]:

@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import AutoModel, AutoTokenizer, PretrainedConfig, PreTrainedModel
+from transformers import AutoModel, PretrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
+from transformers.utils import logging
 
 from fgclep.leads import LEADS, lead_order
 from fgclep.models.ecg import build_ecg_encoder
@@ -88,8 +89,14 @@ class FGCLEP(PreTrainedModel):
     @classmethod
     def from_pretrained(cls, folder: str | Path, *args: Any, **kwargs: Any) -> "FGCLEP":  # type: ignore[override]
         """Load a model and its tokenizer from a folder or from the Hugging Face hub."""
-        model = super().from_pretrained(folder, *args, **kwargs)
-        model.tokenizer = AutoTokenizer.from_pretrained(folder)
+        shown = logging.is_progress_bar_enabled()
+        logging.disable_progress_bar()  # loading takes no time worth a bar
+        try:
+            model = super().from_pretrained(folder, *args, **kwargs)
+        finally:
+            if shown:
+                logging.enable_progress_bar()
+        model.tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
         return model.eval()
 
     def save_pretrained(self, folder: str | Path, *args: Any, **kwargs: Any) -> None:  # type: ignore[override]

@@ -197,8 +197,8 @@ def enlarge(wave: Wave, patient: Patient, condition: Condition, rng: np.random.G
     wave.vector[1] = wave.vector[1] * np.array([0.62, 0.9, 1.0]) + size * np.array([-0.10, 0.10, -0.22])
     wave.vector[2] = wave.vector[2] * np.array([0.5, 1.0, 0.35]) + size * np.array([-0.44, 0.10, -0.34])
     wave.vector[3] = size * np.array([-0.42, rng.normal(0.0, 0.12), rng.uniform(-0.25, 0.18)])
-    area = wave.area()
-    seen = patient.torso[:2] @ area
+    wave.transform(1.15 * max(1.0, 1.05 / patient.amplitude) ** 0.7)
+    seen = patient.torso[:2] @ wave.area()
     if not 95 <= np.degrees(np.arctan2(seen[1] - seen[0] / 2, seen[0] * 0.866)) <= 160:
         turn_to_axis(wave, patient.torso, float(rng.uniform(92, 138)))
     return float(rng.uniform(0, 8))

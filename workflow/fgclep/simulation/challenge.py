@@ -14,7 +14,6 @@ from fgclep.leads import LEADS
 from fgclep.simulation.code_tables import CONDITIONS
 from fgclep.simulation.codes import cpsc_codes, snomed_codes
 from fgclep.simulation.databases import Made, Plan, make_signal, spoil_files, spoil_samples
-from fgclep.simulation.findings import Condition
 from fgclep.simulation.patient import Patient
 from fgclep.simulation.truth import Truth
 from fgclep.simulation.wfdb_files import header_text, mat_bytes
@@ -39,17 +38,8 @@ def _files(
     return spoil_files({f"{path}.hea": header.encode(), f"{path}.mat": mat_bytes(digital)}, plan.damage)
 
 
-def _of_nine_classes(condition: Condition) -> bool:
-    """Whether CPSC2018 would have a label for a condition."""
-    return (
-        condition.normal
-        or condition.rhythm == "afib"
-        or condition.long_pr
-        or condition.conduction in ("lbbb", "rbbb", "rbbb+lafb", "rbbb+lpfb")
-        or condition.ectopy in ("pac", "pvc", "both")
-        or condition.repolarization in ("diffuse_ischemia", "lateral_ischemia", "pericarditis")
-        or (condition.infarct or "").endswith("stemi")
-    )
+def _of_nine_classes(truth: Truth) -> bool:
+    return bool(cpsc_codes(truth.diagnoses, truth.features))
 
 
 def _cpsc_duration(rng: np.random.Generator) -> float:
@@ -74,13 +64,9 @@ def make_csn(plan: Plan, vocabulary: Vocabulary, settings: Mapping[str, Any]) ->
     name = f"JS{plan.number + 1:05d}"
     group = plan.number // 100
     path = f"WFDBRecords/{group // 10 + 1:02d}/{group // 10 + 1:02d}{group % 10}/{name}"
-    codes = _csn_codes(truth, vocabulary)
+    codes = snomed_codes(truth.diagnoses, truth.features, vocabulary)
     files = _files(name, path, plan, digital, "27-Mar-2021 00:10:41", patient, codes)
     return Made(plan, name, path, files, {}, truth.features)
-
-
-def _csn_codes(truth: Truth, vocabulary: Vocabulary) -> list[str]:
-    return snomed_codes(truth.diagnoses, truth.features, vocabulary)
 
 
 def cpsc_tables(made: list[dict[str, Any]]) -> dict[str, str]:

@@ -106,7 +106,7 @@ def scp_codes(diagnoses: Collection[str], features: Collection[str], vocabulary:
         "QWAVE" in codes
     ):
         codes["ABQRS"] = 0.0
-    if _any(("pac", "pvc"), diagnoses) and "pac" in diagnoses and "pvc" in diagnoses:
+    if "pac" in diagnoses and "pvc" in diagnoses:
         codes["PRC(S)"] = 0.0
     return codes
 

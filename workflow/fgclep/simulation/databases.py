@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from fgclep.leads import LEADS
-from fgclep.simulation.findings import Condition, draw_record
+from fgclep.simulation.findings import draw_condition, draw_record
 from fgclep.simulation.patient import Patient, draw_patient
 from fgclep.simulation.record import simulate
 from fgclep.simulation.truth import Truth, find_truth
@@ -23,7 +23,7 @@ from fgclep.vocabulary import Vocabulary
 SOURCE_NUMBERS = {"mimic-iv-ecg": 1, "ptb-xl": 2, "cpsc2018": 3, "csn": 4}
 MULTIPLE = {"mimic-iv-ecg", "ptb-xl"}  # databases that tell which recordings are of the same patient
 DAMAGES = ("truncated signal", "missing samples", "flat lead", "wrong checksum", "unreadable header", "missing file")
-_PATIENTS, _CHRONIC = 1, 2  # streams of random numbers beside those of the recordings
+_RECORDINGS, _PATIENTS, _CHRONIC = 0, 1, 2  # streams of random numbers
 
 
 @dataclass(frozen=True)
@@ -69,38 +69,47 @@ def plan_database(source: str, seed: int, records: int, broken: int) -> list[Pla
     return plans
 
 
-def draw(
-    plan: Plan, wanted: Callable[[Condition], bool] | None = None
-) -> tuple[Patient, Condition, np.random.Generator]:
-    """Draw the patient and the condition of a planned recording; the rest comes from the generator that is returned.
-
-    ``wanted`` tells which conditions a database takes; after ten refusals the last one stands.
-    """
-    number = SOURCE_NUMBERS[plan.source]
-    patient = draw_patient(np.random.default_rng([plan.seed, number, _PATIENTS, plan.patient]))
-    chronic = np.random.default_rng([plan.seed, number, _CHRONIC, plan.patient])
-    rng = np.random.default_rng([plan.seed, number, 0, plan.number])
-    condition = draw_record(rng, chronic, patient, plan.repeated)
-    for _ in range(10):
-        if wanted is None or wanted(condition):
-            break
-        patient = draw_patient(rng)
-        condition = draw_record(rng, chronic, patient, False)
-    return patient, condition, rng
-
-
 def make_signal(
     plan: Plan,
     vocabulary: Vocabulary,
     gain: float,
     mains: float,
-    wanted: Callable[[Condition], bool] | None = None,
+    accepted: Callable[[Truth], bool] = lambda truth: True,
     duration: Callable[[np.random.Generator], float] = lambda rng: 10.0,
 ) -> tuple[Patient, np.ndarray, Truth, np.random.Generator]:
-    """Simulate a planned recording; returns the patient, int16 samples (12, n) in canonical order, and the truth."""
-    patient, condition, rng = draw(plan, wanted)
-    recording = simulate(patient, condition, rng, duration(rng), mains)
-    return patient, digitize(recording.signal, gain), find_truth(recording, vocabulary), rng
+    """Simulate a planned recording.
+
+    Parameters
+    ----------
+    plan
+        Its seed and numbers decide all that is drawn.
+    gain
+        ADC units per mV.
+    mains
+        Frequency of the mains in Hz.
+    accepted
+        Tells whether the database takes such a recording; after eight refusals the next one is taken as it is.
+    duration
+        Draws the length in seconds.
+
+    Returns
+    -------
+    tuple
+        Patient, int16 samples (12, n) in canonical lead order, truth, and the generator for what is still to be drawn.
+    """
+    number = SOURCE_NUMBERS[plan.source]
+    patient = draw_patient(np.random.default_rng([plan.seed, number, _PATIENTS, plan.patient]))
+    chronic = np.random.default_rng([plan.seed, number, _CHRONIC, plan.patient])
+    rng = np.random.default_rng([plan.seed, number, _RECORDINGS, plan.number])
+    condition = draw_record(rng, chronic, patient, plan.repeated)
+    for refusals in range(9):
+        recording = simulate(patient, condition, rng, duration(rng), mains)
+        truth = find_truth(recording, vocabulary)
+        if accepted(truth) or refusals == 8:
+            break
+        patient = draw_patient(rng)
+        condition = draw_condition(rng, patient)
+    return patient, digitize(recording.signal, gain), truth, rng
 
 
 def spoil_samples(digital: np.ndarray, damage: str | None, number: int) -> np.ndarray:

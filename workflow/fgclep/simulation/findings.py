@@ -162,7 +162,7 @@ def draw_condition(rng: np.random.Generator, patient: Patient) -> Condition:
     # what cannot stand together, or would not be seen
     if rhythm in VENTRICULAR:
         conduction = infarct = hypertrophy = repolarization = voltage = axis = None
-    if rhythm in ("svt", "mobitz_1", "mobitz_2", "av_block_3") and conduction == "wpw":
+    if (rhythm in NO_P or rhythm.startswith(("mobitz", "av_block"))) and conduction == "wpw":
         conduction = None
     if rhythm == "mobitz_2" and conduction is None and rng.random() < 0.6:
         conduction = pick(rng, {"lbbb": 0.3, "rbbb": 0.3, "rbbb+lafb": 0.3, "ivcd": 0.1})
@@ -212,8 +212,8 @@ def draw_condition(rng: np.random.Generator, patient: Patient) -> Condition:
         rate=rate,
         conduction=conduction,
         infarct=infarct,
-        infarct_size=rng.uniform(0.5, 1.35) if infarct else 0.0,
-        inverted_t=bool(infarct and rng.random() < 0.5),
+        infarct_size=rng.uniform(0.38, 1.35) if infarct else 0.0,
+        inverted_t=bool(infarct and rng.random() < 0.55),
         hypertrophy=hypertrophy,
         hypertrophy_size=rng.uniform(0.75, 1.4) if hypertrophy else 0.0,
         repolarization=repolarization,

@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from fgclep.leads import LEADS
-
 TABLE_RATE = 2000  # Hz; the rate at which waves are tabulated
 SAMPLING_RATE = 500  # Hz; the rate of the records
 STRIDE = TABLE_RATE // SAMPLING_RATE
@@ -27,14 +25,13 @@ DOWER = np.array(
         [0.831, 0.076, 0.230],  # V6
     ]
 )
-_EIGHT_TO_TWELVE = np.zeros((12, 8))
+_EIGHT_TO_TWELVE = np.zeros((12, 8))  # rows as fgclep.leads.LEADS
 _EIGHT_TO_TWELVE[0, 0] = _EIGHT_TO_TWELVE[1, 1] = 1.0
 _EIGHT_TO_TWELVE[2, :2] = (-1.0, 1.0)  # III = II - I
 _EIGHT_TO_TWELVE[3, :2] = (-0.5, -0.5)  # aVR = -(I + II) / 2
 _EIGHT_TO_TWELVE[4, :2] = (1.0, -0.5)  # aVL = I - II / 2
 _EIGHT_TO_TWELVE[5, :2] = (-0.5, 1.0)  # aVF = II - I / 2
 _EIGHT_TO_TWELVE[6:, 2:] = np.eye(6)
-assert len(LEADS) == len(_EIGHT_TO_TWELVE)
 _AREA = np.sqrt(np.pi / 2)  # of half a Gaussian of unit height and width
 
 

@@ -58,7 +58,7 @@ def _intervals(truth: Truth, rng: np.random.Generator) -> dict[str, int]:
 def make(plan: Plan, vocabulary: Vocabulary, settings: Mapping[str, Any]) -> Made:
     """Make one recording."""
     subject = 10_000_000 + (plan.patient * 997 + 32) % 9_999_991
-    study = 40_000_000 + (plan.number * 7919 + 238) % 9_999_973
+    study = 40_000_000 + (plan.number * 7_654_321 + 238) % 9_999_973
     _, digital, truth, rng = make_signal(plan, vocabulary, GAIN, 60.0)
     report = machine_report(truth, vocabulary, settings["feature_mention_rate"], rng)
     day = f"{2110 + plan.patient % 90}-{1 + plan.visit * 3 % 12:02d}-{1 + plan.number % 28:02d}"

@@ -93,19 +93,19 @@ def render(
     breath = 2 * np.pi * line.breathing
     previous = None
     average = 60 / condition.rate
-    for time, kind, amplitude in line.qrs:
+    for time, kind in line.qrs:
         interval = average if previous is None else min(max(time - previous, 0.3), 2.2)
         previous = time
         average = 0.75 * average + 0.25 * interval  # QT follows the rate slowly (Franz 1988)
         if not -1.2 < time < duration + 0.3:
             continue
         beat = morphology.beats[kind]
-        add_table(signal, beat.qrs, time, amplitude)
+        add_table(signal, beat.qrs, time)
         if beat.wobble is not None:
             swing = Table(beat.wobble, beat.qrs.origin)
             add_table(signal, swing, time, float(np.sin(breath * time)))
         st_stretch = stretch_of(beat.qt, beat.qrs_ms, average)
-        add_table(signal, beat.repolarization, time + beat.qrs_ms / 1000, amplitude, st_stretch)
+        add_table(signal, beat.repolarization, time + beat.qrs_ms / 1000, stretch=st_stretch)
     for time, kind in line.p:
         if -0.4 < time < duration + 0.1:
             add_table(signal, morphology.p if kind == "sinus" else morphology.ectopic_p, time)

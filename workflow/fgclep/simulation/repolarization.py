@@ -94,8 +94,9 @@ def _infarct(course: Course, condition: Condition, rng: np.random.Generator) -> 
         after = -rng.uniform(0.8, 1.6) if condition.inverted_t else rng.uniform(0.1, 1.3)
         course.t = course.t + after * injury
         return
-    away = -sum((_TERRITORY[name] for name, kinds in _INFARCTED.items() if kind in kinds), np.zeros(3))
-    course.t = course.t + away * (rng.uniform(0.20, 0.42) if condition.inverted_t else rng.uniform(0.0, 0.14))
+    hit = sum((_TERRITORY[name] for name, kinds in _INFARCTED.items() if kind in kinds), np.zeros(3))
+    course.t = course.t * np.clip(1 - rng.uniform(0.0, 0.8) * np.abs(hit), 0.1, 1.0)
+    course.t = course.t - hit * (rng.uniform(0.20, 0.42) if condition.inverted_t else rng.uniform(0.0, 0.14))
     if kind == "posterior":
         course.t = course.t + np.array([0.0, 0.0, -rng.uniform(0.05, 0.22)])
     elif "anter" in kind and not condition.inverted_t and rng.random() < 0.35:  # an aneurysm

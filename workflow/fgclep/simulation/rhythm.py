@@ -14,15 +14,14 @@ LEAD_IN = 2.5  # s simulated before the recording starts, so that its first beat
 class Timeline:
     """Events in s from the start of the recording, and the rhythm's state.
 
-    ``qrs`` holds (onset, kind, amplitude) with kinds main, pvc, aberrant; ``p`` holds (onset, kind) with kinds sinus
+    ``qrs`` holds (onset, kind) with kinds main, pvc, aberrant; ``p`` holds (onset, kind) with kinds sinus
     and ectopic; ``spikes`` holds (time, chamber).
     """
 
-    qrs: list[tuple[float, str, float]] = field(default_factory=list)
+    qrs: list[tuple[float, str]] = field(default_factory=list)
     p: list[tuple[float, str]] = field(default_factory=list)
     spikes: list[tuple[float, str]] = field(default_factory=list)
     pr: list[float] = field(default_factory=list)  # ms, of conducted beats
-    preceded: int = 0  # QRS complexes with a P wave of their own
     premature_narrow: list[float] = field(default_factory=list)
     premature_wide: list[float] = field(default_factory=list)
     dropped: list[float] = field(default_factory=list)  # P waves that are not conducted
@@ -45,7 +44,7 @@ def _sinus_cycles(
     mean = 60 / condition.rate
     line.breathing = float(rng.uniform(0.16, 0.32))
     if condition.rhythm == "sinus_arrhythmia":
-        line.respiration = float(rng.uniform(0.105, 0.27))
+        line.respiration = float(rng.uniform(0.115, 0.27))
     elif condition.rhythm in ("atrial_pacing", "av_pacing"):
         line.respiration = 0.0
     else:
@@ -118,7 +117,7 @@ def _supraventricular(
         ratio = coupling + rng.normal(0, 0.012) if early == "pvc" else rng.uniform(0.54, 0.78)
         time = qrs_time + max(ratio * next_cycle, 0.34)
         if early == "pvc":
-            line.qrs.append((time, "pvc", 1.0))
+            line.qrs.append((time, "pvc"))
             line.premature_wide.append(time)
             line.full_pause.append(time)
             i += 1  # the next sinus beat finds the ventricles refractory: the pause is compensatory
@@ -128,9 +127,8 @@ def _supraventricular(
                 time = qrs_time + 0.22 + own_pr / 1000
             aberrant = rng.random() < 0.12
             line.p.append((time - own_pr / 1000, "ectopic"))
-            line.qrs.append((time, "aberrant" if aberrant else "main", 1.0))
+            line.qrs.append((time, "aberrant" if aberrant else "main"))
             (line.premature_wide if aberrant else line.premature_narrow).append(time)
-            line.preceded += 1 if 0 <= time <= duration else 0
             reset = time - pr / 1000 + next_cycle * rng.uniform(1.0, 1.22)
             shift = reset - cycles[i]
 
@@ -139,7 +137,7 @@ def _conduct(line: Timeline, condition: Condition, p_time: float, pr: float, pat
     """One atrial activation and the QRS that follows it."""
     time = p_time + pr / 1000
     line.p.append((p_time, "sinus"))
-    line.qrs.append((time, "main", 1.0))
+    line.qrs.append((time, "main"))
     line.pr.append(pr)
     if condition.rhythm in ("atrial_pacing", "av_pacing"):
         line.spikes.append((p_time - 0.012, "atrium"))
@@ -157,7 +155,7 @@ def _ventricular_series(
     forced, since, i = False, 0, 0
     while i < len(cycles):
         time = cycles[i]
-        line.qrs.append((time, "main", 1.0))
+        line.qrs.append((time, "main"))
         if condition.rhythm == "ventricular_pacing":
             line.spikes.append((time - 0.006, "ventricle"))
         i += 1
@@ -171,7 +169,7 @@ def _ventricular_series(
         if due:
             early = time + max(0.60 * gap, 0.34)
             forced = forced or 0 < early < duration - 0.3
-            line.qrs.append((early, "pvc", 1.0))
+            line.qrs.append((early, "pvc"))
             line.premature_wide.append(early)
             i += 1
             since = 0
@@ -246,7 +244,7 @@ def _complete_block(
     atrial = float(np.clip(rng.normal(82, 12), 58, 120))
     cycles = _sinus_cycles(rng, Condition(False, "sinus", atrial), patient, duration, line)
     line.p = [(time, "sinus") for time in cycles]
-    line.qrs = [(time, "main", 1.0) for time in _regular(rng, 60 / condition.rate, 0.006, duration)]
+    line.qrs = [(time, "main") for time in _regular(rng, 60 / condition.rate, 0.006, duration)]
     line.dissociated = True
 
 
@@ -257,7 +255,7 @@ def _junctional(rng: np.random.Generator, condition: Condition, duration: float,
     _ventricular_series(line, rng, condition, cycles, duration)
     if rng.random() < (0.5 if condition.rhythm == "svt" else 0.3):
         delay = rng.uniform(0.10, 0.17)
-        line.p = [(time + delay, "ectopic") for time, kind, _ in line.qrs if kind == "main"]
+        line.p = [(time + delay, "ectopic") for time, kind in line.qrs if kind == "main"]
 
 
 def draw_timeline(rng: np.random.Generator, condition: Condition, patient: Patient, duration: float) -> Timeline:
@@ -275,7 +273,7 @@ def draw_timeline(rng: np.random.Generator, condition: Condition, patient: Patie
     elif rhythm in ("junctional", "svt"):
         _junctional(rng, condition, duration, line)
     elif rhythm == "idioventricular":
-        line.qrs = [(time, "main", 1.0) for time in _regular(rng, 60 / condition.rate, 0.012, duration)]
+        line.qrs = [(time, "main") for time in _regular(rng, 60 / condition.rate, 0.012, duration)]
     elif rhythm == "ventricular_pacing":
         if rng.random() < 0.4:
             line.atrial_rate = float(rng.uniform(4.6, 8.4))  # the atria fibrillate

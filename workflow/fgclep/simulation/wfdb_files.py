@@ -22,7 +22,7 @@ def digitize(leads: np.ndarray, gain: float) -> np.ndarray:
     numpy.ndarray
         int16, shape (12, n), in canonical lead order; II = I + III exactly, the augmented leads within half a unit.
     """
-    units = np.clip(np.rint(leads * np.float32(gain)), -16000, 16000).astype(np.int16)
+    units = np.clip(np.rint(leads * np.float32(gain)), -10_000, 10_000).astype(np.int16)
     twelve = np.empty((12, units.shape[1]), np.int16)
     first, second = units[0], units[1]
     twelve[0], twelve[1] = first, second

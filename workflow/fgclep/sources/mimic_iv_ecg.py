@@ -35,15 +35,17 @@ def read_records(metadata: Path, paths: set[str]) -> pl.DataFrame:
         sex=pl.lit(None, dtype=pl.String),
         report=pl.coalesce("report", empty),
         codes=empty,
-    ).cast(dict(RECORD_COLUMNS))
+    ).cast(pl.Schema(RECORD_COLUMNS))
 
 
 def read_intervals(metadata: Path) -> pl.DataFrame:
-    """Intervals (ms), heart rate (bpm) and axes (degrees) of the recording machines; 29999 and the implausible are null.
+    """Intervals (ms), rate (bpm) and axes (degrees) of the recording machines; 29999 and the implausible are null.
 
     Onsets and ends are relative to the machine's median beat, so only differences mean something.
     """
-    table = read_csv(metadata / MEASUREMENTS, ("study_id", *_INTERVALS)).unique("study_id", keep="none", maintain_order=True)
+    table = read_csv(metadata / MEASUREMENTS, ("study_id", *_INTERVALS)).unique(
+        "study_id", keep="none", maintain_order=True
+    )
     values = table.select(
         pl.col("study_id").alias("record_id"), pl.col(_INTERVALS).cast(pl.Float64, strict=False).replace(_MISSING, None)
     )

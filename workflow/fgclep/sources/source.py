@@ -64,8 +64,8 @@ def read_csv(path: Path, columns: tuple[str, ...]) -> pl.DataFrame:
         header = pl.read_csv(path, n_rows=0, infer_schema=False).columns
         if missing := [name for name in columns if name not in header]:
             raise UserError(
-                f"{path}: column {', '.join(map(repr, missing))} is missing; expected are {', '.join(columns)}, found are "
-                f"{', '.join(header)}. Check that data.sources.<source>.version is one that the workflow knows"
+                f"{path}: column {', '.join(map(repr, missing))} is missing; expected are {', '.join(columns)}, "
+                f"found are {', '.join(header)}. Is data.sources.<source>.version one that the workflow knows?"
             )
         return pl.read_csv(path, columns=list(columns), infer_schema=False)
     except (OSError, pl.exceptions.PolarsError) as error:

@@ -66,7 +66,7 @@ def _convert(archive: ArchiveReader, names: list[str], entry: dict) -> dict:
 
 
 def shard_row(entry: dict, record: Record) -> dict:
-    """Row of a shard from a row of the manifest; age, sex and codes come from the header where the manifest has none."""
+    """Row of a shard; age, sex and codes come from the record's header where its row of the manifest has none."""
     return {
         **{name: entry[name] for name in ("source", "record_id", "patient_id", "split")},
         "age": record.age if entry["age"] is None else entry["age"],

@@ -50,7 +50,11 @@ def main(args: argparse.Namespace) -> None:
         ThreadPoolExecutor(args.settings["parallel"]) as pool,
     ):
         fetch = partial(_fetch, database, scratch, checksums)
-        places = (place for start in range(0, len(records), _AT_ONCE) for place in pool.map(fetch, records[start : start + _AT_ONCE]))
+        places = (
+            place
+            for start in range(0, len(records), _AT_ONCE)
+            for place in pool.map(fetch, records[start : start + _AT_ONCE])
+        )
         for (_, record_id), found in progress(
             zip(records, places, strict=True), len(records), f"{source.key} {args.chunk}", "record"
         ):
@@ -73,9 +77,7 @@ def _fetch(
 ) -> list[tuple[str, Path]] | str:
     """Return name and place of a record's files, or why they cannot be had."""
     try:
-        return [
-            (name, database.get(name, scratch, checksums[name])) for name in record_files(record[0], checksums)
-        ]
+        return [(name, database.get(name, scratch, checksums[name])) for name in record_files(record[0], checksums)]
     except FileUnavailable as error:
         return str(error)
 

@@ -99,7 +99,7 @@ def measurement_row(record: dict, database: dict[str, float | None]) -> dict:
         The database's own intervals and axes; used if they include at least the QRS duration and the rate, and then all
         of them, also where they say that there is nothing to measure.
     """
-    row: dict = {name: None for name in MEASUREMENTS.names}
+    row: dict = dict.fromkeys(MEASUREMENTS.names)
     row |= {"source": record["source"], "record_id": record["record_id"], "intervals_from": "signal"}
     use_database = database.get("qrs_ms") is not None and database.get("heart_rate") is not None
     digital = decode_waveform(record["waveform"], record["n_samples"])

@@ -2,6 +2,7 @@
 
 import argparse
 import multiprocessing
+import os
 import shutil
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -57,6 +58,8 @@ def main(args: argparse.Namespace) -> None:
     work = partial(_make_and_write, vocabulary=vocabulary, settings=settings, folder=folder)
     rows: list[Row] = []
     if settings["workers"] > 1:
+        # numpy's own threads would only get in the way of the other processes; they read this when they start
+        os.environ.update(OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1", MKL_NUM_THREADS="1")
         with multiprocessing.get_context("spawn").Pool(settings["workers"]) as pool:
             rows.extend(progress(pool.imap(work, plans, chunksize=50), len(plans), f"simulating {source}", "ECG"))
     else:

@@ -1,0 +1,22 @@
+"""What may be imported where."""
+
+import subprocess
+import sys
+
+ABSENT = ("snakemake", "polars", "wfdb", "ollama", "neurokit2", "pydantic", "sklearn", "matplotlib")
+
+
+def run(code: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+
+def test_pre_training_needs_none_of_the_workflow_s_other_packages():
+    # a GPU machine may have torch, transformers and pyarrow only
+    blocked = "; ".join(f"sys.modules[{name!r}] = None" for name in ABSENT)
+    finished = run(f"import sys; {blocked}; import fgclep.stages.pretrain, fgclep.stages.score_candidates")
+    assert finished.returncode == 0, finished.stderr
+
+
+def test_the_package_itself_loads_nothing():
+    finished = run("import sys, fgclep, fgclep.leads; assert 'torch' not in sys.modules and 'numpy' not in sys.modules")
+    assert finished.returncode == 0, finished.stderr
