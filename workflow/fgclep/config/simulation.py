@@ -23,7 +23,10 @@ class SimulationSection(Section):
         description="Recordings per database that are damaged on purpose, to be found in the quarantine.",
     )
     feature_mention_rate: float = Field(
-        0.45, ge=0, le=1, description="Share of the true waveform features that a simulated report mentions, 0 to 1."
+        0.45,
+        ge=0,
+        le=1,
+        description="Share of the simulated reports, 0 to 1, that mention waveform features beside the diagnoses.",
     )
     workers: int = Field(2, ge=1, description="Processes that simulate at the same time; the result is the same.")
 
