@@ -23,7 +23,10 @@ def reference(name, c, y, s, t, b, weight):
                 if not targets[i].sum():
                     continue
                 log_norm = math.log(sum(math.exp(v) for v in logits[i]))
-                terms.append(-sum(y_ij * (x - log_norm) for x, y_ij in zip(logits[i], targets[i], strict=True)) / targets[i].sum())
+                terms.append(
+                    -sum(y_ij * (x - log_norm) for x, y_ij in zip(logits[i], targets[i], strict=True))
+                    / targets[i].sum()
+                )
             total += sum(terms) / len(terms)
         return total / 2
     total = 0.0

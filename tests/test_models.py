@@ -36,7 +36,9 @@ def signal():
     return np.random.default_rng(0).normal(0, 0.3, (12, 5000)).astype(np.float32)
 
 
-@pytest.mark.parametrize(("kind", "features"), [("resnet18", 2 * 8 * 8), ("resnet50", 2 * 4 * 8 * 8), ("vit_tiny", 192)])
+@pytest.mark.parametrize(
+    ("kind", "features"), [("resnet18", 2 * 8 * 8), ("resnet50", 2 * 4 * 8 * 8), ("vit_tiny", 192)]
+)
 def test_every_encoder_maps_a_batch_to_its_number_of_features(kind, features):
     encoder = build_ecg_encoder(kind, 8, 1000, 100).eval()
     assert encoder.output_size == features
@@ -84,7 +86,9 @@ def test_a_saved_model_predicts_the_same_after_loading(model, signal, tmp_path):
     expected = model.predict(signal, fs=500, prompts=prompts)
     assert expected.shape == (2,)
     np.testing.assert_array_equal(again.predict(signal, fs=500, prompts=prompts), expected)
-    assert sorted(p.suffix for p in tmp_path.iterdir() if p.suffix in {".safetensors", ".bin", ".pt"}) == [".safetensors"]
+    assert sorted(p.suffix for p in tmp_path.iterdir() if p.suffix in {".safetensors", ".bin", ".pt"}) == [
+        ".safetensors"
+    ]
 
 
 def test_leads_are_taken_by_name(model, signal):

@@ -27,7 +27,9 @@ def trainer(shards, tmp_path):
             stores.append(store)
             ids = [[int(key["record_id"]) % 2] for key in store.keys]
             banks.append(TextBank(TEXTS, [["fast"], ["slow"]], ids, np.eye(2, dtype=np.float16)))
-        return Trainer(new_model(settings, TEXTS), stores[0], banks[0], stores[1], banks[1], settings, tmp_path / "x.pt")
+        return Trainer(
+            new_model(settings, TEXTS), stores[0], banks[0], stores[1], banks[1], settings, tmp_path / "x.pt"
+        )
 
     return build
 

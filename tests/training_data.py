@@ -29,7 +29,9 @@ def write_shards(folder: Path, counts: tuple[int, ...] = (20, 13, 9)) -> list[Pa
         rows = []
         for _ in range(count):
             frequency = 1.0 if number % 2 else 5.0
-            wave = np.sin(2 * np.pi * (frequency * np.arange(400) / 100 + rng.random((12, 1)))) + rng.normal(0, 0.1, (12, 400))
+            wave = np.sin(2 * np.pi * (frequency * np.arange(400) / 100 + rng.random((12, 1)))) + rng.normal(
+                0, 0.1, (12, 400)
+            )
             rows.append(
                 {
                     "source": "made-up", "record_id": f"{number:03d}", "patient_id": f"p{number // 2}",

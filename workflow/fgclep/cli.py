@@ -55,7 +55,9 @@ def arguments() -> argparse.ArgumentParser:
     command = commands.add_parser(
         "predict", help="probabilities of findings for WFDB records", description=predict.__doc__
     )
-    command.add_argument("records", nargs="+", metavar="RECORD", help="path of a WFDB record, with or without extension")
+    command.add_argument(
+        "records", nargs="+", metavar="RECORD", help="path of a WFDB record, with or without extension"
+    )
     command.add_argument("--prompt", action="append", required=True, help="a finding in words; may be given many times")
     command.add_argument("--model", default=MODEL, help="folder or Hugging Face name of a model (default: %(default)s)")
     command.add_argument("--json", action="store_true", help="one JSON object per record")

@@ -14,10 +14,6 @@ from fgclep.signals import prepare_signal
 KEY_COLUMNS = ("source", "record_id", "patient_id", "split")
 
 
-
-
-
-
 class SignalStore:
     """Prepared signals of the records in a set of shards.
 
@@ -35,7 +31,11 @@ class SignalStore:
     """
 
     def __init__(
-        self, paths: Sequence[str | Path], signal: dict, memory_mb: float, keep: Callable[[dict], bool] = lambda row: True
+        self,
+        paths: Sequence[str | Path],
+        signal: dict,
+        memory_mb: float,
+        keep: Callable[[dict], bool] = lambda row: True,
     ):
         self.paths = [Path(path) for path in paths]
         self.signal = signal

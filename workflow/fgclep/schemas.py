@@ -24,7 +24,9 @@ MANIFEST = pa.schema(
         pa.field("codes", _strings),  # SCP or SNOMED-CT; null: they stand in the record's header
     ]
 )
-QUARANTINE = pa.schema([*_key, pa.field("stage", pa.string(), nullable=False), pa.field("reason", pa.string(), nullable=False)])
+QUARANTINE = pa.schema(
+    [*_key, pa.field("stage", pa.string(), nullable=False), pa.field("reason", pa.string(), nullable=False)]
+)
 SHARD = pa.schema(
     [
         *_key,
@@ -82,7 +84,9 @@ TEXTS = pa.schema(
         pa.field("text_id", pa.int32(), nullable=False),  # the row number
         pa.field("text", pa.string(), nullable=False),
         pa.field("kind", pa.string(), nullable=False),  # diagnosis | feature | administrative | unknown
-        pa.field("count", pa.int64(), nullable=False),  # records whose report has it; 0: a feature of the vocabulary only
+        pa.field(
+            "count", pa.int64(), nullable=False
+        ),  # records whose report has it; 0: a feature of the vocabulary only
         pa.field("diagnoses", _strings, nullable=False),
         pa.field("features", _strings, nullable=False),
         pa.field("negated", _strings, nullable=False),  # ids of findings that the text denies
@@ -168,7 +172,9 @@ def _mismatch(found: pa.Schema, schema: pa.Schema) -> str:
     return "; ".join(problems) or "the columns are in another order"
 
 
-def write_table(table: pa.Table | list[dict], path: str | Path, schema: pa.Schema, row_group_size: int | None = None) -> None:
+def write_table(
+    table: pa.Table | list[dict], path: str | Path, schema: pa.Schema, row_group_size: int | None = None
+) -> None:
     """Write rows or a table as Parquet, atomically, after a check against ``schema``.
 
     Raises ``ValueError`` that names the file and the column when names or types differ or a null stands where none may.

@@ -221,5 +221,3 @@ class Trainer:
         self.history = state["history"]
         torch.set_rng_state(state["rng"].cpu())
         logger.info("resuming in epoch %d after %d batches", self.position.epoch + 1, self.position.batches)
-
-

@@ -139,7 +139,9 @@ def _check_rule(rule: dict[str, Any], where: str) -> None:
         return
     unknown = set(rule) - {"measure", "leads", "count", "above", "below", "margin"}
     if unknown or not {"above", "below"} & set(rule):
-        raise UserError(f"{where}: a rule has measure, above and/or below, and may have leads, count, margin; got {rule}")
+        raise UserError(
+            f"{where}: a rule has measure, above and/or below, and may have leads, count, margin; got {rule}"
+        )
     known = LEAD_MEASURES if "leads" in rule else MEASURES
     if rule.get("measure") not in known:
         raise UserError(f"{where}: unknown measure {rule.get('measure')!r}; known are {', '.join(known)}")

@@ -174,7 +174,11 @@ class FGCLEP(PreTrainedModel):
         """
         signal = np.asarray(signal, dtype=np.float32)
         if signal.ndim != 2 or len(signal) != len(leads):
-            raise ValueError(f"signal has shape {signal.shape}, expected ({len(leads)}, samples) for leads {list(leads)}")
+            raise ValueError(
+                f"signal has shape {signal.shape}, expected ({len(leads)}, samples) for leads {list(leads)}"
+            )
         prepared = prepare_signal(signal[lead_order(list(leads))], fs, self.config.signal)
         features = self.ecg_features(torch.from_numpy(prepared)[None].to(self.device))
-        return torch.sigmoid(torch.from_numpy(self.score(self.embed_features(features).cpu().numpy(), prompts)))[0].numpy()
+        return torch.sigmoid(torch.from_numpy(self.score(self.embed_features(features).cpu().numpy(), prompts)))[
+            0
+        ].numpy()

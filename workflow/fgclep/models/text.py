@@ -32,7 +32,9 @@ def train_tokenizer(corpus: Sequence[str], max_tokens: int) -> PreTrainedTokeniz
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=max_tokens, **SPECIAL_TOKENS)
 
 
-def new_text_tower(settings: dict, corpus: Sequence[str]) -> tuple[PretrainedConfig, PreTrainedTokenizerBase, nn.Module]:
+def new_text_tower(
+    settings: dict, corpus: Sequence[str]
+) -> tuple[PretrainedConfig, PreTrainedTokenizerBase, nn.Module]:
     """Return configuration, tokenizer and encoder for ``pretraining.text_encoder``.
 
     Parameters
