@@ -16,7 +16,7 @@ class EcgEncoderSection(Section):
         "transformers over patches of one lead and one second.",
     )
     width: int = Field(
-        24, ge=4, description="Channels of the first stage of a ResNet (the original has 64); a ViT ignores it."
+        16, ge=4, description="Channels of the first stage of a ResNet (the original has 64); a ViT ignores it."
     )
 
 
@@ -30,7 +30,7 @@ class TextEncoderSection(Section):
         "as emilyalsentzer/Bio_ClinicalBERT, or a folder.",
     )
     hidden_size: int = Field(128, ge=8, description="Width of an encoder from scratch.")
-    layers: int = Field(2, ge=1, description="Transformer layers of an encoder from scratch.")
+    layers: int = Field(1, ge=1, description="Transformer layers of an encoder from scratch.")
     heads: int = Field(4, ge=1, description="Attention heads of an encoder from scratch; a divisor of hidden_size.")
     max_tokens: int = Field(64, ge=8, le=512, description="Tokens of the longest text; what is longer is cut.")
     trained_layers: Literal["all"] | Annotated[int, Field(ge=0)] = Field(
@@ -67,7 +67,10 @@ class PretrainingSection(Section):
         "the batch. soft_sigmoid: sigmoid with the similarity as target.",
     )
     mitigation: float = Field(
-        0.5, ge=0, description="Weight lambda of the false-negative mitigation in the loss fg_clep."
+        0.05,
+        ge=0,
+        description="Weight lambda of the false-negative mitigation in the loss fg_clep; 0.5 in the paper, whose labels "
+        "know one report per ECG.",
     )
     temperature: float = Field(
         10.0, gt=0, description="Initial factor t of the cosine in the logit t * cosine + bias; learned."
@@ -77,7 +80,7 @@ class PretrainingSection(Section):
         None, description="Initial bias of the logit; learned. null: -log(batch_size - 1), which fits the batch."
     )
     batch_size: int = Field(128, ge=2, description="ECGs per batch; more need more memory.")
-    learning_rate: float = Field(1e-3, gt=0, description="Peak learning rate of the ECG encoder and the projections.")
+    learning_rate: float = Field(2e-3, gt=0, description="Peak learning rate of the ECG encoder and the projections.")
     text_learning_rate: float = Field(1e-3, gt=0, description="Peak learning rate of the text encoder.")
     weight_decay: float = Field(1e-4, ge=0, description="Weight decay of AdamW.")
     warmup: float = Field(
@@ -85,7 +88,7 @@ class PretrainingSection(Section):
     )
     gradient_clip: float = Field(1.0, gt=0, description="Largest norm of the gradient.")
     coarse_epochs: int = Field(4, ge=1, description="Epochs of the coarse stage, on the statements as written.")
-    fine_epochs: int = Field(3, ge=1, description="Epochs of the fine stage, with the accepted features added.")
+    fine_epochs: int = Field(4, ge=1, description="Epochs of the fine stage, with the accepted features added.")
     precision: Literal["fp32", "bf16"] = Field(
         "fp32", description="Arithmetic of the training; bf16 is for GPUs that have it."
     )
