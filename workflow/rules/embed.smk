@@ -10,7 +10,6 @@ rule embed_ecgs:
         "results/benchmarks/embed_ecgs/{model}-{source}.tsv"
     conda:
         ENVIRONMENT
-    threads: CONFIG["pretraining"]["threads"]
     resources:
         mem_mb=CONFIG["pretraining"]["memory_mb"] + 2000,
         runtime=240,

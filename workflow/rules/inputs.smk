@@ -78,9 +78,9 @@ def pretraining(name):
 
 
 def inference():
-    """Settings of a trained model's use, which knows its own architecture."""
-    section = only(CONFIG["pretraining"], "device", "threads", "batch_size", "memory_mb")
-    return {**section, "signal": CONFIG["signal"]}
+    """Settings of a trained model's use, which knows its own architecture; such jobs are many, so each has one thread."""
+    section = only(CONFIG["pretraining"], "device", "batch_size", "memory_mb")
+    return {**section, "threads": 1, "signal": CONFIG["signal"]}
 
 
 def untrained():

@@ -11,7 +11,6 @@ rule score_candidates:
         "results/benchmarks/score_candidates/fold{fold}.tsv"
     conda:
         ENVIRONMENT
-    threads: CONFIG["pretraining"]["threads"]
     resources:
         mem_mb=CONFIG["pretraining"]["memory_mb"] + 2000,
         runtime=720,

@@ -69,8 +69,8 @@ class PretrainingSection(Section):
     mitigation: float = Field(
         0.05,
         ge=0,
-        description="Weight lambda of the false-negative mitigation in the loss fg_clep; 0.5 in the paper, whose labels "
-        "know one report per ECG.",
+        description="Weight lambda of the false-negative mitigation in the loss fg_clep; 0.5 in the paper, where "
+        "an ECG has the label of one report only.",
     )
     temperature: float = Field(
         10.0, gt=0, description="Initial factor t of the cosine in the logit t * cosine + bias; learned."
