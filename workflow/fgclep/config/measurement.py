@@ -15,4 +15,4 @@ class MeasurementSection(Section):
         description="database: the intervals and axes that come with the database, where it has them. signal: always "
         "measured on the waveform.",
     )
-    workers: int = Field(2, ge=1, description="Processes that measure at the same time; the result is the same.")
+    workers: int = Field(1, ge=1, description="Processes that measure at the same time; the result is the same.")

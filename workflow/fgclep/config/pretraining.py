@@ -51,7 +51,10 @@ class PretrainingSection(Section):
         "auto", description="auto: a CUDA device if there is one, else the CPU."
     )
     threads: int = Field(
-        2, ge=1, description="Threads of PyTorch on the CPU; other numbers change the last digits of the results."
+        1,
+        ge=1,
+        description="Threads of PyTorch on the CPU. With 1, jobs share the cores best; other numbers "
+        "change the last digits of the results.",
     )
     ecg_encoder: EcgEncoderSection = EcgEncoderSection()
     text_encoder: TextEncoderSection = TextEncoderSection()
