@@ -5,6 +5,7 @@ import pytest
 import torch
 from training_data import SETTINGS, SIGNAL, TEXTS, write_shards
 
+from fgclep import FGCLEP
 from fgclep.loader import SignalStore
 from fgclep.stage import UserError
 from fgclep.texts import TextBank
@@ -99,3 +100,26 @@ def test_text_and_ecg_have_their_own_rates_and_scalars_no_decay():
     assert group_of[id(model.ecg_projection.weight)]["base_lr"] == 3e-3
     assert group_of[id(model.log_temperature)]["weight_decay"] == 0
     assert len(group_of) == len(list(model.parameters()))
+
+
+@pytest.mark.parametrize("changes", [{"ecg_encoder": {"kind": "vit_tiny", "width": 8}}, {"precision": "bf16"}])
+def test_every_kind_of_training_moves_all_weights(trainer, changes):
+    run = trainer(epochs=1, **changes)
+    before = {name: weights.detach().clone() for name, weights in run.model.named_parameters()}
+    assert np.isfinite(run.fit()[0]["train_loss"])
+    still = [name for name, weights in run.model.named_parameters() if torch.equal(weights, before[name])]
+    assert all("pooler" in name for name in still), still  # BERT's own pooling is not used
+
+
+def test_a_text_tower_by_name_starts_from_its_weights_and_is_frozen_as_asked(trainer, tmp_path):
+    tower = new_model(SETTINGS, TEXTS)
+    tower.text_encoder.save_pretrained(tmp_path / "bert")
+    tower.tokenizer.save_pretrained(tmp_path / "bert")
+    text = {"name": str(tmp_path / "bert"), "max_tokens": 16, "trained_layers": 0}
+    run = trainer(epochs=1, text_encoder=text)
+    run.fit()
+    run.model.save_pretrained(tmp_path / "model")
+    again = FGCLEP.from_pretrained(tmp_path / "model")
+    for name, weights in tower.text_encoder.state_dict().items():
+        torch.testing.assert_close(again.text_encoder.state_dict()[name], weights, rtol=0, atol=0)
+    assert again.tokenizer(TEXTS)["input_ids"] == tower.tokenizer(TEXTS)["input_ids"]
