@@ -1,6 +1,6 @@
 """Chapman, Shaoxing and Ningbo: ecg-arrhythmia 1.0.0. https://physionet.org/content/ecg-arrhythmia/1.0.0/."""
 
-from fgclep.sources.source import Source, last_part, records_with_headers
+from fgclep.sources.source import Published, Source, last_part, records_with_headers
 
 SOURCE = Source(
     key="csn",
@@ -9,4 +9,6 @@ SOURCE = Source(
     tables=(),
     records=records_with_headers,
     record_id=last_part,
+    published=Published(records=45_152, record_bytes=120_900),
+    gain=1000,
 )

@@ -5,7 +5,7 @@ from pathlib import Path
 import polars as pl
 
 from fgclep.folds import stable_bucket
-from fgclep.sources.source import INTERVAL_COLUMNS, RECORD_COLUMNS, Source, last_part, read_csv
+from fgclep.sources.source import INTERVAL_COLUMNS, RECORD_COLUMNS, Published, Source, last_part, read_csv
 
 RECORD_LIST = "record_list.csv"
 MEASUREMENTS = "machine_measurements.csv"
@@ -79,4 +79,6 @@ SOURCE = Source(
     records=read_records,
     record_id=last_part,
     intervals=read_intervals,
+    published=Published(records=800_035, record_bytes=120_800),
+    gain=200,
 )

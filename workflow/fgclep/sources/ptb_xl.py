@@ -5,7 +5,7 @@ from pathlib import Path
 
 import polars as pl
 
-from fgclep.sources.source import RECORD_COLUMNS, Source, last_part, read_csv
+from fgclep.sources.source import RECORD_COLUMNS, Published, Source, last_part, read_csv
 from fgclep.stage import UserError
 
 DATABASE = "ptbxl_database.csv"
@@ -60,4 +60,6 @@ SOURCE = Source(
     tables=(DATABASE, STATEMENTS),
     records=read_records,
     record_id=record_id,
+    published=Published(records=21_799, record_bytes=120_700),
+    gain=1000,
 )

@@ -23,6 +23,22 @@ INTERVAL_COLUMNS = ("heart_rate", "pr_ms", "qrs_ms", "qt_ms", "qtc_ms", "p_ms", 
 
 
 @dataclass(frozen=True)
+class Published:
+    """Size of a database as published, for plans made before its lists are fetched.
+
+    Attributes
+    ----------
+    records
+        Recordings.
+    record_bytes
+        Mean size of a record's files, header and signals.
+    """
+
+    records: int
+    record_bytes: int
+
+
+@dataclass(frozen=True)
 class Source:
     """A database: where its files lie and how its tables are read.
 
@@ -44,6 +60,11 @@ class Source:
     intervals
         From the folder of metadata to the database's own measurements (``record_id`` and ``INTERVAL_COLUMNS``, null
         where missing); ``None`` if it has none.
+    published
+        Its size as published; ``None`` if it is not one database, but whatever the user has.
+    gain
+        ADC units per mV that the database's documentation states for all records; a header that says otherwise is
+        wrong. ``None`` if nothing is documented.
     """
 
     key: str
@@ -53,6 +74,8 @@ class Source:
     records: Callable[[Path, set[str]], pl.DataFrame]
     record_id: Callable[[str], str]
     intervals: Callable[[Path], pl.DataFrame] | None = None
+    published: Published | None = None
+    gain: float | None = None
 
 
 def read_csv(path: Path, columns: tuple[str, ...]) -> pl.DataFrame:
