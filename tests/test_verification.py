@@ -93,9 +93,17 @@ def excluding(*texts):
 
 
 def test_a_finding_of_the_report_excludes_features():
-    assert excluding("sinus rhythm", "possible atrial fibrillation")["p_before_qrs"] == "atrial fibrillation"
+    assert excluding("sinus rhythm", "probable atrial fibrillation")["p_before_qrs"] == "atrial fibrillation"
     assert "wide_qrs" in excluding("normal ecg")
     assert "rsr_v1" in excluding("left bundle branch block")
+
+
+def test_what_is_only_possible_excludes_nothing_and_states_nothing():
+    assert "p_before_qrs" not in excluding("possible atrial fibrillation with rapid ventricular response")
+    assert "wide_qrs" not in excluding("borderline short pr interval")
+    statements = parse_statements(["possible st elevation", "st elevation", "probable st elevation"], VOCABULARY)
+    stated = text_findings(statements, VOCABULARY).stated[:, PLACE["st_elevation"]]
+    assert stated.tolist() == [False, True, True]
 
 
 def test_a_denied_feature_is_excluded_and_a_denied_diagnosis_excludes_nothing():

@@ -1,5 +1,6 @@
 """What Snakemake plans, and what a change makes it run again."""
 
+import json
 import re
 import shlex
 from collections.abc import Iterator
@@ -8,6 +9,7 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+from conftest import Checkout
 
 DEFAULT_PLAN = {
     "simulate_physionet": 4,
@@ -129,6 +131,35 @@ def test_a_mistake_in_the_config_gets_one_clear_message(checkout, tmp_path, over
     assert "Traceback" not in run.stdout
 
 
+def test_only_what_can_change_the_answers_asks_the_language_model_again(tmp_path):
+    checkout = Checkout(tmp_path / "fg-clep")
+    texts, candidates = "results/reports/texts.parquet", "results/recovery/candidates.parquet"
+    for name in (texts, candidates):
+        path = checkout.folder / name
+        path.parent.mkdir(parents=True)
+        path.touch()
+    overlay = tmp_path / "overlay.yaml"
+    options = ("--allowed-rules", "recover_features", "--configfile", str(overlay))
+
+    def write(**changes):
+        overlay.write_text(json.dumps({"recovery": {"backend": "openai", "temperature": 0.7, **changes}}))
+
+    write()
+    assert checkout.snakemake("--cores", "1", "--touch", "--force", candidates, *options).returncode == 0
+    write(
+        host="http://other:1",
+        concurrency=8,
+        timeout_seconds=9,
+        patience_seconds=9,
+        deadline_hours=1,
+        cache="elsewhere",
+    )
+    assert checkout.plan(candidates, *options) == {}
+    for change in ({"model": "other"}, {"temperature": 0.8}, {"samples": 3}, {"statements_per_call": 2}):
+        write(**change)
+        assert checkout.plan(candidates, *options) == {"recover_features": 1}, change
+
+
 class TestReruns:
     """All is done; then one thing changes."""
 
@@ -143,6 +174,7 @@ class TestReruns:
         [
             ("report: {strips: 2}", {"render_report": 1}),
             ("data: {transfer: {parallel: 1}}", {"render_report": 1}),  # which shows the settings
+            ("recovery: {concurrency: 4, host: 'http://other:1', cache: elsewhere}", {"render_report": 1}),
             ("evaluation: {bootstrap: 50}", PROBES_AND_REPORT),
             (
                 "pretraining: {fine_epochs: 9}",

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +10,11 @@ from pathlib import Path
 from fgclep.stage import UserError
 
 MODEL = "results/models/fine"
+KNOWLEDGE = """\
+recovery.backend is knowledge: nothing is asked, and there is nothing to wait for. For a language model write
+
+    recovery:
+      backend: ollama"""
 
 
 def predict(args: argparse.Namespace) -> None:
@@ -47,6 +53,33 @@ def score_recovery(args: argparse.Namespace) -> None:
     print_recovery_scores(args.audit, args.truth, args.reports, args.texts)
 
 
+def recover(args: argparse.Namespace) -> None:
+    """Ask the language model of the config, ahead of the workflow, which then finds the answers in the cache."""
+    from fgclep.config import load
+    from fgclep.recovery.dry_run import describe
+    from fgclep.stages.recover_features import make_language_model, statements_to_ask
+    from fgclep.vocabulary import load_vocabulary
+
+    settings = load("config.yaml", *args.configfile).recovery.model_dump(mode="json")
+    if settings["backend"] == "knowledge":
+        print(KNOWLEDGE)
+        return
+    if not Path(args.texts).exists():
+        raise UserError(f"{args.texts} does not exist; run `snakemake --cores all {args.texts}` first")
+    vocabulary = load_vocabulary("resources/vocabulary")
+    statements = [statement for _, statement in statements_to_ask(args.texts, vocabulary)]
+    model = make_language_model(settings, Path("resources/prompts/recover.txt"), vocabulary)
+    if args.dry_run:
+        print(describe(model, settings, [statement.text for statement in statements]))
+        return
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    logging.getLogger("httpx2").setLevel(logging.WARNING)
+    candidates = [candidate for some in model.propose(statements) for candidate in some]
+    features = sum(candidate.feature is not None for candidate in candidates)
+    print(f"{features} features proposed for {len(statements)} statements; the answers are in {settings['cache']}")
+
+
 def arguments() -> argparse.ArgumentParser:
     """Command line of ``fgclep``."""
     parser = argparse.ArgumentParser(prog="fgclep", description=__doc__)
@@ -62,6 +95,18 @@ def arguments() -> argparse.ArgumentParser:
     command.add_argument("--model", default=MODEL, help="folder or Hugging Face name of a model (default: %(default)s)")
     command.add_argument("--json", action="store_true", help="one JSON object per record")
     command.set_defaults(run=predict)
+
+    command = commands.add_parser(
+        "recover", help="ask the language model of the config about all statements", description=recover.__doc__
+    )
+    command.add_argument(
+        "--dry-run", action="store_true", help="only show the prompt, the number of calls and the time they will take"
+    )
+    command.add_argument(
+        "--configfile", nargs="+", default=[], metavar="FILE", help="over config.yaml, as with snakemake"
+    )
+    command.add_argument("--texts", default="results/reports/texts.parquet")
+    command.set_defaults(run=recover)
 
     command = commands.add_parser(
         "score-recovery", help="recovered features against the simulator's truth", description=score_recovery.__doc__

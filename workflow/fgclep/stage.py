@@ -33,7 +33,7 @@ def run_stage(main: Callable[[argparse.Namespace], None], parser: argparse.Argum
         args.log.parent.mkdir(parents=True, exist_ok=True)
         handlers.append(logging.FileHandler(args.log, mode="w", encoding="utf-8"))
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", handlers=handlers, force=True)
-    for noisy in ("httpx", "matplotlib", "fontTools"):
+    for noisy in ("httpx", "httpx2", "matplotlib", "fontTools"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     try:
         main(args)

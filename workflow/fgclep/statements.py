@@ -1,60 +1,67 @@
 """Statements of ECG reports: cleaning, and parsing into findings of the vocabulary.
 
 A statement such as ``"*** possible inferior infarct - age undetermined ***"`` becomes the clean text ``"possible
-inferior infarct - age undetermined"``, the diagnosis ``inferior_mi`` and the certainty ``possible``. Findings are the
-texts and synonyms of the vocabulary, compared word by word and never within a word: replacing characters ("mi" by
-"myocardial infarction") is what corrupted published report corpora.
+inferior infarct - age undetermined"``, and that the diagnosis ``inferior_mi`` with the certainty ``possible`` in the
+leads II, III and aVF. Findings are the wordings of the vocabulary, compared word by word and never within a word:
+replacing characters ("mi" by "myocardial infarction") is what corrupted published report corpora.
+
+Parsing takes four steps: the phrases of the vocabulary are found, longest first; words of doubt and denial
+(``fgclep.certainty``) act on the findings that they stand by; territories and leads (``fgclep.territories``) are joined
+to the findings that have no place of their own; and a general finding ("st depression") in a known place becomes the
+finding of that place (``std_inferior``).
 """
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
+from fgclep.certainty import ABSENT, POSSIBLE, PRESENT, PROBABLE, certainties, cue_words, cuts_in_two
+from fgclep.places import Match, Place, find_places, has_place, joined_before, members_at, place_of
 from fgclep.stage import UserError
-from fgclep.vocabulary import Vocabulary
+from fgclep.territories import TERRITORY_LEADS, place_leads
+from fgclep.vocabulary import Diagnosis, Feature, Vocabulary
+from fgclep.words import words_in_clauses, words_of
 
-# Words and abbreviations that machine statements write in several ways; both sides of a comparison are put in one.
-SPELLINGS = {
-    "abnormalities": ("abnormality",),
-    "abnrm": ("abnormality",),
-    "ant": ("anterior",),
-    "av": ("a", "v"),
-    "elev": ("elevation",),
-    "first": ("1st",),
-    "second": ("2nd",),
-    "third": ("3rd",),
-    "infarction": ("infarct",),
-    "infarcts": ("infarct",),
-    "ischaemia": ("ischemia",),
-    "lds": ("leads",),
-    "repol": ("repolarization",),
-    "repolarisation": ("repolarization",),
-}
-# Territories in the words that the vocabulary uses, where it does not know the statement as a whole.
-TERRITORIES = {
-    "inferior": ("inferior",),
-    "anterior": ("anterior",),
-    "lateral": ("lateral",),
-    "septal": ("anterior",),
-    "anteroseptal": ("anterior",),
-    "anterolateral": ("anterior", "lateral"),
-    "inferolateral": ("inferior", "lateral"),
-}
-NEGATIONS = ("no", "not", "without", "negative for", "absence of", "ruled out", "no longer")
-UNCERTAIN = {
-    "probable": ("probable", "probably", "likely", "suggest", "suggests", "suggestive", "consistent with"),
-    "possible": (
-        *("possible", "possibly", "consider", "cannot rule out", "cannot exclude", "can not rule out", "may be"),
-        *("might be", "suspect", "suspected", "questionable", "could be"),
-    ),
-}
-_SCOPE_ENDS = ("but", "except", "although", "however")
-_WORD = re.compile(r"(?<![^\s(])-\d+(?:\.\d+)?|\d+\.\d+|[a-z0-9]+'?")
-_CLAUSE_END = re.compile(r"\s-+\s|[;:]|,\s")
-_ADMINISTRATIVE_CLAUSE_END = re.compile(r"\s-+\s|;")
+_ADMINISTRATIVE_CLAUSE_END = re.compile(r"\s-+\s|[;:]\s|\.\s|\bbecause of\b|\bdue to (?=paced)|(?=\b4\.46\b)")
 _DECORATION = " \t*-.,;:_=#<>"
+# Words that say nothing alone, in the lines of PTB-XL.
+_SMALL = frozenset(
+    [
+        *("in", "i", "und", "oder", "och", "eller", "bei", "mit", "med", "von", "der", "die", "das"),
+        *(
+            "ableitungen",
+            "ableitung",
+            "ableitg",
+            "abl",
+            "alter",
+            "unbest",
+            "unbestimmt",
+            "alt",
+            "typ",
+            "a",
+            "b",
+            "qrst",
+            "förlopp",
+        ),
+        *(
+            "avvikande",
+            "abnorm",
+            "abnormal",
+            "ålder",
+            "ej",
+            "bestämmbar",
+            "jetzt",
+            "sonst",
+            "eljest",
+            "ekg",
+            "v",
+            "über",
+            "bis",
+        ),
+        *("an", "zu", "im", "hf", "leichte"),
+    ]
+)
 
 
 def clean_statement(raw: str) -> str:
@@ -74,6 +81,25 @@ def clean_statement(raw: str) -> str:
 
 
 @dataclass(frozen=True)
+class Finding:
+    """What a statement says of one finding.
+
+    Parameters
+    ----------
+    id
+        In the vocabulary.
+    certainty
+        ``present``, ``probable``, ``possible`` or ``absent``.
+    leads
+        Where, in canonical order; empty: in no particular lead.
+    """
+
+    id: str
+    certainty: str = PRESENT
+    leads: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Statement:
     """A clean statement and what the vocabulary knows of it.
 
@@ -84,11 +110,17 @@ class Statement:
     kind
         ``diagnosis``, ``feature`` (only features are named or denied), ``administrative`` or ``unknown``.
     diagnoses, features
-        Ids of the findings that the statement makes, certain or not, in order of appearance.
+        Ids of the findings that the statement makes, certain or not, in order of appearance; diagnoses with the wider
+        ones that they are a kind of.
     negated
         Ids of the findings that it denies.
     certainty
-        ``certain``, ``probable`` or ``possible``: the weakest qualifier of the statement.
+        ``certain``, ``probable`` or ``possible``: that of the least certain finding.
+    findings
+        The same one by one, each with its own certainty and leads, without the wider diagnoses.
+    possible
+        Ids of those diagnoses and features that are no more than possible: no labels, and no ground to exclude another
+        finding.
     """
 
     text: str
@@ -97,13 +129,8 @@ class Statement:
     features: tuple[str, ...] = ()
     negated: tuple[str, ...] = ()
     certainty: str = "certain"
-
-
-@dataclass(frozen=True)
-class _Match:
-    start: int
-    stop: int
-    finding: str
+    findings: tuple[Finding, ...] = ()
+    possible: tuple[str, ...] = ()
 
 
 class StatementParser:
@@ -112,7 +139,7 @@ class StatementParser:
     Parameters
     ----------
     vocabulary
-        Its texts and synonyms are the phrases that are looked for; its administrative patterns come first.
+        Its wordings are the phrases that are looked for; its administrative patterns come first.
 
     Raises
     ------
@@ -123,90 +150,110 @@ class StatementParser:
     def __init__(self, vocabulary: Vocabulary):
         self.vocabulary = vocabulary
         self._administrative = [re.compile(pattern) for pattern in vocabulary.administrative]
+        self._entries: dict[str, Diagnosis | Feature] = {**vocabulary.features, **vocabulary.diagnoses}
         self._phrases: dict[tuple[str, ...], str] = {}
+        self._whole: set[tuple[str, ...]] = set()
         for phrase, finding in vocabulary.phrases.items():
-            words = tuple(_words(phrase))
+            words = tuple(words_of(phrase))
+            if not words:
+                raise UserError(f"the vocabulary gives {phrase!r} to {finding!r}, and {phrase!r} has no words")
+            self._whole.add(words)
+            if cuts_in_two(words):
+                continue  # names a sign and what it may be due to; the two are read one by one
             known = self._phrases.setdefault(words, finding)
             if known != finding:
                 raise UserError(f"the vocabulary gives {phrase!r} to {finding!r}, and {known!r} has the same words")
-
-    @cached_property
-    def _longest(self) -> int:
-        return max(map(len, self._phrases), default=0)
+        self._lengths: dict[str, list[int]] = {}  # of the phrases by their first word, longest first
+        for words in self._phrases:
+            self._lengths.setdefault(words[0], []).append(len(words))
+        self._lengths = {word: sorted(set(lengths), reverse=True) for word, lengths in self._lengths.items()}
+        self._families: dict[str, list[Diagnosis | Feature]] = {}
+        for entry in self._entries.values():
+            if entry.general is not None:
+                self._families.setdefault(entry.general, []).append(entry)
 
     def parse(self, text: str) -> Statement:
         """Parse a clean statement.
 
-        Longer phrases win over shorter ones that overlap them. A verdict on the whole ECG ("normal ecg", "borderline")
-        counts only if it is a clause of its own: "borderline prolonged pr interval" is no borderline ECG. "no X" and
-        the like deny what follows in the same clause. An administrative remark hides the clause that it stands in.
+        Longer phrases win over shorter ones that overlap them. A verdict on the whole ECG ("normal", "borderline")
+        counts only if it is a clause of its own: "borderline prolonged pr interval" is no borderline ECG. An
+        administrative remark hides the clause that it stands in.
         """
         administrative = self._is_administrative(text)
         readable = text
         if administrative:
             clauses = _ADMINISTRATIVE_CLAUSE_END.split(text)
             readable = " - ".join(clause for clause in clauses if not self._is_administrative(clause))
-        made: list[str] = []
-        denied: list[str] = []
-        uncertain: set[str] = set()
-        for words, clause in self._variants(readable):
-            matches = self._matches(words, clause)
-            covered = {i for match in matches for i in range(match.start, match.stop)}
-            uncertain |= set(_qualifiers(words, covered)) if matches else set()
-            for match in matches:
-                (denied if _is_denied(words, clause, covered, match) else made).append(match.finding)
-        diagnoses = self._with_wider(f for f in made if f in self.vocabulary.diagnoses)
-        features = tuple(dict.fromkeys(f for f in made if f in self.vocabulary.features))
-        negated = tuple(f for f in dict.fromkeys(denied) if f not in made)
+        words, clause = words_in_clauses(readable)
+        matches = self._matches(words, clause)
+        said = certainties(words, clause, [(m.start, m.stop) for m in matches], [self._is_verdict(m) for m in matches])
+        unplaced = [m for m in matches if not has_place(self._entries[m.finding])]  # "left anterior fascicular block"
+        places = [p for p in find_places(words) if not any(m.start <= p.start < m.stop for m in unplaced)]
+        best: dict[str, Finding] = {}
+        for match, certainty in zip(matches, said, strict=True):
+            for finding in self._placed(match, certainty, words, clause, places, matches):
+                known = best.get(finding.id)
+                if known is None or _RANK[finding.certainty] < _RANK[known.certainty]:
+                    best[finding.id] = finding
+        return self._statement(text, tuple(best.values()), administrative)
+
+    def read_line(self, text: str) -> list[tuple[str, bool]]:
+        """Return the findings of a line without separators, and the runs of words between them that are not read."""
+        words, clause = words_in_clauses(text)
+        matches = self._matches(words, clause)
+        held = cue_words(words) | {i for place in find_places(words) for i in range(place.start, place.stop)}
+        parts: list[tuple[str, bool]] = []
+        after = 0
+        for match in [*matches, Match(len(words), len(words), "")]:
+            unread = [w for i, w in enumerate(words[after : match.start], after) if i not in held and w not in _SMALL]
+            if any(not word[0].isdigit() and len(word) > 1 for word in unread):
+                parts.append((" ".join(unread), False))
+            if match.finding:
+                parts.append((" ".join(words[match.start : match.stop]), True))
+            after = match.stop
+        return parts
+
+    def _statement(self, text: str, findings: tuple[Finding, ...], administrative: bool) -> Statement:
+        made = [finding for finding in findings if finding.certainty != ABSENT]
+        diagnoses = self._with_wider(f.id for f in made if f.id in self.vocabulary.diagnoses)
+        features = tuple(f.id for f in made if f.id in self.vocabulary.features)
+        negated = tuple(f.id for f in findings if f.certainty == ABSENT)
         if diagnoses or any(f in self.vocabulary.diagnoses for f in negated):
             kind = "diagnosis"
         elif features or negated:
             kind = "feature"
         else:
             kind = "administrative" if administrative else "unknown"
-        certainty = next((level for level in ("possible", "probable") if level in uncertain), "certain")
-        return Statement(text, kind, diagnoses, features, negated, certainty)
+        weakest = max((finding.certainty for finding in made), key=_RANK.__getitem__, default=PRESENT)
+        certainty = "certain" if weakest == PRESENT else weakest
+        sure = self._with_wider(f.id for f in made if f.certainty != POSSIBLE)
+        possible = tuple(name for name in (*diagnoses, *features) if name not in sure)
+        return Statement(text, kind, diagnoses, features, negated, certainty, findings, possible)
 
     def _with_wider(self, diagnoses: Iterable[str]) -> tuple[str, ...]:
         """Add to each diagnosis the wider one that it is a kind of."""
         found = list(dict.fromkeys(diagnoses))
-        wider = (self.vocabulary.diagnoses[name].kind_of for name in found)
+        wider = (self.vocabulary.diagnoses[name].kind_of for name in found if name in self.vocabulary.diagnoses)
         return tuple(dict.fromkeys([*found, *(name for name in wider if name)]))
 
     def _is_administrative(self, text: str) -> bool:
         found = any(pattern.search(text) for pattern in self._administrative)
-        return found and tuple(_words(text)) not in self._phrases
+        return found and words_of(text) not in self._whole
 
-    def _variants(self, text: str) -> Iterator[tuple[list[str], list[int]]]:
-        """Yield the words and their clause numbers; for several territories once per territory.
+    def _is_verdict(self, match: Match) -> bool:
+        diagnosis = self.vocabulary.diagnoses.get(match.finding)
+        return diagnosis is not None and diagnosis.group in {"summary", "normal"}
 
-        "inferior and lateral t wave changes" and "anterolateral t wave changes" say the same of both territories,
-        unless the vocabulary knows the whole.
-        """
-        words, clause = _words_in_clauses(text)
-        run = _territory_run(words, clause)
-        if run is None:
-            yield words, clause
-            return
-        start, stop = run
-        several = [TERRITORIES[word] for word in words[start:stop] if word in TERRITORIES]
-        territories = list(dict.fromkeys(territory for some in several for territory in some))
-        if (len(several) == 1 and territories == words[start:stop]) or any(
-            match.start <= start and match.stop >= stop for match in self._matches(words, clause)
-        ):
-            yield words, clause
-            return
-        for territory in territories:
-            yield [*words[:start], territory, *words[stop:]], [*clause[: start + 1], *clause[stop:]]
-
-    def _matches(self, words: Sequence[str], clause: Sequence[int]) -> list[_Match]:
+    def _matches(self, words: Sequence[str], clause: Sequence[int]) -> list[Match]:
         """Return the phrases found, longest first where they overlap, in order of appearance."""
         found = []
-        for start in range(len(words)):
-            for stop in range(start + 1, min(len(words), start + self._longest) + 1):
-                finding = self._phrases.get(tuple(words[start:stop]))
-                if finding is not None and self._may_stand(finding, clause, start, stop):
-                    found.append(_Match(start, stop, finding))
+        for start, word in enumerate(words):
+            for length in self._lengths.get(word, ()):
+                finding = self._phrases.get(tuple(words[start : start + length]))
+                if finding is not None and start + length <= len(words):
+                    match = Match(start, start + length, finding)
+                    if not self._is_verdict(match) or _is_own_clause(match, words, clause):
+                        found.append(match)
         found.sort(key=lambda match: (match.start - match.stop, match.start))
         taken: set[int] = set()
         chosen = []
@@ -216,13 +263,37 @@ class StatementParser:
                 chosen.append(match)
         return sorted(chosen, key=lambda match: match.start)
 
-    def _may_stand(self, finding: str, clause: Sequence[int], start: int, stop: int) -> bool:
-        diagnosis = self.vocabulary.diagnoses.get(finding)
-        if diagnosis is None or diagnosis.group not in {"summary", "normal"}:
-            return True
-        starts_clause = start == 0 or clause[start - 1] != clause[start]
-        ends_clause = stop == len(clause) or clause[stop] != clause[stop - 1]
-        return starts_clause and ends_clause
+    def _placed(
+        self,
+        match: Match,
+        certainty: str,
+        words: Sequence[str],
+        clause: Sequence[int],
+        places: Sequence[Place],
+        matches: Sequence[Match],
+    ) -> list[Finding]:
+        """Return the finding with its leads, or the findings of its places if it is a general one."""
+        entry = self._entries[match.finding]
+        joined = joined_before(match, places) if entry.general else ()
+        if entry.general and joined:
+            entry = self._entries[entry.general]
+        elif entry.leads:
+            return [Finding(entry.id, certainty, entry.leads)]
+        elif not has_place(entry) and entry.id not in self._families:
+            return [Finding(entry.id, certainty)]
+        special: dict[str, Finding] = {}
+        general: list[str] = []
+        for name in joined or place_of(match, words, clause, places, matches):
+            members = members_at(name, self._families.get(entry.id, []))
+            special |= {member.id: Finding(member.id, certainty, member.leads) for member in members}
+            if not members and TERRITORY_LEADS.get(name) != ():
+                general.append(name)
+        if special and not general:
+            return list(special.values())
+        return [*special.values(), Finding(entry.id, certainty, place_leads(general))]
+
+
+_RANK = {PRESENT: 0, PROBABLE: 1, POSSIBLE: 2, ABSENT: 3}
 
 
 def parse_statements(texts: Iterable[str], vocabulary: Vocabulary) -> list[Statement]:
@@ -231,66 +302,9 @@ def parse_statements(texts: Iterable[str], vocabulary: Vocabulary) -> list[State
     return [parser.parse(text) for text in texts]
 
 
-def _stem(word: str) -> str:
-    if word.endswith("xes"):
-        return word[:-2]
-    if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")):
-        return word[:-1]
-    return word
-
-
-def _words(text: str) -> list[str]:
-    """Return the words of a text in one spelling, singular, without punctuation."""
-    found = _WORD.findall(text.lower().replace("(s)", ""))
-    return [_stem(part) for word in found for part in SPELLINGS.get(word, (word,))]
-
-
-def _words_in_clauses(text: str) -> tuple[list[str], list[int]]:
-    words: list[str] = []
-    clause: list[int] = []
-    for number, part in enumerate(_CLAUSE_END.split(text)):
-        some = _words(part)
-        words += some
-        clause += [number] * len(some)
-    return words, clause
-
-
-def _territory_run(words: Sequence[str], clause: Sequence[int]) -> tuple[int, int] | None:
-    """Return start and stop of the first territory and of those joined to it by "and", "or" or a slash."""
-    for start, word in enumerate(words):
-        if word not in TERRITORIES:
-            continue
-        stop = start + 1
-        while stop < len(words) and clause[stop] == clause[start]:
-            if words[stop] in TERRITORIES:
-                stop += 1
-            elif words[stop] in {"and", "or"} and stop + 1 < len(words) and words[stop + 1] in TERRITORIES:
-                stop += 1
-            else:
-                break
-        return start, stop
-    return None
-
-
-def _occurrences(words: Sequence[str], cues: Iterable[str], covered: set[int]) -> Iterator[int]:
-    for cue in cues:
-        parts = _words(cue)
-        for start in range(len(words) - len(parts) + 1):
-            inside = range(start, start + len(parts))
-            if list(words[start : start + len(parts)]) == parts and covered.isdisjoint(inside):
-                yield start
-
-
-def _qualifiers(words: Sequence[str], covered: set[int]) -> Iterator[str]:
-    for level, cues in UNCERTAIN.items():
-        if any(True for _ in _occurrences(words, cues, covered)):
-            yield level
-
-
-def _is_denied(words: Sequence[str], clause: Sequence[int], covered: set[int], match: _Match) -> bool:
-    for start in _occurrences(words, NEGATIONS, covered):
-        if start < match.start and clause[start] == clause[match.start]:
-            between = words[start : match.start]
-            if not any(word in _SCOPE_ENDS for word in between) and list(between[:2]) != ["not", "only"]:
-                return True
-    return False
+def _is_own_clause(match: Match, words: Sequence[str], clause: Sequence[int]) -> bool:
+    """Whether a verdict such as "normal" stands alone; with "ecg" in it, or in German, it need not."""
+    if {"ecg", "ekg", "pathologisch", "grenzbefund"} & set(words[match.start : match.stop]):
+        return True
+    starts = match.start == 0 or clause[match.start - 1] != clause[match.start]
+    return starts and (match.stop == len(clause) or clause[match.stop] != clause[match.stop - 1])

@@ -109,7 +109,11 @@ class TextFindings:
 
 
 def text_findings(statements: Sequence[Statement], vocabulary: Vocabulary) -> TextFindings:
-    """Tabulate what each text states, and what it excludes: by a diagnosis, certain or not, or by denying a feature."""
+    """Tabulate what each text states, and what it excludes: by a diagnosis that it makes, or by denying a feature.
+
+    What is merely possible is neither stated nor does it exclude anything: "possible atrial fibrillation" leaves open
+    whether there are P waves.
+    """
     place = {name: i for i, name in enumerate(vocabulary.features)}
     shape = (len(statements), len(place))
     stated, excludes, unlikely = (np.zeros(shape, dtype=bool) for _ in range(3))
@@ -117,12 +121,12 @@ def text_findings(statements: Sequence[Statement], vocabulary: Vocabulary) -> Te
     excluded_by = np.zeros(shape, dtype=np.int16)
     names: dict[str | None, int] = {None: 0}
     for i, statement in enumerate(statements):
-        stated[i, [place[name] for name in statement.features]] = True
+        stated[i, [place[name] for name in statement.features if name not in statement.possible]] = True
         for name in statement.negated:
             if name in place and not excluded_by[i, place[name]]:
                 denial = f"no {vocabulary.features[name].text}"
                 excluded_by[i, place[name]] = names.setdefault(denial, len(names))
-        for name in statement.diagnoses:
+        for name in (name for name in statement.diagnoses if name not in statement.possible):
             diagnosis = vocabulary.diagnoses[name]
             if diagnosis.group == "normal":
                 unlikely[i] = abnormal

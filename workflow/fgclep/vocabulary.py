@@ -24,13 +24,19 @@ import yaml
 from fgclep.leads import INDEX
 from fgclep.schemas import LEAD_MEASURES, MEASURES
 from fgclep.stage import UserError
+from fgclep.territories import as_leads
 
 ALL_ABNORMAL = "all_abnormal"
+WAVES = ("rhythm", "p", "pr", "qrs", "q", "r", "s", "st", "t", "u", "qt", "pacing")
 
 
 @dataclass(frozen=True)
 class Feature:
-    """A waveform feature: one thing that can be seen on the tracing."""
+    """A waveform feature: one thing that can be seen on the tracing.
+
+    ``synonyms`` are wordings of machine statements, ``names`` those of code lists and other reports, ``german`` German
+    and Swedish ones; all are read, and the simulator writes the first only.
+    """
 
     id: str
     text: str
@@ -39,11 +45,22 @@ class Feature:
     rule: dict[str, Any] | None = None
     state: str | None = None  # what the feature means where no rule on the measures can say it
     normal: bool = False  # seen on a normal ECG
+    wave: str = ""  # of WAVES
+    territory: str | None = None  # of the family of ``general``
+    leads: tuple[str, ...] = ()  # where it is seen; empty: in no particular lead
+    general: str | None = None  # the same finding without its place
+    names: tuple[str, ...] = ()
+    german: tuple[str, ...] = ()
+    scp: tuple[str, ...] = ()
+    snomed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """A conclusion from features; the relation is not bijective, so features are typical, alternative or excluded."""
+    """A conclusion from features; the relation is not bijective, so features are typical, alternative or excluded.
+
+    Wordings as in ``Feature``.
+    """
 
     id: str
     text: str
@@ -56,6 +73,14 @@ class Diagnosis:
     typical: tuple[str, ...] = ()
     alternative: tuple[str, ...] = ()
     incompatible: tuple[str, ...] = ()
+    required: tuple[str, ...] = ()  # those of the typical features without which the diagnosis is not made
+    seldom: tuple[str, ...] = ()  # seen now and then; not proposed by the knowledge backend
+    excludes: tuple[str, ...] = ()  # diagnoses that cannot be made beside it, either way round
+    territory: str | None = None
+    leads: tuple[str, ...] = ()
+    general: str | None = None
+    names: tuple[str, ...] = ()
+    german: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -66,10 +91,16 @@ class Vocabulary:
     features: dict[str, Feature]
     diagnoses: dict[str, Diagnosis]
     administrative: tuple[str, ...]
-    phrases: dict[str, str] = field(default_factory=dict)  # every text and synonym, lower case -> id
+    phrases: dict[str, str] = field(default_factory=dict)  # every text and other wording, lower case -> id
+    shared_codes: frozenset[str] = frozenset()  # codes that several diagnoses may have
+
+    @property
+    def entries(self) -> list[Feature | Diagnosis]:
+        """All features and diagnoses."""
+        return [*self.features.values(), *self.diagnoses.values()]
 
 
-def _entries(path: Path, key: str, kind: type) -> tuple[dict, int]:
+def _entries(path: Path, key: str, kind: type) -> tuple[dict, dict]:
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -78,13 +109,17 @@ def _entries(path: Path, key: str, kind: type) -> tuple[dict, int]:
     for row in document[key]:
         values = {name: tuple(value) if isinstance(value, list) else value for name, value in row.items()}
         try:
+            values["leads"] = as_leads(values.get("leads", values.get("territory")))
+        except KeyError as error:
+            raise UserError(f"{path}: entry {row.get('id', row)!r}: unknown territory {error}") from None
+        try:
             entry = kind(**values)
         except TypeError as error:
             raise UserError(f"{path}: entry {row.get('id', row)!r}: {error}") from None
         if entry.id in entries:
             raise UserError(f"{path}: the id {entry.id!r} is given twice")
         entries[entry.id] = entry
-    return entries, document["version"]
+    return entries, document
 
 
 def load_vocabulary(folder: str | Path) -> Vocabulary:
@@ -94,8 +129,8 @@ def load_vocabulary(folder: str | Path) -> Vocabulary:
     both implied and excluded by the same diagnosis, or a rule that names no known measure or lead.
     """
     folder = Path(folder)
-    features, version = _entries(folder / "features.yaml", "features", Feature)
-    diagnoses, _ = _entries(folder / "diagnoses.yaml", "diagnoses", Diagnosis)
+    features, document = _entries(folder / "features.yaml", "features", Feature)
+    diagnoses, concluded = _entries(folder / "diagnoses.yaml", "diagnoses", Diagnosis)
     administrative = yaml.safe_load((folder / "administrative.yaml").read_text(encoding="utf-8"))["patterns"]
 
     path = folder / "features.yaml"
@@ -111,21 +146,28 @@ def load_vocabulary(folder: str | Path) -> Vocabulary:
         if diagnosis.incompatible == (ALL_ABNORMAL,):
             diagnosis = Diagnosis(**{**diagnosis.__dict__, "incompatible": abnormal})
             diagnoses[name] = diagnosis
-        implied = diagnosis.typical + diagnosis.alternative
+        implied = diagnosis.required + diagnosis.typical + diagnosis.alternative + diagnosis.seldom
         for reference in implied + diagnosis.incompatible:
             if reference not in features:
                 raise UserError(f"{path}: {name} names the unknown feature {reference!r}")
         if diagnosis.kind_of is not None and diagnosis.kind_of not in diagnoses:
             raise UserError(f"{path}: {name} is a kind of the unknown diagnosis {diagnosis.kind_of!r}")
+        for other in diagnosis.excludes:
+            if other not in diagnoses:
+                raise UserError(f"{path}: {name} excludes the unknown diagnosis {other!r}")
         if clash := set(implied) & set(diagnosis.incompatible):
             raise UserError(f"{path}: {name} both implies and excludes {sorted(clash)}")
 
+    for entry in (*diagnoses.values(), *features.values()):
+        if entry.general is not None and entry.general not in {**diagnoses, **features}:
+            raise UserError(f"{folder}: {entry.id}: the general finding {entry.general!r} is unknown")
     phrases: dict[str, str] = {}
     for entry in (*diagnoses.values(), *features.values()):
-        for phrase in (entry.text, *entry.synonyms):
+        for phrase in (entry.text, *entry.synonyms, *entry.names, *entry.german):
             if phrases.setdefault(phrase.lower(), entry.id) != entry.id:
                 raise UserError(f"{folder}: {phrase!r} is given to both {phrases[phrase.lower()]!r} and {entry.id!r}")
-    return Vocabulary(version, features, diagnoses, tuple(administrative), phrases)
+    shared = frozenset(concluded.get("shared_codes", []))
+    return Vocabulary(document["version"], features, diagnoses, tuple(administrative), phrases, shared)
 
 
 def _check_rule(rule: dict[str, Any], where: str) -> None:

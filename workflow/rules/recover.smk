@@ -1,9 +1,8 @@
 RECOVERY = CONFIG["recovery"]
+SPEED_OF_RECOVERY = ["host", "concurrency", "timeout_seconds", "patience_seconds", "deadline_hours", "cache"]
 # The table of the vocabulary knows neither model nor samples.
 RECOVERY_OF_BACKEND = (
-    without(RECOVERY, "host", "concurrency", "timeout_seconds", "cache")
-    if RECOVERY["backend"] == "ollama"
-    else only(RECOVERY, "backend")
+    only(RECOVERY, "backend") if RECOVERY["backend"] == "knowledge" else without(RECOVERY, *SPEED_OF_RECOVERY)
 )
 
 

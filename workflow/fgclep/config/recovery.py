@@ -1,8 +1,8 @@
 """Recovery of the waveform features that a report leaves out."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from fgclep.config.section import Section
 
@@ -10,33 +10,76 @@ from fgclep.config.section import Section
 class RecoverySection(Section):
     """Recovery of the waveform features that a report leaves out."""
 
-    backend: Literal["knowledge", "ollama"] = Field(
+    backend: Literal["knowledge", "ollama", "openai"] = Field(
         "knowledge",
         description="knowledge: the table in resources/vocabulary/diagnoses.yaml, needs no server. ollama: a language "
-        "model on an Ollama server, with the settings below.",
+        "model on an Ollama server. openai: one on any server with OpenAI's API, such as vLLM or llama.cpp; a key, if "
+        "it needs one, comes from the environment variable FGCLEP_API_KEY. Both use the settings below.",
     )
-    model: str = Field("llama3:8b", min_length=1, description="Name of the model on the Ollama server.")
+    model: str = Field("llama3:8b", min_length=1, description="Name of the model on the server.")
     host: str = Field(
         "http://localhost:11434",
         pattern=r"^https?://[^/]+",
-        description="Address of the Ollama server, with http:// and port.",
+        description="Address of the server, with http:// and port.",
     )
     samples: int = Field(
-        1, ge=1, le=32, description="Answers asked for per statement; with more than 1, give a temperature above 0."
+        1, ge=1, le=32, description="Answers asked for per statement; more than 1 needs a temperature above 0."
     )
     temperature: float = Field(
         0.0, ge=0, le=2, description="Randomness of the answers; 0 always takes the likeliest word."
     )
-    concurrency: int = Field(
-        1, ge=1, description="Questions asked at the same time; OLLAMA_NUM_PARALLEL of the server is the useful limit."
+    statements_per_call: int = Field(
+        1,
+        ge=1,
+        le=16,
+        description="Statements asked about at once. 1 judges each by itself; more are faster, but a model may mix "
+        "them up. A statement with a word that the vocabulary does not know is always asked about alone.",
     )
-    max_tokens: int = Field(512, ge=16, description="Tokens of the longest answer.")
-    context_tokens: int = Field(4096, ge=256, description="Tokens of the model's context; must hold prompt and answer.")
-    timeout_seconds: float = Field(
-        180, gt=0, description="Seconds without an answer after which a question is repeated."
+    max_tokens: int = Field(512, ge=16, description="Tokens of the longest answer to one statement.")
+    context_tokens: int = Field(
+        4096,
+        ge=256,
+        description="Tokens of the model's context, which must hold prompt and answer. With openai it is set where the "
+        "server is started.",
+    )
+    concurrency: int = Field(
+        1,
+        ge=1,
+        le=256,
+        description="Calls at the same time; as many as the server takes (OLLAMA_NUM_PARALLEL, or --parallel).",
+    )
+    timeout_seconds: float = Field(180, gt=0, description="Seconds after which a call without an answer is repeated.")
+    patience_seconds: float = Field(
+        120, ge=0, description="Seconds for which calls are repeated when the server is away, before the run ends."
+    )
+    deadline_hours: float | None = Field(
+        None,
+        gt=0,
+        description="Hours after which the run ends; answers got so far are kept, and the next run goes on from there. "
+        "null: no limit.",
     )
     cache: str = Field(
         "resources/llm_cache",
         min_length=1,
         description="Folder of the answers got so far; they are never asked for again.",
     )
+
+    @model_validator(mode="after")
+    def _samples_differ(self) -> Self:
+        if self.backend != "knowledge" and self.samples > 1 and self.temperature == 0:
+            raise ValueError(
+                f"{self.samples} samples at temperature 0 are all the same. Write\n\n"
+                "    recovery:\n      temperature: 0.7\n"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _answers_fit(self) -> Self:
+        longest = self.max_tokens * self.statements_per_call
+        if self.backend == "ollama" and longest >= self.context_tokens:
+            raise ValueError(
+                f"{self.statements_per_call} answers of {self.max_tokens} tokens leave no room for the prompt in a "
+                f"context of {self.context_tokens} tokens. Write\n\n"
+                f"    recovery:\n      context_tokens: {longest + 4096}\n"
+            )
+        return self

@@ -1,5 +1,6 @@
 """What a source of candidate features must be able to do."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -47,5 +48,5 @@ class Backend(Protocol):
     def prompt_hash(self) -> str:
         """Digest of what is asked, the statement left out; empty if nothing is asked."""
 
-    def propose(self, statement: Statement) -> list[Candidate]:
-        """Return the features that ECGs with this statement are likely to show. Must be safe to call from threads."""
+    def propose(self, statements: Sequence[Statement]) -> list[list[Candidate]]:
+        """Return for each statement the features that ECGs with it are likely to show."""

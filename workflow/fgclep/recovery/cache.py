@@ -2,57 +2,103 @@
 
 import hashlib
 import json
+import logging
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from fgclep.recovery.claims import Claim, claim
 from fgclep.stage import UserError
+
+log = logging.getLogger(__name__)
 
 
 class AnswerCache:
     """Answers by content: one small JSON file per question, under the hash of all that determines the answer.
 
-    Files appear whole or not at all (written aside, then renamed), so parallel jobs and interrupted runs do no harm;
-    two jobs that answer the same question write the same file.
+    Files appear whole or not at all (written aside, then renamed), so parallel jobs and interrupted runs do no harm.
+    Who asks a question claims it first, so that no other process asks it meanwhile.
 
     Parameters
     ----------
     folder
-        Made when the first answer comes.
+        Made when the first question is claimed.
     """
 
     def __init__(self, folder: str | Path):
         self._folder = Path(folder)
 
     def _path(self, question: Mapping[str, Any]) -> Path:
-        digest = hashlib.sha256(json.dumps(question, sort_keys=True, ensure_ascii=True).encode()).hexdigest()
+        digest = hashlib.sha256(_canonical(question)).hexdigest()
         return self._folder / digest[:2] / f"{digest}.json"
 
-    def get(self, question: Mapping[str, Any]) -> str | None:
-        """Return the stored answer, or ``None``.
-
-        Raises
-        ------
-        UserError
-            If the file is damaged.
-        """
+    def claim(self, question: Mapping[str, Any]) -> Claim | None:
+        """Claim a question, to be released after ``put``; ``None`` if somebody else is asking it."""
         path = self._path(question)
         try:
-            answer = json.loads(path.read_text(encoding="utf-8"))["answer"]
-        except FileNotFoundError:
-            return None
-        except (ValueError, KeyError, TypeError) as error:
-            raise UserError(f"{path}: a damaged answer ({error}); delete this file and run again") from error
-        return answer
+            return claim(path.with_name(f".{path.stem}.lock"))
+        except OSError as error:
+            raise UserError(self._unusable(error)) from error
 
-    def put(self, question: Mapping[str, Any], answer: str) -> None:
-        """Store an answer with its question, for whoever reads the file."""
+    def get(self, question: Mapping[str, Any]) -> list[str] | None:
+        """Return the stored answer; ``None`` if there is none, or if its file is damaged, with a warning."""
         path = self._path(question)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        content = json.dumps({"question": question, "answer": answer}, sort_keys=True, indent=1)
-        descriptor, partial = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(content + "\n")
-        os.replace(partial, path)
+        try:
+            record = _read(path)
+        except OSError as error:
+            raise UserError(self._unusable(error)) from error
+        if record is not None and record["question"] != question:
+            log.warning("%s holds the answer to another question; this one is asked again", path)
+            return None
+        return None if record is None else record["answer"]
+
+    def put(self, question: Mapping[str, Any], answer: list[str], **more: Any) -> None:
+        """Store an answer with its question, and how it was got: see ``more`` in the file."""
+        path = self._path(question)
+        record = {"question": question, "answer": answer, "more": more}
+        record["checksum"] = _checksum(record)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor, partial = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                file.write(json.dumps(record, sort_keys=True, indent=1) + "\n")
+            os.replace(partial, path)
+        except OSError as error:
+            raise UserError(self._unusable(error)) from error
+
+    def records(self) -> Iterator[dict[str, Any]]:
+        """Yield all records: ``question``, ``answer`` and ``more``."""
+        for path in sorted(self._folder.glob("??/*.json")):
+            record = _read(path)
+            if record is not None:
+                yield record
+
+    def _unusable(self, error: OSError) -> str:
+        return (
+            f"cannot keep answers in {self._folder}: {error}\n"
+            "Make room or give another folder in config.yaml:\n\n    recovery:\n      cache: resources/llm_cache"
+        )
+
+
+def _canonical(value: Mapping[str, Any]) -> bytes:
+    return json.dumps(value, sort_keys=True, ensure_ascii=True).encode()
+
+
+def _checksum(record: Mapping[str, Any]) -> str:
+    return hashlib.sha256(_canonical({key: record[key] for key in ("question", "answer", "more")})).hexdigest()
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    """Return a record; ``None`` if there is no such file, or a damaged one, with a warning."""
+    try:
+        record = json.loads(path.read_bytes())
+        if record["checksum"] != _checksum(record):
+            raise ValueError("the checksum is wrong")
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        log.warning("%s is damaged (%s: %s); its question is asked again", path, type(error).__name__, error)
+        return None
+    return record

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 
 from fgclep.recovery.backend import Candidate
 from fgclep.statements import Statement
@@ -23,8 +24,11 @@ class KnowledgeBackend:
         table = {d.id: [d.typical, d.alternative] for d in vocabulary.diagnoses.values()}
         self.model_digest = hashlib.sha256(json.dumps(table, sort_keys=True).encode()).hexdigest()[:12]
 
-    def propose(self, statement: Statement) -> list[Candidate]:
-        """Return each feature once, in the order of the statement's diagnoses."""
+    def propose(self, statements: Sequence[Statement]) -> list[list[Candidate]]:
+        """Return for each statement each feature once, in the order of its diagnoses."""
+        return [self._of(statement) for statement in statements]
+
+    def _of(self, statement: Statement) -> list[Candidate]:
         diagnoses = [self._vocabulary.diagnoses[name] for name in statement.diagnoses]
         features = dict.fromkeys(feature for d in diagnoses for feature in (*d.typical, *d.alternative))
         return [Candidate(self._vocabulary.features[name].text, name, 1, 1) for name in features]

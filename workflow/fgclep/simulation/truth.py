@@ -14,6 +14,7 @@ import numpy as np
 from fgclep.leads import INDEX
 from fgclep.simulation.heart import TABLE_RATE, axis_of, twelve_leads
 from fgclep.simulation.record import Recording, stretch_of
+from fgclep.stage import UserError
 from fgclep.vocabulary import Vocabulary, holds
 
 MS = TABLE_RATE // 1000
@@ -276,15 +277,88 @@ STATE: dict[str, Callable[[Seen], bool]] = {
 }
 
 
+# Features that neither a rule nor a function decides here: the simulator draws no such hearts, or does not know. That
+# they are in no truth table says nothing, so whoever counts against the truth leaves them out.
+UNDECIDED = frozenset(
+    [
+        *("group_beating", "sinus_pause_no_p", "pause_multiple_pp", "three_p_shapes", "atrial_rate_100_250"),
+        *("retrograde_p", "pseudo_r_v1", "two_to_one_conduction", "consecutive_dropped_p", "blocked_premature_p"),
+        *("aberrant_beat", "interpolated_beat", "wide_couplet", "wide_run", "multiform_premature", "r_on_t"),
+        *("fusion_beats", "capture_beats", "narrow_escape", "wide_escape", "precordial_concordance"),
+        *("undulating_baseline", "twisting_qrs", "sine_wave", "qrs_alternans", "spike_without_capture"),
+        *(
+            "spike_in_own_beats",
+            "two_ventricular_spikes",
+            "biphasic_p_inferior",
+            "varying_pr",
+            "constant_pr_before_drop",
+        ),
+        *("pr_elevation_avr", "rp_above_r_v1", "notched_r_lateral", "delayed_intrinsicoid", "delayed_r_peak_v1"),
+        *(
+            "r_peak_avl",
+            "fragmented_qrs",
+            "epsilon_wave",
+            "terminal_activation_delay",
+            "osborn_wave",
+            "delta_positive_v1",
+        ),
+        *(
+            "delta_negative_inferior",
+            "paced_lbbb_shape",
+            "paced_rbbb_shape",
+            "late_transition",
+            "reversed_r_progression",
+        ),
+        *(
+            "cornell_product",
+            "gubner",
+            "lewis_index",
+            "peguero",
+            "romhilt_estes",
+            "sokolow_rvh",
+            "ste_v4r",
+            "ste_v7_v9",
+        ),
+        *(
+            "ste_convex",
+            "ste_concave",
+            "ste_with_qs",
+            "coved_ste_v1",
+            "saddleback_v1",
+            "concordant_ste",
+            "concordant_std",
+        ),
+        *("st_t_ratio_v6", "spodick_sign", "std_horizontal", "std_upsloping", "std_junctional", "de_winter_t"),
+        *("ste_iii_above_ii", "long_st", "short_st", "tinv_symmetric", "tinv_asymmetric", "biphasic_t_v2_v3"),
+        *(
+            "biphasic_t",
+            "notched_t",
+            "hyperacute_t",
+            "t_v1_above_v6",
+            "t_alternans",
+            "wide_qrs_t_angle",
+            "broad_based_t",
+        ),
+        *("late_onset_t", "inverted_u", "tu_fusion"),
+    ]
+)
+
+
 def true_features(seen: Seen, vocabulary: Vocabulary) -> tuple[str, ...]:
-    """Ids of the features that are present; raises ``KeyError`` for one that has neither a rule nor a function here."""
+    """Ids of the features that are present; raises ``UserError`` for one of which that is not known to be decidable."""
     present = []
     for feature in vocabulary.features.values():
         if feature.rule is not None:
             if holds(feature.rule, seen.measures):
                 present.append(feature.id)
-        elif STATE[feature.id](seen):
-            present.append(feature.id)
+        elif feature.id in STATE:
+            if STATE[feature.id](seen):
+                present.append(feature.id)
+        elif feature.id not in UNDECIDED:
+            raise UserError(
+                f"the vocabulary's feature {feature.id!r} has no rule: give it a function in STATE of "
+                "workflow/fgclep/simulation/truth.py, or name it in UNDECIDED there"
+            )
     return tuple(present)
 
 

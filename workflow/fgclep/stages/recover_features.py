@@ -1,15 +1,20 @@
 """Ask a backend which waveform features go with each distinct statement."""
 
 import argparse
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from fgclep.recovery.backend import Backend
 from fgclep.recovery.knowledge import KnowledgeBackend
 from fgclep.schemas import CANDIDATES, TEXTS, read_table, write_table
-from fgclep.stage import progress, run_stage, stage_parser
+from fgclep.stage import run_stage, stage_parser
 from fgclep.statements import Statement, parse_statements
 from fgclep.vocabulary import Vocabulary, load_vocabulary
+
+if TYPE_CHECKING:
+    from fgclep.recovery.language_model import LanguageModel
+    from fgclep.recovery.server import Server
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -22,13 +27,27 @@ def arguments() -> argparse.ArgumentParser:
     return parser
 
 
-def make_backend(settings: dict, prompt: Path, vocabulary: Vocabulary) -> Backend:
+def make_backend(settings: Mapping[str, Any], prompt: Path, vocabulary: Vocabulary) -> Backend:
     """Return the backend that the config names."""
     if settings["backend"] == "knowledge":
         return KnowledgeBackend(vocabulary)
-    from fgclep.recovery.ollama import OllamaBackend
+    return make_language_model(settings, prompt, vocabulary)
 
-    return OllamaBackend(settings, prompt.read_text(encoding="utf-8"), vocabulary)
+
+def make_language_model(settings: Mapping[str, Any], prompt: Path, vocabulary: Vocabulary) -> "LanguageModel":
+    """Return the language model on the kind of server that the config names."""
+    from fgclep.recovery.language_model import LanguageModel
+
+    server: Server
+    if settings["backend"] == "openai":
+        from fgclep.recovery.openai import OpenAIServer
+
+        server = OpenAIServer(settings)
+    else:
+        from fgclep.recovery.ollama import OllamaServer
+
+        server = OllamaServer(settings)
+    return LanguageModel(server, settings, prompt, vocabulary)
 
 
 def is_asked(statement: Statement, vocabulary: Vocabulary) -> bool:
@@ -42,34 +61,25 @@ def is_asked(statement: Statement, vocabulary: Vocabulary) -> bool:
     return any(vocabulary.diagnoses[name].group != "summary" for name in statement.diagnoses)
 
 
+def statements_to_ask(texts: str | Path, vocabulary: Vocabulary) -> list[tuple[int, Statement]]:
+    """Return the id and the statement of each distinct text (schema ``TEXTS``) that a backend is asked about."""
+    rows = read_table(texts, TEXTS, ["text_id", "text"]).to_pylist()
+    statements = parse_statements([row["text"] for row in rows], vocabulary)
+    return [(row["text_id"], s) for row, s in zip(rows, statements, strict=True) if is_asked(s, vocabulary)]
+
+
 def main(args: argparse.Namespace) -> None:
     """Write candidates per statement (schema ``CANDIDATES``), rejected answers with their reason included."""
     vocabulary = load_vocabulary(args.vocabulary)
-    texts = read_table(args.texts, TEXTS, ["text_id", "text"]).to_pylist()
-    statements = parse_statements([row["text"] for row in texts], vocabulary)
-    asked = [(row["text_id"], s) for row, s in zip(texts, statements, strict=True) if is_asked(s, vocabulary)]
+    asked = statements_to_ask(args.texts, vocabulary)
     backend = make_backend(args.settings, args.prompt, vocabulary)
-    rows = []
-    with ThreadPoolExecutor(args.settings["concurrency"]) as pool:
-        proposals = pool.map(backend.propose, [statement for _, statement in asked])
-        try:
-            for (text_id, statement), candidates in zip(
-                asked, progress(proposals, len(asked), "recovery", "statement"), strict=True
-            ):
-                for candidate in candidates:
-                    rows.append(
-                        {
-                            "text_id": text_id,
-                            "statement": statement.text,
-                            **vars(candidate),
-                            "backend": backend.name,
-                            "model_digest": backend.model_digest,
-                            "prompt_hash": backend.prompt_hash,
-                        }
-                    )
-        except BaseException:
-            pool.shutdown(cancel_futures=True)  # else every waiting statement is still asked
-            raise
+    proposals = backend.propose([statement for _, statement in asked])
+    origin = {"backend": backend.name, "model_digest": backend.model_digest, "prompt_hash": backend.prompt_hash}
+    rows = [
+        {"text_id": text_id, "statement": statement.text, **vars(candidate), **origin}
+        for (text_id, statement), candidates in zip(asked, proposals, strict=True)
+        for candidate in candidates
+    ]
     write_table(rows, args.output, CANDIDATES)
 
 

@@ -32,7 +32,7 @@ from fgclep.schemas import (
     write_table,
 )
 from fgclep.stage import UserError, progress, run_stage, stage_parser
-from fgclep.statements import Statement
+from fgclep.statements import parse_statements
 from fgclep.verification import UNTESTABLE, text_findings, verdicts
 from fgclep.vocabulary import Vocabulary, load_vocabulary
 
@@ -115,13 +115,10 @@ def load_records(args: argparse.Namespace, vocabulary: Vocabulary) -> Records:
 def main(args: argparse.Namespace) -> None:
     """Write the audit (one row per record, statement and proposed feature) and the augmented reports."""
     vocabulary = load_vocabulary(args.vocabulary)
-    texts = read_table(args.texts, TEXTS).to_pylist()
-    statements = [
-        Statement(t["text"], t["kind"], tuple(t["diagnoses"]), tuple(t["features"]), tuple(t["negated"])) for t in texts
-    ]
+    statements = parse_statements(read_table(args.texts, TEXTS, ["text"])["text"].to_pylist(), vocabulary)
     findings = text_findings(statements, vocabulary)
     places = {name: i for i, name in enumerate(vocabulary.features)}
-    candidates = proposals(read_table(args.candidates, CANDIDATES), places, len(texts))
+    candidates = proposals(read_table(args.candidates, CANDIDATES), places, len(statements))
     records = load_records(args, vocabulary)
     limits = thresholds(records, findings, candidates, args.settings)
 

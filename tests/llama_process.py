@@ -1,0 +1,59 @@
+"""A llama.cpp server in a process of its own, which can be killed and started again at the same address."""
+
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+PROGRAM = """
+import sys, threading, xllamacpp
+model, port, slots, context = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
+p = xllamacpp.CommonParams()
+p.model.path = model
+p.model_alias = {"ecg-random"}
+p.hostnames = ["127.0.0.1"]
+p.port = port
+p.n_parallel = slots
+p.n_ctx = context * slots
+p.cpuparams.n_threads = p.cpuparams_batch.n_threads = 1
+p.warmup = False
+p.offline = True
+p.verbosity = -1
+server = xllamacpp.Server(p)
+threading.Event().wait()
+"""
+
+
+class LlamaProcess:
+    """Serves ``/v1`` at ``url`` with the model of a GGUF file."""
+
+    def __init__(self, model: Path, slots: int = 2, context: int = 8192):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._arguments = [sys.executable, "-c", PROGRAM, str(model), str(self.port), str(slots), str(context)]
+        self._log = model.with_suffix(".log")
+        self.start()
+
+    def start(self) -> None:
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(self._arguments, stdout=log, stderr=log)
+        end = time.monotonic() + 30
+        while time.monotonic() < end:
+            if self._process.poll() is not None:
+                break
+            try:
+                with urllib.request.urlopen(f"{self.url}/health", timeout=5):
+                    return
+            except OSError:
+                time.sleep(0.1)
+        raise RuntimeError(f"the llama.cpp server did not start:\n{self._log.read_text(errors='replace')[-2000:]}")
+
+    def kill(self) -> None:
+        """SIGKILL, as when the system runs out of memory."""
+        self._process.kill()
+        self._process.wait()

@@ -1,0 +1,125 @@
+"""A language model on a server with OpenAI's API, such as vLLM or llama.cpp."""
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import httpx2
+import openai
+
+from fgclep.recovery.prompt import digest
+from fgclep.recovery.server import Model, NoReply, Options, Reply, UnusableAnswer
+from fgclep.recovery.time_limit import time_limit
+from fgclep.stage import UserError
+
+T = TypeVar("T")
+
+API_KEY = "FGCLEP_API_KEY"  # not OPENAI_API_KEY: that one must not go to whatever server the config names
+# The last five are how the client fails on replies that are no JSON, or not the expected one.
+TRANSIENT = (openai.APIConnectionError, TimeoutError, ValueError, AttributeError, TypeError, KeyError, IndexError)
+TRANSIENT_STATUS = {408, 409, 425, 429}  # and all from 500
+
+
+class OpenAIServer:
+    """Ask a model on a server with the paths ``/v1/models`` and ``/v1/chat/completions``.
+
+    The API has no digest of a model: it is told apart by what ``/v1/models`` says of it, other than dates.
+
+    Parameters
+    ----------
+    settings
+        The config's ``recovery`` section. A key, where one is needed, comes from the environment.
+    """
+
+    name = "openai"
+    advice = (
+        "Start one, for example:  vllm serve MODEL  or  llama-server -m MODEL.gguf\n"
+        "or give its address in config.yaml:\n\n    recovery:\n      host: http://localhost:8000\n"
+    )
+
+    def __init__(self, settings: Mapping[str, Any]):
+        self._settings = settings
+        self._key = os.environ.get(API_KEY, "")
+        host, seconds = settings["host"].rstrip("/"), settings["timeout_seconds"]
+        timeout = httpx2.Timeout(connect=5.0, read=seconds, write=30.0, pool=None)
+        self._client = openai.OpenAI(
+            base_url=host if host.endswith("/v1") else f"{host}/v1",
+            api_key=self._key or "none",
+            max_retries=0,  # fgclep.recovery.patience does it
+            timeout=timeout,
+            # trust_env: a proxy from the environment would be asked for a server on this machine
+            http_client=httpx2.Client(timeout=timeout, trust_env=False, event_hooks=time_limit(seconds)),
+        )
+
+    def model(self) -> Model:
+        """See ``Server.model``."""
+        wanted, host = self._settings["model"], self._settings["host"]
+        listed = self._reach(lambda: {model.id: model for model in self._client.models.list().data})
+        if wanted not in listed:
+            raise UserError(
+                f"the server at {host} does not have the model {wanted!r} (it has {', '.join(listed) or 'none'}); "
+                f"write in config.yaml\n\n    recovery:\n      model: {next(iter(listed), 'NAME')}"
+            )
+        said = {
+            key: value for key, value in listed[wanted].model_dump().items() if key not in {"created", "permission"}
+        }
+        return Model(digest(json.dumps(said, sort_keys=True, default=str)), "")
+
+    def _reach(self, call: Callable[[], T]) -> T:
+        host = self._settings["host"]
+        try:
+            return call()
+        except openai.APIStatusError as error:
+            message = self._without_key(f"{error.status_code} {error.response.text}")
+            if error.status_code in TRANSIENT_STATUS or error.status_code >= 500:
+                raise NoReply(message, _seconds(error.response.headers.get("retry-after"))) from None
+            if error.status_code in {401, 403}:
+                raise UserError(
+                    f"the server at {host} wants another key: {message}\nGive it in the environment, never in a file "
+                    f"of the project:\n\n    export {API_KEY}=..."
+                ) from None
+            if error.status_code == 404:
+                message += f"\nIs {self._settings['model']!r} its model, and {self._client.base_url} its address?"
+            raise UserError(f"the server at {host} refuses: {message}") from None
+        except TRANSIENT as error:
+            cause = error.__cause__ or error
+            raise NoReply(self._without_key(f"{type(cause).__name__}: {cause}")) from None
+
+    def _without_key(self, message: str) -> str:
+        return (message.replace(self._key, "***") if self._key else message)[:500]
+
+    def ask(self, prompt: str, schema: Mapping[str, Any], options: Options) -> Reply:
+        """See ``Server.ask``."""
+
+        def call() -> tuple[Any, ...]:
+            reply = self._client.chat.completions.create(
+                model=self._settings["model"],
+                messages=[{"role": "user", "content": prompt}],
+                response_format={
+                    "type": "json_schema",
+                    "json_schema": {"name": "features", "strict": True, "schema": dict(schema)},
+                },
+                temperature=options.temperature,
+                seed=options.seed,
+                max_tokens=options.max_tokens,
+            )
+            choice = reply.choices[0]
+            version = reply.system_fingerprint or ""
+            return choice.finish_reason, choice.message.content, choice.message.refusal, reply.usage, version
+
+        finish, content, refusal, usage, version = self._reach(call)
+        if refusal:
+            raise UnusableAnswer(f"the model refuses: {refusal[:200]}")
+        if finish == "length":
+            raise UnusableAnswer("the answer was cut at recovery.max_tokens")
+        if finish != "stop":
+            raise UnusableAnswer(f"the answer ended before it was done: {finish}")
+        if not content:
+            raise UnusableAnswer("the answer is empty")
+        return Reply(content, getattr(usage, "prompt_tokens", None), getattr(usage, "completion_tokens", None), version)
+
+
+def _seconds(text: str | None) -> float | None:
+    """Return the seconds of a Retry-After header; ``None`` if it is absent or a date."""
+    return float(text) if text is not None and text.isascii() and text.isdigit() else None

@@ -1,0 +1,117 @@
+"""The question to a language model: one versioned template, one JSON schema, and what counts as an answer."""
+
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from fgclep.recovery.server import UnusableAnswer
+from fgclep.stage import UserError
+
+UNKNOWN = "unknown"  # what the model answers to abstain
+MAX_FEATURES = 24  # in the answer to one statement
+MAX_CHARACTERS = 200  # of one item
+_VERSION = re.compile(r"\A# version: (\d+)\n")
+# Marks of prompts and chat templates: a server reads "<|im_end|>" in a statement as the end of the question.
+_MARKS = {ord(character): f"\\u{ord(character):04x}" for character in "<>[]{}|"}
+
+
+def digest(text: str) -> str:
+    """Return 12 hexadecimal digits that stand for ``text``."""
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _key(place: int) -> str:
+    return f"statement_{place + 1}"
+
+
+class Prompt:
+    """A question about one or several statements, whose answers come apart again by their keys.
+
+    Parameters
+    ----------
+    path
+        Template with ``$features`` and ``$statements`` below a line ``# version: N``. The statements come last, so that
+        servers keep the constant part.
+    features
+        The texts that an answer may name.
+
+    Raises
+    ------
+    UserError
+        If the template has no version, or not these two places.
+    """
+
+    def __init__(self, path: str | Path, features: Sequence[str]):
+        text = Path(path).read_text(encoding="utf-8")
+        if not (found := _VERSION.match(text)):
+            raise UserError(f"{path}: the first line must give the version of the prompt, such as\n\n    # version: 1")
+        self.version = int(found[1])
+        self._template = Template(text[found.end() :])
+        if set(self._template.get_identifiers()) != {"features", "statements"} or not self._template.is_valid():
+            raise UserError(f"{path}: the prompt must hold $features and $statements, and no other word after a $")
+        self._features = list(features)
+        self.hash = digest(self._fill(""))
+        self.schema_hash = digest(json.dumps(self.schema(1), sort_keys=True))
+
+    def _fill(self, statements: str) -> str:
+        listed = "\n".join(f"- {text}" for text in self._features)
+        return self._template.substitute(features=listed, statements=statements)
+
+    def render(self, texts: Sequence[str]) -> str:
+        """Return the question about ``texts``: JSON strings in it, without the marks of chat templates."""
+        lines = [f'"{_key(i)}": {json.dumps(text).translate(_MARKS)}' for i, text in enumerate(texts)]
+        return self._fill("{" + ",\n ".join(lines) + "}")
+
+    def schema(self, count: int) -> dict[str, Any]:
+        """Return the JSON schema of the answer about ``count`` statements, in the terms that every server knows."""
+        keys = [_key(i) for i in range(count)]
+        items = {"type": "string", "enum": [*self._features, UNKNOWN]}
+        return {
+            "type": "object",
+            "additionalProperties": False,
+            "required": keys,
+            "properties": {key: {"$ref": "#/$defs/features"} for key in keys},
+            "$defs": {"features": {"type": "array", "maxItems": MAX_FEATURES, "items": items}},
+        }
+
+    def read(self, content: str, count: int) -> list[list[str]]:
+        """Return the answer to each of ``count`` statements; servers do not enforce every schema.
+
+        Exactly the keys that were asked for, each once, with a list of texts: otherwise nothing of it can be trusted to
+        belong to its statement.
+
+        Raises
+        ------
+        UnusableAnswer
+        """
+        try:
+            answer = json.loads(content, object_pairs_hook=_each_key_once)
+        except (ValueError, RecursionError) as error:
+            raise UnusableAnswer(f"the answer is not the JSON asked for: {error}") from error
+        keys = [_key(i) for i in range(count)]
+        if not isinstance(answer, dict) or set(answer) != set(keys):
+            raise UnusableAnswer(f"the answer does not have the keys asked for: {content[:MAX_CHARACTERS]!r}")
+        return [_features(answer[key]) for key in keys]
+
+
+def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len({key for key, _ in pairs}) < len(pairs):
+        raise ValueError("a key is given twice")
+    return dict(pairs)
+
+
+def _features(value: Any) -> list[str]:
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise UnusableAnswer("the answer is not of the form asked for: a statement's features are no list of texts")
+    if len(value) > MAX_FEATURES:
+        raise UnusableAnswer(f"the answer names {len(value)} features for a statement, more than {MAX_FEATURES}")
+    return [_printable(item) for item in value]
+
+
+def _printable(text: str) -> str:
+    """Return a text that any file and terminal can take: no control characters, no broken Unicode, not endless."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text[:MAX_CHARACTERS])
