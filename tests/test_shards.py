@@ -13,10 +13,10 @@ def test_every_waveform_survives(waveform):
     np.testing.assert_array_equal(decode_waveform(encode_waveform(waveform), waveform.shape[1]), waveform)
 
 
-def test_the_bytes_are_little_endian_differences_that_wrap_around():
+def test_the_bytes_are_differences_that_wrap_around_in_two_planes():
     waveform = np.zeros((12, 2), dtype=np.int16)
-    waveform[0] = [32767, -32768]
-    assert encode_waveform(waveform)[:4] == b"\xff\x7f\x01\x00"
+    waveform[0] = [32767, -32768]  # differences 32767 and 1, plus 128: 0x807f and 0x0081
+    assert encode_waveform(waveform) == bytes.fromhex("7f81" + "80" * 22 + "8000" + "00" * 22)
 
 
 def test_another_shape_or_type_is_refused():

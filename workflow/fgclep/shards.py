@@ -1,6 +1,12 @@
-"""How waveforms stand in a shard: lossless 16-bit integers, differenced along time so that zstd packs them well."""
+"""How waveforms stand in a shard: lossless 16-bit integers, in an encoding that zstd packs well and fast.
+
+Neighbouring samples differ by less than 128 ADC units nearly always. Stored are the differences along time plus 128,
+their low bytes first and then their high bytes, which are nearly all 0. ``benchmarks/codecs.py`` compares encodings.
+"""
 
 import numpy as np
+
+OFFSET = 128  # added to the differences, so that those from -128 to 127 have the high byte 0
 
 
 def encode_waveform(digital: np.ndarray) -> bytes:
@@ -14,7 +20,8 @@ def encode_waveform(digital: np.ndarray) -> bytes:
     Returns
     -------
     bytes
-        Little-endian 16-bit differences along time, modulo 2**16, the first sample against 0; lead after lead.
+        Of ``difference + OFFSET``, modulo 2**16 and lead after lead, all low bytes and then all high bytes. The first
+        difference of a lead is its first sample.
 
     Raises
     ------
@@ -30,7 +37,9 @@ def encode_waveform(digital: np.ndarray) -> bytes:
     """
     if digital.dtype != np.int16 or digital.ndim != 2 or len(digital) != 12:
         raise ValueError(f"expected an int16 array of shape (12, samples), got {digital.dtype} {digital.shape}")
-    return np.diff(digital, axis=1, prepend=np.int16(0)).astype("<i2").tobytes()
+    differences = np.diff(digital, axis=1, prepend=np.int16(0)) + np.int16(OFFSET)
+    planes = differences.astype("<i2", copy=False).view(np.uint8).reshape(-1, 2).T
+    return planes.tobytes()
 
 
 def decode_waveform(encoded: bytes, n_samples: int) -> np.ndarray:
@@ -40,7 +49,8 @@ def decode_waveform(encoded: bytes, n_samples: int) -> np.ndarray:
     """
     if len(encoded) != 12 * n_samples * 2:
         raise ValueError(f"{len(encoded)} bytes are not 12 leads of {n_samples} 16-bit samples")
-    differences = np.frombuffer(encoded, dtype="<i2").reshape(12, n_samples)
+    low, high = np.frombuffer(encoded, dtype=np.uint8).reshape(2, 12, n_samples)
+    differences = (high.astype(np.int16) << 8) + low - np.int16(OFFSET)
     return np.cumsum(differences, axis=1, dtype=np.int16)
 
 
