@@ -49,6 +49,17 @@ def from_planes(content: bytes) -> torch.Tensor:
     return torch.cumsum(high.to(torch.int16).mul_(256).add_(low), 1, dtype=torch.int16)
 
 
+def offset_planes(digital: np.ndarray) -> bytes:
+    """Planes of the differences plus 128: the high byte of small ones is 0, whatever their sign."""
+    return (differences(digital) + np.int16(128)).view(np.uint8).reshape(-1, 2).T.tobytes()
+
+
+def from_offset_planes(content: bytes) -> torch.Tensor:
+    """Inverse of ``offset_planes``."""
+    low, high = torch.frombuffer(content, dtype=torch.uint8).view(2, 12, -1)
+    return torch.cumsum(low.to(torch.int16).add_(high, alpha=256).sub_(128), 1, dtype=torch.int16)
+
+
 Encode = Callable[[np.ndarray], bytes]
 Decode = Callable[[bytes], torch.Tensor]
 ENCODINGS: dict[str, tuple[Encode, Decode]] = {
@@ -60,7 +71,7 @@ ENCODINGS: dict[str, tuple[Encode, Decode]] = {
 CODECS: list[tuple[str, int | None]] = [("none", None), ("lz4", None), ("zstd", 1), ("zstd", 3)]
 
 
-def best(work: Callable[[], object], repeats: int = 3) -> float:
+def best(work: Callable[[], object], repeats: int = 7) -> float:
     """Seconds of the fastest run."""
     times = []
     for _ in range(repeats):
@@ -120,16 +131,19 @@ def main() -> None:
         for name, (encode, decode) in ENCODINGS.items():
             for codec, level in CODECS:
                 measure(name, codec, level, encode, lambda v, d=decode: d(v.as_buffer()), pa.large_binary())
-        decoder = WaveformDecoder()
+        offset = "differences + 128, byte planes"
         for codec, level in CODECS:
-            name = "differences + 128, byte planes"
-            measure(name, codec, level, encode_waveform, lambda v: decoder(v.as_buffer()).clone(), pa.large_binary())
+            measure(offset, codec, level, offset_planes, lambda v: from_offset_planes(v.as_buffer()), pa.large_binary())
+        decoder = WaveformDecoder()
+        each = "the same, each ECG packed by itself with LZ4 (ours)"
+        decode = lambda v: decoder(v.as_buffer(), torch.empty(12, SAMPLES, dtype=torch.int16))  # noqa: E731
+        measure(each, "none", None, encode_waveform, decode, pa.large_binary())
 
     print(f"{count} ECGs, one core of: {machine()}\n")
     print("| encoding | codec | size | write, ECG/s | read, ECG/s |\n|---|---|---|---|---|")
     for name, codec, size, writing, reading in rows:
         print(f"| {name} | {codec} | {size:.3f} | {writing:,.0f} | {reading:,.0f} |")
-    chosen = next(row for row in rows if row[0].startswith("differences + 128") and row[1] == "zstd-1")
+    chosen = rows[-1]
     plain = next(row for row in rows if row[:2] == ("integers", "zstd-1"))
     print(json.dumps({"name": "codecs", "ratio": chosen[4] / plain[4], "size": chosen[2], "read_per_s": chosen[4]}))
 

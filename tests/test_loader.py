@@ -3,18 +3,16 @@
 import itertools
 
 import numpy as np
-import pyarrow as pa
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from training_data import SIGNAL, write_shards
 
-from fgclep.loader import SignalStore, waveforms_in_millivolts
-from fgclep.schemas import SHARD, read_table
-from fgclep.shards import decode_waveform, to_millivolts
+from fgclep.loader import SignalStore, WaveformDecoder
+from fgclep.schemas import SHARD, read_table, write_table
+from fgclep.shards import decode_waveform, encode_waveform, to_millivolts
 from fgclep.signals import prepare_signal
-from fgclep.stages.build_shards import shard_row
 from fgclep.wfdb_reader import read_record
 
 ONE_SHARD_MB = 20 * 12 * 200 * 4 / 2**20 * 1.01
@@ -129,12 +127,29 @@ def test_no_record_is_wanted(shards):
     assert len(store) == 0 and list(store.in_order(4)) == []
 
 
-def test_signals_come_in_millivolts_as_stored(shards):
-    store = SignalStore(shards, None, 100)
-    row = read_table(shards[1], SHARD).slice(2, 1).to_pylist()[0]
-    mv = to_millivolts(decode_waveform(row["waveform"], 400), np.array(row["gain"]), np.array(row["baseline"]))
-    (_, signals) = next(iter(store.in_order(42)))
-    np.testing.assert_allclose(signals[22].numpy(), mv, atol=1e-6)
+@pytest.mark.parametrize("memory_mb", [100, 1e-6])
+@pytest.mark.parametrize("baseline", [0, -37])
+def test_signals_come_in_millivolts_as_stored(shards, tmp_path, memory_mb, baseline):
+    rows = read_table(shards[1], SHARD).to_pylist()
+    for number, row in enumerate(rows):
+        row |= {"gain": [100.0 + number] * 12, "baseline": [baseline] * 12}
+    write_table(rows, tmp_path / "0.parquet", SHARD, 5)
+    store = SignalStore([tmp_path / "0.parquet"], None, memory_mb)
+    seen = 0
+    for places, signals in store.shuffled(4, [1]):
+        for place, signal in zip(places, signals, strict=True):
+            gain, digital = np.array(rows[place]["gain"]), decode_waveform(rows[place]["waveform"], 400)
+            np.testing.assert_allclose(signal, to_millivolts(digital, gain, np.full(12, baseline)), atol=1e-5)
+            seen += 1
+    assert seen == 13
+
+
+def test_records_of_different_lengths_cannot_come_as_stored(shards, tmp_path):
+    rows = read_table(shards[1], SHARD).to_pylist()
+    rows[3] |= {"n_samples": 300, "waveform": encode_waveform(np.zeros((12, 300), np.int16))}
+    write_table(rows, tmp_path / "0.parquet", SHARD)
+    with pytest.raises(ValueError, match=r"0\.parquet, made-up/023: has 300 samples, others 400"):
+        list(SignalStore([tmp_path / "0.parquet"], None, 100).in_order(4))
 
 
 def test_more_ranks_than_row_groups_are_refused(shards):
@@ -148,19 +163,12 @@ def test_a_record_that_cannot_be_prepared_is_named(shards):
 
 
 def test_the_fast_decoder_agrees_with_the_plain_one(physionet):
-    entry = {
-        "source": "s",
-        "record_id": "r",
-        "patient_id": "p",
-        "split": "train",
-        "age": None,
-        "sex": None,
-        "codes": None,
-    }
-    paths = ["ptb-xl/1.0.3/records500/00000/00001_hr", "ludb/1.0.1/data/1"]
-    table = pa.Table.from_pylist([shard_row(entry, read_record(physionet / path)) for path in paths], schema=SHARD)
-    for row, signal in zip(table.to_pylist(), waveforms_in_millivolts(table, np.arange(2)), strict=True):
-        mv = to_millivolts(
-            decode_waveform(row["waveform"], row["n_samples"]), np.array(row["gain"]), np.array(row["baseline"])
-        )
-        np.testing.assert_allclose(signal.numpy(), mv, rtol=1e-6, atol=1e-6)
+    decode = WaveformDecoder()
+    for path in (
+        "ptb-xl/1.0.3/records500/00000/00001_hr",
+        "ludb/1.0.1/data/1",
+        "challenge-2021/1.0.3/training/ptb/g1/S0001",
+    ):
+        digital = read_record(physionet / path).digital
+        out = torch.empty(12, digital.shape[1], dtype=torch.int16)
+        np.testing.assert_array_equal(decode(encode_waveform(digital), out).numpy(), digital)

@@ -22,7 +22,7 @@ from fgclep.vocabulary import Vocabulary, load_vocabulary
 VOCABULARY = Path("resources/vocabulary")
 TASKS = Path("resources/tasks")
 RECORD_BYTES = 121_000  # ten seconds of twelve leads at 500 Hz in 16 bits, with a header; where nothing better is known
-SHARD_SHARE = 0.25  # of the raw files; benchmarks/codecs.py measures it
+SHARD_SHARE = 0.4  # of the raw files; benchmarks/codecs.py measures it
 TABLE_BYTES = 1_000  # per record: a row each of the manifest, the measurements and the reports
 EMBEDDINGS = 3 * 4  # bytes per dimension and evaluated record: three models, float32
 SMALL_MODELS = 200_000_000  # coarse, per fold, and fine, with a checkpoint, if the text encoder is made from scratch

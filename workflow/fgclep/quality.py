@@ -34,15 +34,17 @@ def usable_record(
     record = with_all_limb_leads(with_documented_gain(record, gain))
     _check_time(record, settings, sampling_rate)
     record = with_filled_gaps(record, settings["max_gap_ms"])
-    _check_leads(record, settings)
-    record = with_limb_leads_in_order(record, settings["max_limb_error_mv"])
-    return replace(record, remarks=(*record.remarks, *_odd_electrodes(record)))
+    mv = record.millivolts()
+    _check_leads(record.digital, mv, settings)
+    ordered = with_limb_leads_in_order(record, mv, settings["max_limb_error_mv"])
+    odd = _odd_electrodes(mv if ordered is record else ordered.millivolts())
+    return replace(ordered, remarks=(*ordered.remarks, *odd))
 
 
-def _odd_electrodes(record: Record) -> list[str]:
+def _odd_electrodes(mv: np.ndarray) -> list[str]:
     """Return a remark if lead I runs against V6, as with swapped arm electrodes, which fit Einthoven's equation."""
-    (var_i, cov), (_, var_v6) = np.cov(np.diff(record.millivolts()[[INDEX["I"], INDEX["V6"]]], axis=1))
-    if cov < REVERSED * np.sqrt(var_i * var_v6):
+    first, sixth = np.diff(mv[INDEX["I"]]), np.diff(mv[INDEX["V6"]])
+    if first @ sixth < REVERSED * np.sqrt((first @ first) * (sixth @ sixth)):
         return ["lead I runs against V6: arm electrodes swapped, or dextrocardia"]
     return []
 
@@ -59,13 +61,11 @@ def _check_time(record: Record, settings: Mapping[str, float], documented: float
         raise ValueError(f"too short: {seconds:.1f} s, at least {settings['min_seconds']:g} s are needed")
 
 
-def _check_leads(record: Record, settings: Mapping[str, float]) -> None:
-    digital = record.digital
+def _check_leads(digital: np.ndarray, mv: np.ndarray, settings: Mapping[str, float]) -> None:
     missing = np.count_nonzero(digital == MISSING, axis=1)
     if missing.any():
         where = ", ".join(f"{lead} ({count})" for lead, count in zip(LEADS, missing, strict=True) if count)
         raise ValueError(f"missing samples (NaN) in {where}")
-    mv = record.millivolts()
     span = np.ptp(mv, axis=1)
     if dead := _leads(span < settings["flat_mv"]):
         raise ValueError(f"dead (flat) leads: {dead}")

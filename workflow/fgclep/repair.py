@@ -109,20 +109,19 @@ def limb_lead_errors(covariance: np.ndarray, orders: np.ndarray) -> np.ndarray:
     return np.sqrt(np.maximum(variance, 0))
 
 
-def with_limb_leads_in_order(record: Record, max_error_mv: float) -> Record:
+def with_limb_leads_in_order(record: Record, mv: np.ndarray, max_error_mv: float) -> Record:
     """Take limb leads in the order in which they meet Einthoven's and Goldberger's equations.
 
-    That order must be four times better than the labelled one and than any other. Swapped electrodes cannot be found
+    ``mv`` is the record in mV. The order must be four times better than the labelled one and than any other. Swapped electrodes cannot be found
     in this way: all leads are computed from the same electrodes.
 
     Raises ``ValueError`` if there is no such order, and the labelled one misses an equation by more than
     ``max_error_mv`` (root mean square).
     """
-    covariance = np.cov(record.millivolts()[:6])
-    as_labelled = limb_lead_errors(covariance, _ORDERS[:1])[0]
+    as_labelled = (EQUATIONS.astype(np.float32) @ mv[:6]).std(axis=1)
     if as_labelled.max() <= _ROUNDING_MV:
         return record
-    errors = limb_lead_errors(covariance, _ORDERS).max(axis=1)
+    errors = limb_lead_errors(np.cov(mv[:6]), _ORDERS).max(axis=1)
     best, second = np.argsort(errors, kind="stable")[:2]
     if best == 0 or 4 * errors[best] > errors[second]:
         if as_labelled.max() <= max_error_mv:

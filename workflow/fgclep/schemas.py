@@ -189,6 +189,11 @@ def _checked(table: pa.Table | list[dict], path: Path, schema: pa.Schema) -> pa.
     return table
 
 
+def _leaves(schema: pa.Schema) -> list[str]:
+    """Names of a schema's columns as Parquet knows them: those of lists have two parts more."""
+    return [f"{field.name}.list.element" if pa.types.is_nested(field.type) else field.name for field in schema]
+
+
 @contextmanager
 def table_writer(path: str | Path, schema: pa.Schema) -> Iterator[Callable[[pa.Table | list[dict]], None]]:
     """Write a Parquet file in pieces, each a row group; it appears under its name when all is written.
@@ -199,11 +204,13 @@ def table_writer(path: str | Path, schema: pa.Schema) -> Iterator[Callable[[pa.T
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    # large values are hardly ever equal, and as statistics they would fill the footer
-    small = [field.name for field in schema if field.type != pa.large_binary() and not pa.types.is_nested(field.type)]
+    # what is large is packed already (see fgclep.shards), hardly ever equal, and would fill the footer as statistics
+    large = {field.name for field in schema if field.type == pa.large_binary()}
+    small = [field.name for field in schema if field.name not in large and not pa.types.is_nested(field.type)]
+    codecs = {column: "none" if column in large else "zstd" for column in _leaves(schema)}
     try:
         with pq.ParquetWriter(
-            partial, schema, compression="zstd", use_dictionary=small, write_statistics=small
+            partial, schema, compression=codecs, use_dictionary=small, write_statistics=small
         ) as writer:
 
             def write(rows: pa.Table | list[dict]) -> None:

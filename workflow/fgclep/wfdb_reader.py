@@ -110,9 +110,10 @@ def _read(path: Path) -> Record:
     if bad := [record.sig_name[i] for i in order if record.sig_name[i] in uncalibrated]:
         raise ValueError(f"gain is 0 or absent in {', '.join(bad)}")
     _check_length(record, path.parent)
-    _check_values(record)
+    stored = np.ascontiguousarray(record.d_signal.T)
+    _check_values(record, stored)
 
-    digital = np.ascontiguousarray(record.d_signal.T[order])
+    digital = stored[order]
     for row, position in enumerate(order):
         missing = _MISSING_OF_FORMAT.get(record.fmt[position])
         if missing is not None and missing != MISSING:
@@ -168,13 +169,13 @@ def _check_length(record: wfdb.Record, folder: Path) -> None:
             raise ValueError(f"{name} has {found} bytes, its header describes {expected}")
 
 
-def _check_values(record: wfdb.Record) -> None:
+def _check_values(record: wfdb.Record, stored: np.ndarray) -> None:
     """Compare first samples and checksums (the sum of all samples modulo 2**16) with the header, where it has them."""
-    sums = record.d_signal.sum(axis=0, dtype=np.int64)
+    sums = stored.sum(axis=1, dtype=np.int64)
     for position, name in enumerate(record.sig_name):
         first, checksum = record.init_value[position], record.checksum[position]
-        if first is not None and record.sig_len and first != record.d_signal[0, position]:
-            raise ValueError(f"lead {name} starts with {record.d_signal[0, position]}, its header says {first}")
+        if first is not None and record.sig_len and first != stored[position, 0]:
+            raise ValueError(f"lead {name} starts with {stored[position, 0]}, its header says {first}")
         if checksum is not None and (int(sums[position]) - checksum) % 2**16:
             raise ValueError(f"the checksum of lead {name} is not the one in the header; one of the files is damaged")
 

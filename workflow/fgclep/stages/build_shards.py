@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import os
 import tempfile
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from fgclep.wfdb_reader import Record, read_record
 
 LOG = logging.getLogger(__name__)
 ROWS_PER_GROUP = 256  # records that a reader holds at a time
+# wfdb reads files; one record at a time lies in memory where there is such a folder
+_MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -39,7 +42,7 @@ def main(args: argparse.Namespace) -> None:
     rows, quarantine, written = [], [], 0
     with (
         ArchiveReader(args.archive) as archive,
-        tempfile.TemporaryDirectory() as folder,
+        tempfile.TemporaryDirectory(dir=_MEMORY) as folder,
         table_writer(args.output, SHARD) as write,
     ):
         for entry in progress(manifest, len(manifest), f"{args.source} {args.chunk}", "record"):
