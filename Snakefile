@@ -31,3 +31,4 @@ rule all:
         "results/quarantine.parquet",
         "results/recovery/audit.parquet",
         truth_of_the_pretraining_sources(),
+        expand("results/measurements/{source}.parquet", source=STORED_SOURCES),

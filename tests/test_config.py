@@ -4,9 +4,10 @@ import pytest
 import yaml
 
 from fgclep.config import Config, load, validate_config
-from fgclep.config.generate import ROOT, generated
+from fgclep.config.generate import ROOT, generated, json_schema
 from fgclep.config.section import over_defaults
 from fgclep.config.yaml_text import scalar
+from fgclep.sources import SOURCES
 from fgclep.stage import UserError
 
 
@@ -48,9 +49,55 @@ def test_a_source_without_a_base_takes_the_common_one():
     assert data.base_of("csn") == "https://physionet.org/files"
 
 
+def test_every_source_that_has_a_module_can_be_named():
+    values = {"data": {"base": "/mirror", "sources": {"ludb": {}, "georgia": {"chunks": 3}, "local": {"base": "mine"}}}}
+    sources = validate_config(values).data.sources
+    assert list(sources) == ["mimic-iv-ecg", "ptb-xl", "cpsc2018", "csn", "ludb", "georgia", "local"]
+    assert (sources["ludb"].version, sources["ludb"].role, sources["ludb"].chunks) == ("1.0.1", "store", 1)
+    assert (sources["georgia"].version, sources["georgia"].chunks) == ("1.0.3", 3)
+    assert (sources["local"].version, sources["local"].base) == (None, "mine")
+    section = json.loads(json_schema())["$defs"]["DataSection"]["properties"]["sources"]
+    assert section["propertyNames"]["enum"] == list(SOURCES)
+
+
+def test_a_source_may_be_named_alone():
+    config = validate_config({"data": {"base": "/mirror", "sources": {"ludb": None}}})
+    assert config.data.sources["ludb"].version == "1.0.1"
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [
+        (
+            {"data": {"sources": {"goergia": {"base": "x"}}}},
+            "config: data.sources.goergia is not a known key; did you mean data.sources.georgia? Write\n\n"
+            "    data:\n      sources:\n        georgia:\n          version: 1.0.3\n",
+        ),
+        (
+            {"data": {"sources": {"zork": {"base": "x"}}}},
+            "config: data.sources.zork is not a known key; known here are cpsc2018, cpsc_extra, csn, georgia",
+        ),
+        (
+            {"data": {"base": "x", "sources": {"georgia": {"rolle": "store"}}}},
+            "config: data.sources.georgia.rolle is not a known key; did you mean data.sources.georgia.role? Write\n\n"
+            "    data:\n      sources:\n        georgia:\n          role: store",
+        ),
+        (
+            {"data": {"base": "x", "sources": {"georgia": {"chunks": 0}}}},
+            "config: data.sources.georgia.chunks is 0: it should be greater than or equal to 1. For example\n\n",
+        ),
+        (
+            {"data": {"sources": {"ludb": {}}}},
+            "ludb is not simulated and needs a base. Write\n\n    data:\n      sources:\n        ludb:\n"
+            "          base: https://physionet.org/files",
+        ),
+        (
+            {"data": {"base": "/mirror", "sources": {"local": {}}}},
+            "local needs the folder with your records. Write\n\n    data:\n      sources:\n        local:\n",
+        ),
+        ({"data": {"sources": {"local": {"base": "https://x.org"}}}}, "local needs the folder with your records"),
+        ({"data": {"sources": {"csn": {"version": None}}}}, "csn needs a version. Write\n\n    data:\n"),
+        ({"simulation": {"records": {"ludb": 30}}}, "config: simulation.records.ludb is not a known key"),
         (
             {"evaluation": {"bootstraps": 7}},
             "config: evaluation.bootstraps is not a known key; did you mean evaluation.bootstrap? Write\n\n"

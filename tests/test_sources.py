@@ -5,87 +5,17 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from road import Road
 from werkzeug import Response
 from wfdb_files import heart, write_lists, write_record
 
 from fgclep.manifest import build_manifest
-from fgclep.schemas import MANIFEST, MEASUREMENTS, QUARANTINE, SHARD, read_table
 from fgclep.shards import decode_waveform, to_millivolts
 from fgclep.sources import SOURCES, get_source
 from fgclep.stage import UserError
-from fgclep.stages import build_manifest as build_manifest_stage
-from fgclep.stages import build_shards, collect_quarantine, fetch_metadata, fetch_records, measure_waveforms
 
-TRANSFER = '{"parallel": 2, "timeout_seconds": 5, "retries": 0}'
-VERSIONS = {"mimic-iv-ecg": "1.0", "ptb-xl": "1.0.3", "cpsc2018": "1.0.3", "csn": "1.0.0"}
 PTB_XL = "ecg_id,patient_id,age,sex,report,scp_codes,strat_fold,filename_lr,filename_hr\n"
 MEASURES = "rr_interval,p_onset,p_end,qrs_onset,qrs_end,t_end,p_axis,qrs_axis,t_axis"
-
-
-class Road:
-    """The stages of one source, from a base to measurements, in a folder."""
-
-    def __init__(self, key: str, base: str | Path, folder: Path):
-        self.key, self.base, self.folder = key, str(base), folder
-
-    def _run(self, stage, *options: str | Path) -> None:
-        stage.main(stage.arguments().parse_args(["--source", self.key, *map(str, options)]))
-
-    def metadata(self) -> None:
-        self._run(
-            fetch_metadata,
-            *("--base", self.base, "--version", VERSIONS[self.key], "--settings", TRANSFER),
-            *("--output", self.folder / "metadata"),
-        )
-
-    def manifest(self) -> list[dict]:
-        self._run(
-            build_manifest_stage,
-            *("--metadata", self.folder / "metadata", "--chunks", "1"),
-            *("--output", self.folder / "manifest.parquet", "--quarantine", self.folder / "q-manifest.parquet"),
-        )
-        return read_table(self.folder / "manifest.parquet", MANIFEST).to_pylist()
-
-    def records(self) -> Path:
-        self._run(
-            fetch_records,
-            *("--base", self.base, "--version", VERSIONS[self.key], "--settings", TRANSFER, "--chunk", "0"),
-            *("--metadata", self.folder / "metadata", "--manifest", self.folder / "manifest.parquet"),
-            *("--output", self.folder / "0.tar", "--quarantine", self.folder / "q-fetch.parquet"),
-        )
-        return self.folder / "0.tar"
-
-    def shard(self) -> list[dict]:
-        self._run(
-            build_shards,
-            *("--manifest", self.folder / "manifest.parquet", "--archive", self.folder / "0.tar", "--chunk", "0"),
-            *("--output", self.folder / "shard.parquet", "--quarantine", self.folder / "q-shards.parquet"),
-        )
-        return read_table(self.folder / "shard.parquet", SHARD).to_pylist()
-
-    def measurements(self, workers: int = 1) -> list[dict]:
-        self._run(
-            measure_waveforms,
-            *("--metadata", self.folder / "metadata", "--shards", self.folder / "shard.parquet"),
-            *("--settings", f'{{"intervals": "database", "workers": {workers}}}'),
-            *("--output", self.folder / "measurements.parquet"),
-        )
-        return read_table(self.folder / "measurements.parquet", MEASUREMENTS).to_pylist()
-
-    def quarantine(self) -> dict[str, tuple[str, str]]:
-        """Record id -> stage and reason, of all stages so far, as ``collect_quarantine`` joins them."""
-        tables = sorted(self.folder.glob("q-*.parquet"))
-        output = self.folder / "quarantine.parquet"
-        arguments = ["--inputs", *map(str, tables), "--output", str(output)]
-        collect_quarantine.main(collect_quarantine.arguments().parse_args(arguments))
-        rows = read_table(output, QUARANTINE).to_pylist()
-        return {row["record_id"]: (row["stage"], row["reason"]) for row in rows}
-
-    def all(self) -> list[dict]:
-        self.metadata()
-        self.manifest()
-        self.records()
-        return self.shard()
 
 
 @pytest.fixture
@@ -124,13 +54,16 @@ def mimic(tmp_path) -> Path:
 
 
 def test_all_sources_have_the_same_shape():
-    assert list(SOURCES) == ["mimic-iv-ecg", "ptb-xl", "cpsc2018", "csn"]
+    published = {"cpsc2018", "cpsc_extra", "csn", "georgia", "ludb", "mimic-iv-ecg", "ptb", "ptb-xl"}
+    assert set(SOURCES) == published | {"local"}
     for key, source in SOURCES.items():
-        assert source.key == key and source.slug and source.folder
+        assert source.key == key
+        assert bool(source.slug) == bool(source.version) == bool(source.folder) == (key in published)
+        assert (source.published is not None) == (key in published)
 
 
 def test_an_unknown_source_is_named():
-    with pytest.raises(UserError, match="unknown source 'x'; the sources are mimic-iv-ecg, ptb-xl, cpsc2018, csn"):
+    with pytest.raises(UserError, match="unknown source 'x'; the sources are cpsc2018, cpsc_extra, csn, georgia"):
         get_source("x")
 
 
@@ -309,7 +242,7 @@ def test_ptb_xl_rows_follow_the_official_folds(tmp_path):
     rows = [
         "22,11.0,300.0,1,Bericht,\"{'NORM': 100.0, 'SR': 0.0}\",10,records100/00000/00022_lr,records500/00000/00022_hr",
         "23,12.0,,0,,{},9,records100/00000/00023_lr,records500/00000/00023_hr",
-        "24,12.0,55.0,0,x,{},8,records100/00000/00024_lr,records500/00000/00024_hr",
+        "24,13.0,55.0,0,x,{},8,records100/00000/00024_lr,records500/00000/00024_hr",
     ]
     (tmp_path / "ptbxl_database.csv").write_text(PTB_XL + "\n".join(rows) + "\n")
     files = [f"records500/00000/000{number}_hr.{suffix}" for number in (22, 23, 24) for suffix in ("hea", "dat")]

@@ -12,7 +12,15 @@ from fgclep.vocabulary import load_vocabulary
 ROOT = Path(__file__).resolve().parents[1]
 TASKS = sorted((ROOT / "resources" / "tasks").glob("*.yaml"))
 TABLES = ROOT.parent / "shared" / "tables"
-SIZES = {"ptbxl_super": 5, "ptbxl_sub": 23, "ptbxl_form": 19, "ptbxl_rhythm": 12, "cpsc2018": 9, "csn": 82}
+SIZES = {
+    "ptbxl_super": 5,
+    "ptbxl_sub": 23,
+    "ptbxl_form": 19,
+    "ptbxl_rhythm": 12,
+    "cpsc2018": 9,
+    "csn": 82,
+    "csn_published": 38,
+}
 WITHOUT_WORDS = {"ventricular fibrillation", "fragmented qrs complex"}  # docs/evaluation.md names them, too
 
 shared = pytest.mark.skipif(not TABLES.is_dir(), reason="needs the tables of ../shared")
@@ -27,7 +35,7 @@ def vocabulary():
     return load_vocabulary(ROOT / "resources" / "vocabulary")
 
 
-def test_the_six_tasks_have_the_classes_of_the_benchmarks():
+def test_the_tasks_have_the_classes_of_the_benchmarks():
     assert {path.stem: len(load_task(path).classes) for path in TASKS} == SIZES
 
 
@@ -147,10 +155,12 @@ def test_ptbxl_tasks_have_the_published_records_and_labels(name, folder, sizes, 
     parts = [(folds <= 8), (folds == 9), (folds == 10)]
     assert tuple(int((part & labels.any(axis=1)).sum()) for part in parts) == sizes
     row_of = {ecg_id: row for row, ecg_id in enumerate(ids)}
-    for split in ("train", "val", "test"):
+    for split, size in zip(("train", "val", "test"), sizes, strict=True):
         path = TABLES / "merl" / "data_split" / "ptbxl" / folder / f"ptbxl_{folder}_{split}.csv"
         with path.open(newline="", encoding="utf-8") as file:
-            for row in csv.DictReader(file):
+            published = list(csv.DictReader(file))
+            assert len(published) == size
+            for row in published:
                 ours = labels[row_of[int(row["ecg_id"])]]
                 theirs = [bool(float(row[item.strip("_")])) for item in task.class_names]
                 assert ours.tolist() == theirs, row["ecg_id"]
@@ -207,3 +217,31 @@ def test_cpsc2018_labels_are_those_of_the_original_challenge():
         codes = next(line.split(":")[1].split(",") for line in lines if line.replace(" ", "").startswith("#Dx"))
         labels = task.labels([[code.strip() for code in codes]])[0]
         assert {name for name, label in zip(task.class_names, labels, strict=True) if label} == reference[header.stem]
+
+
+def split():
+    return {"column": "path", "files": {"test": {"path": "a/test.csv", "sha256": "0" * 64}}}
+
+
+def test_a_task_may_name_a_published_split(tmp_path):
+    found = load({**document(), "split": split()}, tmp_path).split
+    assert found.column == "path"
+    assert [(file.split, file.path, file.sha256) for file in found.files] == [("test", "a/test.csv", "0" * 64)]
+    assert load(document(), tmp_path).split is None
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda d: d.pop("column"), "split must have exactly the keys column, files"),
+        (lambda d: d.update(files={}), "files must hold test"),
+        (lambda d: d["files"].update(dev=d["files"]["test"]), "files must hold test, and may hold train and val"),
+        (lambda d: d["files"]["test"].pop("sha256"), "split: test must have exactly the keys path, sha256"),
+        (lambda d: d["files"]["test"].update(sha256="abc"), "sha256 is 'abc'; write the 64 hexadecimal digits"),
+    ],
+)
+def test_a_wrong_split_is_refused_with_the_place(change, message, tmp_path):
+    wrong = split()
+    change(wrong)
+    with pytest.raises(UserError, match=message):
+        load({**document(), "split": wrong}, tmp_path)

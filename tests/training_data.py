@@ -16,12 +16,12 @@ SETTINGS = {
     "projection": 16, "text_unit": "statement", "texts_per_ecg": 2, "loss": "fg_clep", "mitigation": 0.5,
     "temperature": 10.0, "max_temperature": 100.0, "bias": None, "batch_size": 8, "learning_rate": 3e-3,
     "text_learning_rate": 3e-3, "weight_decay": 1e-4, "warmup": 0.1, "gradient_clip": 1.0, "precision": "fp32",
-    "memory_mb": 100, "checkpoint_seconds": 3600, "epochs": 2, "signal": SIGNAL, "seed": 0, "folds": 2,
+    "memory_mb": 100, "workers": 1, "checkpoint_seconds": 3600, "epochs": 2, "signal": SIGNAL, "seed": 0, "folds": 2,
 }  # fmt: skip
 TEXTS = ["fast waves", "slow waves"]
 
 
-def write_shards(folder: Path, counts: tuple[int, ...] = (20, 13, 9)) -> list[Path]:
+def write_shards(folder: Path, counts: tuple[int, ...] = (20, 13, 9), row_group_size: int | None = None) -> list[Path]:
     """Write shards of sines, 5 Hz in even records (text 0) and 1 Hz in odd ones (text 1), with some noise."""
     rng = np.random.default_rng(0)
     paths, number = [], 0
@@ -42,5 +42,5 @@ def write_shards(folder: Path, counts: tuple[int, ...] = (20, 13, 9)) -> list[Pa
             )  # fmt: skip
             number += 1
         paths.append(folder / f"{chunk}.parquet")
-        write_table(rows, paths[-1], SHARD)
+        write_table(rows, paths[-1], SHARD, row_group_size)
     return paths

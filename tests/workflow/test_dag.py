@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
@@ -76,6 +77,8 @@ def test_the_real_overlay_simulates_only_the_pretraining_source(checkout):
     plan = checkout.plan("--configfile", "workflow/config/real.yaml")
     assert plan["simulate_physionet"] == 1
     assert plan["fetch_records"] == plan["build_shards"] == 4 + 8 + 4 + 16
+    assert plan["fetch_split"] == 1
+    assert plan["evaluate_linear_probe"] == 7 * 3
 
 
 def test_the_paper_overlay_is_planned_without_any_download(checkout):
@@ -94,6 +97,57 @@ def test_without_the_coarse_check_no_fold_is_trained(checkout, tmp_path):
     assert "score_candidates" not in plan
     [verify] = [c for c in commands(checkout, "--configfile", str(overlay)) if c[2] == "fgclep.stages.verify_features"]
     assert parsed(verify).scores == []
+
+
+def test_a_published_split_reaches_its_task_alone(checkout):
+    found = commands(checkout, "--configfile", "workflow/config/real.yaml")
+    [fetch] = [parsed(command) for command in found if command[2] == "fgclep.stages.fetch_split"]
+    assert str(fetch.task_file) == "resources/tasks/csn_published.yaml"
+    assert fetch.base.endswith("/7a931dbd2dbf347a9745edd3b6729820cc518a90/finetune")
+    probes = [parsed(command) for command in found if command[2] == "fgclep.stages.evaluate_linear_probe"]
+    table = "resources/splits/csn_published.parquet"
+    assert {(probe.task_file, tuple(probe.splits)) for probe in probes if probe.splits} == {
+        ("resources/tasks/csn_published.yaml", (table,))
+    }
+    zero_shot = [parsed(command) for command in found if command[2] == "fgclep.stages.evaluate_zero_shot"]
+    assert [run.splits for run in zero_shot] == [[table], [table]]
+
+
+def test_a_stored_source_is_kept_as_shards_and_measurements(checkout, tmp_path):
+    overlay = tmp_path / "overlay.yaml"
+    overlay.write_text(
+        "data:\n  sources:\n"
+        "    ludb: {base: ../shared/physionet/files}\n"
+        "    georgia: {base: ../shared/physionet/files, chunks: 3, role: store}\n"
+    )
+    plan = checkout.plan("--configfile", str(overlay))
+    added = {"fetch_metadata": 2, "build_manifest": 2, "fetch_records": 4, "build_shards": 4, "measure_waveforms": 2}
+    assert plan == {**DEFAULT_PLAN, **{rule: DEFAULT_PLAN[rule] + number for rule, number in added.items()}}
+
+
+def test_own_records_are_planned_from_their_table(checkout, tmp_path):
+    overlay = tmp_path / "overlay.yaml"
+    overlay.write_text(f"data:\n  sources:\n    local: {{base: {tmp_path}, role: pretrain}}\n")
+    run = checkout.snakemake("--dry-run", "--configfile", str(overlay))
+    assert run.returncode != 0 and "records.csv does not exist; docs/data.md" in run.stdout
+    assert "Traceback" not in run.stdout
+    (tmp_path / "records.csv").write_text("id,patient,report\n")
+    found = [command for command in commands(checkout, "--configfile", str(overlay)) if "local" in command]
+    [fetch] = [parsed(command) for command in found if command[2] == "fgclep.stages.fetch_metadata"]
+    assert (fetch.base, fetch.version) == (str(tmp_path), "")
+
+
+def test_a_changed_table_of_own_records_is_noticed(checkout, tmp_path):
+    overlay = tmp_path / "overlay.yaml"
+    overlay.write_text(f"data:\n  sources:\n    local: {{base: {tmp_path}}}\n")
+    (tmp_path / "records.csv").write_text("id,patient,report\n")
+    target = ("resources/physionet/local/metadata", "--configfile", str(overlay))
+    run = checkout.snakemake("--cores", "1", *target)
+    assert run.returncode == 0, run.stdout
+    assert checkout.plan(*target) == {}
+    (tmp_path / "records.csv").write_text("id,patient,report\nr1,p1,Sinus rhythm\n")
+    assert checkout.plan(*target) == {"fetch_metadata": 1}
+    shutil.rmtree(checkout.folder / "resources" / "physionet")
 
 
 def test_tasks_that_are_left_out_need_no_source(checkout, tmp_path):
@@ -245,6 +299,15 @@ class TestReruns:
             assert done.plan() == {}
         with edited(stage, "\nCHANGED = True\n"):
             assert done.plan() == {"collect_metrics": 1, "render_report": 1, "all": 1}
+
+    def test_a_changed_source_reruns_its_own_stages(self, done):
+        sources = done.folder / "workflow" / "fgclep" / "sources"
+        with edited(sources / "ludb.py", "\nCHANGED = True\n"):
+            assert done.plan() == {}
+        with edited(sources / "cpsc2018.py", "\nCHANGED = True\n"):
+            plan = done.plan()
+        assert plan["fetch_metadata"] == plan["build_manifest"] == plan["fetch_records"] == plan["build_shards"] == 1
+        assert "pretrain" not in plan
 
     def test_a_changed_task_reruns_its_evaluation(self, done):
         with edited(done.folder / "resources" / "tasks" / "csn.yaml", "\n# another text\n"):

@@ -21,7 +21,9 @@ def predict(args: argparse.Namespace) -> None:
     """Print the probability of every prompt for every record."""
     if not (Path(args.model) / "config.json").exists():
         raise UserError(f"{args.model} holds no model; run `snakemake --cores all` first, or give --model FOLDER")
+    from fgclep.config.quality import QualitySection
     from fgclep.models.fgclep import FGCLEP
+    from fgclep.quality import usable_record
     from fgclep.wfdb_reader import read_record
 
     model = FGCLEP.from_pretrained(args.model)
@@ -29,7 +31,7 @@ def predict(args: argparse.Namespace) -> None:
     for name in args.records:
         path = Path(name.removesuffix(".hea").removesuffix(".dat").removesuffix(".mat"))
         try:
-            record = read_record(path)
+            record = usable_record(read_record(path), QualitySection().model_dump())
             probabilities = model.predict(record.millivolts(), record.sampling_rate, args.prompt)
         except ValueError as error:
             raise UserError(f"{name}: {error}") from error
@@ -80,6 +82,17 @@ def recover(args: argparse.Namespace) -> None:
     print(f"{features} features proposed for {len(statements)} statements; the answers are in {settings['cache']}")
 
 
+def plan(args: argparse.Namespace) -> None:
+    """Print what a run with this config takes: records, bytes to fetch, disk and LLM calls; fetches nothing."""
+    from fgclep.config import load
+    from fgclep.plan import make_plan, plan_text
+
+    if not Path("config.yaml").exists():
+        raise UserError("there is no config.yaml here; run this where the Snakefile is")
+    made = make_plan(load("config.yaml", *args.configfile))
+    print(json.dumps(made.as_json(), indent=1) if args.json else plan_text(made))
+
+
 def arguments() -> argparse.ArgumentParser:
     """Command line of ``fgclep``."""
     parser = argparse.ArgumentParser(prog="fgclep", description=__doc__)
@@ -95,6 +108,13 @@ def arguments() -> argparse.ArgumentParser:
     command.add_argument("--model", default=MODEL, help="folder or Hugging Face name of a model (default: %(default)s)")
     command.add_argument("--json", action="store_true", help="one JSON object per record")
     command.set_defaults(run=predict)
+
+    command = commands.add_parser("plan", help="what a run takes, before it starts", description=plan.__doc__)
+    command.add_argument(
+        "--configfile", nargs="+", default=[], metavar="FILE", help="config files over config.yaml, as for snakemake"
+    )
+    command.add_argument("--json", action="store_true", help="as JSON, sizes in bytes")
+    command.set_defaults(run=plan)
 
     command = commands.add_parser(
         "recover", help="ask the language model of the config about all statements", description=recover.__doc__

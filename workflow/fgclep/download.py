@@ -2,9 +2,6 @@
 
 import hashlib
 import logging
-import os
-import random
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,15 +12,10 @@ import httpx
 
 from fgclep.listing import safe_path
 from fgclep.stage import UserError
+from fgclep.transfer import FileUnavailable, PartialFile, fetch
 
 LOG = logging.getLogger(__name__)
-_BLOCK = 1 << 20
-_MAX_REDIRECTS = 5
-_MAX_PAUSE = 60.0  # seconds
-
-
-class FileUnavailable(Exception):
-    """One file is missing at its source, or is not what its checksum says; the message names it."""
+__all__ = ["Database", "FileUnavailable", "FolderDatabase", "WebDatabase", "is_url", "open_database", "sha256_of"]
 
 
 class Database(Protocol):
@@ -68,10 +60,8 @@ class WebDatabase:
         URL of the database's folder.
     client
         The connection pool.
-    retries
-        Repetitions of a request that failed for a passing reason.
-    pause
-        Seconds before the first repetition; doubles each time, unless the server names a time.
+    retries, pause
+        See ``fgclep.transfer.fetch``.
     """
 
     def __init__(self, address: str, client: httpx.Client, retries: int, pause: float = 1.0):
@@ -81,80 +71,30 @@ class WebDatabase:
         self.pause = pause
 
     def get(self, path: str, scratch: Path, sha256: str | None = None) -> Path:
-        """See ``Database.get``. A wrong checksum is fetched once more; what is right in ``scratch`` already is kept."""
+        """See ``Database.get``.
+
+        What is right in ``scratch`` already is kept, and a file that broke off is continued. A wrong checksum is
+        fetched once more from the beginning. Only a file that is right has its name.
+        """
         place = scratch / safe_path(path)
         if sha256 is not None and place.is_file() and sha256_of(place) == sha256:
             return place
         place.parent.mkdir(parents=True, exist_ok=True)
         url = f"{self.address}/{quote(path)}"
-        found = self._fetch(url, place)
-        if sha256 is None or found == sha256:
-            return place
-        LOG.warning("%s: wrong checksum, fetched again", url)
-        found = self._fetch(url, place)
-        if found == sha256:
-            return place
-        place.unlink()
-        raise FileUnavailable(f"{url}: wrong checksum, fetched twice: {found[:12]}... instead of {sha256[:12]}...")
-
-    def _fetch(self, url: str, place: Path) -> str:
-        reason = ""
-        for attempt in range(self.retries + 1):
-            wait = None
-            try:
-                with self._open(url) as response:
-                    if response.status_code in {404, 410}:
-                        raise FileUnavailable(f"{url} does not exist")
-                    if response.status_code == 200:
-                        return _save(response, place)
-                    if response.status_code != 429 and response.status_code < 500:
-                        raise UserError(
-                            f"{url}: the server refuses with status {response.status_code}; is data.base right?"
-                        )
-                    reason = f"status {response.status_code}"
-                    wait = _retry_after(response)
-            except httpx.TransportError as error:
-                reason = f"{type(error).__name__}: {error}"
-            if attempt < self.retries:
-                # the spread keeps parallel requests from coming back all at once
-                pause = min(_MAX_PAUSE, self.pause * 2**attempt if wait is None else wait) * random.uniform(1, 1.25)
-                LOG.info("%s: %s; again in %.1f s", url, reason, pause)
-                time.sleep(pause)
-        raise UserError(
-            f"{url}: no answer after {self.retries + 1} attempts ({reason}). Check the address (data.base or "
-            "data.sources.<source>.base) and the connection, and run snakemake again: it continues where it stopped"
-        )
-
-    @contextmanager
-    def _open(self, url: str) -> Iterator[httpx.Response]:
-        """Open a response, following redirects within the same host only."""
-        target = httpx.URL(url)
-        for _ in range(_MAX_REDIRECTS):
-            with self.client.stream("GET", target) as response:
-                if not response.has_redirect_location:
-                    yield response
-                    return
-                following = target.join(response.headers["location"])
-            if following.host != target.host or following.scheme not in {"http", "https"}:
-                raise UserError(f"{url} redirects to another host, {following}; if you trust it, make it data.base")
-            target = following
-        raise UserError(f"{url} redirects more than {_MAX_REDIRECTS} times; is data.base right?")
-
-
-def _save(response: httpx.Response, place: Path) -> str:
-    digest = hashlib.sha256()
-    partial = place.with_name(f".{place.name}.part")
-    with partial.open("wb") as file:
-        for block in response.iter_bytes(_BLOCK):
-            digest.update(block)
-            file.write(block)
-    os.replace(partial, place)
-    return digest.hexdigest()
-
-
-def _retry_after(response: httpx.Response) -> float | None:
-    text = response.headers.get("retry-after", "")
-    return float(text) if text.isdigit() else None
+        partial = PartialFile(place.with_name(f".{place.name}.part"), checked=sha256 is not None)
+        if partial.sha256 != sha256:
+            fetch(self.client, url, partial, self.retries, self.pause)
+        if sha256 is not None and partial.sha256 != sha256:
+            LOG.warning("%s: wrong checksum, fetched again", url)
+            partial.clear()
+            fetch(self.client, url, partial, self.retries, self.pause)
+            if (found := partial.sha256) != sha256:
+                partial.clear()
+                raise FileUnavailable(
+                    f"{url}: wrong checksum, fetched twice: {found[:12]}... instead of {sha256[:12]}..."
+                )
+        partial.move(place)
+        return place
 
 
 def is_url(base: str) -> bool:
@@ -173,7 +113,7 @@ def open_database(key: str, base: str, slug: str, version: str, transfer: Mappin
     base
         Folder or URL below which databases lie as ``<slug>/<version>/``.
     slug, version
-        As in PhysioNet's addresses.
+        As in PhysioNet's addresses; an empty slug stands for the folder ``base`` itself.
     transfer
         The config's ``data.transfer`` section: ``parallel``, ``timeout_seconds``, ``retries``.
 
@@ -188,6 +128,9 @@ def open_database(key: str, base: str, slug: str, version: str, transfer: Mappin
         headers = {"accept-encoding": "identity", "user-agent": "fgclep"}
         with httpx.Client(timeout=transfer["timeout_seconds"], limits=limits, headers=headers) as client:
             yield WebDatabase(f"{base.rstrip('/')}/{slug}/{version}", client, int(transfer["retries"]))
+        return
+    if not slug:
+        yield FolderDatabase(Path(base))
         return
     folder = Path(base) / slug / version
     if not folder.is_dir():

@@ -4,7 +4,7 @@ LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V
 LIMB_LEADS = LEADS[:6]
 CHEST_LEADS = LEADS[6:]
 INDEX = {name: position for position, name in enumerate(LEADS)}
-_SPELLING = {name.upper(): name for name in LEADS}
+SPELLING = {name.upper(): name for name in LEADS}  # AVR -> aVR
 
 
 def canonical_lead(name: str) -> str:
@@ -13,7 +13,7 @@ def canonical_lead(name: str) -> str:
     Raises ``ValueError`` for a name that is not one of the twelve standard leads.
     """
     try:
-        return _SPELLING[name.strip().upper()]
+        return SPELLING[name.strip().upper()]
     except KeyError:
         raise ValueError(f"unknown lead {name!r}; the twelve standard leads are {', '.join(LEADS)}") from None
 

@@ -7,6 +7,7 @@ import polars as pl
 from fgclep.folds import stable_bucket
 from fgclep.listing import CHECKSUMS, listed_records
 from fgclep.sources.source import Source
+from fgclep.stage import UserError
 
 
 def build_manifest(source: Source, metadata: Path, chunks: int) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -28,6 +29,11 @@ def build_manifest(source: Source, metadata: Path, chunks: int) -> tuple[pl.Data
     quarantine
         Columns ``source``, ``record_id``, ``stage``, ``reason``, by record id: records in the tables without files,
         files that no table knows, and records given twice.
+
+    Raises
+    ------
+    UserError
+        If a patient stands in two splits: testing on a patient who was trained on would inflate the result.
     """
     listed, incomplete = listed_records(metadata, source.folder)
     rows = source.records(metadata, listed)
@@ -44,6 +50,7 @@ def build_manifest(source: Source, metadata: Path, chunks: int) -> tuple[pl.Data
     reasons |= dict.fromkeys(twice, "the record id is given twice")
 
     usable = rows.filter(~pl.col("record_id").is_in(list(reasons))).sort("record_id")
+    _check_splits(usable, source.key)
     manifest = usable.select(
         pl.lit(source.key).alias("source"),
         "record_id",
@@ -62,3 +69,17 @@ def build_manifest(source: Source, metadata: Path, chunks: int) -> tuple[pl.Data
         schema=dict.fromkeys(("source", "record_id", "stage", "reason"), pl.String),
     )
     return manifest, quarantine
+
+
+def _check_splits(records: pl.DataFrame, key: str) -> None:
+    splits = records.group_by("patient_id").agg(pl.col("split").unique().sort())
+    divided = splits.filter(pl.col("split").list.len() > 1).sort("patient_id")
+    if divided.is_empty():
+        return
+    patient, of_patient = divided.row(0)
+    ids = records.filter(pl.col("patient_id") == patient)["record_id"].head(5).to_list()
+    more = f"; {len(divided) - 1} more patients are in several" if len(divided) > 1 else ""
+    raise UserError(
+        f"{key}: the patient {patient} is in the splits {', '.join(of_patient)} (records {', '.join(ids)}){more}. Give "
+        "all records of a patient the same split"
+    )

@@ -1,48 +1,82 @@
-"""What makes a recording unusable, and what is only remarked."""
+"""Whether a recording can be used: repaired where a rule says how, else refused with the reason."""
+
+from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
 from fgclep.leads import INDEX, LEADS
+from fgclep.repair import with_all_limb_leads, with_documented_gain, with_filled_gaps, with_limb_leads_in_order
 from fgclep.wfdb_reader import MISSING, Record
 
-MIN_SECONDS = 5.0
-FLAT_MV = 0.01  # peak to peak; the noise of a connected electrode is larger
-MAX_MV = 15.0  # no QRS complex at the body surface comes near
-MAX_BEYOND = 0.01  # share of a lead's samples that may be at the converter's limit or beyond MAX_MV (artifacts)
-EINTHOVEN_MV = 0.1
+REVERSED = -0.5  # correlation of the slopes of I and V6 below which they run against each other
 
 
-def why_unusable(record: Record) -> str | None:
-    """Return the reason why a record cannot be used, or ``None``.
+def usable_record(
+    record: Record, settings: Mapping[str, float], gain: float | None = None, sampling_rate: float | None = None
+) -> Record:
+    """Return a recording with twelve good leads, with remarks on what was repaired or is odd.
 
-    Missing samples, dead leads, less than 5 s, and leads that are saturated or beyond any ECG's amplitude for more than
-    1 % of the time.
+    Parameters
+    ----------
+    record
+        As read from the file.
+    settings
+        The config's ``quality`` section.
+    gain, sampling_rate
+        What the database documents for all its records, in ADC units per mV and in Hz; ``None``: nothing.
+
+    Raises
+    ------
+    ValueError
+        With the reason why it cannot be used.
     """
-    digital = record.digital
-    seconds = digital.shape[1] / record.sampling_rate
-    if seconds < MIN_SECONDS:
-        return f"too short: {seconds:.1f} s, at least {MIN_SECONDS:g} s are needed"
+    record = with_all_limb_leads(with_documented_gain(record, gain))
+    _check_time(record, settings, sampling_rate)
+    record = with_filled_gaps(record, settings["max_gap_ms"])
+    mv = record.millivolts()
+    _check_leads(record.digital, mv, settings)
+    ordered = with_limb_leads_in_order(record, mv, settings["max_limb_error_mv"])
+    odd = _odd_electrodes(mv if ordered is record else ordered.millivolts())
+    return replace(ordered, remarks=(*ordered.remarks, *odd))
+
+
+def _odd_electrodes(mv: np.ndarray) -> list[str]:
+    """Return a remark if lead I runs against V6, as with swapped arm electrodes, which fit Einthoven's equation."""
+    first, sixth = np.diff(mv[INDEX["I"]]), np.diff(mv[INDEX["V6"]])
+    if first @ sixth < REVERSED * np.sqrt((first @ first) * (sixth @ sixth)):
+        return ["lead I runs against V6: arm electrodes swapped, or dextrocardia"]
+    return []
+
+
+def _check_time(record: Record, settings: Mapping[str, float], documented: float | None) -> None:
+    rate = record.sampling_rate
+    low, high = settings["min_sampling_rate"], settings["max_sampling_rate"]
+    if documented is not None and rate != documented:
+        raise ValueError(f"the sampling rate is {rate:g} Hz, the database has {documented:g} Hz")
+    if not low <= rate <= high:
+        raise ValueError(f"the sampling rate is {rate:g} Hz, not within {low:g} to {high:g} Hz")
+    seconds = record.digital.shape[1] / rate
+    if seconds < settings["min_seconds"]:
+        raise ValueError(f"too short: {seconds:.1f} s, at least {settings['min_seconds']:g} s are needed")
+
+
+def _check_leads(digital: np.ndarray, mv: np.ndarray, settings: Mapping[str, float]) -> None:
     missing = np.count_nonzero(digital == MISSING, axis=1)
     if missing.any():
         where = ", ".join(f"{lead} ({count})" for lead, count in zip(LEADS, missing, strict=True) if count)
-        return f"missing samples (NaN) in {where}"
-    mv = record.millivolts()
-    if dead := _leads(np.ptp(mv, axis=1) < FLAT_MV):
-        return f"dead (flat) leads: {dead}"
-    if saturated := _leads(np.mean(np.abs(digital.astype(np.int32)) >= 32767, axis=1) > MAX_BEYOND):
-        return f"saturated leads: {saturated}"
-    deviation = np.abs(mv - np.median(mv, axis=1, keepdims=True))
-    if implausible := _leads(np.mean(deviation > MAX_MV, axis=1) > MAX_BEYOND):
-        return f"implausible amplitude (above {MAX_MV:g} mV) in {implausible}"
-    return None
-
-
-def remarks(record: Record) -> list[str]:
-    """Return quality remarks that do not exclude a record."""
-    mv = record.millivolts()
-    lead_i, lead_ii, lead_iii = (mv[INDEX[name]] for name in ("I", "II", "III"))
-    error = float(np.sqrt(np.mean(np.square(lead_i + lead_iii - lead_ii - np.mean(lead_i + lead_iii - lead_ii)))))
-    return [f"II differs from I + III by {error:.2f} mV"] if error > EINTHOVEN_MV else []
+        raise ValueError(f"missing samples (NaN) in {where}")
+    span = np.ptp(mv, axis=1)
+    if dead := _leads(span < settings["flat_mv"]):
+        raise ValueError(f"dead (flat) leads: {dead}")
+    share = settings["max_artifact_share"]
+    if saturated := _leads(np.mean((digital == 32767) | (digital == -32767), axis=1) > share):
+        raise ValueError(f"saturated leads: {saturated}")
+    beyond = np.zeros(len(mv))
+    for lead in np.flatnonzero(span > settings["max_mv"]):  # nothing is further from the median than the span
+        beyond[lead] = np.mean(np.abs(mv[lead] - np.median(mv[lead])) > settings["max_mv"])
+    if implausible := _leads(beyond > share):
+        raise ValueError(f"implausible amplitude (above {settings['max_mv']:g} mV) in {implausible}")
 
 
 def _leads(which: np.ndarray) -> str:

@@ -1,7 +1,8 @@
 """Every table that crosses a rule: column names, types and units, checked on write and on read."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
@@ -142,6 +143,7 @@ EMBEDDINGS = pa.schema(
         pa.field("embedding", pa.list_(pa.float32()), nullable=False),  # projected, unit norm
     ]
 )
+SPLIT = pa.schema([*_key, pa.field("split", pa.string(), nullable=False)])  # train | val | test, of a benchmark
 METRICS = pa.schema(
     [
         pa.field("model", pa.string(), nullable=False),
@@ -172,14 +174,7 @@ def _mismatch(found: pa.Schema, schema: pa.Schema) -> str:
     return "; ".join(problems) or "the columns are in another order"
 
 
-def write_table(
-    table: pa.Table | list[dict], path: str | Path, schema: pa.Schema, row_group_size: int | None = None
-) -> None:
-    """Write rows or a table as Parquet, atomically, after a check against ``schema``.
-
-    Raises ``ValueError`` that names the file and the column when names or types differ or a null stands where none may.
-    """
-    path = Path(path)
+def _checked(table: pa.Table | list[dict], path: Path, schema: pa.Schema) -> pa.Table:
     if not isinstance(table, pa.Table):
         table = pa.Table.from_pylist(table, schema=schema)
     if table.schema.names != schema.names:
@@ -191,10 +186,52 @@ def write_table(
     for field in schema:
         if not field.nullable and table.column(field.name).null_count:
             raise ValueError(f"{path}: column {field.name!r} holds nulls")
+    return table
+
+
+def _leaves(schema: pa.Schema) -> list[str]:
+    """Names of a schema's columns as Parquet knows them: those of lists have two parts more."""
+    return [f"{field.name}.list.element" if pa.types.is_nested(field.type) else field.name for field in schema]
+
+
+@contextmanager
+def table_writer(path: str | Path, schema: pa.Schema) -> Iterator[Callable[[pa.Table | list[dict]], None]]:
+    """Write a Parquet file in pieces, each a row group; it appears under its name when all is written.
+
+    Yields a function that takes rows or a table and raises ``ValueError``, which names the file and the column, when
+    names or types differ from ``schema`` or a null stands where none may.
+    """
+    path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    pq.write_table(table, partial, compression="zstd", row_group_size=row_group_size)
-    os.replace(partial, path)
+    # what is large is packed already (see fgclep.shards), hardly ever equal, and would fill the footer as statistics
+    large = {field.name for field in schema if field.type == pa.large_binary()}
+    small = [field.name for field in schema if field.name not in large and not pa.types.is_nested(field.type)]
+    codecs = {column: "none" if column in large else "zstd" for column in _leaves(schema)}
+    try:
+        with pq.ParquetWriter(
+            partial, schema, compression=codecs, use_dictionary=small, write_statistics=small
+        ) as writer:
+
+            def write(rows: pa.Table | list[dict]) -> None:
+                table = _checked(rows, path, schema)
+                writer.write_table(table, row_group_size=max(1, len(table)))
+
+            yield write
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_table(
+    table: pa.Table | list[dict], path: str | Path, schema: pa.Schema, row_group_size: int | None = None
+) -> None:
+    """Write rows or a table as Parquet at once; see ``table_writer``."""
+    with table_writer(path, schema) as write:
+        rows = _checked(table, Path(path), schema)
+        size = row_group_size or 2**20
+        for start in range(0, max(1, len(rows)), size):
+            write(rows.slice(start, size))
 
 
 def read_table(path: str | Path, schema: pa.Schema, columns: Sequence[str] | None = None) -> pa.Table:

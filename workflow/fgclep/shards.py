@@ -1,6 +1,18 @@
-"""How waveforms stand in a shard: lossless 16-bit integers, differenced along time so that zstd packs them well."""
+"""How waveforms stand in a shard: lossless 16-bit integers, each recording packed by itself.
+
+Neighbouring samples differ by less than 128 ADC units nearly always. Packed are the differences along time plus 128,
+their low bytes first and then their high bytes, which are nearly all 0; so LZ4 packs them well and fast
+(``benchmarks/codecs.py`` compares encodings). A recording is unpacked without the others of its row group.
+"""
+
+import struct
 
 import numpy as np
+import pyarrow as pa
+
+OFFSET = 128  # added to the differences, so that those from -128 to 127 have the high byte 0
+_CODEC = pa.Codec("lz4")
+_LENGTH = struct.Struct("<I")
 
 
 def encode_waveform(digital: np.ndarray) -> bytes:
@@ -14,7 +26,8 @@ def encode_waveform(digital: np.ndarray) -> bytes:
     Returns
     -------
     bytes
-        Little-endian 16-bit differences along time, modulo 2**16, the first sample against 0; lead after lead.
+        The number of samples (32 bits, little-endian), and an LZ4 frame of ``difference + OFFSET``, modulo 2**16 and
+        lead after lead: all low bytes, then all high bytes. The first difference of a lead is its first sample.
 
     Raises
     ------
@@ -30,17 +43,33 @@ def encode_waveform(digital: np.ndarray) -> bytes:
     """
     if digital.dtype != np.int16 or digital.ndim != 2 or len(digital) != 12:
         raise ValueError(f"expected an int16 array of shape (12, samples), got {digital.dtype} {digital.shape}")
-    return np.diff(digital, axis=1, prepend=np.int16(0)).astype("<i2").tobytes()
+    differences = np.diff(digital, axis=1, prepend=np.int16(0)) + np.int16(OFFSET)
+    planes = differences.astype("<i2", copy=False).view(np.uint8).reshape(-1, 2).T
+    return _LENGTH.pack(digital.shape[1]) + _CODEC.compress(planes.tobytes(), asbytes=True)
 
 
-def decode_waveform(encoded: bytes, n_samples: int) -> np.ndarray:
+def unpack(encoded: bytes | pa.Buffer, n_samples: int) -> np.ndarray:
+    """Unpack the bytes of ``difference + OFFSET``: uint8 (2, 12, ``n_samples``), low bytes and high bytes.
+
+    Raises ``ValueError`` if ``encoded`` is damaged or of another length.
+    """
+    content = pa.py_buffer(encoded)
+    try:
+        if _LENGTH.unpack_from(content)[0] != n_samples:
+            raise ValueError("its length is another")
+        planes = _CODEC.decompress(content.slice(_LENGTH.size), decompressed_size=24 * n_samples)
+    except (OSError, ValueError, struct.error) as error:
+        raise ValueError(f"not an encoded waveform of 12 leads and {n_samples} samples: {error}") from None
+    return np.frombuffer(planes, dtype=np.uint8).reshape(2, 12, n_samples)
+
+
+def decode_waveform(encoded: bytes | pa.Buffer, n_samples: int) -> np.ndarray:
     """Decode a waveform to int16 (12, ``n_samples``), ADC units.
 
-    Raises ``ValueError`` if the length does not fit.
+    Raises ``ValueError`` if ``encoded`` is damaged or of another length.
     """
-    if len(encoded) != 12 * n_samples * 2:
-        raise ValueError(f"{len(encoded)} bytes are not 12 leads of {n_samples} 16-bit samples")
-    differences = np.frombuffer(encoded, dtype="<i2").reshape(12, n_samples)
+    low, high = unpack(encoded, n_samples)
+    differences = (high.astype(np.int16) << 8) + low - np.int16(OFFSET)
     return np.cumsum(differences, axis=1, dtype=np.int16)
 
 

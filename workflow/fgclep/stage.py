@@ -1,10 +1,13 @@
 """What every stage module shares: arguments, log file, progress bars, and errors meant for the user."""
 
 import argparse
+import errno
 import json
 import logging
+import shutil
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,6 +18,33 @@ T = TypeVar("T")
 
 class UserError(Exception):
     """Something the user can mend: the message names the place and the way out, and is shown without a traceback."""
+
+
+@contextmanager
+def full_disk_explained(folder: Path, what: str, needed: Callable[[], int | None]) -> Iterator[None]:
+    """Turn a full disk into a ``UserError`` that says how much is needed, how much is free, and where.
+
+    Parameters
+    ----------
+    folder
+        Where the files are written.
+    what
+        What is written, for the message.
+    needed
+        Asked when the disk is full: bytes still needed; ``None`` if unknown.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+            raise
+        bytes_needed = needed()
+        more = "more than that" if bytes_needed is None else f"about {bytes_needed / 1e6:,.1f} MB more"
+        free = shutil.disk_usage(folder).free / 1e6
+        raise UserError(
+            f"the disk of {folder.resolve()} is full ({error.strerror}): {free:,.1f} MB are free, and {what} needs "
+            f"{more}. Make room there and run snakemake again: it continues where it stopped"
+        ) from error
 
 
 def stage_parser(description: str | None) -> argparse.ArgumentParser:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class TextBank:
     findings
         For each text the findings that it names; may be empty.
     text_ids
-        For each record its text ids, at least one.
+        For each record its text ids, at least one; as lists or as an Arrow array of lists.
     similarity
         S, shape (texts, texts), values in [0, 1]; looked up by text id, so it may be memory-mapped.
     """
@@ -34,18 +35,23 @@ class TextBank:
         self,
         texts: Sequence[str],
         findings: Sequence[Sequence[str]],
-        text_ids: Sequence[Sequence[int]],
+        text_ids: Sequence[Sequence[int]] | pa.ListArray,
         similarity: np.ndarray,
     ):
         if similarity.shape != (len(texts), len(texts)):
             raise ValueError(f"the similarity matrix has shape {similarity.shape}, there are {len(texts)} texts")
         self.texts = list(texts)
-        self.text_ids = [np.asarray(ids, dtype=np.int64) for ids in text_ids]
+        lists = text_ids if isinstance(text_ids, pa.ListArray) else pa.array(text_ids, type=pa.list_(pa.int32()))
+        self.text_ids, self.bounds = lists.values.to_numpy(), lists.offsets.to_numpy()  # of all records in turn
         self.similarity = similarity
         column = {name: number for number, name in enumerate(sorted({name for row in findings for name in row}))}
         self.names = np.zeros((len(texts), len(column)), dtype=np.float32)  # text names finding
         for text, row in enumerate(findings):
             self.names[text, [column[name] for name in row]] = 1
+
+    def of_record(self, place: int) -> np.ndarray:
+        """Text ids of a record."""
+        return self.text_ids[self.bounds[place] : self.bounds[place + 1]]
 
     def statements(self, places: np.ndarray, per_ecg: int, rng: np.random.Generator) -> TextBatch:
         """Draw up to ``per_ecg`` statements of each record.
@@ -54,7 +60,7 @@ class TextBank:
         in whatever words. Its similarity to the report is the largest to any of the report's statements, and 1 where
         it belongs.
         """
-        own = [self.text_ids[place] for place in places]
+        own = [self.of_record(place) for place in places]
         drawn = np.unique(np.concatenate([rng.permutation(ids)[:per_ecg] for ids in own]))
         reported = np.stack([self.names[ids].max(axis=0) for ids in own])
         not_reported = (1 - reported) @ self.names[drawn].T
@@ -70,7 +76,7 @@ class TextBank:
         The similarity of two reports is the mean over the statements of both of the largest similarity to a
         statement of the other (soft set overlap).
         """
-        own = [tuple(self.text_ids[place].tolist()) for place in places]
+        own = [tuple(self.of_record(place).tolist()) for place in places]
         distinct = sorted(set(own))
         column = {ids: number for number, ids in enumerate(distinct)}
         between = np.empty((len(distinct), len(distinct)), dtype=np.float32)

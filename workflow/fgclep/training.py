@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fgclep.loader import SignalStore
+from fgclep.loader import SignalStore, record_names
 from fgclep.losses import contrastive_loss
 from fgclep.models.fgclep import FGCLEP, FGCLEPConfig
 from fgclep.models.text import freeze_text_layers, new_text_tower, tokenize
@@ -67,6 +67,11 @@ def cosine_with_warmup(done: float, warmup: float) -> float:
     return 0.5 * (1 + math.cos(math.pi * min(1.0, (done - warmup) / (1 - warmup))))
 
 
+def without_speed(settings: dict) -> dict:
+    """Settings without those that change the speed only, so that a checkpoint outlives a change of them."""
+    return {key: value for key, value in settings.items() if key not in {"workers", "checkpoint_seconds"}}
+
+
 @dataclass
 class Position:
     """Where the training stands: the epoch, its batches and ECGs done, and the sum of their losses."""
@@ -114,17 +119,19 @@ class Trainer:
         self.checkpoint = checkpoint
         self.position = Position()
         self.history: list[dict] = []
-        identity = json.dumps([settings, train.keys, bank.texts, [ids.tolist() for ids in bank.text_ids]])
-        self.identity = hashlib.sha256(identity.encode()).hexdigest()
+        identity = hashlib.sha256(json.dumps([without_speed(settings), bank.texts]).encode())
+        identity.update("\n".join(record_names(train.keys).to_pylist()).encode())
+        identity.update(bank.text_ids.tobytes() + bank.bounds.tobytes())
+        self.identity = identity.hexdigest()
 
-    def loss(self, bank: TextBank, places: np.ndarray, signals: np.ndarray, rng: np.random.Generator) -> Tensor:
+    def loss(self, bank: TextBank, places: np.ndarray, signals: Tensor, rng: np.random.Generator) -> Tensor:
         """Loss of one batch."""
         s = self.settings
         batch = bank.batch(s["text_unit"], places, s["texts_per_ecg"], rng)
         assert self.model.tokenizer is not None
         tokens = {k: v.to(self.device) for k, v in tokenize(self.model.tokenizer, batch.texts).items()}
         with torch.autocast(self.device.type, torch.bfloat16, enabled=s["precision"] == "bf16"):
-            cosine = self.model(torch.from_numpy(signals).to(self.device), **tokens).float()
+            cosine = self.model(signals.to(self.device, non_blocking=True), **tokens).float()
         return contrastive_loss(
             s["loss"],
             cosine,
@@ -158,7 +165,7 @@ class Trainer:
         s, position = self.settings, self.position
         self.model.train()
         batches = self.train_store.shuffled(s["batch_size"], [s["seed"], position.epoch], skip=position.batches)
-        total = max(1, round(len(self.train_store) / s["batch_size"]))
+        total = self.train_store.steps(s["batch_size"])
         started, saved = time.monotonic(), time.monotonic()
         before = position.ecgs
         for places, signals in progress(batches, total, f"epoch {position.epoch + 1}/{s['epochs']}", "batch"):
@@ -168,7 +175,7 @@ class Trainer:
             rng = np.random.default_rng([s["seed"], 1, position.epoch, position.batches])
             loss = self.loss(self.bank, places, signals, rng)
             if not torch.isfinite(loss):
-                names = [f"{k['source']}/{k['record_id']}" for k in (self.train_store.keys[p] for p in places)]
+                names = ", ".join(self.train_store.names(places))
                 raise UserError(f"the loss is {loss.item()} in epoch {position.epoch + 1} for the records {names}")
             self.optimizer.zero_grad()
             loss.backward()

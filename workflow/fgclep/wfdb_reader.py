@@ -2,13 +2,14 @@
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import wfdb
 
-from fgclep.leads import lead_order
+from fgclep.leads import LEADS, SPELLING, canonical_lead
 from fgclep.shards import to_millivolts
 
 MISSING = -32768  # a missing sample in ``Record.digital``
@@ -25,38 +26,45 @@ _MISSING_OF_FORMAT = {
     "24": -(2**23),
     "32": -(2**31),
 }
+_BITS_OF_FORMAT = {"8": 8, "80": 8, "16": 16, "61": 16, "160": 16, "212": 12, "24": 24, "32": 32}
 _UNITS_PER_MILLIVOLT = {"mv": 1.0, "uv": 1000.0, "µv": 1000.0, "v": 0.001}
 _SEX = {"f": "F", "female": "F", "m": "M", "male": "M"}
 
 
 @dataclass(frozen=True)
 class Record:
-    """A 12-lead ECG as stored.
+    """An ECG as stored.
 
     Attributes
     ----------
     digital
-        int16 (12, samples) in ADC units, leads in the order of ``fgclep.leads.LEADS``; ``MISSING`` for no value.
+        int16 (leads, samples) in ADC units; ``MISSING`` for no value.
     gain
-        float64 (12,), ADC units per mV.
+        float64 (leads,), ADC units per mV.
     baseline
-        int32 (12,), the ADC value of 0 mV.
+        int32 (leads,), the ADC value of 0 mV.
     sampling_rate
         Hz.
+    leads
+        Canonical names of the leads, in the order of ``fgclep.leads.LEADS``; all twelve unless the file lacks some.
     age, sex, codes
         From the header's comments: years, ``F`` or ``M``, ``#Dx`` codes; ``None`` or empty where it has none.
+    remarks
+        What was noticed or repaired since reading.
     """
 
     digital: np.ndarray
     gain: np.ndarray
     baseline: np.ndarray
     sampling_rate: float
+    leads: tuple[str, ...] = LEADS
     age: float | None = None
     sex: str | None = None
     codes: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     def millivolts(self) -> np.ndarray:
-        """Return the signal in mV, float32 (12, samples), NaN where a sample is missing."""
+        """Return the signal in mV, float32 (leads, samples), NaN where a sample is missing."""
         signal = to_millivolts(self.digital, self.gain, self.baseline)
         signal[self.digital == MISSING] = np.nan
         return signal
@@ -73,8 +81,9 @@ def read_record(path: str | Path) -> Record:
     Raises
     ------
     ValueError
-        With the record's name and the reason: not readable, a lead is missing or doubled, no calibration, or values
-        that do not fit 16 bits. A header that names signal files in other folders is not readable.
+        With the record's name and the reason: not readable, an unknown or doubled lead, no calibration, values that do
+        not fit 16 bits, or a header that contradicts the signal file: another length, another first sample, another
+        checksum. A header that names signal files in other folders is not readable.
     """
     path = Path(path)
     try:
@@ -91,20 +100,20 @@ def _reason(error: Exception) -> str:
 
 
 def _read(path: Path) -> Record:
-    header = wfdb.rdheader(str(path))
-    if getattr(header, "n_seg", None):
-        raise ValueError("it consists of several segments, which are not supported")
-    if not header.n_sig:
-        raise ValueError("the header lists no signals")
-    order = lead_order(header.sig_name)
-    uncalibrated = set(_uncalibrated(path.with_name(f"{path.name}.hea")))
-    if bad := [header.sig_name[i] for i in order if header.sig_name[i] in uncalibrated]:
-        raise ValueError(f"gain is 0 or absent in {', '.join(bad)}")
-
+    uncalibrated = _uncalibrated(path.with_name(f"{path.name}.hea"))
     record = wfdb.rdrecord(str(path), physical=False, return_res=32)
+    if not record.n_sig:
+        raise ValueError("the header lists no signals")
     if record.d_signal is None:
         raise ValueError("signals of different sampling rates are not supported")
-    digital = np.ascontiguousarray(record.d_signal.T[order])
+    order = _order(record.sig_name)
+    if bad := [record.sig_name[i] for i in order if record.sig_name[i] in uncalibrated]:
+        raise ValueError(f"gain is 0 or absent in {', '.join(bad)}")
+    _check_length(record, path.parent)
+    stored = np.ascontiguousarray(record.d_signal.T)
+    _check_values(record, stored)
+
+    digital = stored[order]
     for row, position in enumerate(order):
         missing = _MISSING_OF_FORMAT.get(record.fmt[position])
         if missing is not None and missing != MISSING:
@@ -123,21 +132,68 @@ def _read(path: Path) -> Record:
         gain=gain,
         baseline=np.array([record.baseline[i] for i in order], dtype=np.int32),
         sampling_rate=float(record.fs),
+        leads=tuple(canonical_lead(record.sig_name[i]) for i in order),
         age=_age(_comment(comments, "age")),
         sex=_SEX.get((_comment(comments, "sex") or "").lower()),
         codes=_codes(_comment(comments, "dx")),
     )
 
 
-def _uncalibrated(header: Path) -> list[str]:
-    """Names of signals whose gain is 0 or left out; wfdb would put 200 in its place."""
+def _order(names: Sequence[str | None]) -> list[int]:
+    """Positions of the standard leads that are there, in canonical order; other signals (Frank's, V7) are left out."""
+    positions: dict[str, int] = {}
+    for position, name in enumerate(names):
+        lead = SPELLING.get((name or "").strip().upper())  # a signal may have no name
+        if lead in positions:
+            raise ValueError(f"a lead is given twice in {list(names)}")
+        if lead is not None:
+            positions[lead] = position
+    if not positions:
+        raise ValueError(f"none of the twelve standard leads is among {list(names)}")
+    return [positions[lead] for lead in LEADS if lead in positions]
+
+
+def _check_length(record: wfdb.Record, folder: Path) -> None:
+    """Compare the size of the signal files with the length in the header; wfdb reads a part in silence."""
+    for name in dict.fromkeys(record.file_name):
+        signals = [i for i, file in enumerate(record.file_name) if file == name]
+        bits = [_BITS_OF_FORMAT.get(record.fmt[i]) for i in signals]
+        if None in bits:
+            continue
+        frames = record.sig_len * sum(
+            b * (record.samps_per_frame[i] or 1) for b, i in zip(bits, signals, strict=True) if b is not None
+        )
+        expected = (record.byte_offset[signals[0]] or 0) + -(-frames // 8)
+        found = (folder / name).stat().st_size
+        if found != expected:
+            raise ValueError(f"{name} has {found} bytes, its header describes {expected}")
+
+
+def _check_values(record: wfdb.Record, stored: np.ndarray) -> None:
+    """Compare first samples and checksums (the sum of all samples modulo 2**16) with the header, where it has them."""
+    sums = stored.sum(axis=1, dtype=np.int64)
+    for position, name in enumerate(record.sig_name):
+        first, checksum = record.init_value[position], record.checksum[position]
+        if first is not None and record.sig_len and first != stored[position, 0]:
+            raise ValueError(f"lead {name} starts with {stored[position, 0]}, its header says {first}")
+        if checksum is not None and (int(sums[position]) - checksum) % 2**16:
+            raise ValueError(f"the checksum of lead {name} is not the one in the header; one of the files is damaged")
+
+
+def _uncalibrated(header: Path) -> set[str]:
+    """Names of signals whose gain is 0 or left out; wfdb would put 200 in its place.
+
+    Raises ``ValueError`` for a record of several segments.
+    """
     lines = [line.split() for line in header.read_text(encoding="utf-8", errors="replace").splitlines()]
-    signals = [words for words in lines if words and not words[0].startswith("#")][1:]
-    names = []
-    for words in signals:
+    lines = [words for words in lines if words and not words[0].startswith("#")]
+    if lines and "/" in lines[0][0]:
+        raise ValueError("it consists of several segments, which are not supported")
+    names = set()
+    for words in lines[1:]:
         number = re.match(r"[-+.\deE]+", words[2]) if len(words) > 2 else None
         if number is None or float(number.group()) == 0:
-            names.append(" ".join(words[8:]))
+            names.add(" ".join(words[8:]))
     return names
 
 

@@ -3,7 +3,6 @@ import shlex
 import sys
 from pathlib import Path
 
-import yaml
 from snakemake.exceptions import WorkflowError
 from snakemake.settings.types import DeploymentMethod
 
@@ -12,12 +11,14 @@ PACKAGE_FOLDER = Path(workflow.basedir) / "workflow"
 sys.path.insert(0, str(PACKAGE_FOLDER))
 
 from fgclep.config import validate_config
+from fgclep.config.data import SIMULATION
+from fgclep.config.simulation import DEFAULT_RECORDS as SIMULATED
 from fgclep.digest import source_digest
-from fgclep.sources import SOURCES as DATABASES
+from fgclep.evaluation.tasks import load_task
+from fgclep.sources import get_source, module_of
 from fgclep.stage import UserError
 
-SIMULATION = "results/simulation/files"
-SLUGS = {key: database.slug for key, database in DATABASES.items()}
+SLUGS = {key: get_source(key).slug for key in SIMULATED}
 SOURCE_OF_SLUG = {slug: source for source, slug in SLUGS.items()}
 VOCABULARY = [
     "resources/vocabulary/features.yaml",
@@ -33,8 +34,8 @@ def validated(values):
         raise WorkflowError(str(error)) from None
 
 
-def source_of_task(task):
-    """Source that a task is evaluated on, as its file says; it must be one that no model is trained on."""
+def task_of_name(task):
+    """A task from its file; its source must be one that no model is trained on."""
     path = Path("resources/tasks") / f"{task}.yaml"
     if not path.exists():
         known = ", ".join(sorted(file.stem for file in path.parent.glob("*.yaml")))
@@ -42,22 +43,28 @@ def source_of_task(task):
             f"config: evaluation.tasks names {task}, and there is no {path}. Choose from\n\n"
             f"    evaluation:\n      tasks: [{known}]"
         )
-    source = yaml.safe_load(path.read_text(encoding="utf-8"))["source"]
-    if SETTINGS.data.sources[source].role != "evaluate":
+    try:
+        loaded = load_task(path)
+        source = get_source(loaded.source).key
+    except UserError as error:
+        raise WorkflowError(f"{path}: {error}") from None
+    if source not in SETTINGS.data.sources or SETTINGS.data.sources[source].role != "evaluate":
         raise WorkflowError(
             f"config: the task {task} needs {source} for evaluation. Write\n\n"
             f"    data:\n      sources:\n        {source}:\n          role: evaluate\n\n"
             "or leave the task out of evaluation.tasks"
         )
-    return source
+    return loaded
 
 
 SETTINGS = validated(config)
 CONFIG = SETTINGS.model_dump(mode="json")
-SOURCE_OF_TASK = {task: source_of_task(task) for task in CONFIG["evaluation"]["tasks"]}
+TASKS = {task: task_of_name(task) for task in CONFIG["evaluation"]["tasks"]}
+SOURCE_OF_TASK = {task: loaded.source for task, loaded in TASKS.items()}
 PRETRAINING_SOURCES = [key for key, source in CONFIG["data"]["sources"].items() if source["role"] == "pretrain"]
 EVALUATION_SOURCES = sorted(set(SOURCE_OF_TASK.values()))
-SOURCES = PRETRAINING_SOURCES + EVALUATION_SOURCES
+STORED_SOURCES = [key for key, source in CONFIG["data"]["sources"].items() if source["role"] == "store"]
+SOURCES = PRETRAINING_SOURCES + EVALUATION_SOURCES + STORED_SOURCES
 FOLDS = range(CONFIG["verification"]["folds"])
 ENVIRONMENT = f"../../envs/{'cuda' if CONFIG['pretraining']['device'] == 'cuda' else 'cpu'}.yaml"
 
@@ -94,6 +101,11 @@ shell.prefix(prefix())
 def settings(section, **more):
     """A section of the config, with more values beside its own, as JSON: what a rule depends on, and nothing else."""
     return json.dumps({**section, **more}, sort_keys=True)
+
+
+def code(stage):
+    """Digests of a stage and of the module of the source that it works on; a change to another source does not count."""
+    return lambda wildcards: f"{source_digest(f'fgclep.stages.{stage}')}-{source_digest(module_of(wildcards.source))}"
 
 
 def untracked(text):

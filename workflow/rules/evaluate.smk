@@ -3,11 +3,44 @@ ZERO_SHOT = only(CONFIG["evaluation"], "zero_shot_split", "batch_size")
 PROBE = only(CONFIG["evaluation"], "fractions", "seeds", "regularization")
 
 
+rule fetch_split:
+    input:
+        task="resources/tasks/{task}.yaml",
+    output:
+        split="resources/splits/{task}.parquet",
+    log:
+        "results/logs/fetch_split/{task}.log",
+    benchmark:
+        "results/benchmarks/fetch_split/{task}.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=1000,
+        runtime=10,
+        downloads=int("://" in CONFIG["evaluation"]["splits_base"]),
+    params:
+        base=CONFIG["evaluation"]["splits_base"],
+        settings=untracked(settings(CONFIG["data"]["transfer"])),
+        code=lambda wildcards: "-".join(
+            [source_digest("fgclep.stages.fetch_split"), source_digest(module_of(SOURCE_OF_TASK[wildcards.task]))]
+        ),
+    message:
+        "Fetching the published split of {wildcards.task} from {params.base}"
+    shell:
+        "python -m fgclep.stages.fetch_split "
+        "--task-file {input.task:q} "
+        "--base {params.base:q} "
+        "--settings {params.settings:q} "
+        "--output {output.split:q} "
+        "--log {log:q}"
+
+
 rule evaluate_zero_shot:
     input:
         model="results/models/{model}",
         tasks=expand("resources/tasks/{task}.yaml", task=SOURCE_OF_TASK),
         embeddings=embeddings_of_tasks,
+        splits=splits_of(TASKS),
     output:
         metrics="results/evaluation/zero_shot/{model}.csv",
     log:
@@ -31,6 +64,7 @@ rule evaluate_zero_shot:
         "--model-dir {input.model:q} "
         "--task-files {input.tasks:q} "
         "--embeddings {input.embeddings:q} "
+        "--splits {input.splits:q} "
         "--settings {params.settings:q} "
         "--output {output.metrics:q} "
         "--log {log:q}"
@@ -40,6 +74,7 @@ rule evaluate_linear_probe:
     input:
         task="resources/tasks/{task}.yaml",
         embeddings=embeddings_of_task,
+        splits=lambda wildcards: splits_of([wildcards.task]),
     output:
         metrics="results/evaluation/linear_probe/{model}/{task}.csv",
     log:
@@ -61,6 +96,7 @@ rule evaluate_linear_probe:
         "--model {wildcards.model:q} "
         "--task-file {input.task:q} "
         "--embeddings {input.embeddings:q} "
+        "--splits {input.splits:q} "
         "--settings {params.settings:q} "
         "--output {output.metrics:q} "
         "--log {log:q}"

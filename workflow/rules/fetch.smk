@@ -4,6 +4,7 @@ TRANSFER = CONFIG["data"]["transfer"]
 rule fetch_metadata:
     input:
         database=simulated_database,
+        tables=tables_of_own_folder,
     output:
         metadata=directory("resources/physionet/{source}/metadata"),
     log:
@@ -15,18 +16,19 @@ rule fetch_metadata:
     resources:
         mem_mb=1000,
         runtime=60,
+        downloads=downloads,
     params:
         base=lambda wildcards: base(wildcards.source),
         version=lambda wildcards: version(wildcards.source),
         settings=untracked(settings(TRANSFER)),
-        code=source_digest("fgclep.stages.fetch_metadata"),
+        code=code("fetch_metadata"),
     message:
         "Fetching the record list of {wildcards.source} from {params.base}"
     shell:
         "python -m fgclep.stages.fetch_metadata "
         "--source {wildcards.source:q} "
         "--base {params.base:q} "
-        "--version {params.version:q} "
+        "--version={params.version:q} "
         "--settings {params.settings:q} "
         "--output {output.metadata:q} "
         "--log {log:q}"
@@ -49,7 +51,7 @@ rule build_manifest:
         runtime=30,
     params:
         chunks=lambda wildcards: len(chunks(wildcards.source)),
-        code=source_digest("fgclep.stages.build_manifest"),
+        code=code("build_manifest"),
     message:
         "Listing the recordings of {wildcards.source}"
     shell:
@@ -79,18 +81,19 @@ rule fetch_records:
     resources:
         mem_mb=1000,
         runtime=720,
+        downloads=downloads,
     params:
         base=lambda wildcards: base(wildcards.source),
         version=lambda wildcards: version(wildcards.source),
         settings=untracked(settings(TRANSFER)),
-        code=source_digest("fgclep.stages.fetch_records"),
+        code=code("fetch_records"),
     message:
         "Fetching chunk {wildcards.chunk} of {wildcards.source} from {params.base}"
     shell:
         "python -m fgclep.stages.fetch_records "
         "--source {wildcards.source:q} "
         "--base {params.base:q} "
-        "--version {params.version:q} "
+        "--version={params.version:q} "
         "--metadata {input.metadata:q} "
         "--manifest {input.manifest:q} "
         "--chunk {wildcards.chunk} "

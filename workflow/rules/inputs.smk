@@ -6,11 +6,16 @@ def base(source):
 
 
 def version(source):
-    return CONFIG["data"]["sources"][source]["version"]
+    return CONFIG["data"]["sources"][source]["version"] or ""
 
 
 def chunks(source):
     return range(CONFIG["data"]["sources"][source]["chunks"])
+
+
+def downloads(wildcards):
+    """Jobs that use the network count against the resource ``downloads``; folders are read without limit."""
+    return int("://" in base(wildcards.source))
 
 
 def is_simulated(source):
@@ -21,6 +26,24 @@ def simulated_database(wildcards):
     """Return the folder of a simulated database, which the simulation must fill first; no input for any other base."""
     source = wildcards.source
     return f"{SIMULATION}/{SLUGS[source]}/{version(source)}" if is_simulated(source) else []
+
+
+def own_tables(source):
+    """Tables in a folder of the user's own, so that Snakemake sees them change; none for a database."""
+    database = get_source(source)
+    return [f"{base(source)}/{table}" for table in database.tables] if database.is_own_folder else []
+
+
+def tables_of_own_folder(wildcards):
+    return own_tables(wildcards.source)
+
+
+for source in SOURCES:
+    for table in own_tables(source):
+        if not Path(table).exists():
+            raise WorkflowError(
+                f"config: data.sources.{source}: {table} does not exist; docs/data.md shows how to write it"
+            )
 
 
 def simulated_truths():
@@ -80,7 +103,7 @@ def pretraining(name):
 def inference():
     """Settings of a trained model's use, which knows its own architecture; such jobs are many, so each has one thread."""
     section = only(CONFIG["pretraining"], "device", "batch_size", "memory_mb")
-    return {**section, "threads": 1, "signal": CONFIG["signal"]}
+    return {**section, "threads": 1, "workers": 1, "signal": CONFIG["signal"]}
 
 
 def untrained():
@@ -124,6 +147,11 @@ def embeddings_of_task(wildcards):
 
 def embeddings_of_tasks(wildcards):
     return [f"results/embeddings/{wildcards.model}/{source}.parquet" for source in SOURCE_OF_TASK.values()]
+
+
+def splits_of(tasks):
+    """Published splits of those tasks whose files name one."""
+    return [f"resources/splits/{task}.parquet" for task in tasks if TASKS[task].split]
 
 
 def report_templates():

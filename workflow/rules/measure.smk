@@ -20,7 +20,7 @@ rule measure_waveforms:
     params:
         depends_on=settings(without(MEASUREMENT, "workers")),
         settings=untracked(settings(MEASUREMENT)),
-        code=source_digest("fgclep.stages.measure_waveforms"),
+        code=code("measure_waveforms"),
     message:
         "Measuring the waveforms of {wildcards.source}"
     shell:

@@ -16,14 +16,14 @@ rule pretrain:
         "results/benchmarks/pretrain/{name}.tsv"
     conda:
         ENVIRONMENT
-    threads: PRETRAINING["threads"]
+    threads: max(PRETRAINING["threads"], PRETRAINING["workers"])
     resources:
         mem_mb=PRETRAINING["memory_mb"] + 2000,
         runtime=2880,
         gpu=int(PRETRAINING["device"] == "cuda"),
     params:
         options=pretraining_options,
-        depends_on=lambda wildcards: settings(without(pretraining(wildcards.name), "checkpoint_seconds")),
+        depends_on=lambda wildcards: settings(without(pretraining(wildcards.name), "checkpoint_seconds", "workers")),
         settings=lambda wildcards, threads: settings(pretraining(wildcards.name)),
         code=source_digest("fgclep.stages.pretrain"),
     message:

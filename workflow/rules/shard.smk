@@ -15,7 +15,8 @@ rule build_shards:
         mem_mb=2000,
         runtime=60,
     params:
-        code=source_digest("fgclep.stages.build_shards"),
+        settings=settings(CONFIG["quality"]),
+        code=code("build_shards"),
     message:
         "Converting chunk {wildcards.chunk} of {wildcards.source}"
     shell:
@@ -24,6 +25,7 @@ rule build_shards:
         "--manifest {input.manifest:q} "
         "--archive {input.archive:q} "
         "--chunk {wildcards.chunk} "
+        "--settings {params.settings:q} "
         "--output {output.shard:q} "
         "--quarantine {output.quarantine:q} "
         "--log {log:q}"

@@ -1,18 +1,39 @@
 """Where the ECGs come from."""
 
-from typing import Any, Literal, Self
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, WithJsonSchema, field_validator, model_validator
 
 from fgclep.config.section import Section, over_defaults
+from fgclep.config.simulation import DEFAULT_RECORDS
+from fgclep.sources import SOURCES, get_source
+from fgclep.stage import UserError
 
-SourceKey = Literal["mimic-iv-ecg", "ptb-xl", "cpsc2018", "csn"]
+SIMULATION = "results/simulation/files"
+
+
+def _known_source(key: str) -> str:
+    try:
+        return get_source(key).key
+    except UserError as error:
+        raise ValueError(str(error)) from None
+
+
+SourceKey = Annotated[str, AfterValidator(_known_source), WithJsonSchema({"type": "string", "enum": list(SOURCES)})]
 
 DEFAULT_SOURCES: Any = {  # validated with the rest
     "mimic-iv-ecg": {"version": "1.0", "chunks": 4, "role": "pretrain"},
     "ptb-xl": {"version": "1.0.3", "chunks": 2, "role": "evaluate"},
     "cpsc2018": {"version": "1.0.3", "chunks": 1, "role": "evaluate"},
     "csn": {"version": "1.0.0", "chunks": 2, "role": "evaluate"},
+}
+# what a source takes that is not among the defaults, once it is named
+OTHER_SOURCES: Any = {
+    key: {"version": source.version, "chunks": 1, "role": "store"}
+    for key, source in SOURCES.items()
+    if key not in DEFAULT_SOURCES
 }
 
 
@@ -22,56 +43,92 @@ class SourceSection(Section):
     # an overlay gives only what differs from the default of that source
     model_config = ConfigDict(json_schema_extra=lambda schema: schema.pop("required", None))
 
-    version: str = Field(
-        pattern=r"^\d+(\.\d+)+$", description="Version of the database as in its address, in quotes: '1.0'."
+    version: Annotated[str, Field(pattern=r"^\d+(\.\d+)+$")] | None = Field(
+        description="Version of the database as in its address, in quotes: '1.0'; null for local, which has none."
     )
     base: str | None = Field(
         None,
         min_length=1,
-        description="Folder or URL that holds this database as <name>/<version>/; null: data.base.",
+        description="Folder or URL that holds this database as <name>/<version>/; null: data.base. For local, the "
+        "folder with records.csv and the records itself.",
     )
     chunks: int = Field(
         ge=1,
         description="Pieces the records are divided into; each is fetched and converted by a job of its own. About "
         "5,000 ten-second records per chunk keep a job below 2 GB of memory.",
     )
-    role: Literal["pretrain", "evaluate"] = Field(
-        description="pretrain: its ECGs and reports train the models. evaluate: its labels test them."
+    role: Literal["pretrain", "evaluate", "store"] = Field(
+        description="pretrain: its ECGs and reports train the models. evaluate: its labels test them. store: it is "
+        "fetched, checked and kept as shards and measurements, and has no part in training or evaluation."
     )
 
 
 class TransferSection(Section):
     """How files are fetched; none of this changes what is written."""
 
-    parallel: int = Field(4, ge=1, le=32, description="Files fetched at the same time by one job.")
+    parallel: int = Field(
+        4,
+        ge=1,
+        le=32,
+        description="Files fetched at the same time by one job. However many cores there are, one job fetches from the "
+        "network at a time (--resources downloads=2: two), so this is the number of connections to a server.",
+    )
     timeout_seconds: float = Field(60, gt=0, description="Seconds without an answer after which a request is repeated.")
-    retries: int = Field(4, ge=0, description="Repetitions of a failed request, with growing pauses, before giving up.")
+    retries: int = Field(
+        4,
+        ge=0,
+        description="Repetitions of a request, with growing pauses, that bring nothing new before giving up; a file "
+        "that broke off is continued.",
+    )
 
 
 class DataSection(Section):
     """Where the ECGs come from."""
 
     base: str = Field(
-        "results/simulation/files",
+        SIMULATION,
         min_length=1,
         description="Folder or URL with databases in PhysioNet's layout: https://physionet.org/files, a mirror, a "
         "folder (relative to where snakemake runs), or results/simulation/files, which the workflow fills with "
         "simulated ECGs.",
     )
-    sources: dict[SourceKey, SourceSection] = Field(DEFAULT_SOURCES, description="The databases, by name.")
+    sources: dict[SourceKey, SourceSection] = Field(
+        DEFAULT_SOURCES,
+        description=f"The databases, by name: {', '.join(SOURCES)}. Those not given here need no more than their "
+        "name, such as 'ludb: {}'; local needs a base.",
+    )
     transfer: TransferSection = TransferSection()
 
     @field_validator("sources", mode="before")
     @classmethod
     def _complete(cls, given: Any) -> Any:
-        return over_defaults(DEFAULT_SOURCES, given)
+        if not isinstance(given, Mapping):
+            return given
+        named = {key: OTHER_SOURCES[key] for key in given if key in OTHER_SOURCES}
+        return over_defaults(
+            DEFAULT_SOURCES | named, {key: {} if value is None else value for key, value in given.items()}
+        )
 
     @model_validator(mode="after")
-    def _some_source_to_train_on(self) -> Self:
+    def _sources_can_be_used(self) -> Self:
         if not any(source.role == "pretrain" for source in self.sources.values()):
             raise ValueError("no source has the role pretrain; give it to mimic-iv-ecg")
+        for key, section in self.sources.items():
+            place = f"    data:\n      sources:\n        {key}:\n"
+            if SOURCES[key].is_own_folder:
+                if section.base is None or "://" in section.base:
+                    raise ValueError(
+                        f"{key} needs the folder with your records. Write\n\n{place}          base: path/to/records"
+                    )
+            elif section.version is None:
+                raise ValueError(f"{key} needs a version. Write\n\n{place}          version: '{SOURCES[key].version}'")
+            elif key not in DEFAULT_RECORDS and Path(self.base_of(key)) == Path(SIMULATION):
+                raise ValueError(
+                    f"{key} is not simulated and needs a base. Write\n\n{place}"
+                    "          base: https://physionet.org/files"
+                )
         return self
 
-    def base_of(self, source: SourceKey) -> str:
+    def base_of(self, source: str) -> str:
         """Folder or URL that holds the database of ``source``."""
         return self.sources[source].base or self.base

@@ -15,6 +15,13 @@ class EvaluationSection(Section):
         min_length=1,
         description="Tasks to evaluate on; each is a file in resources/tasks.",
     )
+    splits_base: str = Field(
+        "https://raw.githubusercontent.com/cheliu-computation/MERL-ICML2024/"
+        "7a931dbd2dbf347a9745edd3b6729820cc518a90/finetune",
+        min_length=1,
+        description="Folder or URL below which lie the published splits that a task names, such as csn_published. "
+        "Tasks that name none, as all of the defaults, need nothing from there.",
+    )
     zero_shot_split: Literal["test", "all"] = Field(
         "test",
         description="Records scored without training. test: the published test split. all: every record, for small "

@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from fgclep.config.data import OTHER_SOURCES, SourceSection
 from fgclep.config.root import Config
 from fgclep.config.section import over_defaults
 from fgclep.config.yaml_text import setting
@@ -57,7 +58,7 @@ def load(*paths: str | Path) -> Config:
 
 def _keys(location: tuple[str | int, ...]) -> Keys:
     """Return the keys of a place in the config, without pydantic's notes on unions, validators and list items."""
-    known: Any = Config().model_dump(mode="json")
+    known: Any = _known()
     keys: list[str] = []
     for part in location:
         if not isinstance(part, str) or part == "[key]" or not isinstance(known, dict):
@@ -90,9 +91,17 @@ def _message(keys: Keys, details: list[dict]) -> str:
     return text if default is None or isinstance(default, dict) else f"{text}. For example\n\n{setting(keys, default)}"
 
 
+def _known() -> dict[str, Any]:
+    """Return every key that a config may hold, with its default: sources that are not among the defaults as well."""
+    values = Config().model_dump(mode="json")
+    for key, section in OTHER_SOURCES.items():
+        values["data"]["sources"][key] = SourceSection.model_validate(section).model_dump(mode="json")
+    return values
+
+
 def _at(keys: Keys) -> Any:
     """Return the default value at a place, ``None`` if there is no such place."""
-    value: Any = Config().model_dump(mode="json")
+    value: Any = _known()
     for key in keys:
         value = value.get(key) if isinstance(value, dict) else None
     return value
@@ -110,6 +119,6 @@ def _meant(keys: Keys) -> Keys | None:
     siblings = _at(tuple(above))
     if isinstance(siblings, dict) and (near := difflib.get_close_matches(last, siblings, n=1)):
         return (*above, near[0])
-    elsewhere = {place[-1]: place for place in reversed(list(_places(Config().model_dump(mode="json"))))}
+    elsewhere = {place[-1]: place for place in reversed(list(_places(_known())))}
     near = difflib.get_close_matches(last, elsewhere, n=1, cutoff=0.8)
     return elsewhere[near[0]] if near else None

@@ -100,6 +100,9 @@ class PretrainingSection(Section):
         ge=50,
         description="Megabytes of prepared signals held in memory; if they do not all fit, shards are read in turn.",
     )
+    workers: int = Field(
+        1, ge=1, description="Threads that read and prepare ECGs beside the training; changes the speed only."
+    )
     checkpoint_seconds: float = Field(
         300, gt=0, description="Seconds between checkpoints, from which an interrupted training continues."
     )

@@ -6,6 +6,7 @@ from fgclep.config.data import DataSection
 from fgclep.config.evaluation import EvaluationSection
 from fgclep.config.measurement import MeasurementSection
 from fgclep.config.pretraining import PretrainingSection
+from fgclep.config.quality import QualitySection
 from fgclep.config.recovery import RecoverySection
 from fgclep.config.report import ReportSection
 from fgclep.config.reports import ReportsSection
@@ -22,6 +23,7 @@ class Config(Section):
     seed: int = Field(0, ge=0, description="Seed of all random numbers; the same config gives the same files.")
     data: DataSection = DataSection()
     simulation: SimulationSection = SimulationSection()
+    quality: QualitySection = QualitySection()
     signal: SignalSection = SignalSection()
     measurement: MeasurementSection = MeasurementSection()
     reports: ReportsSection = ReportsSection()

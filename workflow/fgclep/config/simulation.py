@@ -1,19 +1,19 @@
 """The simulated databases."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
-from fgclep.config.data import SourceKey
 from fgclep.config.section import Section, over_defaults
 
+SimulatedKey = Literal["mimic-iv-ecg", "ptb-xl", "cpsc2018", "csn"]
 DEFAULT_RECORDS: Any = {"mimic-iv-ecg": 8000, "ptb-xl": 1500, "cpsc2018": 700, "csn": 1500}
 
 
 class SimulationSection(Section):
     """Databases simulated in their native layout; used by sources whose base is results/simulation/files."""
 
-    records: dict[SourceKey, Annotated[int, Field(ge=20)]] = Field(
+    records: dict[SimulatedKey, Annotated[int, Field(ge=20)]] = Field(
         DEFAULT_RECORDS, description="Recordings per database; at least 20."
     )
     broken_records: int = Field(

@@ -3,6 +3,7 @@
 The tasks stand in ``resources/tasks/*.yaml``; ``ptbxl_super.yaml`` explains the keys.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ import yaml
 from fgclep.stage import UserError
 
 RESERVED_NAMES = ("macro", "macro_supported")
+SPLITS = ("train", "val", "test")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,41 @@ class TaskClass:
 
 
 @dataclass(frozen=True)
+class SplitFile:
+    """One file of a published split.
+
+    Parameters
+    ----------
+    split
+        ``train``, ``val`` or ``test``: where the records that it lists belong.
+    path
+        Of the CSV file, below ``evaluation.splits_base``.
+    sha256
+        Its checksum.
+    """
+
+    split: str
+    path: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class PublishedSplit:
+    """The split of a benchmark, which a task takes in place of its source's.
+
+    Parameters
+    ----------
+    column
+        Of the CSV files: the records' paths, with or without extension.
+    files
+        Each lists the records of one split.
+    """
+
+    column: str
+    files: tuple[SplitFile, ...]
+
+
+@dataclass(frozen=True)
 class Task:
     """A multi-label task on one source.
 
@@ -50,6 +88,8 @@ class Task:
         In the order of the results.
     overlapping
         Groups of class names that may share prompts.
+    split
+        The published split; ``None``: that of the source.
     """
 
     name: str
@@ -57,6 +97,7 @@ class Task:
     label_set: str
     classes: tuple[TaskClass, ...]
     overlapping: tuple[frozenset[str], ...] = ()
+    split: PublishedSplit | None = None
 
     @property
     def class_names(self) -> list[str]:
@@ -87,7 +128,7 @@ def load_task(path: str | Path) -> Task:
     ------
     UserError
         Naming the file and the class: a key is missing, unknown or of the wrong type, a name or code is given twice,
-        or a prompt belongs to two classes that are not declared as overlapping.
+        a prompt belongs to two classes that are not declared as overlapping, or the split is not of the form above.
     """
     path = Path(path)
     try:
@@ -98,7 +139,9 @@ def load_task(path: str | Path) -> Task:
         ) from None
     except yaml.YAMLError as error:
         raise UserError(f"{path} is no valid YAML: {error}") from None
-    _check_keys(document, ("name", "source", "label_set", "overlapping", "classes"), f"{path}")
+    keys = ("name", "source", "label_set", "overlapping", "classes")
+    has_split = isinstance(document, Mapping) and "split" in document
+    _check_keys(document, (*keys, "split") if has_split else keys, f"{path}")
     for key in ("name", "source", "label_set"):
         _check_text(document[key], f"{path}: {key}")
     if document["name"] != path.stem:
@@ -111,6 +154,7 @@ def load_task(path: str | Path) -> Task:
         document["label_set"],
         tuple(_class(row, f"{path}: class {number}") for number, row in enumerate(document["classes"], start=1)),
         tuple(frozenset(_texts(group, f"{path}: overlapping")) for group in document["overlapping"]),
+        _split(document["split"], f"{path}: split") if has_split else None,
     )
     _check_task(task, path)
     return task
@@ -140,6 +184,21 @@ def _class(row: Any, where: str) -> TaskClass:
     title = _check_text(row["title"], f"{where} ({name}): title")
     codes, prompts = (_texts(row[key], f"{where} ({name}): {key}") for key in ("codes", "prompts"))
     return TaskClass(name, title, codes, prompts)
+
+
+def _split(row: Any, where: str) -> PublishedSplit:
+    _check_keys(row, ("column", "files"), where)
+    column = _check_text(row["column"], f"{where}: column")
+    if not isinstance(row["files"], Mapping) or not set(row["files"]) <= set(SPLITS) or "test" not in row["files"]:
+        raise UserError(f"{where}: files must hold test, and may hold train and val")
+    files = []
+    for split, file in row["files"].items():
+        _check_keys(file, ("path", "sha256"), f"{where}: {split}")
+        path, sha256 = (_check_text(file[key], f"{where}: {split}: {key}") for key in ("path", "sha256"))
+        if not _SHA256.fullmatch(sha256):
+            raise UserError(f"{where}: {split}: sha256 is {sha256!r}; write the 64 hexadecimal digits of sha256sum")
+        files.append(SplitFile(split, path, sha256))
+    return PublishedSplit(column, tuple(files))
 
 
 def _check_task(task: Task, path: Path) -> None:

@@ -19,9 +19,7 @@ ORDINARY = """
     there this to very was with without
 """
 # Not even if the vocabulary comes to hold them.
-NEVER = (
-    "all answer answers every ignore instruction instructions json key keys other others statement statements"
-)
+NEVER = "all answer answers every ignore instruction instructions json key keys other others statement statements"
 _WORD = re.compile(r"[a-z]+")
 _PLAIN = re.compile(r"[a-z0-9 ,.;:()/'&+%<>=-]*")
 

@@ -5,10 +5,12 @@ from fgclep.sources.source import Published, Source, last_part, records_with_hea
 SOURCE = Source(
     key="csn",
     slug="ecg-arrhythmia",
+    version="1.0.0",
     folder="WFDBRecords",
     tables=(),
     records=records_with_headers,
     record_id=last_part,
     published=Published(records=45_152, record_bytes=120_900),
     gain=1000,
+    sampling_rate=500,
 )

@@ -74,11 +74,13 @@ def _split_of(patient_id: str) -> str:
 SOURCE = Source(
     key="mimic-iv-ecg",
     slug="mimic-iv-ecg",
+    version="1.0",
     folder="files",
     tables=(RECORD_LIST, MEASUREMENTS),
     records=read_records,
     record_id=last_part,
     intervals=read_intervals,
-    published=Published(records=800_035, record_bytes=120_800),
+    published=Published(records=800_035, record_bytes=120_800, statements=3_643),
     gain=200,
+    sampling_rate=500,
 )

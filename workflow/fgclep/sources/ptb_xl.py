@@ -56,10 +56,12 @@ def record_id(path: str) -> str:
 SOURCE = Source(
     key="ptb-xl",
     slug="ptb-xl",
+    version="1.0.3",
     folder="records500",
     tables=(DATABASE, STATEMENTS),
     records=read_records,
     record_id=record_id,
     published=Published(records=21_799, record_bytes=120_700),
     gain=1000,
+    sampling_rate=500,
 )

@@ -32,10 +32,13 @@ class Published:
         Recordings.
     record_bytes
         Mean size of a record's files, header and signals.
+    statements
+        Distinct statements of its reports; ``None`` if nobody has counted them.
     """
 
     records: int
     record_bytes: int
+    statements: int | None = None
 
 
 @dataclass(frozen=True)
@@ -47,9 +50,12 @@ class Source:
     key
         Its name in the config and in the column ``source``.
     slug
-        Its name in PhysioNet's addresses.
+        Its name in PhysioNet's addresses; empty for a folder of the user's own, which ``base`` names itself and which
+        has neither versions nor lists: ``fetch_metadata`` makes ``RECORDS`` and ``SHA256SUMS.txt``.
+    version
+        The version that the module was written for, the default of the config; ``None`` if it has no versions.
     folder
-        Where its records lie below the version's folder.
+        Where its records lie below the version's folder; empty: anywhere.
     tables
         Files of metadata beside ``RECORDS`` and ``SHA256SUMS.txt``.
     records
@@ -65,10 +71,13 @@ class Source:
     gain
         ADC units per mV that the database's documentation states for all records; a header that says otherwise is
         wrong. ``None`` if nothing is documented.
+    sampling_rate
+        Hz, if all records have the same by the documentation; a record with another one is refused.
     """
 
     key: str
     slug: str
+    version: str | None
     folder: str
     tables: tuple[str, ...]
     records: Callable[[Path, set[str]], pl.DataFrame]
@@ -76,6 +85,23 @@ class Source:
     intervals: Callable[[Path], pl.DataFrame] | None = None
     published: Published | None = None
     gain: float | None = None
+    sampling_rate: float | None = None
+
+    @property
+    def is_own_folder(self) -> bool:
+        """Whether it is a folder of the user's own, and no database as PhysioNet publishes them."""
+        return not self.slug
+
+
+def csv_columns(path: Path) -> list[str]:
+    """Return the column names of a CSV file.
+
+    Raises ``UserError`` that names the file if it cannot be read.
+    """
+    try:
+        return pl.read_csv(path, n_rows=0, infer_schema=False).columns
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise UserError(f"{path} cannot be read as CSV: {error}") from error
 
 
 def read_csv(path: Path, columns: tuple[str, ...]) -> pl.DataFrame:
@@ -83,13 +109,13 @@ def read_csv(path: Path, columns: tuple[str, ...]) -> pl.DataFrame:
 
     Raises ``UserError`` that names the file and the columns that are missing, or why it cannot be read.
     """
+    header = csv_columns(path)
+    if missing := [name for name in columns if name not in header]:
+        raise UserError(
+            f"{path}: column {', '.join(map(repr, missing))} is missing; expected are {', '.join(columns)}, "
+            f"found are {', '.join(header)}. Is data.sources.<source>.version one that the workflow knows?"
+        )
     try:
-        header = pl.read_csv(path, n_rows=0, infer_schema=False).columns
-        if missing := [name for name in columns if name not in header]:
-            raise UserError(
-                f"{path}: column {', '.join(map(repr, missing))} is missing; expected are {', '.join(columns)}, "
-                f"found are {', '.join(header)}. Is data.sources.<source>.version one that the workflow knows?"
-            )
         return pl.read_csv(path, columns=list(columns), infer_schema=False)
     except (OSError, pl.exceptions.PolarsError) as error:
         raise UserError(f"{path} cannot be read as CSV: {error}") from error
@@ -112,7 +138,7 @@ def records_with_headers(metadata: Path, paths: set[str]) -> pl.DataFrame:
         "record_id": ids,
         "patient_id": ids,
         "path": ordered,
-        "split": [_split_of(name) for name in ids],
+        "split": [split_of(name) for name in ids],
         "report": [[] for _ in ids],
     }
     return pl.DataFrame(
@@ -120,6 +146,7 @@ def records_with_headers(metadata: Path, paths: set[str]) -> pl.DataFrame:
     )
 
 
-def _split_of(record_id: str) -> str:
-    bucket = stable_bucket(f"split/{record_id}", 10)
+def split_of(patient_id: str) -> str:
+    """Split of a patient where none is published, by a hash: train (7/10), val (1/10) or test (2/10)."""
+    bucket = stable_bucket(f"split/{patient_id}", 10)
     return "test" if bucket < 2 else "val" if bucket == 2 else "train"

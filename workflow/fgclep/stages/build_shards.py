@@ -2,20 +2,24 @@
 
 import argparse
 import logging
+import os
 import tempfile
 from pathlib import Path
 
-import pyarrow as pa
+import pyarrow.compute as pc
 
 from fgclep.archive import ArchiveReader
-from fgclep.quality import remarks, why_unusable
-from fgclep.schemas import MANIFEST, QUARANTINE, SHARD, read_table, write_table
+from fgclep.quality import usable_record
+from fgclep.schemas import MANIFEST, QUARANTINE, SHARD, read_table, table_writer, write_table
 from fgclep.shards import encode_waveform
+from fgclep.sources import get_source
 from fgclep.stage import progress, run_stage, stage_parser
 from fgclep.wfdb_reader import Record, read_record
 
 LOG = logging.getLogger(__name__)
 ROWS_PER_GROUP = 256  # records that a reader holds at a time
+# wfdb reads files; one record at a time lies in memory where there is such a folder
+_MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -32,37 +36,36 @@ def arguments() -> argparse.ArgumentParser:
 
 def main(args: argparse.Namespace) -> None:
     """Write the shard, in the order of the manifest, and the records that cannot be used, with reasons."""
+    source = get_source(args.source)
     table = read_table(args.manifest, MANIFEST)
-    manifest = [row for row in table.to_pylist() if row["chunk"] == args.chunk]
-    groups, rows, quarantine = [], [], []
-    with ArchiveReader(args.archive) as archive:
+    manifest = table.filter(pc.equal(table["chunk"], args.chunk)).to_pylist()
+    rows, quarantine, written = [], [], 0
+    with (
+        ArchiveReader(args.archive) as archive,
+        tempfile.TemporaryDirectory(dir=_MEMORY) as folder,
+        table_writer(args.output, SHARD) as write,
+    ):
         for entry in progress(manifest, len(manifest), f"{args.source} {args.chunk}", "record"):
-            names = [entry["path"] + suffix for suffix in (".hea", ".dat", ".mat")]
-            names = [name for name in names if name in archive]
+            names = [name for suffix in (".hea", ".dat", ".mat") if (name := entry["path"] + suffix) in archive]
             if not names:
                 continue  # fetch_records has told why
+            files = archive.extract(names, Path(folder))
             try:
-                rows.append(_convert(archive, names, entry))
+                record = read_record(Path(folder) / Path(entry["path"]).name)
+                record = usable_record(record, args.settings, source.gain, source.sampling_rate)
+                rows.append(shard_row(entry, record))
             except ValueError as error:
                 key = {"source": entry["source"], "record_id": entry["record_id"]}
                 quarantine.append({**key, "stage": "build_shards", "reason": str(error)})
+            for file in files:
+                file.unlink()
             if len(rows) == ROWS_PER_GROUP:
-                groups.append(pa.Table.from_pylist(rows, schema=SHARD))
-                rows = []
-    groups.append(pa.Table.from_pylist(rows, schema=SHARD))
-    shard = pa.concat_tables(groups)
-    write_table(shard, args.output, SHARD, row_group_size=ROWS_PER_GROUP)
+                write(rows)
+                rows, written = [], written + len(rows)
+        if rows or not written:
+            write(rows)
     write_table(quarantine, args.quarantine, QUARANTINE)
-    LOG.info("%s, chunk %d: %d records, %d unusable", args.source, args.chunk, len(shard), len(quarantine))
-
-
-def _convert(archive: ArchiveReader, names: list[str], entry: dict) -> dict:
-    with tempfile.TemporaryDirectory() as folder:
-        archive.extract(names, Path(folder))
-        record = read_record(Path(folder) / Path(entry["path"]).name)
-    if reason := why_unusable(record):
-        raise ValueError(reason)
-    return shard_row(entry, record)
+    LOG.info("%s, chunk %d: %d records, %d unusable", args.source, args.chunk, written + len(rows), len(quarantine))
 
 
 def shard_row(entry: dict, record: Record) -> dict:
@@ -77,7 +80,7 @@ def shard_row(entry: dict, record: Record) -> dict:
         "gain": record.gain.tolist(),
         "baseline": record.baseline.tolist(),
         "waveform": encode_waveform(record.digital),
-        "flags": remarks(record),
+        "flags": list(record.remarks),
     }
 
 

@@ -39,17 +39,24 @@ def main(args: argparse.Namespace) -> None:
     device = choose_device(settings["device"])
     model = random_model(settings) if args.random else FGCLEP.from_pretrained(args.model)
     model.to(device)  # type: ignore[arg-type]
-    store = SignalStore(args.shards, settings["signal"], settings["memory_mb"])
-    codes = [row for path in args.shards for row in read_table(path, SHARD, ["codes"])["codes"].to_pylist()]
-    rows = []
+    store = SignalStore(args.shards, settings["signal"], settings["memory_mb"], workers=settings["workers"])
+    codes = pa.concat_tables([read_table(path, SHARD, ["codes"]) for path in args.shards])
+    parts = [EMBEDDINGS.empty_table()]
     batches = store.in_order(settings["batch_size"])
     for places, signals in progress(batches, len(store) // settings["batch_size"] + 1, args.source, "batch"):
-        features = model.ecg_features(torch.from_numpy(signals).to(device))
+        features = model.ecg_features(signals.to(device))
         embedded = model.embed_features(features)
-        for place, feature, embedding in zip(places, features.cpu().tolist(), embedded.cpu().tolist(), strict=True):
-            row = {"codes": codes[place], "features": feature, "embedding": embedding}
-            rows.append({**store.keys[place], **row})
-    write_table(pa.Table.from_pylist(rows, schema=EMBEDDINGS), args.output, EMBEDDINGS)
+        rows = pa.array(places)
+        columns = {name: store.keys[name].take(rows) for name in ("source", "record_id", "patient_id", "split")}
+        columns |= {"codes": codes["codes"].take(rows), "features": _lists(features), "embedding": _lists(embedded)}
+        parts.append(pa.table(columns, schema=EMBEDDINGS))
+    write_table(pa.concat_tables(parts), args.output, EMBEDDINGS)
+
+
+def _lists(vectors: torch.Tensor) -> pa.Array:
+    values = vectors.float().cpu().numpy()
+    bounds = pa.array(range(0, values.size + 1, values.shape[1]), pa.int32())
+    return pa.ListArray.from_arrays(bounds, pa.array(values.ravel()))
 
 
 if __name__ == "__main__":

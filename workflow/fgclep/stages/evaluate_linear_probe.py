@@ -5,7 +5,7 @@ import logging
 
 from fgclep.evaluation.linear_probe import choose_probe, draw_records
 from fgclep.evaluation.metrics import evaluate
-from fgclep.evaluation.records import task_records
+from fgclep.evaluation.records import splits_of_tasks, task_records
 from fgclep.evaluation.table import write_metrics
 from fgclep.evaluation.tasks import load_task
 from fgclep.schemas import EMBEDDINGS, read_table
@@ -20,6 +20,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--model", required=True, help="name of the model in the table")
     parser.add_argument("--task-file", required=True, help="YAML file of the task")
     parser.add_argument("--embeddings", required=True, help="Parquet file of the task's source")
+    parser.add_argument("--splits", nargs="*", default=[], help="Parquet file of the split, if the task names one")
     parser.add_argument("--output", required=True, help="CSV file")
     return parser
 
@@ -33,7 +34,7 @@ def main(args: argparse.Namespace) -> None:
     """Write the metrics of every draw (columns of ``METRICS``)."""
     settings = args.settings
     task = load_task(args.task_file)
-    records = task_records(read_table(args.embeddings, EMBEDDINGS), task, "features")
+    records = task_records(read_table(args.embeddings, EMBEDDINGS), task, "features", splits_of_tasks(args.splits))
     train, val, test = (records.of(split) for split in ("train", "val", "test"))
     sizes = [len(part.labels) for part in (train, val, test)]
     logger.info("%s: %d training, %d validation, %d test records", task.name, *sizes)

@@ -6,7 +6,7 @@ import logging
 import torch
 
 from fgclep.evaluation.metrics import evaluate
-from fgclep.evaluation.records import task_records
+from fgclep.evaluation.records import splits_of_tasks, task_records
 from fgclep.evaluation.table import write_metrics
 from fgclep.evaluation.tasks import load_task
 from fgclep.evaluation.zero_shot import score_classes
@@ -25,6 +25,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--model-dir", required=True, help="folder of the model")
     parser.add_argument("--task-files", nargs="+", required=True, help="YAML files of the tasks")
     parser.add_argument("--embeddings", nargs="+", required=True, help="for each task the Parquet file of its source")
+    parser.add_argument("--splits", nargs="*", default=[], help="Parquet files of the splits that tasks name")
     parser.add_argument("--output", required=True, help="CSV file")
     return parser
 
@@ -34,11 +35,13 @@ def main(args: argparse.Namespace) -> None:
     settings = args.settings
     torch.set_num_threads(1)  # prompts are few and short; the logits must not depend on the number of cores
     model = FGCLEP.from_pretrained(args.model_dir)
+    splits = splits_of_tasks(args.splits)
     rows = []
     pairs = list(zip(args.task_files, args.embeddings, strict=True))
     for task_file, embeddings in progress(pairs, len(pairs), "zero-shot", "task"):
         task = load_task(task_file)
-        records = task_records(read_table(embeddings, EMBEDDINGS), task, "embedding").of(settings["zero_shot_split"])
+        table = read_table(embeddings, EMBEDDINGS)
+        records = task_records(table, task, "embedding", splits).of(settings["zero_shot_split"])
         logger.info("%s: %d records in the split %s", task.name, len(records.labels), settings["zero_shot_split"])
         for protocol, leads in PROTOCOLS.items():
             scores = score_classes(model.score, records.vectors, task.classes, leads, settings["batch_size"])

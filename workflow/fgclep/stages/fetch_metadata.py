@@ -6,9 +6,12 @@ import shutil
 from pathlib import Path
 
 from fgclep.download import FileUnavailable, open_database
+from fgclep.folder_lists import write_folder_lists
 from fgclep.listing import CHECKSUMS, RECORDS, read_checksums
+from fgclep.origin import note_origin
 from fgclep.sources import get_source
-from fgclep.stage import UserError, progress, run_stage, stage_parser
+from fgclep.sources.source import Source
+from fgclep.stage import UserError, full_disk_explained, progress, run_stage, stage_parser
 
 LOG = logging.getLogger(__name__)
 
@@ -17,8 +20,10 @@ def arguments() -> argparse.ArgumentParser:
     """Command line of the stage."""
     parser = stage_parser(__doc__)
     parser.add_argument("--source", required=True, help="key of the database")
-    parser.add_argument("--base", required=True, help="URL or folder that holds <slug>/<version>/")
-    parser.add_argument("--version", required=True)
+    parser.add_argument(
+        "--base", required=True, help="URL or folder that holds <slug>/<version>/, or the folder of your own"
+    )
+    parser.add_argument("--version", required=True, help="as in the address; empty for a folder of your own")
     parser.add_argument("--output", type=Path, required=True, help="folder for the metadata")
     return parser
 
@@ -27,8 +32,15 @@ def main(args: argparse.Namespace) -> None:
     """Write the metadata; what the checksums list is checked against them."""
     source = get_source(args.source)
     args.output.mkdir(parents=True, exist_ok=True)
+    note_origin(args.output, args.base, source.slug, args.version)
+    if source.is_own_folder:
+        _describe_folder(source, Path(args.base), args.output)
+        return
     names = (RECORDS, *source.tables)
-    with open_database(source.key, args.base, source.slug, args.version, args.settings) as database:
+    with (
+        full_disk_explained(args.output, f"the metadata of {source.key}", lambda: None),
+        open_database(source.key, args.base, source.slug, args.version, args.settings) as database,
+    ):
         try:
             _place(database.get(CHECKSUMS, args.output), args.output / CHECKSUMS)
             checksums = read_checksums(args.output / CHECKSUMS, set(names))
@@ -40,6 +52,19 @@ def main(args: argparse.Namespace) -> None:
                 f"data.sources.{source.key}.base to another copy, such as https://physionet.org/files"
             ) from error
     LOG.info("%s: metadata of %s/%s in %s", source.key, source.slug, args.version, args.output)
+
+
+def _describe_folder(source: Source, folder: Path, output: Path) -> None:
+    """Copy the tables of a folder of the user's own, and make the lists."""
+    for name in source.tables:
+        if not (folder / name).is_file():
+            raise UserError(
+                f"{folder / name} does not exist; docs/data.md shows how to write it. The folder is set by\n\n"
+                f"    data:\n      sources:\n        {source.key}:\n          base: path/to/your/records"
+            )
+        shutil.copyfile(folder / name, output / name)
+    count = write_folder_lists(folder, output)
+    LOG.info("%s: %d records below %s", source.key, count, folder)
 
 
 def _place(found: Path, place: Path) -> None:

@@ -3,19 +3,27 @@
 import argparse
 import logging
 import shutil
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from functools import partial
+from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
 from fgclep.archive import ArchiveWriter
-from fgclep.download import Database, FileUnavailable, open_database
+from fgclep.download import Database, FileUnavailable, is_url, open_database
 from fgclep.listing import CHECKSUMS, read_checksums, record_files
 from fgclep.schemas import MANIFEST, QUARANTINE, read_table, write_table
 from fgclep.sources import get_source
-from fgclep.stage import progress, run_stage, stage_parser
+from fgclep.stage import full_disk_explained, run_stage, stage_parser
+from fgclep.transfer_progress import TransferProgress
 
 LOG = logging.getLogger(__name__)
 _AT_ONCE = 256  # records on their way at a time
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -43,37 +51,67 @@ def main(args: argparse.Namespace) -> None:
     wanted = {path + suffix for path, _ in records for suffix in (".hea", ".dat", ".mat")}
     checksums = read_checksums(args.metadata / CHECKSUMS, wanted)
     scratch = args.output.with_name(f".{args.output.name}.parts")
+    fetch = partial(_fetch, scratch=scratch, checksums=checksums)
+    published = source.published
+    name = f"{source.key} {args.chunk}"
+    counted = TransferProgress(name, len(records), published.record_bytes if published else None)
+    args.output.parent.mkdir(parents=True, exist_ok=True)
+    needed = partial(_bytes_needed, counted, scratch if is_url(args.base) else None)
     quarantine = []
     with (
+        counted,
+        full_disk_explained(args.output.parent, f"chunk {args.chunk} of {source.key}", needed),
         open_database(source.key, args.base, source.slug, args.version, args.settings) as database,
         ArchiveWriter(args.output) as archive,
         ThreadPoolExecutor(args.settings["parallel"]) as pool,
+        closing(_in_order(pool, partial(fetch, database), records)) as found_in_order,
     ):
-        fetch = partial(_fetch, database, scratch, checksums)
-        places = (
-            place
-            for start in range(0, len(records), _AT_ONCE)
-            for place in pool.map(fetch, records[start : start + _AT_ONCE])
-        )
-        for (_, record_id), found in progress(
-            zip(records, places, strict=True), len(records), f"{source.key} {args.chunk}", "record"
-        ):
+        for (_, record_id), found in zip(records, found_in_order, strict=True):
             if isinstance(found, str):
                 LOG.warning("%s/%s: %s", source.key, record_id, found)
                 quarantine.append(
                     {"source": source.key, "record_id": record_id, "stage": "fetch_records", "reason": found}
                 )
+                counted.fail()
                 continue
-            for name, place in found:
-                archive.add(name, place)
+            for path, place in found:
+                archive.add(path, place)
+            counted.add(sum(place.stat().st_size for _, place in found))
     write_table(quarantine, args.quarantine, QUARANTINE)
     if scratch.exists():
         shutil.rmtree(scratch)
-    LOG.info("%s, chunk %d: %d records, %d without files", source.key, args.chunk, len(records), len(quarantine))
+    LOG.info(
+        "%s: %d records, %.1f MB, %d records without files",
+        *(name, counted.arrived, counted.bytes / 1e6, counted.failed),
+    )
+
+
+def _in_order(pool: ThreadPoolExecutor, function: Callable[[T], R], items: Iterable[T]) -> Generator[R, None, None]:
+    """Yield the results in the order of the items, with at most ``_AT_ONCE`` begun and not yet yielded.
+
+    Close it after an error, or the pool works on what waits before the error is seen.
+    """
+    waiting = iter(items)
+    begun: deque[Future[R]] = deque(pool.submit(function, item) for item in islice(waiting, _AT_ONCE))
+    try:
+        while begun:
+            yield begun.popleft().result()
+            begun.extend(pool.submit(function, item) for item in islice(waiting, 1))
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _bytes_needed(counted: TransferProgress, scratch: Path | None) -> int | None:
+    """Bytes still to be written: the archive, and the files that have not been fetched, unless read in place."""
+    total = counted.estimated_bytes()
+    if total is None or scratch is None:
+        return total
+    fetched = sum(file.stat().st_size for file in scratch.rglob("*") if file.is_file())
+    return total + max(0, total - fetched)
 
 
 def _fetch(
-    database: Database, scratch: Path, checksums: dict[str, str], record: tuple[str, str]
+    database: Database, record: tuple[str, str], *, scratch: Path, checksums: dict[str, str]
 ) -> list[tuple[str, Path]] | str:
     """Return name and place of a record's files, or why they cannot be had."""
     try:

@@ -7,15 +7,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import torch
 
 from fgclep.folds import fold_of
-from fgclep.loader import SignalStore
+from fgclep.loader import SignalStore, record_names
 from fgclep.models.fgclep import FGCLEP
 from fgclep.schemas import REPORTS, TEXTS, read_table
 from fgclep.stage import UserError, run_stage, stage_parser
 from fgclep.texts import TextBank
-from fgclep.training import Trainer, new_model
+from fgclep.training import Trainer, choose_device, new_model
 
 TRAINING_COLUMNS = ("name", "epoch", "train_loss", "validation_loss", "temperature", "bias")
 
@@ -43,25 +45,31 @@ def main(args: argparse.Namespace) -> None:
     texts = [row["text"] for row in rows]
     findings = [[*row["diagnoses"], *row["features"], *(f"no {name}" for name in row["negated"])] for row in rows]
     similarity = np.load(args.similarity, mmap_mode="r")
-    text_ids = {
-        (row["source"], row["record_id"]): row["text_ids"]
-        for row in read_table(args.reports, REPORTS).to_pylist()
-        if row["text_ids"]
-    }
+    reports = read_table(args.reports, REPORTS)
+    reports = reports.filter(pc.greater(pc.list_value_length(reports["text_ids"]), 0))
+    reported = record_names(reports).combine_chunks()
 
-    def usable_in(split: str) -> Callable[[dict], bool]:
-        def usable(row: dict) -> bool:
-            held_out = args.hold_out_fold is not None and args.hold_out_fold == fold_of(
-                row["source"], row["patient_id"], settings["folds"]
-            )
-            return row["split"] == split and not held_out and (row["source"], row["record_id"]) in text_ids
+    def usable_in(split: str) -> Callable[[pa.Table], np.ndarray]:
+        def usable(keys: pa.Table) -> np.ndarray:
+            mask = pc.and_(pc.equal(keys["split"], split), pc.is_in(record_names(keys), reported)).to_numpy()
+            if args.hold_out_fold is None:
+                return mask
+            patients = zip(keys["source"].to_pylist(), keys["patient_id"].to_pylist(), strict=True)
+            return mask & [fold_of(*patient, settings["folds"]) != args.hold_out_fold for patient in patients]
 
         return usable
 
     stores, banks = [], []
     for split in ("train", "val"):
-        store = SignalStore(args.shards, settings["signal"], settings["memory_mb"], usable_in(split))
-        ids = [text_ids[row["source"], row["record_id"]] for row in store.keys]
+        store = SignalStore(
+            args.shards,
+            settings["signal"],
+            settings["memory_mb"],
+            usable_in(split),
+            settings["workers"],
+            pin_memory=choose_device(settings["device"]).type == "cuda",
+        )
+        ids = reports["text_ids"].take(pc.index_in(record_names(store.keys), reported)).combine_chunks()
         stores.append(store)
         banks.append(TextBank(texts, findings, ids, similarity))
     if not len(stores[0]):

@@ -38,17 +38,20 @@ def main(args: argparse.Namespace) -> None:
         args.shards,
         settings["signal"],
         settings["memory_mb"],
-        lambda row: fold_of(row["source"], row["patient_id"], args.folds) == args.fold,
+        lambda keys: [
+            fold_of(*patient, args.folds) == args.fold
+            for patient in zip(keys["source"].to_pylist(), keys["patient_id"].to_pylist(), strict=True)
+        ],
+        settings["workers"],
     )
     texts = model.embed_texts(features).to(device)
     rows = []
     batches = store.in_order(settings["batch_size"])
     for places, signals in progress(batches, len(store) // settings["batch_size"] + 1, f"fold {args.fold}", "batch"):
-        embedded = model.embed_features(model.ecg_features(torch.from_numpy(signals).to(device)))
+        embedded = model.embed_features(model.ecg_features(signals.to(device)))
         logits = (model.temperature * embedded @ texts.T + model.bias).float().cpu().tolist()
-        for place, scores in zip(places, logits, strict=True):
-            key = store.keys[place]
-            rows.append({"source": key["source"], "record_id": key["record_id"], "fold": args.fold, "scores": scores})
+        keys = store.keys.take(pa.array(places)).select(["source", "record_id"]).to_pylist()
+        rows += [{**key, "fold": args.fold, "scores": scores} for key, scores in zip(keys, logits, strict=True)]
     write_table(pa.Table.from_pylist(rows, schema=SCORES), args.output, SCORES)
 
 

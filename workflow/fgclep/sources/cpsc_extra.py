@@ -1,0 +1,16 @@
+"""The unused records of CPSC2018, as part of the challenge 2021. https://physionet.org/content/challenge-2021/1.0.3/."""
+
+from fgclep.sources.source import Published, Source, last_part, records_with_headers
+
+SOURCE = Source(
+    key="cpsc_extra",
+    slug="challenge-2021",
+    version="1.0.3",
+    folder="training/cpsc_2018_extra",
+    tables=(),
+    records=records_with_headers,
+    record_id=last_part,
+    published=Published(records=3_453, record_bytes=194_000),
+    gain=1000,
+    sampling_rate=500,
+)

@@ -1,0 +1,16 @@
+"""Georgia, as part of the PhysioNet/CinC challenge 2021. https://physionet.org/content/challenge-2021/1.0.3/."""
+
+from fgclep.sources.source import Published, Source, last_part, records_with_headers
+
+SOURCE = Source(
+    key="georgia",
+    slug="challenge-2021",
+    version="1.0.3",
+    folder="training/georgia",
+    tables=(),
+    records=records_with_headers,
+    record_id=last_part,
+    published=Published(records=10_344, record_bytes=120_700),
+    gain=1000,
+    sampling_rate=500,
+)

@@ -1,0 +1,67 @@
+"""Fetch the published split of a task, checked against the checksums in the task's file."""
+
+import argparse
+import csv
+import logging
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from fgclep.download import FileUnavailable, is_url, open_database
+from fgclep.evaluation.tasks import PublishedSplit, load_task
+from fgclep.schemas import SPLIT, write_table
+from fgclep.sources import get_source
+from fgclep.sources.source import Source
+from fgclep.stage import UserError, run_stage, stage_parser
+
+LOG = logging.getLogger(__name__)
+
+
+def arguments() -> argparse.ArgumentParser:
+    """Command line of the stage."""
+    parser = stage_parser(__doc__)
+    parser.add_argument("--task-file", type=Path, required=True, help="YAML file of the task")
+    parser.add_argument("--base", required=True, help="URL or folder below which the files of the split lie")
+    parser.add_argument("--output", type=Path, required=True, help="Parquet file named like the task")
+    return parser
+
+
+def main(args: argparse.Namespace) -> None:
+    """Write source, record id and split of every record that the split lists."""
+    task = load_task(args.task_file)
+    if task.split is None:
+        raise UserError(f"{args.task_file} names no split; it is evaluated on that of {task.source}")
+    if not is_url(args.base) and not Path(args.base).is_dir():
+        raise UserError(
+            f"the folder {args.base} does not exist. Give the folder or URL that holds "
+            f"{task.split.files[0].path}:\n\n    evaluation:\n      splits_base: path/to/it"
+        )
+    source = get_source(task.source)
+    found: dict[str, str] = {}
+    # below the base itself: a split has neither slug nor version
+    with open_database(task.name, args.base, "", "", args.settings) as files, tempfile.TemporaryDirectory() as scratch:
+        for file in task.split.files:
+            try:
+                place = files.get(file.path, Path(scratch), file.sha256)
+            except FileUnavailable as error:
+                raise UserError(f"{error}. Is evaluation.splits_base right? The sums are in {args.task_file}") from None
+            for record_id in _record_ids(place, task.split, source):
+                if found.setdefault(record_id, file.split) != file.split:
+                    raise UserError(f"{file.path}: {record_id} is also in the split {found[record_id]}")
+    rows = [{"source": task.source, "record_id": name, "split": found[name]} for name in sorted(found)]
+    write_table(rows, args.output, SPLIT)
+    counts = ", ".join(f"{sum(found[name] == f.split for name in found)} {f.split}" for f in task.split.files)
+    LOG.info("%s: %s", task.name, counts)
+
+
+def _record_ids(place: Path, split: PublishedSplit, source: Source) -> Iterator[str]:
+    with place.open(newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file)
+        if split.column not in (reader.fieldnames or []):
+            raise UserError(f"{place}: column {split.column!r} is missing, which the task's file names")
+        for row in reader:
+            yield source.record_id(str(PurePosixPath(row[split.column]).with_suffix("")))
+
+
+if __name__ == "__main__":
+    run_stage(main, arguments())
