@@ -1,0 +1,30 @@
+"""The programs that made the figures of docs/performance.md run, and end with a line of JSON."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+SMALL = {
+    "codecs": ["--records", "6"],
+    "ingest": ["--records", "8", "--rounds", "1"],
+    "loader": [
+        *("--records", "300", "--wfdb-records", "4", "--memmap-records", "8"), *("--memory-mb", "32", "--rounds", "1"),
+    ],
+    "manifest": ["--records", "500"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_a_benchmark_ends_with_its_figures(name):
+    command = [sys.executable, str(BENCHMARKS / f"{name}.py"), *SMALL[name]]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=BENCHMARKS.parent)
+    figures = json.loads(done.stdout.splitlines()[-1])
+    assert figures["name"] == name and figures["ratio"] > 0
+
+
+def test_every_benchmark_is_tried():
+    assert {path.stem for path in BENCHMARKS.glob("*.py")} == {*SMALL, "ecgs"}
