@@ -82,6 +82,15 @@ def recover(args: argparse.Namespace) -> None:
     print(f"{features} features proposed for {len(statements)} statements; the answers are in {settings['cache']}")
 
 
+def audit(args: argparse.Namespace) -> None:
+    """Print what was decided about the recovered features of a record, and why."""
+    from fgclep.report.record_audit import record_audit
+    from fgclep.vocabulary import load_vocabulary
+
+    vocabulary = load_vocabulary(args.vocabulary)
+    print("\n\n".join(record_audit(name, Path(args.results), vocabulary) for name in args.records))
+
+
 def plan(args: argparse.Namespace) -> None:
     """Print what a run with this config takes: records, bytes to fetch, disk and LLM calls; fetches nothing."""
     from fgclep.config import load
@@ -108,6 +117,14 @@ def arguments() -> argparse.ArgumentParser:
     command.add_argument("--model", default=MODEL, help="folder or Hugging Face name of a model (default: %(default)s)")
     command.add_argument("--json", action="store_true", help="one JSON object per record")
     command.set_defaults(run=predict)
+
+    command = commands.add_parser(
+        "audit", help="why recovered features of a record were accepted or dropped", description=audit.__doc__
+    )
+    command.add_argument("records", nargs="+", metavar="RECORD", help="record_id or source/record_id")
+    command.add_argument("--results", default="results", help="folder of the results (default: %(default)s)")
+    command.add_argument("--vocabulary", default="resources/vocabulary", help="folder (default: %(default)s)")
+    command.set_defaults(run=audit)
 
     command = commands.add_parser("plan", help="what a run takes, before it starts", description=plan.__doc__)
     command.add_argument(
