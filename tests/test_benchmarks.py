@@ -26,5 +26,12 @@ def test_a_benchmark_ends_with_its_figures(name):
     assert figures["name"] == name and figures["ratio"] > 0
 
 
+def test_measurements_agree_with_the_marks_of_cardiologists(physionet):
+    command = [sys.executable, str(BENCHMARKS / "measurements.py"), "--ecgs", str(physionet / "ludb/1.0.1/data")]
+    figures = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
+    assert figures["verdicts"] > 2500 and figures["agreement"] >= 0.95
+    assert figures["qrs_median_ms"] <= 10 and figures["pr_median_ms"] <= 15 and figures["qt_median_ms"] <= 25
+
+
 def test_every_benchmark_is_tried():
-    assert {path.stem for path in BENCHMARKS.glob("*.py")} == {*SMALL, "ecgs"}
+    assert {path.stem for path in BENCHMARKS.glob("*.py")} == {*SMALL, "measurements", "ecgs"}

@@ -1,0 +1,124 @@
+"""Our measurements on real hearts beside cardiologists' marks: LUDB's delineations, lead by lead.
+
+Reference of a record: RR from the R peaks of lead II; P, PR, QRS and QT as the median over leads and beats of the
+marked onsets and ends. Then, for every feature of the vocabulary whose rule looks at nothing else, what the reference says
+(exactly) beside the verdict of our measurement (supported, refuted, or untestable near a limit).
+"""
+
+import json
+import sys
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+from ecgs import ROOT, parser  # isort: skip (puts the package on the path)
+
+import numpy as np
+import wfdb
+
+from fgclep.leads import LEADS
+from fgclep.repair import with_documented_gain
+from fgclep.sources import get_source
+from fgclep.vocabulary import holds, load_vocabulary, verdict
+from fgclep.waveforms import measure
+from fgclep.wfdb_reader import read_record
+
+DECIDED = {"heart_rate", "rr_cv", "rr_max_ms", "p_ms", "pr_ms", "qrs_ms", "qt_ms", "qtc_ms"}
+SHOWN = {"RR": "rr_ms", "P": "p_ms", "PR": "pr_ms", "QRS": "qrs_ms", "QT": "qt_ms"}
+TO_MS = 1000 / 500
+
+
+def marked(path: Path) -> dict[str, float]:
+    """Measures of a record from its annotation files."""
+    found: dict[str, list[float]] = defaultdict(list)
+    peaks = np.empty(0)
+    for lead in LEADS:
+        annotation = wfdb.rdann(str(path), lead.lower())
+        samples, symbols = annotation.sample, annotation.symbol
+        p_onset, qrs_onset = None, None
+        for i, symbol in enumerate(symbols):
+            onset = samples[i - 1] if i and symbols[i - 1] == "(" else None
+            end = samples[i + 1] if i + 1 < len(symbols) and symbols[i + 1] == ")" else None
+            if symbol == "p":
+                p_onset = onset
+                if onset is not None and end is not None:
+                    found["p_ms"].append((end - onset) * TO_MS)
+            elif symbol == "N":
+                if onset is not None and end is not None:
+                    found["qrs_ms"].append((end - onset) * TO_MS)
+                if onset is not None and p_onset is not None:
+                    found["pr_ms"].append((onset - p_onset) * TO_MS)
+                p_onset, qrs_onset = None, onset
+            elif symbol == "t":
+                if end is not None and qrs_onset is not None:
+                    found["qt_ms"].append((end - qrs_onset) * TO_MS)
+                qrs_onset = None
+        if lead == "II":
+            peaks = np.array([s for s, symbol in zip(samples, symbols, strict=True) if symbol == "N"])
+    rr = np.diff(peaks) * TO_MS
+    values = {name: float(np.median(listed)) for name, listed in found.items()}
+    values |= {"rr_ms": float(np.median(rr)), "heart_rate": 60_000 / float(np.median(rr))}
+    values |= {"rr_cv": float(rr.std() / rr.mean()), "rr_max_ms": float(rr.max())}
+    if "qt_ms" in values:
+        values["qtc_ms"] = values["qt_ms"] / np.sqrt(values["rr_ms"] / 1000)
+    return values
+
+
+def looks_at(rule: dict[str, Any]) -> set[str]:
+    """Measures that a rule uses."""
+    if "measure" in rule:
+        return {rule["measure"]}
+    parts = [*rule.get("all", []), *rule.get("any", []), *([rule["not"]] if "not" in rule else [])]
+    return set().union(*map(looks_at, parts))
+
+
+def main() -> None:
+    """Print errors, agreement, and a line of JSON whose ratio is the agreement over 0.95."""
+    options = parser(__doc__)
+    args = options.parse_args()
+    if args.ecgs is None:
+        sys.exit("give the folder of LUDB's records: --ecgs <base>/ludb/1.0.1/data")
+    vocabulary = load_vocabulary(ROOT / "resources/vocabulary")
+    features = {
+        name: feature.rule for name, feature in vocabulary.features.items()
+        if feature.rule is not None and looks_at(feature.rule) <= DECIDED
+    }  # fmt: skip
+    errors: dict[str, list[float]] = {name: [] for name in SHOWN}
+    counts: dict[str, dict[str, int]] = {name: defaultdict(int) for name in features}
+    records = 0
+    for header in sorted(args.ecgs.glob("*.hea")):
+        path = header.with_suffix("")
+        record = with_documented_gain(read_record(path), get_source("ludb").gain)
+        measures = measure(record.millivolts(), record.sampling_rate)
+        if measures is None:
+            print(f"{path.name}: not measured")
+            continue
+        records += 1
+        truth, ours = marked(path), {**measures.scalars}
+        ours["rr_ms"] = 60_000 / ours["heart_rate"]
+        for name, key in SHOWN.items():
+            if key in truth and np.isfinite(ours[key]):
+                errors[name].append(abs(ours[key] - truth[key]))
+        for name, rule in features.items():
+            exact = holds(rule, truth)
+            if exact is not None:
+                said = verdict(rule, ours)
+                right = said == ("supported" if exact else "refuted")
+                counts[name]["untestable" if said == "untestable" else "right" if right else "wrong"] += 1
+    print(f"{records} records\n\n| | records | median error, ms | 95th percentile, ms |\n|---|---|---|---|")
+    for name, listed in errors.items():
+        print(f"| {name} | {len(listed)} | {np.median(listed):.0f} | {np.percentile(listed, 95):.0f} |")
+    print("\n| feature | agrees | contradicts | untestable |\n|---|---|---|---|")
+    for name, count in counts.items():
+        print(f"| {vocabulary.features[name].text} | {count['right']} | {count['wrong']} | {count['untestable']} |")
+    right, wrong = (sum(count[key] for count in counts.values()) for key in ("right", "wrong"))
+    untestable = sum(count["untestable"] for count in counts.values())
+    agreement = right / (right + wrong)
+    print(f"\n{right + wrong} verdicts, {agreement:.1%} agree; {untestable} more are untestable")
+    figures = {"agreement": agreement, "verdicts": right + wrong, "untestable": untestable}
+    medians = {f"{name.lower()}_median_ms": float(np.median(listed)) for name, listed in errors.items()}
+    print(json.dumps({"name": "measurements", "ratio": agreement / 0.95, **figures, **medians}))
+
+
+if __name__ == "__main__":
+    main()
