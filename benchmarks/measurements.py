@@ -1,8 +1,8 @@
 """Our measurements on real hearts beside cardiologists' marks: LUDB's delineations, lead by lead.
 
 Reference of a record: RR from the R peaks of lead II; P, PR, QRS and QT as the median over leads and beats of the
-marked onsets and ends. Then, for every feature of the vocabulary whose rule looks at nothing else, what the reference says
-(exactly) beside the verdict of our measurement (supported, refuted, or untestable near a limit).
+marked onsets and ends. Then, for every feature of the vocabulary whose rule looks at nothing else, what the reference
+says (exactly) beside the verdict of our measurement (supported, refuted, or untestable near a limit).
 """
 
 import json
