@@ -2,12 +2,15 @@
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import wfdb
+from wfdb.io import _header
 
 from fgclep.leads import LEADS, SPELLING, canonical_lead
 from fgclep.shards import to_millivolts
@@ -101,7 +104,8 @@ def _reason(error: Exception) -> str:
 
 def _read(path: Path) -> Record:
     uncalibrated = _uncalibrated(path.with_name(f"{path.name}.hea"))
-    record = wfdb.rdrecord(str(path), physical=False, return_res=32)
+    with _quick_headers():
+        record = wfdb.rdrecord(str(path), physical=False, return_res=32)
     if not record.n_sig:
         raise ValueError("the header lists no signals")
     if record.d_signal is None:
@@ -137,6 +141,29 @@ def _read(path: Path) -> Record:
         sex=_SEX.get((_comment(comments, "sex") or "").lower()),
         codes=_codes(_comment(comments, "dx")),
     )
+
+
+class _Fields:
+    """A table of wfdb's header fields, from which its parser looks up single cells, as a dict."""
+
+    def __init__(self, table: Any):
+        self.index = list(table.index)
+        self.loc = {(field, column): table.loc[field, column] for field in table.index for column in table.columns}
+
+
+# Looking them up in a data frame takes wfdb 1 ms per header, more than all the rest of reading a record.
+_FIELDS = {name: _Fields(vars(_header)[name]) for name in ("RECORD_SPECS", "SIGNAL_SPECS") if name in vars(_header)}
+
+
+@contextmanager
+def _quick_headers() -> Iterator[None]:
+    """Let wfdb parse headers with ``_FIELDS``; the results are the same."""
+    tables = {name: vars(_header)[name] for name in _FIELDS}
+    vars(_header).update(_FIELDS)
+    try:
+        yield
+    finally:
+        vars(_header).update(tables)
 
 
 def _order(names: Sequence[str | None]) -> list[int]:
