@@ -154,6 +154,7 @@ def main() -> None:
         "ratio_build_shards": one["plain"] / one["convert"],
     }
     result |= {"records_per_s_core": n / one["ours"], "scaling_2_cores": 2 * one["ours"] / two["ours"]}
+    result["scaling_build_shards"] = 2 * one["convert"] / two["convert"]
     print(json.dumps(result))
 
 
