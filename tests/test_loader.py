@@ -144,6 +144,13 @@ def test_signals_come_in_millivolts_as_stored(shards, tmp_path, memory_mb, basel
     assert seen == 13
 
 
+def test_an_empty_shard_does_not_matter(shards, tmp_path):
+    write_table([], tmp_path / "0.parquet", SHARD)
+    (_, signals) = next(SignalStore([tmp_path / "0.parquet", shards[0]], None, 100).in_order(4))
+    assert signals.shape == (4, 12, 400)
+    assert list(SignalStore([tmp_path / "0.parquet"], None, 100).in_order(4)) == []
+
+
 def test_records_of_different_lengths_cannot_come_as_stored(shards, tmp_path):
     rows = read_table(shards[1], SHARD).to_pylist()
     rows[3] |= {"n_samples": 300, "waveform": encode_waveform(np.zeros((12, 300), np.int16))}

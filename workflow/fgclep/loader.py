@@ -140,10 +140,10 @@ class SignalStore:
                 first, row = first + len(rows), row + count
         self.keys: pa.Table = pa.concat_tables(tables).combine_chunks()
         if signal is None:
-            self.samples = _stored_samples(paths[0])
+            self.samples = _stored_samples(self.groups[0]) if self.groups else 0
         else:
             self.samples = round(signal["sampling_rate"] * signal["duration"])
-        self._capacity = int(memory_mb * 2**20 / (12 * self.samples * (2 if signal is None else 4)))
+        self._capacity = int(memory_mb * 2**20 / (12 * max(1, self.samples) * (2 if signal is None else 4)))
         self._cached: tuple[list[Group], Window] | None = None
 
     def __len__(self) -> int:
@@ -297,9 +297,9 @@ class SignalStore:
                 raise ValueError(f"{group.path}, {name}: {error}") from error
 
 
-def _stored_samples(path: str | Path) -> int:
-    with pq.ParquetFile(path) as file:
-        return next(file.iter_batches(1, columns=["n_samples"]))["n_samples"][0].as_py()
+def _stored_samples(group: Group) -> int:
+    with pq.ParquetFile(group.path) as file:
+        return file.read_row_group(group.number, columns=["n_samples"])["n_samples"][int(group.rows[0])].as_py()
 
 
 def _records(groups: Sequence[Group]) -> int:
