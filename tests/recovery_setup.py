@@ -152,9 +152,9 @@ def verify(folder, reports, measurements):
         ("measurements", measurements, MEASUREMENTS),
     ):
         write_table(table, folder / f"{name}.parquet", schema)
-    files = ("candidates", "texts", "reports", "measurements", "scores", "audit")
+    files = ("candidates", "texts", "reports", "measurements", "scores")
     arguments = [f"--{name}={folder / name}.parquet" for name in files]
-    arguments += [f"--manifests={folder}/manifest.parquet", f"--output={folder}/augmented.parquet"]
+    arguments += [f"--manifests={folder}/manifest.parquet", f"--output={folder}/audit.parquet"]
     settings = {"folds": 1, "min_votes": 1, "measurement": True, "contradiction": True, "coarse": True}
     settings |= {"threshold": 0.95, "target_fdr": 0.1}
     arguments += ["--vocabulary", str(FOLDER), "--settings", json.dumps(settings)]

@@ -8,8 +8,8 @@ import pytest
 from recovery_setup import PROMPT, SERVERS, VOCABULARY, measured, parse, recovery_settings, run_stage, verify
 
 from fgclep.recovery.language_model import LanguageModel
+from fgclep.recovery.report_findings import text_findings
 from fgclep.schemas import LEAD_MEASURES, MEASURES, TEXTS, read_table
-from fgclep.verification import text_findings
 from fgclep.vocabulary import verdict
 
 pytest.importorskip("xllamacpp", reason="needs the llama.cpp server of the package xllamacpp: pip install -e '.[test]'")

@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 from report_data import CANDIDATES, config, metrics_rows, synthetic_ecg, write_results
 
+from fgclep.recovery.checks import ACCEPTING, REASONS
 from fgclep.report import dataflow, metrics, plots, recovery
 from fgclep.report.evidence import explain, intervals, measured
 from fgclep.report.render import environment, source_bases
@@ -21,7 +22,6 @@ from fgclep.report.svg import element
 from fgclep.schemas import AUDIT, METRICS, QUARANTINE, write_table
 from fgclep.stage import UserError
 from fgclep.stages.render_report import arguments, main
-from fgclep.verification import ACCEPTING, REASONS
 from fgclep.vocabulary import load_vocabulary
 
 VOID = {"meta", "link", "br"}

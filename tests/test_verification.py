@@ -12,6 +12,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fgclep.recovery import audit as audit_module
+from fgclep.recovery import located as located_module
+from fgclep.recovery.augmentation import KINDS, add_texts, choose_features
+from fgclep.recovery.calibration import MIN_NEGATIVES, ScoreHistograms, fdr_threshold
+from fgclep.recovery.checks import (
+    ACCEPTING,
+    REASONS,
+    REFUTED,
+    SUPPORTED,
+    UNTESTABLE,
+    VERDICTS,
+    administrative,
+    coarse,
+    contradiction,
+    decide,
+    measurement,
+    votes,
+)
+from fgclep.recovery.report_findings import first_given, over_reports, pair_candidates, text_findings
 from fgclep.recovery.score import recovery_scores, stated_features
 from fgclep.reports import parse_reports
 from fgclep.schemas import (
@@ -28,32 +46,16 @@ from fgclep.schemas import (
     read_table,
     write_table,
 )
-from fgclep.stages import recover_features, verify_features
+from fgclep.stage import UserError
+from fgclep.stages import augment_reports, recover_features, verify_features
 from fgclep.statements import parse_statements
-from fgclep.verification import (
-    ACCEPTING,
-    MIN_NEGATIVES,
-    REASONS,
-    REFUTED,
-    SUPPORTED,
-    UNTESTABLE,
-    VERDICTS,
-    ScoreHistograms,
-    decide,
-    fdr_threshold,
-    first_given,
-    over_reports,
-    pair_candidates,
-    text_findings,
-    verdicts,
-)
 from fgclep.vocabulary import load_vocabulary, verdict
 
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "resources" / "vocabulary"
 VOCABULARY = load_vocabulary(FOLDER)
 PLACE = {name: i for i, name in enumerate(VOCABULARY.features)}
-ON = {"min_votes": 1, "measurement": True, "contradiction": True, "coarse": True}
+ON = {"measurement": True, "contradiction": True, "coarse": True}
 
 # -- measurement -------------------------------------------------------------------------------------------------------
 
@@ -68,18 +70,18 @@ amplitude = st.one_of(st.just(math.nan), st.sampled_from([0.0, 0.1, -0.1, 0.5]),
 def test_arrays_are_judged_like_single_records(feature, scalars, leads):
     measures = dict(zip(MEASURES, scalars, strict=True)) | dict.fromkeys(LEAD_MEASURES, leads)
     arrays = {name: np.array([value]) for name, value in measures.items()}
-    assert VERDICTS[verdicts(feature.rule, arrays, 1)[0]] == verdict(feature.rule, measures)
+    assert VERDICTS[measurement(feature.rule, arrays, 1)[0]] == verdict(feature.rule, measures)
 
 
 def test_a_value_within_the_error_of_the_measurement_decides_nothing():
     measures = {"pr_ms": np.array([220, 205, 195, 150, math.nan])}
     expected = [SUPPORTED, UNTESTABLE, UNTESTABLE, REFUTED, UNTESTABLE]
-    assert verdicts(VOCABULARY.features["prolonged_pr"].rule, measures, 5).tolist() == expected
+    assert measurement(VOCABULARY.features["prolonged_pr"].rule, measures, 5).tolist() == expected
 
 
 def test_negation_turns_a_verdict_around():
     rule = {"not": {"measure": "pr_ms", "above": 200, "margin": 8}}
-    assert verdicts(rule, {"pr_ms": np.array([220, 205, 150])}, 3).tolist() == [REFUTED, UNTESTABLE, SUPPORTED]
+    assert measurement(rule, {"pr_ms": np.array([220, 205, 150])}, 3).tolist() == [REFUTED, UNTESTABLE, SUPPORTED]
 
 
 # -- contradiction -----------------------------------------------------------------------------------------------------
@@ -164,9 +166,21 @@ def test_the_false_discovery_rate_is_kept_on_mixtures():
 # -- decision ----------------------------------------------------------------------------------------------------------
 
 
-def outcome(votes=1, measurement=UNTESTABLE, contradicted=False, score=1.0, threshold=0.0, **settings):
-    columns = (np.array([value]) for value in (votes, measurement, contradicted, score, threshold))
+def outcome(named=UNTESTABLE, measured=UNTESTABLE, report=UNTESTABLE, score=1.0, threshold=0.0, **settings):
+    columns = (np.array([value]) for value in (named, measured, report, score, threshold))
     return REASONS[decide(*columns, {**ON, **settings})[0]]
+
+
+def test_each_check_has_its_own_verdict():
+    (statement,) = parse_statements(["unconfirmed analysis"], VOCABULARY)
+    assert administrative(statement) == REFUTED
+    (statement,) = parse_statements(["atrial fibrillation"], VOCABULARY)
+    assert administrative(statement) == UNTESTABLE
+    assert votes(np.array([0, 1, 2, 3]), 2).tolist() == [REFUTED, REFUTED, UNTESTABLE, UNTESTABLE]
+    assert contradiction(np.array([0, 3])).tolist() == [UNTESTABLE, REFUTED]
+    score = np.array([1.0, 0.99, math.nan, 1.0, 5.0])
+    threshold = np.array([1.0, 1.0, 1.0, math.nan, math.inf])
+    assert coarse(score, threshold).tolist() == [SUPPORTED, REFUTED, UNTESTABLE, UNTESTABLE, REFUTED]
 
 
 @pytest.mark.parametrize(
@@ -178,12 +192,12 @@ def outcome(votes=1, measurement=UNTESTABLE, contradicted=False, score=1.0, thre
         ({"score": math.nan}, "dropped: the coarse model has no score"),
         ({"threshold": math.nan}, "dropped: the coarse model cannot be calibrated"),
         ({"threshold": math.inf}, "dropped: the coarse model does not see it"),
-        ({"measurement": SUPPORTED, "score": -9}, "accepted: the measurement supports it"),
-        ({"measurement": REFUTED, "score": 9}, "dropped: the measurement refutes it"),
-        ({"contradicted": True, "measurement": SUPPORTED}, "dropped: the report excludes it"),
-        ({"votes": 1, "min_votes": 2, "measurement": SUPPORTED}, "dropped: named in fewer answers"),
+        ({"measured": SUPPORTED, "score": -9}, "accepted: the measurement supports it"),
+        ({"measured": REFUTED, "score": 9}, "dropped: the measurement refutes it"),
+        ({"report": REFUTED, "measured": SUPPORTED}, "dropped: the report excludes it"),
+        ({"named": REFUTED, "measured": SUPPORTED}, "dropped: named in fewer answers"),
         # switched off, one by one
-        ({"measurement": REFUTED}, "dropped: the measurement refutes it"),
+        ({"measured": REFUTED}, "dropped: the measurement refutes it"),
         ({"coarse": False, "score": -9}, "accepted: no check that is switched on"),
         ({"coarse": False, "score": math.nan, "threshold": math.nan}, "accepted: no check that is switched on"),
     ],
@@ -193,14 +207,10 @@ def test_every_outcome_has_its_words(case, words):
 
 
 def test_checks_can_be_switched_off():
-    def switched_off(check, **case):
-        columns = {"votes": 1, "measurement": UNTESTABLE, "contradicted": False, "score": 1.0, "threshold": 0.0, **case}
-        return REASONS[decide(*(np.array([value]) for value in columns.values()), {**ON, check: False})[0]]
-
-    assert switched_off("measurement", measurement=REFUTED) == "accepted: the coarse model sees it in this ECG"
-    assert switched_off("measurement", measurement=SUPPORTED, score=-1.0).startswith("dropped: the coarse model")
-    assert switched_off("contradiction", contradicted=True) == "accepted: the coarse model sees it in this ECG"
-    assert switched_off("coarse", measurement=REFUTED).startswith("dropped: the measurement")
+    assert outcome(measured=REFUTED, measurement=False) == "accepted: the coarse model sees it in this ECG"
+    assert outcome(measured=SUPPORTED, score=-1.0, measurement=False).startswith("dropped: the coarse model")
+    assert outcome(report=REFUTED, contradiction=False) == "accepted: the coarse model sees it in this ECG"
+    assert outcome(measured=REFUTED, coarse=False).startswith("dropped: the measurement")
 
 
 def test_every_reason_says_whether_the_feature_is_accepted():
@@ -219,7 +229,7 @@ def test_reports_are_paired_with_the_candidates_of_their_texts():
 # -- the stage ---------------------------------------------------------------------------------------------------------
 
 KNOWLEDGE = {"backend": "knowledge", "concurrency": 1}
-SETTINGS = {**ON, "folds": 2, "target_fdr": 0.1, "threshold": 0.5}
+SETTINGS = {**ON, "min_votes": 1, "folds": 2, "target_fdr": 0.1, "threshold": 0.5}
 STATED = {
     "1": ["right bundle branch block", "wide QRS complex"],
     "2": ["right bundle branch block", "incomplete left bundle branch block"],
@@ -238,6 +248,17 @@ def measurement_row(record_id, qrs_ms):
 def score_row(record_id, seen):
     scores = [2.0 if name in seen else -2.0 for name in VOCABULARY.features]
     return {"source": "m", "record_id": record_id, "fold": 0, "scores": scores}
+
+
+def augment(folder, features):
+    """The texts of each report after the stage."""
+    names = ("audit", "texts", "reports")
+    options = [f"--{name}={folder / name}.parquet" for name in names] + [f"--output={folder}/augmented.parquet"]
+    options += ["--features", features, "--vocabulary", str(FOLDER), "--settings", '{"seed": 0}']
+    augment_reports.main(augment_reports.arguments().parse_args(options))
+    texts = read_table(folder / "texts.parquet", TEXTS)["text"].to_pylist()
+    rows = read_table(folder / "augmented.parquet", REPORTS).to_pylist()
+    return {row["record_id"]: [texts[i] for i in row["text_ids"]] for row in rows}
 
 
 def verify(folder, settings=SETTINGS):
@@ -267,17 +288,11 @@ def verify(folder, settings=SETTINGS):
             ]
         )
     )
-    files = [
-        f"--{name}={folder / name}.parquet" for name in ("candidates", "reports", "measurements", "scores", "audit")
-    ]
-    files += [f"--manifests={folder}/manifest.parquet", f"--output={folder}/augmented.parquet"]
+    files = [f"--{name}={folder / name}.parquet" for name in ("candidates", "reports", "measurements", "scores")]
+    files += [f"--manifests={folder}/manifest.parquet", f"--output={folder}/audit.parquet"]
     verify_features.main(verify_features.arguments().parse_args([*common, *files, "--settings", json.dumps(settings)]))
+    reports = augment(folder, "filtered")
     rows = read_table(folder / "audit.parquet", AUDIT).to_pylist()
-    texts = parsed.texts["text"].to_pylist()
-    reports = {
-        row["record_id"]: [texts[i] for i in row["text_ids"]]
-        for row in read_table(folder / "augmented.parquet", REPORTS).to_pylist()
-    }
     return {(row["record_id"], row["feature"]): row for row in rows}, reports
 
 
@@ -312,13 +327,106 @@ def test_chunks_change_nothing(tmp_path, monkeypatch):
     whole = verify(tmp_path / "one")
     monkeypatch.setattr(audit_module.chunks, "__defaults__", (3,))
     monkeypatch.setattr(verify_features, "CHUNK", 2)
+    monkeypatch.setattr(located_module, "PART", 2)
     assert verify(tmp_path / "two") == whole
 
 
-def test_a_feature_of_two_statements_is_added_once():
-    text_ids = [[0, 1], [2]]
-    audit_module.add_accepted(text_ids, np.array([0, 0, 0, 1]), np.array([1, 0, 1, 0]), [7, 8])
-    assert text_ids == [[0, 1, 7, 8], [2, 7]]
+def test_no_scratch_file_stays(tmp_path):
+    verify(tmp_path)
+    assert {path.suffix for path in tmp_path.iterdir()} == {".parquet"}
+
+
+# -- what is added to the reports --------------------------------------------------------------------------------------
+
+
+def test_texts_are_added_once_and_in_order():
+    reports = pa.array([[5, 3], [], [2]], type=pa.list_(pa.int32()))
+    added = add_texts(reports, np.array([0, 0, 0, 1, 1]), np.array([3, 9, 7, 4, 4]))
+    assert added.to_pylist() == [[5, 3, 9, 7], [4], [2]]
+    assert added.type == reports.type
+    nothing = np.zeros(0, dtype=np.int64)
+    assert add_texts(reports, nothing, nothing).to_pylist() == reports.to_pylist()
+    assert add_texts(reports[:0], nothing, nothing).to_pylist() == []
+    assert add_texts(reports[1:], np.array([1]), np.array([6])).to_pylist() == [[], [2, 6]]  # a slice of a table
+
+
+RECORD = np.array([0, 0, 0, 2, 2, 5, 5, 5, 7])
+FEATURE = np.array([1, 1, 2, 1, 3, 4, 5, 6, 1])
+ACCEPTED = np.array([True, True, False, True, True, True, True, True, False])
+
+
+def chosen(kind, seed=0):
+    record, feature = choose_features(kind, RECORD, FEATURE, ACCEPTED, seed)
+    return list(zip(record.tolist(), feature.tolist(), strict=True))
+
+
+def test_the_filter_and_the_controls_choose_features():
+    filtered = [(0, 1), (2, 1), (2, 3), (5, 4), (5, 5), (5, 6)]
+    assert chosen("filtered") == filtered
+    assert chosen("none") == []
+    assert chosen("unfiltered") == [(0, 1), (0, 2), (2, 1), (2, 3), (5, 4), (5, 5), (5, 6), (7, 1)]
+    with pytest.raises(ValueError, match="'best'"):
+        chosen("best")
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_random_features_are_as_many_as_accepted_and_known_from_other_records(seed):
+    drawn = chosen("random", seed)
+    assert [record for record, _ in drawn] == [0, 2, 2, 5, 5, 5]
+    assert len(set(drawn)) == len(drawn) and drawn == sorted(drawn)
+    assert {feature for _, feature in drawn} <= {1, 3, 4, 5, 6}  # 2 was accepted nowhere
+
+
+def test_random_features_are_drawn_evenly():
+    first = [chosen("random", seed)[0][1] for seed in range(500)]
+    assert all(first.count(feature) > 60 for feature in (1, 3, 4, 5, 6))  # 100 expected
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_shuffled_features_stay_together_and_come_from_another_record(seed):
+    handed_on = chosen("shuffled", seed)
+    sets = {record: {f for r, f in handed_on if r == record} for record, _ in handed_on}
+    own = {0: {1}, 2: {1, 3}, 5: {4, 5, 6}}
+    assert sorted(map(sorted, sets.values())) == sorted(map(sorted, own.values()))
+    assert all(sets[record] != own[record] for record in own)
+    assert handed_on == sorted(handed_on)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_candidates_choose_nothing(kind):
+    nothing = np.zeros(0, dtype=np.int64)
+    record, feature = choose_features(kind, nothing, nothing, nothing.astype(bool), 0)
+    assert len(record) == len(feature) == 0
+
+
+def test_every_control_is_ready_for_training(tmp_path):
+    audit, filtered = verify(tmp_path)
+    original = {i: [text.lower() for text in texts] for i, texts in STATED.items()}
+    assert augment(tmp_path, "none") == original
+    assert augment(tmp_path, "filtered") == filtered
+    text = {name: feature.text for name, feature in VOCABULARY.features.items()}
+    unfiltered = augment(tmp_path, "unfiltered")
+    for record_id, texts in original.items():
+        proposed = {text[feature] for record, feature in audit if record == record_id}
+        assert unfiltered[record_id][: len(texts)] == texts
+        assert set(unfiltered[record_id][len(texts) :]) == proposed - set(texts)
+    for control in ("random", "shuffled"):
+        drawn = augment(tmp_path, control)
+        assert drawn.keys() == original.keys()
+        assert all(drawn[i][: len(original[i])] == original[i] for i in original)
+    assert augment(tmp_path, "shuffled") != filtered
+
+
+def test_an_audit_of_another_vocabulary_is_refused(tmp_path):
+    verify(tmp_path)
+    rows = read_table(tmp_path / "audit.parquet", AUDIT).to_pylist()
+    rows[0]["feature"] = "long_gone"
+    write_table(rows, tmp_path / "audit.parquet", AUDIT)
+    with pytest.raises(UserError, match=r"audit\.parquet: the feature long_gone is not in the vocabulary"):
+        augment(tmp_path, "filtered")
+
+
+# -- calibration -------------------------------------------------------------------------------------------------------
 
 
 def test_calibration_uses_incompatible_records_of_the_fold():

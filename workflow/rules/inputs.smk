@@ -113,7 +113,7 @@ def untrained():
 
 
 def pretraining_reports(wildcards):
-    return "results/recovery/reports.parquet" if wildcards.name == "fine" else "results/reports/reports.parquet"
+    return AUGMENTED_REPORTS if wildcards.name == "fine" else "results/reports/reports.parquet"
 
 
 def pretraining_start(wildcards):

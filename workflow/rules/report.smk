@@ -6,7 +6,7 @@ rule render_report:
         shards=shards_of(SOURCES),
         texts="results/reports/texts.parquet",
         reports="results/reports/reports.parquet",
-        fine_reports="results/recovery/reports.parquet",
+        fine_reports=AUGMENTED_REPORTS,
         audit="results/recovery/audit.parquet",
         measurements=expand("results/measurements/{source}.parquet", source=PRETRAINING_SOURCES),
         similarity_summary="results/similarity/summary.json",

@@ -8,21 +8,20 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fgclep.schemas import AUDIT
-from fgclep.verification import (
+from fgclep.recovery.calibration import ScoreHistograms
+from fgclep.recovery.checks import (
     ACCEPTING,
     REASONS,
     REFUTED,
     SUPPORTED,
     UNTESTABLE,
     VERDICTS,
-    ScoreHistograms,
-    TextFindings,
+    contradiction,
     decide,
-    first_given,
-    over_reports,
-    pair_candidates,
+    votes,
 )
+from fgclep.recovery.report_findings import TextFindings, first_given, over_reports, pair_candidates
+from fgclep.schemas import AUDIT
 
 CHUNK = 20_000  # records judged at once
 
@@ -207,17 +206,15 @@ def judge(
     candidates: Proposals,
     limits: np.ndarray,
     settings: Mapping[str, Any],
-) -> tuple[pa.Table, np.ndarray]:
-    """Return the audit (schema ``AUDIT``) of some pairs, and whether each is accepted.
-
-    ``limits`` are the thresholds per fold and feature.
-    """
+) -> pa.Table:
+    """Return the audit (schema ``AUDIT``) of some pairs; ``limits`` are the thresholds per fold and feature."""
     threshold = np.where(np.isnan(pairs.score), np.nan, limits[records.fold[pairs.record], pairs.feature])
-    reason = decide(pairs.votes, pairs.verdict, pairs.excluded_by > 0, pairs.score, threshold, settings)
+    by_votes, by_report = votes(pairs.votes, settings["min_votes"]), contradiction(pairs.excluded_by)
+    reason = decide(by_votes, pairs.verdict, by_report, pairs.score, threshold, settings)
     keys = records.keys.take(pa.array(pairs.record))
     proposed = candidates.table.take(pa.array(pairs.candidate))
     verdict_names = pa.array([VERDICTS[code] for code in sorted(VERDICTS)])
-    audit = pa.Table.from_arrays(
+    return pa.Table.from_arrays(
         [
             keys["source"],
             keys["record_id"],
@@ -236,22 +233,3 @@ def judge(
         ],
         names=AUDIT.names,
     ).cast(AUDIT)
-    return audit, ACCEPTING[reason]
-
-
-def add_accepted(text_ids: list[list[int]], record: np.ndarray, feature: np.ndarray, feature_texts: list[int]) -> None:
-    """Append the texts of accepted features to their records' text ids, in the vocabulary's order, each once.
-
-    Parameters
-    ----------
-    text_ids
-        Text ids per record; extended in place.
-    record, feature
-        Places of the accepted pairs' records and features.
-    feature_texts
-        Text id of every feature.
-    """
-    pairs = sorted(set(zip(record.tolist(), feature.tolist(), strict=True)))
-    for place, number in pairs:
-        if feature_texts[number] not in text_ids[place]:
-            text_ids[place].append(feature_texts[number])

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fgclep.recovery.backend import Backend
+from fgclep.recovery.checks import REFUTED, administrative
 from fgclep.recovery.knowledge import KnowledgeBackend
 from fgclep.schemas import CANDIDATES, TEXTS, read_table, write_table
 from fgclep.stage import run_stage, stage_parser
@@ -56,9 +57,11 @@ def is_asked(statement: Statement, vocabulary: Vocabulary) -> bool:
     Administrative statements never are, nor verdicts such as "abnormal ecg", which say nothing about the waveform, nor
     statements that name features only: they leave nothing out.
     """
-    if statement.kind == "unknown":
-        return True
-    return any(vocabulary.diagnoses[name].group != "summary" for name in statement.diagnoses)
+    if administrative(statement) == REFUTED:
+        return False
+    return statement.kind == "unknown" or any(
+        vocabulary.diagnoses[name].group != "summary" for name in statement.diagnoses
+    )
 
 
 def statements_to_ask(texts: str | Path, vocabulary: Vocabulary) -> list[tuple[int, Statement]]:
