@@ -17,9 +17,11 @@ from fgclep.recovery.augmentation import KINDS, add_texts, choose_features
 from fgclep.recovery.calibration import MIN_NEGATIVES, ScoreHistograms, fdr_threshold
 from fgclep.recovery.checks import (
     ACCEPTING,
+    LIKELY,
     REASONS,
     REFUTED,
     SUPPORTED,
+    UNLIKELY,
     UNTESTABLE,
     VERDICTS,
     administrative,
@@ -73,15 +75,15 @@ def test_arrays_are_judged_like_single_records(feature, scalars, leads):
     assert VERDICTS[measurement(feature.rule, arrays, 1)[0]] == verdict(feature.rule, measures)
 
 
-def test_a_value_within_the_error_of_the_measurement_decides_nothing():
+def test_a_value_within_the_error_of_the_measurement_leaves_doubt():
     measures = {"pr_ms": np.array([220, 205, 195, 150, math.nan])}
-    expected = [SUPPORTED, UNTESTABLE, UNTESTABLE, REFUTED, UNTESTABLE]
+    expected = [SUPPORTED, LIKELY, UNLIKELY, REFUTED, UNTESTABLE]
     assert measurement(VOCABULARY.features["prolonged_pr"].rule, measures, 5).tolist() == expected
 
 
 def test_negation_turns_a_verdict_around():
     rule = {"not": {"measure": "pr_ms", "above": 200, "margin": 8}}
-    assert measurement(rule, {"pr_ms": np.array([220, 205, 150])}, 3).tolist() == [REFUTED, UNTESTABLE, SUPPORTED]
+    assert measurement(rule, {"pr_ms": np.array([220, 205, 150])}, 3).tolist() == [REFUTED, UNLIKELY, SUPPORTED]
 
 
 # -- contradiction -----------------------------------------------------------------------------------------------------
@@ -193,6 +195,8 @@ def test_each_check_has_its_own_verdict():
         ({"threshold": math.nan}, "dropped: the coarse model cannot be calibrated"),
         ({"threshold": math.inf}, "dropped: the coarse model does not see it"),
         ({"measured": SUPPORTED, "score": -9}, "accepted: the measurement supports it"),
+        ({"measured": LIKELY, "score": -9}, "accepted: the measured value is within the limit"),
+        ({"measured": UNLIKELY, "score": 9}, "dropped: the measured value is beyond the limit"),
         ({"measured": REFUTED, "score": 9}, "dropped: the measurement refutes it"),
         ({"report": REFUTED, "measured": SUPPORTED}, "dropped: the report excludes it"),
         ({"named": REFUTED, "measured": SUPPORTED}, "dropped: named in fewer answers"),
@@ -215,7 +219,7 @@ def test_checks_can_be_switched_off():
 
 def test_every_reason_says_whether_the_feature_is_accepted():
     assert all(reason.startswith(("accepted: ", "dropped: ")) for reason in REASONS)
-    assert ACCEPTING.sum() == 3
+    assert ACCEPTING.sum() == 4
 
 
 def test_reports_are_paired_with_the_candidates_of_their_texts():

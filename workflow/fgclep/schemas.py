@@ -60,6 +60,7 @@ MEASURES = (
     "p_present",  # share of QRS complexes preceded by a P wave, 0..1
     "premature_narrow",  # count of premature beats with a narrow QRS
     "premature_wide",  # count of premature beats with a wide QRS
+    "compensatory_pauses",  # count of premature beats between whose neighbors two cycles lie
     "pacing_spikes",  # count of pacing spikes
     "sokolow_mv",  # S in V1 + the larger R of V5, V6
     "cornell_mv",  # R in aVL + S in V3
@@ -121,7 +122,7 @@ AUDIT = pa.schema(
         pa.field("statement", pa.string(), nullable=False),
         pa.field("feature", pa.string(), nullable=False),
         pa.field("votes", pa.int32(), nullable=False),
-        pa.field("measurement", pa.string(), nullable=False),  # supported | refuted | untestable
+        pa.field("measurement", pa.string(), nullable=False),  # supported | likely | untestable | unlikely | refuted
         pa.field("contradiction", pa.string()),  # the finding of the report that excludes the feature
         pa.field("coarse_score", pa.float32()),
         pa.field("coarse_threshold", pa.float32()),

@@ -11,9 +11,9 @@ import pyarrow.compute as pc
 from fgclep.recovery.calibration import ScoreHistograms
 from fgclep.recovery.checks import (
     ACCEPTING,
+    LIKELY,
     REASONS,
     REFUTED,
-    SUPPORTED,
     UNTESTABLE,
     VERDICTS,
     contradiction,
@@ -143,9 +143,9 @@ def chunks(records: Records, texts: TextFindings, candidates: Proposals, size: i
         excluded_by = over_reports(ids, texts.excluded_by, first_given)
         verdict = records.verdicts[rows]
         excluded = over_reports(ids, texts.diagnosis_excludes, np.logical_or)
-        incompatible = ((excluded & (verdict != SUPPORTED)) | (verdict == REFUTED)) & ~stated
+        incompatible = ((excluded & (verdict < LIKELY)) | (verdict == REFUTED)) & ~stated
 
-        unlikely = over_reports(ids, texts.unlikely, np.logical_or) & (verdict != SUPPORTED) & ~stated & ~incompatible
+        unlikely = over_reports(ids, texts.unlikely, np.logical_or) & (verdict < LIKELY) & ~stated & ~incompatible
 
         report, candidate = pair_candidates(ids, candidates.first, candidates.count)
         feature = candidates.feature[candidate]

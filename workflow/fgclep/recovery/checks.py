@@ -1,8 +1,9 @@
 """The checks that a proposed feature must pass, cheapest first, and the decision they come to.
 
-Each check gives a verdict of its own: ``REFUTED``, ``SUPPORTED``, or ``UNTESTABLE`` where it cannot say. The first two
-look at statements and answers, before any record is known; the others work on arrays over candidates, pairs of a record
-and a feature, so that some hundred thousand records take minutes.
+Each check gives a verdict of its own: ``REFUTED``, ``SUPPORTED``, or ``UNTESTABLE`` where it cannot say; a measured
+value that is closer to the limit than its error makes a feature ``LIKELY`` or ``UNLIKELY``. The first two look at
+statements and answers, before any record is known; the others work on arrays over candidates, pairs of a record and a
+feature, so that some hundred thousand records take minutes.
 
     administrative   a statement about the recording or the patient is never asked about
     vocabulary       an answer must be a feature of the vocabulary (``fgclep.recovery.mapping.map_answer``)
@@ -20,15 +21,23 @@ import numpy as np
 from fgclep.leads import INDEX
 from fgclep.statements import Statement
 
-REFUTED, UNTESTABLE, SUPPORTED = -1, 0, 1
-VERDICTS = {REFUTED: "refuted", UNTESTABLE: "untestable", SUPPORTED: "supported"}
+REFUTED, UNLIKELY, UNTESTABLE, LIKELY, SUPPORTED = -2, -1, 0, 1, 2
+VERDICTS = {
+    REFUTED: "refuted",
+    UNLIKELY: "unlikely",
+    UNTESTABLE: "untestable",
+    LIKELY: "likely",
+    SUPPORTED: "supported",
+}
 
 # Why a candidate is accepted or not, in the order in which the checks are made: the first that applies is given.
 REASONS = (
     "dropped: named in fewer answers than verification.min_votes",
     "dropped: the measurement refutes it",
     "dropped: the report excludes it",
+    "dropped: the measured value is beyond the limit, if within its error",
     "accepted: the measurement supports it",
+    "accepted: the measured value is within the limit, if within its error",
     "accepted: no check that is switched on speaks against it",
     "dropped: the coarse model has no score for this record",
     "dropped: the coarse model cannot be calibrated for this feature",
@@ -64,35 +73,40 @@ def measurement(rule: Mapping[str, Any] | None, measures: Mapping[str, np.ndarra
     Returns
     -------
     numpy.ndarray
-        int8 of shape (records,): ``SUPPORTED``, ``REFUTED`` or ``UNTESTABLE``.
+        int8 of shape (records,): ``SUPPORTED`` or ``REFUTED`` where the measured values, with their errors
+        (``margin``), leave no doubt; ``LIKELY`` or ``UNLIKELY`` where only the values as they are decide;
+        ``UNTESTABLE`` without a rule or a value.
     """
     if rule is None:
         return np.full(records, UNTESTABLE, dtype=np.int8)
-    true, false = _evaluate(rule, measures)
-    return true.astype(np.int8) - false.astype(np.int8)
+    cases = [*_evaluate(rule, measures, margins=True), *_evaluate(rule, measures, margins=False)]
+    return np.select(cases, [SUPPORTED, REFUTED, LIKELY, UNLIKELY], UNTESTABLE).astype(np.int8)
 
 
-def _evaluate(rule: Mapping[str, Any], measures: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+def _evaluate(
+    rule: Mapping[str, Any], measures: Mapping[str, np.ndarray], margins: bool
+) -> tuple[np.ndarray, np.ndarray]:
     """Return where the rule is true and where it is false; it is neither where that is not known."""
     if "not" in rule:
-        true, false = _evaluate(rule["not"], measures)
+        true, false = _evaluate(rule["not"], measures, margins)
         return false, true
     if "all" in rule or "any" in rule:
-        parts = [_evaluate(part, measures) for part in rule.get("all") or rule["any"]]
+        parts = [_evaluate(part, measures, margins) for part in rule.get("all") or rule["any"]]
         needed = len(parts) if "all" in rule else 1
     else:
         values = np.asarray(measures[rule["measure"]], dtype=np.float64)
         if "leads" not in rule:
-            return _compare(values, rule)
-        parts = [_compare(values[:, INDEX[lead]], rule) for lead in rule["leads"]]
+            return _compare(values, rule, margins)
+        parts = [_compare(values[:, INDEX[lead]], rule, margins) for lead in rule["leads"]]
         needed = rule.get("count", len(parts))
     trues = np.sum([true for true, _ in parts], axis=0)
     falses = np.sum([false for _, false in parts], axis=0)
     return trues >= needed, len(parts) - falses < needed
 
 
-def _compare(values: np.ndarray, rule: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
-    above, below, margin = rule.get("above", -np.inf), rule.get("below", np.inf), rule.get("margin", 0.0)
+def _compare(values: np.ndarray, rule: Mapping[str, Any], margins: bool) -> tuple[np.ndarray, np.ndarray]:
+    above, below = rule.get("above", -np.inf), rule.get("below", np.inf)
+    margin = rule.get("margin", 0.0) if margins else 0.0
     true = (above + margin < values) & (values < below - margin)
     near = (above - margin < values) & (values < below + margin)
     return true, ~true & ~near & ~np.isnan(values)
@@ -145,7 +159,9 @@ def decide(
         by_votes == REFUTED,
         measured == REFUTED,
         (by_contradiction == REFUTED) & bool(settings["contradiction"]),
+        measured == UNLIKELY,
         measured == SUPPORTED,
+        measured == LIKELY,
         np.full(len(by_votes), not settings["coarse"]),
         np.isnan(score),
         np.isnan(threshold),
