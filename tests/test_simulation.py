@@ -169,7 +169,7 @@ def test_the_written_width_of_the_qrs_is_the_one_that_is_seen():
 @pytest.mark.parametrize(
     ("condition", "feature", "share"),
     [
-        ({"conduction": "lbbb"}, "discordant_st_t", 1.0),
+        ({"conduction": "lbbb"}, "discordant_st_t", 0.8),
         ({"conduction": "lbbb"}, "absent_septal_q", 0.8),
         ({"conduction": "rbbb"}, "rsr_v1", 0.7),
         ({"conduction": "lafb"}, "marked_left_axis", 0.8),

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from fgclep.recovery import audit as audit_module
 from fgclep.recovery import located as located_module
 from fgclep.recovery.augmentation import KINDS, add_texts, choose_features
-from fgclep.recovery.calibration import MIN_NEGATIVES, ScoreHistograms, fdr_threshold
+from fgclep.recovery.calibration import MIN_NEGATIVES, MIN_STATED, ScoreHistograms, fdr_threshold
 from fgclep.recovery.checks import (
     ACCEPTING,
     LIKELY,
@@ -434,20 +434,21 @@ def test_an_audit_of_another_vocabulary_is_refused(tmp_path):
 
 
 def test_calibration_uses_incompatible_records_of_the_fold():
-    """100 records of fold 0 without and 100 with the delta wave, and one open candidate with a score between them."""
-    texts = ["left bundle branch block", "ventricular preexcitation"]
+    """100 records of fold 0 without the delta wave, 100 with it, 10 that state it; an open candidate for the 100."""
+    texts = ["left bundle branch block", "ventricular preexcitation", "delta wave"]
     findings = text_findings(parse_statements(texts, VOCABULARY), VOCABULARY)
-    n, delta = 200, PLACE["delta_wave"]
+    n, delta = 210, PLACE["delta_wave"]
     scores = np.full((n, len(PLACE)), np.nan, dtype=np.float32)
     scores[:100, delta] = np.linspace(-6, -4, 100)
-    scores[100:, delta] = np.linspace(1, 3, 100)
-    ids = pa.array([[0]] * 100 + [[1]] * 100, type=pa.list_(pa.int32()))
+    scores[100:200, delta] = np.linspace(1, 3, 100)
+    scores[200:, delta] = 2.0
+    ids = pa.array([[0]] * 100 + [[1]] * 100 + [[2]] * 10, type=pa.list_(pa.int32()))
     keys = pa.table({"source": ["m"] * n, "record_id": [str(i) for i in range(n)]})
     untestable = np.zeros((n, len(PLACE)), dtype=np.int8)
     records = audit_module.Records(keys, ids, np.ones(n, dtype=bool), untestable, np.zeros(n, dtype=np.int64), scores)
     row = {"text_id": 1, "statement": texts[1], "feature": "delta_wave", "answer": "", "votes": 1, "samples": 1}
     row |= {"reason": "", "backend": "knowledge", "model_digest": "", "prompt_hash": ""}
-    candidates = audit_module.proposals(pa.Table.from_pylist([row], schema=CANDIDATES), PLACE, 2)
+    candidates = audit_module.proposals(pa.Table.from_pylist([row], schema=CANDIDATES), PLACE, 3)
     limits = audit_module.thresholds(records, findings, candidates, {**SETTINGS, "threshold": None})
     assert limits[0, delta] == pytest.approx(-5, abs=0.1)  # all candidates may pass, but not below the median
     assert np.isnan(limits[1]).all()  # no records of fold 1
@@ -457,9 +458,29 @@ def test_calibration_uses_incompatible_records_of_the_fold():
         return audit_module.thresholds(some, findings, candidates, {**SETTINGS, "threshold": None})[0, delta]
 
     place = np.arange(n)
-    assert np.isnan(limit_of(place < 100))  # no candidates among the training records
+    assert np.isnan(limit_of((place < 100) | (place >= 200)))  # no candidates among the training records
     assert np.isnan(limit_of(place >= 100))  # no negatives
+    assert np.isnan(limit_of(place < 200))  # no report states it
     assert limit_of((place < 50) | (place >= 100)) == pytest.approx(-5.5, abs=0.1)
+
+
+def histograms(negatives=-1.0, stated=3.0, stated_count=40):
+    """Thresholds of one feature with 40 candidates at 3."""
+    counts, zeros = ScoreHistograms(1, 1), np.zeros(40, dtype=np.int64)
+    counts.add(counts.candidates, zeros, zeros, np.full(40, 3.0))
+    counts.add(counts.negatives, zeros, zeros, np.full(40, negatives))
+    some = zeros[:stated_count]
+    counts.add(counts.stated, some, some, np.broadcast_to(stated, 40)[:stated_count])
+    return counts.thresholds(0.1)[0, 0]
+
+
+def test_a_model_that_does_not_know_a_feature_decides_nothing():
+    assert histograms() == pytest.approx(-0.95, abs=0.06)
+    assert histograms(stated_count=MIN_STATED) == pytest.approx(-0.95, abs=0.06)
+    assert math.isnan(histograms(stated_count=MIN_STATED - 1))
+    assert histograms(stated=-2.0) == math.inf  # where reports state it, the model does not see it
+    assert histograms(stated=np.array([-2.0] * 20 + [3.0] * 20)) == pytest.approx(-0.95, abs=0.06)
+    assert histograms(stated=np.array([-2.0] * 21 + [3.0] * 19)) == math.inf
 
 
 def test_normal_ecgs_stand_in_where_too_few_records_are_incompatible():
@@ -467,6 +488,7 @@ def test_normal_ecgs_stand_in_where_too_few_records_are_incompatible():
     zeros, ones = np.zeros(40, dtype=np.int64), np.ones(40, dtype=np.int64)
     for feature in (zeros, ones):
         counts.add(counts.candidates, zeros, feature, np.full(40, 3.0))
+        counts.add(counts.stated, zeros, feature, np.full(40, 3.0))
     counts.add(counts.negatives, zeros, zeros, np.full(40, -1.0))
     counts.add(counts.negatives, zeros[:5], ones[:5], np.full(5, -1.0))
     counts.add(counts.normals, zeros, zeros, np.full(40, 2.0))

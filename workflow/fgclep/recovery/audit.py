@@ -120,13 +120,14 @@ class Pairs:
 
 @dataclass(frozen=True)
 class Chunk:
-    """The pairs of a chunk, and which features its records are known not to have, or unlikely to have.
+    """The pairs of a chunk, and which features its reports state, and which its records do not have, or hardly.
 
-    ``incompatible`` and ``unlikely`` are bool of shape (records, features).
+    ``stated``, ``incompatible`` and ``unlikely`` are bool of shape (records, features).
     """
 
     start: int
     pairs: Pairs
+    stated: np.ndarray
     incompatible: np.ndarray
     unlikely: np.ndarray
 
@@ -160,7 +161,7 @@ def chunks(records: Records, texts: TextFindings, candidates: Proposals, size: i
             excluded_by=excluded_by[report, feature],
             score=records.scores[rows][report, feature],
         )
-        yield Chunk(start, pairs, incompatible, unlikely)
+        yield Chunk(start, pairs, stated, incompatible, unlikely)
 
 
 def thresholds(
@@ -174,7 +175,7 @@ def thresholds(
     A fixed probability (``settings["threshold"]``) is the same for all. Otherwise each is calibrated on the training
     records of its fold: the candidates that the other checks leave open against the records that are known not to have
     the feature, because their report excludes it or the measurement refutes it; where these are too few, also against
-    those whose report calls the ECG normal.
+    those whose report calls the ECG normal. The model must know the records whose report states the feature.
     """
     shape = (settings["folds"], texts.stated.shape[1])
     fixed = settings["threshold"]
@@ -190,8 +191,12 @@ def thresholds(
         once = np.unique(pairs.record[is_open] * shape[1] + pairs.feature[is_open])
         record, feature = np.divmod(once, shape[1])
         counts.add(counts.candidates, records.fold[record], feature, records.scores[record, feature])
-        for table, without in ((counts.negatives, chunk.incompatible), (counts.normals, chunk.unlikely)):
-            row, feature = np.nonzero(without)
+        for table, group in (
+            (counts.negatives, chunk.incompatible),
+            (counts.normals, chunk.unlikely),
+            (counts.stated, chunk.stated),
+        ):
+            row, feature = np.nonzero(group)
             record = row + chunk.start
             known = records.train[record]
             record, feature = record[known], feature[known]

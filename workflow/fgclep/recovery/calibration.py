@@ -3,6 +3,8 @@
 import numpy as np
 
 MIN_NEGATIVES = 30  # fewer incompatible records say nothing about a false-discovery rate of a few percent
+MIN_STATED = 5  # reports that state the feature; a model that has hardly met a wording knows nothing about it
+RECOGNIZED = 0.5  # share of them that must reach the threshold
 
 
 class ScoreHistograms:
@@ -10,6 +12,7 @@ class ScoreHistograms:
 
     ``negatives`` counts records that are known not to have the feature, ``normals`` those whose report calls the ECG
     normal; the latter are easier to tell from the candidates, and serve only where there are too few of the former.
+    ``stated`` counts records whose report states the feature: a model that does not see it there does not know it.
     Counting takes the same memory for any number of records, and the order of the records does not matter.
 
     Parameters
@@ -26,22 +29,32 @@ class ScoreHistograms:
         self.candidates = np.zeros(shape, dtype=np.int64)
         self.negatives = np.zeros(shape, dtype=np.int64)
         self.normals = np.zeros(shape, dtype=np.int64)
+        self.stated = np.zeros(shape, dtype=np.int64)
 
     def add(self, counts: np.ndarray, fold: np.ndarray, feature: np.ndarray, score: np.ndarray) -> None:
-        """Count scores, arrays of one length, into one of the three tables; NaN is left out."""
+        """Count scores, arrays of one length, into one of the tables; NaN is left out."""
         known = ~np.isnan(score)
         bins = ((score[known].astype(np.float64) - self.LOW) / self.STEP).astype(np.int64)
         np.add.at(counts, (fold[known], feature[known], np.clip(bins, 0, counts.shape[2] - 1)), 1)
 
     def thresholds(self, target_fdr: float) -> np.ndarray:
-        """Return the threshold per fold and feature, float32 of shape (folds, features); see ``fdr_threshold``."""
+        """Return the threshold per fold and feature, float32 of shape (folds, features).
+
+        See ``fdr_threshold``. It is NaN where fewer than ``MIN_STATED`` reports state the feature, and infinite where
+        fewer than the share ``RECOGNIZED`` of them would reach it.
+        """
         shape = self.candidates.shape[:2]
         result = np.full(shape, np.nan, dtype=np.float32)
         for place in np.ndindex(*shape):
             negatives = self.negatives[place]
             if negatives.sum() < MIN_NEGATIVES:
                 negatives = negatives + self.normals[place]
-            result[place] = fdr_threshold(self.candidates[place], negatives, self.edges, target_fdr)
+            stated = self.stated[place]
+            if stated.sum() < MIN_STATED:
+                continue
+            limit = fdr_threshold(self.candidates[place], negatives, self.edges, target_fdr)
+            known = stated[self.edges[:-1] >= limit].sum() / stated.sum()
+            result[place] = limit if known >= RECOGNIZED or np.isnan(limit) else np.inf
         return result
 
 

@@ -256,27 +256,31 @@ STATE: dict[str, Callable[[Seen], bool]] = {
 
 # What no simulated heart shows, because the model has no cause for it, and no lead to see it in.
 NEVER_DRAWN = frozenset(
-    """
-    undulating_baseline twisting_qrs sine_wave qrs_alternans t_alternans spike_without_capture spike_in_own_beats
-    two_ventricular_spikes epsilon_wave osborn_wave blocked_premature_p multiform_premature interpolated_beat
-    fusion_beats capture_beats ste_v4r ste_v7_v9 inverted_u
-    """.split()
-)
+    [
+        "undulating_baseline", "twisting_qrs", "sine_wave", "qrs_alternans", "t_alternans", "spike_without_capture",
+        "spike_in_own_beats", "two_ventricular_spikes", "epsilon_wave", "osborn_wave", "blocked_premature_p",
+        "multiform_premature", "interpolated_beat", "fusion_beats", "capture_beats", "ste_v4r", "ste_v7_v9",
+        "inverted_u",
+    ]
+)  # fmt: skip
 # Features that neither a rule nor a function decides here: a simulated heart may show them without being made to. That
 # they are in no truth table says nothing, so whoever counts against the truth leaves them out.
 UNDECIDED = frozenset(
-    """
-    aberrant_beat atrial_rate_100_250 biphasic_p_inferior biphasic_t biphasic_t_v2_v3 broad_based_t concordant_std
-    concordant_ste consecutive_dropped_p constant_pr_before_drop cornell_product coved_ste_v1 de_winter_t
-    delayed_intrinsicoid delayed_r_peak_v1 delta_negative_inferior delta_positive_v1 fragmented_qrs group_beating
-    gubner hyperacute_t late_onset_t late_transition lewis_index long_st narrow_escape notched_r_lateral notched_t
-    paced_lbbb_shape paced_rbbb_shape pause_multiple_pp peguero pr_elevation_avr precordial_concordance pseudo_r_v1
-    r_on_t r_peak_avl retrograde_p reversed_r_progression romhilt_estes rp_above_r_v1 saddleback_v1 short_st
-    sinus_pause_no_p sokolow_rvh spodick_sign st_t_ratio_v6 std_horizontal std_junctional std_upsloping ste_concave
-    ste_convex ste_iii_above_ii ste_with_qs t_v1_above_v6 terminal_activation_delay three_p_shapes tinv_asymmetric
-    tinv_symmetric tu_fusion two_to_one_conduction varying_pr wide_couplet wide_escape wide_qrs_t_angle wide_run
-    """.split()
-)
+    [
+        "aberrant_beat", "atrial_rate_100_250", "biphasic_p_inferior", "biphasic_t", "biphasic_t_v2_v3",
+        "broad_based_t", "concordant_std", "concordant_ste", "consecutive_dropped_p", "constant_pr_before_drop",
+        "cornell_product", "coved_ste_v1", "de_winter_t", "delayed_intrinsicoid", "delayed_r_peak_v1",
+        "delta_negative_inferior", "delta_positive_v1", "fragmented_qrs", "group_beating", "gubner", "hyperacute_t",
+        "late_onset_t", "late_transition", "lewis_index", "long_st", "narrow_escape", "notched_r_lateral",
+        "notched_t", "paced_lbbb_shape", "paced_rbbb_shape", "pause_multiple_pp", "peguero", "pr_elevation_avr",
+        "precordial_concordance", "pseudo_r_v1", "r_on_t", "r_peak_avl", "retrograde_p", "reversed_r_progression",
+        "romhilt_estes", "rp_above_r_v1", "saddleback_v1", "short_st", "sinus_pause_no_p", "sokolow_rvh",
+        "spodick_sign", "st_t_ratio_v6", "std_horizontal", "std_junctional", "std_upsloping", "ste_concave",
+        "ste_convex", "ste_iii_above_ii", "ste_with_qs", "t_v1_above_v6", "terminal_activation_delay",
+        "three_p_shapes", "tinv_asymmetric", "tinv_symmetric", "tu_fusion", "two_to_one_conduction", "varying_pr",
+        "wide_couplet", "wide_escape", "wide_qrs_t_angle", "wide_run",
+    ]
+)  # fmt: skip
 
 
 def true_features(seen: Seen, vocabulary: Vocabulary) -> tuple[str, ...]:
