@@ -112,7 +112,14 @@ def run_stage(folder, settings, report):
     """Run the stage on the statements of one report and return its candidates."""
     write_table(parse_reports([("m", "1", report)], VOCABULARY, 3).texts, folder / "texts.parquet", TEXTS)
     arguments = ["--texts", str(folder / "texts.parquet"), "--vocabulary", str(FOLDER), "--prompt", str(PROMPT)]
-    arguments += ["--output", str(folder / "candidates.parquet"), "--settings", json.dumps(settings)]
+    arguments += [
+        "--output",
+        str(folder / "candidates.parquet"),
+        "--cost",
+        str(folder / "cost.json"),
+        "--settings",
+        json.dumps(settings),
+    ]
     recover_features.main(recover_features.arguments().parse_args(arguments))
     return read_table(folder / "candidates.parquet", CANDIDATES).to_pylist()
 

@@ -287,6 +287,7 @@ def verify(folder, settings=SETTINGS):
                 "--prompt",
                 "unused",
                 f"--output={folder}/candidates.parquet",
+                f"--cost={folder}/cost.json",
                 "--settings",
                 json.dumps(KNOWLEDGE),
             ]

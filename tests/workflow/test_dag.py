@@ -188,9 +188,9 @@ def test_a_mistake_in_the_config_gets_one_clear_message(checkout, tmp_path, over
 def test_only_what_can_change_the_answers_asks_the_language_model_again(tmp_path):
     checkout = Checkout(tmp_path / "fg-clep")
     texts, candidates = "results/reports/texts.parquet", "results/recovery/candidates.parquet"
-    for name in (texts, candidates):
+    for name in (texts, candidates, "results/recovery/cost.json"):
         path = checkout.folder / name
-        path.parent.mkdir(parents=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
     overlay = tmp_path / "overlay.yaml"
     options = ("--allowed-rules", "recover_features", "--configfile", str(overlay))

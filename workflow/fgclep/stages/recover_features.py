@@ -1,6 +1,8 @@
 """Ask a backend which waveform features go with each distinct statement."""
 
 import argparse
+import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +27,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--vocabulary", required=True)
     parser.add_argument("--prompt", type=Path, required=True, help="template of the question to a language model")
     parser.add_argument("--output", required=True)
+    parser.add_argument("--cost", type=Path, required=True, help="JSON file for the calls, tokens and seconds")
     return parser
 
 
@@ -72,7 +75,7 @@ def statements_to_ask(texts: str | Path, vocabulary: Vocabulary) -> list[tuple[i
 
 
 def main(args: argparse.Namespace) -> None:
-    """Write candidates per statement (schema ``CANDIDATES``), rejected answers with their reason included."""
+    """Write candidates per statement (schema ``CANDIDATES``), rejected answers with their reason included; the cost."""
     vocabulary = load_vocabulary(args.vocabulary)
     asked = statements_to_ask(args.texts, vocabulary)
     backend = make_backend(args.settings, args.prompt, vocabulary)
@@ -84,6 +87,9 @@ def main(args: argparse.Namespace) -> None:
         for candidate in candidates
     ]
     write_table(rows, args.output, CANDIDATES)
+    partial = args.cost.with_name(f".{args.cost.name}.partial")
+    partial.write_text(json.dumps(backend.cost(), indent=1) + "\n", encoding="utf-8")
+    os.replace(partial, args.cost)
 
 
 if __name__ == "__main__":
