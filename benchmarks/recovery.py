@@ -24,6 +24,7 @@ from scripted_llm import MODEL, ScriptedModel, ScriptedOllama
 from fgclep.config import validate_config
 from fgclep.recovery.score import recovery_scores, stated_features
 from fgclep.schemas import AUDIT, REPORTS, TEXTS, TRUTH, read_table
+from fgclep.simulation.truth import UNDECIDED
 from fgclep.stages import verify_features
 from fgclep.vocabulary import load_vocabulary
 
@@ -94,6 +95,14 @@ def row(title: str, scores: dict[str, Any]) -> str:
     return f"| {title} | {scores['features']:,} | " + " | ".join("" if s is None else f"{s:.1%}" for s in shares) + " |"
 
 
+def decided(audit: pl.DataFrame, truth: pl.DataFrame) -> pl.DataFrame:
+    """Count distinct candidates by what decides on them, with the share of true ones."""
+    pairs = audit.filter(~pl.col("feature").is_in(UNDECIDED)).unique(["source", "record_id", "feature"])
+    true = pairs.join(truth.with_columns(true=pl.lit(1.0)), on=["source", "record_id", "feature"], how="left")
+    shares = true.group_by("reason").agg(pl.len().alias("count"), pl.col("true").fill_null(0.0).mean())
+    return shares.sort("count", descending=True)
+
+
 def costs(results: Path, records: int) -> list[dict[str, float | str]]:
     """Seconds and memory of every stage of the recovery, from Snakemake's own measurements."""
     rows = []
@@ -146,6 +155,10 @@ def report(results: Path, calls: int, work: Path) -> None:
     print(row("accepted", scores["accepted"]))
     for check, without in scores["without"].items():
         print(row(f"without {check}", without))
+
+    print("\n| decision | candidates | true |\n|---|---|---|")
+    for verdict, count, share in decided(audit, truth).iter_rows():
+        print(f"| {verdict} | {count:,} | {share:.1%} |")
 
     print("\nYield over the coarse model's threshold\n\n" + head)
     settings = validate_config({"verification": {"min_votes": 2}}).verification.model_dump(mode="json")

@@ -15,6 +15,8 @@ SMALL = {
         *("--records", "300", "--wfdb-records", "4", "--memmap-records", "8"), *("--memory-mb", "32", "--rounds", "1"),
     ],
     "manifest": ["--records", "500"],
+    "recovery": ["--records", "60"],
+    "verification": ["--records", "300", "600"],
 }  # fmt: skip
 
 
@@ -34,4 +36,4 @@ def test_measurements_agree_with_the_marks_of_cardiologists(physionet):
 
 
 def test_every_benchmark_is_tried():
-    assert {path.stem for path in BENCHMARKS.glob("*.py")} == {*SMALL, "measurements", "ecgs"}
+    assert {path.stem for path in BENCHMARKS.glob("*.py")} == {*SMALL, "measurements", "ecgs", "scripted_llm"}

@@ -27,6 +27,7 @@ DEFAULT_PLAN = {
     "pretrain": 4,
     "score_candidates": 2,
     "verify_features": 1,
+    "augment_reports": 1,
     "embed_ecgs": 9,
     "evaluate_zero_shot": 2,
     "evaluate_linear_probe": 18,
@@ -231,6 +232,18 @@ class TestReruns:
             ("recovery: {concurrency: 4, host: 'http://other:1', cache: elsewhere}", {"render_report": 1}),
             ("evaluation: {bootstrap: 50}", PROBES_AND_REPORT),
             (
+                "verification: {features: shuffled}",
+                {
+                    "augment_reports": 1,
+                    "pretrain": 1,
+                    "embed_ecgs": 3,
+                    "evaluate_zero_shot": 1,
+                    "evaluate_linear_probe": 6,
+                    "collect_metrics": 1,
+                    "render_report": 1,
+                },
+            ),
+            (
                 "pretraining: {fine_epochs: 9}",
                 {
                     "pretrain": 1,
@@ -265,6 +278,7 @@ class TestReruns:
                     "pretrain": 4,
                     "score_candidates": 2,
                     "verify_features": 1,
+                    "augment_reports": 1,
                     "embed_ecgs": 6,
                     "evaluate_zero_shot": 2,
                     "evaluate_linear_probe": 12,
