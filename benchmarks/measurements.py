@@ -119,7 +119,7 @@ def main() -> None:
     right, wrong, near, beside, untestable = (sum(count[column] for count in counts.values()) for column in COLUMNS)
     agreement, near_agreement = right / (right + wrong), near / (near + beside)
     print(
-        f"\n{right + wrong} sure verdicts, {agreement:.1%} agree; {near + beside} near a limit, {near_agreement:.1%} agree"
+        f"\nsure verdicts: {right + wrong}, {agreement:.1%} agree; near a limit: {near + beside}, {near_agreement:.1%} agree"
     )
     figures = {"agreement": agreement, "verdicts": right + wrong, "untestable": untestable}
     figures |= {"near_agreement": near_agreement, "near": near + beside}
