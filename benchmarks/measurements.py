@@ -118,9 +118,8 @@ def main() -> None:
         print(f"| {vocabulary.features[name].text} | {' | '.join(str(count[column]) for column in COLUMNS)} |")
     right, wrong, near, beside, untestable = (sum(count[column] for count in counts.values()) for column in COLUMNS)
     agreement, near_agreement = right / (right + wrong), near / (near + beside)
-    print(
-        f"\nsure verdicts: {right + wrong}, {agreement:.1%} agree; near a limit: {near + beside}, {near_agreement:.1%} agree"
-    )
+    print(f"\n{right + wrong} sure verdicts: {agreement:.1%} agree")
+    print(f"{near + beside} near a limit: {near_agreement:.1%} agree")
     figures = {"agreement": agreement, "verdicts": right + wrong, "untestable": untestable}
     figures |= {"near_agreement": near_agreement, "near": near + beside}
     medians = {f"{name.lower()}_median_ms": float(np.median(listed)) for name, listed in errors.items()}
