@@ -7,6 +7,7 @@ rule render_report:
         texts="results/reports/texts.parquet",
         reports="results/reports/reports.parquet",
         fine_reports=AUGMENTED_REPORTS,
+        candidates="results/recovery/candidates.parquet",
         audit="results/recovery/audit.parquet",
         measurements=expand("results/measurements/{source}.parquet", source=PRETRAINING_SOURCES),
         similarity_summary="results/similarity/summary.json",
@@ -40,6 +41,7 @@ rule render_report:
         "--texts {input.texts:q} "
         "--reports {input.reports:q} "
         "--fine-reports {input.fine_reports:q} "
+        "--candidates {input.candidates:q} "
         "--audit {input.audit:q} "
         "--measurements {input.measurements:q} "
         "--similarity-summary {input.similarity_summary:q} "
