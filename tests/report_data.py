@@ -76,7 +76,7 @@ def config() -> dict:
         "data": {"base": "results/simulation/files", "sources": sources},
         "recovery": {"backend": "knowledge", "model": "<b>llama</b>"},
         "evaluation": {"bootstrap": 1000, "min_positives": 10, "zero_shot_split": "test"},
-        "report": {"strips": 2, "examples": 4},
+        "report": {"strips": 2, "examples": 4, "review": 6},
     }
 
 
