@@ -310,6 +310,21 @@ def test_chosen_records_differ_in_their_statements_and_can_be_drawn(audit):
     assert len(recovery.choose_records(audit, without_r0, 10)) == 3
 
 
+def test_of_the_records_with_a_statement_the_one_with_most_outcomes_is_chosen_an_accepted_one_first():
+    rows = [
+        ("r0", "often", "coarse"), ("r0", "often", "votes"), ("r0", "often", "measurement"),
+        ("r1", "often", "accepted"),
+        ("r2", "often", "accepted"), ("r2", "seldom", "coarse"),
+        ("r3", "seldom", "votes"),
+    ]  # fmt: skip
+    columns = ["record_id", "statement", "outcome"]
+    audit = (
+        pl.DataFrame(rows, schema=columns, orient="row").with_columns(source=pl.lit("s"), feature=pl.lit("f")).lazy()
+    )
+    # r2 has two outcomes by both of its statements; then the second best for each statement, "often" first
+    assert recovery.choose_records(audit, audit, 4) == [("s", "r2"), ("s", "r1"), ("s", "r3"), ("s", "r0")]
+
+
 def test_the_report_names_the_values_that_a_rule_looks_at():
     rule = {"all": [{"measure": "qrs_ms", "above": 120}, {"not": {"measure": "rp_mv", "leads": ["V1"], "below": 0.1}}]}
     measures = {"qrs_ms": 131.6, "rp_mv": [0.0] * 6 + [0.25] + [0.0] * 5}
