@@ -33,6 +33,7 @@ DEFAULT_PLAN = {
     "evaluate_linear_probe": 18,
     "collect_metrics": 1,
     "render_report": 1,
+    "render_review": 1,
     "all": 1,
 }
 PROBES_AND_REPORT = {"evaluate_zero_shot": 2, "evaluate_linear_probe": 18, "collect_metrics": 1, "render_report": 1}
@@ -228,6 +229,7 @@ class TestReruns:
         ("overlay", "expected"),
         [
             ("report: {strips: 2}", {"render_report": 1}),
+            ("report: {review: 20}", {"render_report": 1, "render_review": 1}),  # the former shows the settings
             ("data: {transfer: {parallel: 1}}", {"render_report": 1}),  # which shows the settings
             ("recovery: {concurrency: 4, host: 'http://other:1', cache: elsewhere}", {"render_report": 1}),
             ("evaluation: {bootstrap: 50}", PROBES_AND_REPORT),
@@ -284,6 +286,7 @@ class TestReruns:
                     "evaluate_linear_probe": 12,
                     "collect_metrics": 1,
                     "render_report": 1,
+                    "render_review": 1,
                 },
             ),
         ],

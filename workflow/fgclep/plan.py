@@ -13,9 +13,9 @@ from fgclep.config.data import SIMULATION
 from fgclep.download import is_url
 from fgclep.listing import CHECKSUMS, iterate_checksums, listed_records
 from fgclep.origin import is_from
+from fgclep.recovery.asked import is_asked
 from fgclep.sources import Source, get_source
 from fgclep.stage import UserError
-from fgclep.stages.recover_features import is_asked
 from fgclep.statements import clean_statement, parse_statements
 from fgclep.vocabulary import Vocabulary, load_vocabulary
 

@@ -235,12 +235,17 @@ def write_table(
             write(rows.slice(start, size))
 
 
-def read_table(path: str | Path, schema: pa.Schema, columns: Sequence[str] | None = None) -> pa.Table:
-    """Read a Parquet file after a check against ``schema``; ``columns`` limits what is read.
+def check_table(path: str | Path, schema: pa.Schema) -> None:
+    """Check names and types of a Parquet file against ``schema``; only its footer is read.
 
     Raises ``ValueError`` that names the file and the columns when it was written by something else.
     """
     found = pq.read_schema(path).remove_metadata()
     if found.names != schema.names or [f.type for f in found] != [f.type for f in schema]:
         raise ValueError(f"{path}: {_mismatch(found, schema)}; delete it and run snakemake again")
+
+
+def read_table(path: str | Path, schema: pa.Schema, columns: Sequence[str] | None = None) -> pa.Table:
+    """Read a Parquet file after ``check_table``; ``columns`` limits what is read."""
+    check_table(path, schema)
     return pq.read_table(path, columns=list(columns) if columns else None, partitioning=None)

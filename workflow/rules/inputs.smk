@@ -154,5 +154,5 @@ def splits_of(tasks):
     return [f"resources/splits/{task}.parquet" for task in tasks if TASKS[task].split]
 
 
-def report_templates():
-    return sorted(map(str, Path("workflow/fgclep/report/templates").iterdir()))
+def templates(*names):
+    return [f"workflow/fgclep/report/templates/{name}" for name in names]

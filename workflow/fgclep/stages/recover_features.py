@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fgclep.recovery.asked import is_asked
 from fgclep.recovery.backend import Backend
-from fgclep.recovery.checks import REFUTED, administrative
 from fgclep.recovery.knowledge import KnowledgeBackend
 from fgclep.schemas import CANDIDATES, TEXTS, read_table, write_table
 from fgclep.stage import run_stage, stage_parser
@@ -52,19 +52,6 @@ def make_language_model(settings: Mapping[str, Any], prompt: Path, vocabulary: V
 
         server = OllamaServer(settings)
     return LanguageModel(server, settings, prompt, vocabulary)
-
-
-def is_asked(statement: Statement, vocabulary: Vocabulary) -> bool:
-    """Whether features are to be recovered from a statement.
-
-    Administrative statements never are, nor verdicts such as "abnormal ecg", which say nothing about the waveform, nor
-    statements that name features only: they leave nothing out.
-    """
-    if administrative(statement) == REFUTED:
-        return False
-    return statement.kind == "unknown" or any(
-        vocabulary.diagnoses[name].group != "summary" for name in statement.diagnoses
-    )
 
 
 def statements_to_ask(texts: str | Path, vocabulary: Vocabulary) -> list[tuple[int, Statement]]:
