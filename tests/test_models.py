@@ -6,9 +6,9 @@ import torch
 
 from fgclep import FGCLEP
 from fgclep.leads import LEADS
+from fgclep.models.build import new_model
 from fgclep.models.ecg import build_ecg_encoder
 from fgclep.models.text import freeze_text_layers, train_tokenizer
-from fgclep.training import new_model
 
 SETTINGS = {
     "ecg_encoder": {"kind": "resnet18", "width": 4},

@@ -5,11 +5,12 @@ import argparse
 import pyarrow as pa
 import torch
 
+from fgclep.device import choose_device
 from fgclep.loader import SignalStore
+from fgclep.models.build import new_model
 from fgclep.models.fgclep import FGCLEP
 from fgclep.schemas import EMBEDDINGS, SHARD, read_table, write_table
 from fgclep.stage import progress, run_stage, stage_parser
-from fgclep.training import choose_device, new_model
 
 
 def arguments() -> argparse.ArgumentParser:

@@ -5,12 +5,12 @@ import argparse
 import pyarrow as pa
 import torch
 
+from fgclep.device import choose_device
 from fgclep.folds import fold_of
 from fgclep.loader import SignalStore
 from fgclep.models.fgclep import FGCLEP
 from fgclep.schemas import SCORES, write_table
 from fgclep.stage import progress, run_stage, stage_parser
-from fgclep.training import choose_device
 from fgclep.vocabulary import load_vocabulary
 
 
