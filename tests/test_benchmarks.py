@@ -15,6 +15,10 @@ SMALL = {
         *("--records", "300", "--wfdb-records", "4", "--memmap-records", "8"), *("--memory-mb", "32", "--rounds", "1"),
     ],
     "manifest": ["--records", "500"],
+    "pretrain": [
+        *("--batch", "4", "--records", "24", "--width", "64", "--steps", "1", "--rounds", "1"),
+        *("--no-warm-baseline", "--no-compiled", "--statements", "none"),
+    ],
 }  # fmt: skip
 
 

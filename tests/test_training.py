@@ -158,7 +158,7 @@ def test_a_loss_that_is_not_finite_names_the_records_and_leaves_the_checkpoint(t
     names = []
 
     def spoil():
-        names.extend(run.train_store.names(next(run._batches()).places))
+        names.extend(run.train_store.names(next(run.batches()).places))
         run.model.ecg_projection.weight.data.fill_(float("nan"))
 
     after(run, 3, spoil)
@@ -194,7 +194,7 @@ def test_accumulated_batches_make_one_step_with_their_mean_gradient(trainer):
     run.optimizer.step = lambda: (gradients.append([parameter.grad.clone() for parameter in trained]), step())
     run.wrapped.train()
     sums = [torch.zeros_like(parameter) for parameter in trained]
-    for batch in list(run._batches())[:3]:
+    for batch in list(run.batches())[:3]:
         run.optimizer.zero_grad()
         run.loss(batch.texts, batch.signals).backward()
         for sum_, parameter in zip(sums, trained, strict=True):

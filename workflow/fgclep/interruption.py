@@ -41,7 +41,7 @@ def noted_stop_signals() -> Iterator[StopRequest]:
     def note(number: int, frame: FrameType | None) -> None:
         request.number = number
         if number == signal.SIGINT:
-            signal.signal(number, before[number])
+            signal.signal(number, before[signal.SIGINT])
 
     for number in STOP_SIGNALS:
         signal.signal(number, note)

@@ -176,7 +176,7 @@ class Trainer:
         total = ecgs * self.settings["epochs"]
         return tqdm(total=total, initial=done, unit="ECG", unit_scale=True, mininterval=0.5, disable=silent)
 
-    def _batches(self) -> Iterator[Batch]:
+    def batches(self) -> Iterator[Batch]:
         """Yield what remains of the epoch."""
         s, epoch, first = self.settings, self.position.epoch, self.position.batches
         signals = self.train_store.shuffled(self.batch_size, [s["seed"], epoch], first, self.rank, self.processes)
@@ -188,10 +188,10 @@ class Trainer:
         position, saved, speed = self.position, time.monotonic(), Speed()
         self.wrapped.train()
         bar.set_description(f"epoch {position.epoch + 1}/{self.settings['epochs']}")
-        with closing(Prefetched(self._batches())) as prefetched:
+        with closing(Prefetched(self.batches())) as prefetched:
             batches = iter(prefetched)
             while group := list(islice(batches, self.settings["accumulate"])):
-                step = self._step(group)
+                step = self.step(group)
                 ecgs = sum(len(batch.places) for batch in group) * self.processes
                 bar.update(min(ecgs, bar.total - bar.n))
                 speed.count(ecgs, prefetched.waited)
@@ -214,7 +214,7 @@ class Trainer:
             "epoch %d: %.0f ECG/s, %.1f %% of the time waiting for data", position.epoch + 1, rates["ecg_per_s"], waited
         )
 
-    def _step(self, group: list[Batch]) -> dict:
+    def step(self, group: list[Batch]) -> dict:
         """One step of the optimizer on the mean gradient of some batches."""
         s, position = self.settings, self.position
         done = (position.epoch + group[0].number / self.steps_per_epoch) / s["epochs"]
