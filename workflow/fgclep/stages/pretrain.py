@@ -18,6 +18,7 @@ from fgclep.folds import fold_of
 from fgclep.interruption import Interrupted
 from fgclep.loader import SignalStore, record_names
 from fgclep.models.build import new_model
+from fgclep.models.card import model_card
 from fgclep.models.fgclep import FGCLEP
 from fgclep.schemas import REPORTS, TEXTS, read_table
 from fgclep.stage import UserError, run_stage, stage_parser
@@ -47,7 +48,7 @@ def arguments() -> argparse.ArgumentParser:
 
 
 def main(args: argparse.Namespace) -> None:
-    """Train and write ``<output>/`` (Hugging Face format, with ``training.csv``)."""
+    """Train and write ``<output>/`` (Hugging Face format, with its model card and ``training.csv``)."""
     settings = args.settings
     torch.manual_seed(settings["seed"])
     torch.set_num_threads(settings["threads"])
@@ -94,20 +95,25 @@ def main(args: argparse.Namespace) -> None:
         logger.log(logging.WARNING if trainer.accelerator.is_main_process else logging.INFO, "%s", stop)
         sys.exit(128 + stop.number)
     if trainer.accelerator.is_main_process:
-        write_model(trainer.model, args.name, history, trainer.selected_epoch(), args.output)
+        history = [{**row, "selected": int(row["epoch"] == trainer.selected_epoch())} for row in history]
+        records = {split: store.keys for split, store in zip(("train", "val"), stores, strict=True)}
+        start = Path(args.start_from).name if args.start_from else None
+        card = model_card(args.name, records, len(texts), settings, history, start)
+        write_model(trainer.model, args.name, history, card, args.output)
         trainer.checkpoints.remove()
     trainer.accelerator.end_training()
 
 
-def write_model(model: FGCLEP, name: str, history: list[dict], selected: int, output: Path) -> None:
-    """Write a folder in Hugging Face format, with ``training.csv``; it appears when it is complete."""
+def write_model(model: FGCLEP, name: str, history: list[dict], card: str, output: Path) -> None:
+    """Write a folder in Hugging Face format, with card and ``training.csv``; it appears when it is complete."""
     partial = output.with_name(f".{output.name}.part")
     shutil.rmtree(partial, ignore_errors=True)
     model.save_pretrained(partial)
     with (partial / "training.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, TRAINING_COLUMNS)
         writer.writeheader()
-        writer.writerows({"name": name, **row, "selected": int(row["epoch"] == selected)} for row in history)
+        writer.writerows({"name": name, **row} for row in history)
+    (partial / "README.md").write_text(card, encoding="utf-8")
     shutil.rmtree(output, ignore_errors=True)
     partial.rename(output)
 
