@@ -2,12 +2,16 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fgclep.models.fgclep import FGCLEP
+from fgclep.models.length_groups import groups_of_like_length
+from fgclep.models.text import mean_over_tokens
 from fgclep.models.text_cache import TextCache
 from fgclep.models.tokens import TokenCache
 from fgclep.texts import Key, TextBank
@@ -27,6 +31,14 @@ def texts_by_frequency(unit: str, banks: Iterable[TextBank]) -> dict[Key, str]:
     return {key: ". ".join(texts[text] for text in key) for key in sorted(counts, key=lambda key: (-counts[key], key))}
 
 
+class TextGroup(NamedTuple):
+    """Texts of like length: their positions in the batch, tokens or the frozen layers' states, and the tokens' mask."""
+
+    rows: list[int]
+    values: Tensor
+    mask: Tensor
+
+
 class PairEncoder(nn.Module):
     """A model with the cache of its frozen text layers, if it has such.
 
@@ -44,16 +56,29 @@ class PairEncoder(nn.Module):
         super().__init__()
         self.model, self.tokens, self.cache = model, tokens, cache
 
-    def prepared(self, keys: list[Key], texts: list[str]) -> tuple[Tensor, Tensor]:
-        """Return what ``forward`` takes of texts: tokens or the frozen layers' states, and their mask."""
+    def prepared(self, keys: list[Key], texts: list[str]) -> list[TextGroup]:
+        """Return what ``forward`` takes of texts, in groups of like length."""
+        if self.cache is not None and self.cache.upper is None:
+            groups = [list(range(len(keys)))]
+        else:
+            groups = groups_of_like_length([len(ids) for ids in self.tokens.ids(texts)])
+        return [TextGroup(rows, *self._prepared([keys[i] for i in rows], [texts[i] for i in rows])) for rows in groups]
+
+    def _prepared(self, keys: list[Key], texts: list[str]) -> tuple[Tensor, Tensor]:
         if self.cache is not None:
             return self.cache.frozen(keys)
         ids, mask = self.tokens(texts)
         return ids.to(self.model.device, non_blocking=True), mask.to(self.model.device, non_blocking=True)
 
-    def forward(self, signals: Tensor, texts: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    def _pooled(self, values: Tensor, mask: Tensor) -> Tensor:
+        if self.cache is not None:
+            return self.cache.pooled(values, mask)
+        hidden = self.model.text_encoder(input_ids=values, attention_mask=mask).last_hidden_state
+        return mean_over_tokens(hidden, mask)
+
+    def forward(self, signals: Tensor, texts: list[TextGroup]) -> tuple[Tensor, Tensor]:
         """Embeddings of signals (batch, 12, samples) and of prepared texts, as ``FGCLEP.forward``."""
-        if self.cache is None:
-            return self.model(signals, texts, mask)
-        projected = self.model.text_projection(self.cache.pooled(texts, mask))
+        pooled = torch.cat([self._pooled(group.values, group.mask) for group in texts])
+        place = np.argsort([row for group in texts for row in group.rows])
+        projected = self.model.text_projection(pooled[torch.from_numpy(place).to(pooled.device)])
         return self.model.encode_ecg(signals), F.normalize(projected.to(torch.float32), dim=-1)

@@ -257,7 +257,7 @@ class Trainer:
         mine, texts = share_of(len(batch)), batch.texts
         with self.accelerator.autocast():
             prepared = self.pairs.prepared([batch.keys[i] for i in mine], [texts[i] for i in mine])
-        ecgs, encoded = self.wrapped(signals.to(self.device, non_blocking=True), *prepared)
+        ecgs, encoded = self.wrapped(signals.to(self.device, non_blocking=True), prepared)
         return contrastive_loss(
             s["loss"],
             ecgs,
