@@ -8,7 +8,7 @@ from training_data import SETTINGS
 from wfdb_files import heart, write_record
 
 from fgclep.cli import main
-from fgclep.training import new_model
+from fgclep.models.build import new_model
 
 PROMPTS = ["--prompt", "sinus rhythm", "--prompt", "atrial fibrillation"]
 

@@ -6,9 +6,9 @@ import torch
 
 from fgclep import FGCLEP
 from fgclep.leads import LEADS
+from fgclep.models.build import new_model
 from fgclep.models.ecg import build_ecg_encoder
 from fgclep.models.text import freeze_text_layers, train_tokenizer
-from fgclep.training import new_model
 
 SETTINGS = {
     "ecg_encoder": {"kind": "resnet18", "width": 4},
@@ -16,6 +16,7 @@ SETTINGS = {
         "name": "scratch", "hidden_size": 16, "layers": 2, "heads": 2, "max_tokens": 16, "trained_layers": "all",
     },
     "projection": 8,
+    "alignment": "global",
     "signal": {"sampling_rate": 100, "duration": 10.0, "highpass": 0.5, "lowpass": 40.0},
     "temperature": 10.0,
     "max_temperature": 20.0,
@@ -42,7 +43,9 @@ def signal():
 def test_every_encoder_maps_a_batch_to_its_number_of_features(kind, features):
     encoder = build_ecg_encoder(kind, 8, 1000, 100).eval()
     assert encoder.output_size == features
-    assert encoder(torch.randn(2, 12, 1000)).shape == (2, features)
+    patches, present = encoder(torch.randn(2, 12, 1000))
+    assert patches.shape[2] == encoder.patch_size
+    assert encoder.pool(patches, present).shape == (2, features)
 
 
 def test_the_memory_layout_changes_no_gradient():
@@ -52,8 +55,8 @@ def test_the_memory_layout_changes_no_gradient():
     plain.load_state_dict(fast.state_dict())
     plain.layout = torch.contiguous_format
     x = torch.randn(9, 12, 200)
-    fast(x).square().mean().backward()
-    plain(x.double()).square().mean().backward()
+    fast.pool(*fast(x)).square().mean().backward()
+    plain.pool(*plain(x.double())).square().mean().backward()
     for (name, a), b in zip(fast.named_parameters(), plain.parameters(), strict=True):
         assert (a.grad - b.grad).norm() < 1e-3 * b.grad.norm(), name
 
@@ -79,7 +82,37 @@ def test_the_temperature_is_clamped(model):
     model.log_temperature.data.copy_(before)
 
 
-def test_a_saved_model_predicts_the_same_after_loading(model, signal, tmp_path):
+@pytest.mark.parametrize(("value", "expected"), [(np.inf, 20.0), (1e30, 20.0), (np.nan, 10.0), (-np.inf, 10.0)])
+def test_no_temperature_is_out_of_range_or_not_finite(value, expected):
+    model = new_model(SETTINGS, CORPUS)
+    model.log_temperature.data.fill_(value)
+    assert model.temperature.item() == pytest.approx(expected, rel=1e-5)
+    model.clamp_temperature()
+    assert model.log_temperature.item() == pytest.approx(np.log(expected), rel=1e-5)
+
+
+def test_a_temperature_put_back_in_range_learns_again():
+    model = new_model(SETTINGS, CORPUS)
+    model.log_temperature.data.fill_(9.0)
+    model.clamp_temperature()
+    model.temperature.backward()
+    assert model.log_temperature.grad.item() == pytest.approx(20, rel=1e-5)
+
+
+def test_a_text_tower_without_safetensors_is_refused(tmp_path):
+    tower = new_model(SETTINGS, CORPUS)
+    tower.text_encoder.save_pretrained(tmp_path)
+    tower.tokenizer.save_pretrained(tmp_path)
+    (tmp_path / "model.safetensors").unlink()
+    torch.save(tower.text_encoder.state_dict(), tmp_path / "pytorch_model.bin")
+    with pytest.raises(OSError, match="safetensors"):
+        new_model({**SETTINGS, "text_encoder": {"name": str(tmp_path), "max_tokens": 16}}, CORPUS)
+
+
+@pytest.mark.parametrize("alignment", ["global", "attention"])
+def test_a_saved_model_predicts_the_same_after_loading(alignment, signal, tmp_path):
+    torch.manual_seed(0)
+    model = new_model({**SETTINGS, "alignment": alignment}, CORPUS).eval()
     model.save_pretrained(tmp_path)
     again = FGCLEP.from_pretrained(tmp_path)
     prompts = ["atrial fibrillation", "a word never seen: torsades"]

@@ -4,6 +4,7 @@ import argparse
 import errno
 import json
 import logging
+import os
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -56,13 +57,18 @@ def stage_parser(description: str | None) -> argparse.ArgumentParser:
 
 
 def run_stage(main: Callable[[argparse.Namespace], None], parser: argparse.ArgumentParser) -> None:
-    """Parse the command line and run ``main``; a ``UserError`` ends the program with its message and status 1."""
+    """Parse the command line and run ``main``; a ``UserError`` ends the program with its message and status 1.
+
+    Of several processes that torchrun has started, the first one logs; the others report warnings and errors only.
+    """
     args = parser.parse_args()
+    is_first = os.environ.get("RANK", "0") == "0"
     handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
-    if args.log:
+    if args.log and is_first:
         args.log.parent.mkdir(parents=True, exist_ok=True)
         handlers.append(logging.FileHandler(args.log, mode="w", encoding="utf-8"))
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", handlers=handlers, force=True)
+    level = logging.INFO if is_first else logging.WARNING
+    logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s", handlers=handlers, force=True)
     for noisy in ("httpx", "httpx2", "matplotlib", "fontTools"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     try:

@@ -100,6 +100,12 @@ def pretraining(name):
     return {**values, "folds": len(FOLDS)} if "fold" in name else values
 
 
+def training_launcher():
+    """Python, or torchrun where several processes train together."""
+    processes = CONFIG["pretraining"]["processes"]
+    return "python" if processes == 1 else f"torchrun --standalone --nproc-per-node {processes}"
+
+
 def inference():
     """Settings of a trained model's use, which knows its own architecture; such jobs are many, so each has one thread."""
     section = only(CONFIG["pretraining"], "device", "batch_size", "memory_mb")

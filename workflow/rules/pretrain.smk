@@ -1,3 +1,5 @@
+from fgclep.speed import SPEED_ONLY
+
 PRETRAINING = CONFIG["pretraining"]
 
 
@@ -16,20 +18,23 @@ rule pretrain:
         "results/benchmarks/pretrain/{name}.tsv"
     conda:
         ENVIRONMENT
-    threads: max(PRETRAINING["threads"], PRETRAINING["workers"])
+    threads: PRETRAINING["processes"] * max(PRETRAINING["threads"], PRETRAINING["workers"])
     resources:
-        mem_mb=PRETRAINING["memory_mb"] + 2000,
+        mem_mb=PRETRAINING["processes"] * (PRETRAINING["memory_mb"] + 2000),
         runtime=2880,
-        gpu=int(PRETRAINING["device"] == "cuda"),
+        gpu=PRETRAINING["processes"] if PRETRAINING["device"] == "cuda" else 0,
     params:
         options=pretraining_options,
-        depends_on=lambda wildcards: settings(without(pretraining(wildcards.name), "checkpoint_seconds", "workers")),
+        depends_on=lambda wildcards: settings(without(pretraining(wildcards.name), *SPEED_ONLY)),
         settings=lambda wildcards, threads: settings(pretraining(wildcards.name)),
+        # not an output, which Snakemake would delete before a run that continues an interrupted one
+        metrics=lambda wildcards: f"results/logs/training/{wildcards.name}",
+        launcher=training_launcher(),
         code=source_digest("fgclep.stages.pretrain"),
     message:
         "Training the model {wildcards.name}"
     shell:
-        "python -m fgclep.stages.pretrain "
+        "{params.launcher} -m fgclep.stages.pretrain "
         "--name {wildcards.name:q} "
         "--shards {input.shards:q} "
         "--texts {input.texts:q} "
@@ -37,5 +42,6 @@ rule pretrain:
         "--similarity {input.similarity:q} "
         "--settings {params.settings:q} "
         "{params.options:q} "
+        "--metrics {params.metrics:q} "
         "--output {output.model:q} "
         "--log {log:q}"

@@ -34,7 +34,15 @@ class TextEncoderSection(Section):
     heads: int = Field(4, ge=1, description="Attention heads of an encoder from scratch; a divisor of hidden_size.")
     max_tokens: int = Field(64, ge=8, le=512, description="Tokens of the longest text; what is longer is cut.")
     trained_layers: Literal["all"] | Annotated[int, Field(ge=0)] = Field(
-        "all", description="all, or how many of the last layers are trained; 0 freezes the encoder."
+        "all",
+        description="all, or how many of the last layers are trained; 0 freezes the encoder. The frozen ones run once "
+        "per distinct text.",
+    )
+    cache_mb: int = Field(
+        1000,
+        ge=0,
+        description="Megabytes, of the GPU if there is one, for what frozen layers make of the texts; rarer texts that "
+        "do not fit take the frozen layers in every step. Without use if all layers are trained.",
     )
 
     @model_validator(mode="after")
@@ -53,12 +61,23 @@ class PretrainingSection(Section):
     threads: int = Field(
         1,
         ge=1,
-        description="Threads of PyTorch on the CPU. With 1, jobs share the cores best; other numbers "
+        description="Threads of PyTorch on the CPU, per process. With 1, jobs share the cores best; other numbers "
         "change the last digits of the results.",
+    )
+    processes: int = Field(
+        1,
+        ge=1,
+        description="Processes that train one model together, each with a GPU of its own if device is cuda. They share "
+        "each batch of batch_size ECGs.",
     )
     ecg_encoder: EcgEncoderSection = EcgEncoderSection()
     text_encoder: TextEncoderSection = TextEncoderSection()
     projection: int = Field(128, ge=2, description="Dimensions of the space shared by ECGs and texts.")
+    alignment: Literal["global", "attention"] = Field(
+        "global",
+        description="global: one embedding per ECG. attention: each text attends to the patches of the ECG, one lead "
+        "and second of a transformer, one stretch of time of a ResNet.",
+    )
     text_unit: Literal["statement", "report"] = Field(
         "statement",
         description="What an ECG is paired with. statement: several single statements. report: all as one text.",
@@ -75,6 +94,13 @@ class PretrainingSection(Section):
         description="Weight lambda of the false-negative mitigation in the loss fg_clep; 0.5 in the paper, where "
         "an ECG has the label of one report only.",
     )
+    mask_above: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="Likely false negatives are left out of the loss: texts that do not belong to an ECG, yet whose "
+        "similarity to its report is above this. null: none is left out.",
+    )
     temperature: float = Field(
         10.0, gt=0, description="Initial factor t of the cosine in the logit t * cosine + bias; learned."
     )
@@ -82,9 +108,17 @@ class PretrainingSection(Section):
     bias: float | None = Field(
         None, description="Initial bias of the logit; learned. null: -log(batch_size - 1), which fits the batch."
     )
-    batch_size: int = Field(128, ge=2, description="ECGs per batch; more need more memory.")
-    learning_rate: float = Field(2e-3, gt=0, description="Peak learning rate of the ECG encoder and the projections.")
-    text_learning_rate: float = Field(1e-3, gt=0, description="Peak learning rate of the text encoder.")
+    batch_size: int = Field(128, ge=2, description="ECGs per batch, over all processes; more need more memory.")
+    accumulate: int = Field(
+        1,
+        ge=1,
+        description="Batches whose mean gradient makes one step of the optimizer. ECGs are compared with the texts of "
+        "their own batch only, so this does not replace a larger batch_size.",
+    )
+    learning_rate: float = Field(2e-3, gt=0, description="Peak learning rate of the ECG encoder and what follows it.")
+    text_learning_rate: float = Field(
+        1e-3, gt=0, description="Peak learning rate of the text encoder and its projection."
+    )
     weight_decay: float = Field(1e-4, ge=0, description="Weight decay of AdamW.")
     warmup: float = Field(
         0.1, ge=0, lt=1, description="Share of the training during which the learning rate rises, 0 to 1."
@@ -92,8 +126,27 @@ class PretrainingSection(Section):
     gradient_clip: float = Field(1.0, gt=0, description="Largest norm of the gradient.")
     coarse_epochs: int = Field(4, ge=1, description="Epochs of the coarse stage, on the statements as written.")
     fine_epochs: int = Field(4, ge=1, description="Epochs of the fine stage, with the accepted features added.")
-    precision: Literal["fp32", "bf16"] = Field(
-        "fp32", description="Arithmetic of the training; bf16 is for GPUs that have it."
+    select_by: Literal["loss", "retrieval", "last"] = Field(
+        "loss",
+        description="Which epoch's weights are kept, judged on the held-out patients (split val) of the training "
+        "sources. loss: that of the lowest loss. retrieval: of the highest recall of reports by ECGs and of ECGs by "
+        "reports. last: the last, as published.",
+    )
+    retrieval_records: int = Field(
+        1000,
+        ge=0,
+        description="Held-out ECGs that look for their reports among each other's after every epoch, and the reports "
+        "for their ECGs; 0: none.",
+    )
+    precision: Literal["fp32", "bf16", "fp16"] = Field(
+        "fp32",
+        description="Arithmetic of the encoders. bf16 and fp16 are for GPUs: bf16 for those that have it, fp16 with a "
+        "scaled loss for older ones. A CPU takes bf16, too, and gains by it if it has instructions for it.",
+    )
+    compile: bool = Field(
+        False,
+        description="Whether torch.compile translates the ECG encoder, which takes a minute and then runs faster; "
+        "on the CPU it needs a C++ compiler.",
     )
     memory_mb: int = Field(
         2000,
@@ -106,9 +159,28 @@ class PretrainingSection(Section):
     checkpoint_seconds: float = Field(
         300, gt=0, description="Seconds between checkpoints, from which an interrupted training continues."
     )
+    log_every: int = Field(
+        10, ge=1, description="Steps of the optimizer between two rows of results/logs/training/<name>/steps.csv."
+    )
+    tensorboard: bool = Field(
+        True,
+        description="Whether the metrics are written for TensorBoard, too: tensorboard --logdir results/logs/training.",
+    )
 
     @model_validator(mode="after")
     def _temperature_below_limit(self) -> Self:
         if self.temperature > self.max_temperature:
             raise ValueError(f"temperature {self.temperature} is above max_temperature {self.max_temperature}")
+        return self
+
+    @model_validator(mode="after")
+    def _processes_share_a_batch(self) -> Self:
+        if self.batch_size % self.processes:
+            raise ValueError(f"batch_size {self.batch_size} is no multiple of processes {self.processes}")
+        return self
+
+    @model_validator(mode="after")
+    def _something_to_select_by(self) -> Self:
+        if self.select_by == "retrieval" and not self.retrieval_records:
+            raise ValueError("select_by retrieval needs retrieval_records above 0")
         return self

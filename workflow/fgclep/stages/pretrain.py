@@ -2,7 +2,9 @@
 
 import argparse
 import csv
+import logging
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,15 +13,23 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import torch
 
+from fgclep.device import choose_device
 from fgclep.folds import fold_of
+from fgclep.interruption import Interrupted
 from fgclep.loader import SignalStore, record_names
+from fgclep.models.build import new_model
+from fgclep.models.card import model_card
 from fgclep.models.fgclep import FGCLEP
 from fgclep.schemas import REPORTS, TEXTS, read_table
 from fgclep.stage import UserError, run_stage, stage_parser
 from fgclep.texts import TextBank
-from fgclep.training import Trainer, choose_device, new_model
+from fgclep.training import Trainer
 
-TRAINING_COLUMNS = ("name", "epoch", "train_loss", "validation_loss", "temperature", "bias")
+logger = logging.getLogger(__name__)
+
+TRAINING_COLUMNS = (
+    "name", "epoch", "train_loss", "validation_loss", "validation_recall", "temperature", "bias", "selected",
+)  # fmt: skip
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -32,12 +42,13 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--similarity", required=True)
     parser.add_argument("--hold-out-fold", type=int, help="leave this fold of the patients out")
     parser.add_argument("--start-from", help="folder of the model to continue from")
+    parser.add_argument("--metrics", type=Path, help="folder for steps.csv and TensorBoard events")
     parser.add_argument("--output", type=Path, required=True, help="folder of the trained model")
     return parser
 
 
 def main(args: argparse.Namespace) -> None:
-    """Train and write ``<output>/`` (Hugging Face format, with ``training.csv``)."""
+    """Train and write ``<output>/`` (Hugging Face format, with its model card and ``training.csv``)."""
     settings = args.settings
     torch.manual_seed(settings["seed"])
     torch.set_num_threads(settings["threads"])
@@ -77,19 +88,34 @@ def main(args: argparse.Namespace) -> None:
 
     model = FGCLEP.from_pretrained(args.start_from) if args.start_from else new_model(settings, texts)
     checkpoint = args.output.parent / ".checkpoints" / f"{args.name}.pt"
-    trainer = Trainer(model, stores[0], banks[0], stores[1], banks[1], settings, checkpoint)
-    history = trainer.fit()
+    trainer = Trainer(model, stores[0], banks[0], stores[1], banks[1], settings, checkpoint, args.metrics)
+    try:
+        history = trainer.fit()
+    except Interrupted as stop:
+        logger.log(logging.WARNING if trainer.accelerator.is_main_process else logging.INFO, "%s", stop)
+        sys.exit(128 + stop.number)
+    if trainer.accelerator.is_main_process:
+        history = [{**row, "selected": int(row["epoch"] == trainer.selected_epoch())} for row in history]
+        records = {split: store.keys for split, store in zip(("train", "val"), stores, strict=True)}
+        start = Path(args.start_from).name if args.start_from else None
+        card = model_card(args.name, records, len(texts), settings, history, start)
+        write_model(trainer.model, args.name, history, card, args.output)
+        trainer.checkpoints.remove()
+    trainer.accelerator.end_training()
 
-    partial = args.output.with_name(f".{args.output.name}.part")
+
+def write_model(model: FGCLEP, name: str, history: list[dict], card: str, output: Path) -> None:
+    """Write a folder in Hugging Face format, with card and ``training.csv``; it appears when it is complete."""
+    partial = output.with_name(f".{output.name}.part")
     shutil.rmtree(partial, ignore_errors=True)
-    trainer.model.save_pretrained(partial)
+    model.save_pretrained(partial)
     with (partial / "training.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, TRAINING_COLUMNS)
         writer.writeheader()
-        writer.writerows({"name": args.name, **row} for row in history)
-    shutil.rmtree(args.output, ignore_errors=True)
-    partial.rename(args.output)
-    checkpoint.unlink(missing_ok=True)
+        writer.writerows({"name": name, **row} for row in history)
+    (partial / "README.md").write_text(card, encoding="utf-8")
+    shutil.rmtree(output, ignore_errors=True)
+    partial.rename(output)
 
 
 if __name__ == "__main__":

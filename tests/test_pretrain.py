@@ -1,0 +1,62 @@
+"""The stage pretrain, killed and stopped and started again, with one process and with two."""
+
+import csv
+import random
+import signal
+
+import pytest
+from pretrain_run import PretrainRun
+
+pytestmark = pytest.mark.slow
+
+STEPS = 24  # 6 epochs of 4 batches
+SMALL = {"epochs": 6, "checkpoint_seconds": 1e-9, "workers": 2, "select_by": "loss"}
+
+
+@pytest.fixture(scope="module", params=[1, 2], ids=["one process", "two processes"])
+def whole(request, tmp_path_factory):
+    """A run that nothing has disturbed."""
+    return PretrainRun(tmp_path_factory.mktemp("whole") / "run", processes=request.param, **SMALL).finish()
+
+
+def test_a_run_killed_at_random_steps_ends_with_the_same_weights_bit_for_bit(whole, tmp_path):
+    seed = random.randrange(10**6)
+    print(f"seed {seed}")
+    steps = sorted(random.Random(seed).sample(range(1, STEPS), 2))
+    run = PretrainRun(tmp_path / "run", **whole.settings)
+    for step in steps:
+        process = run.start()
+        run.wait_for_step(process, step)
+        run.kill(process)
+    run.finish()
+    assert run.weights == whole.weights, f"seed {seed}, killed after steps {steps}"
+    assert (run.folder / "models/coarse/training.csv").read_bytes() == (
+        whole.folder / "models/coarse/training.csv"
+    ).read_bytes()
+    assert [row["step"] for row in run.steps()] == [str(number + 1) for number in range(STEPS)]
+    assert [row["loss"] for row in run.steps()] == [row["loss"] for row in whole.steps()]
+    assert not list((run.folder / "models/.checkpoints").iterdir())
+
+
+def test_a_run_stopped_by_the_scheduler_says_so_and_goes_on_when_started_again(whole, tmp_path):
+    run = PretrainRun(tmp_path / "run", **{**whole.settings, "checkpoint_seconds": 3600})
+    process = run.start()
+    run.wait_for_step(process, 1)
+    process.send_signal(signal.SIGTERM)
+    output = process.communicate()[0]
+    if whole.settings["processes"] == 1:
+        assert process.returncode == 128 + signal.SIGTERM, output
+        assert "Traceback" not in output
+    assert process.returncode != 0
+    assert "stopped in epoch" in output and "the same command continues from" in output, output
+    assert (run.folder / "models/.checkpoints/coarse.pt").exists()
+    run.finish()
+    assert run.weights == whole.weights
+
+
+def test_the_selected_epoch_is_marked(whole):
+    with (whole.folder / "models/coarse/training.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    losses = [float(row["validation_loss"]) for row in rows]
+    assert [row["selected"] for row in rows] == ["1" if loss == min(losses) else "0" for loss in losses]
+    assert all(0 <= float(row["validation_recall"]) <= 1 for row in rows)

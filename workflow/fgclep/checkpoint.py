@@ -1,0 +1,69 @@
+"""State of a training in files that are always whole."""
+
+import os
+from pathlib import Path
+
+import torch
+
+
+class Checkpoints:
+    """The files of one training: its state, from which it continues, and the weights of the best epoch so far.
+
+    They hold tensors, numbers, texts, and lists and dicts of them, and are read without unpickling anything else.
+
+    Parameters
+    ----------
+    path
+        File of the state, ``<name>.pt``; the weights lie beside it in ``<name>.epoch<number>.pt``.
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def save(self, state: dict) -> None:
+        """Replace the state."""
+        _write(state, self.path)
+
+    def load(self) -> dict | None:
+        """Return the state, on the CPU; ``None`` if there is none."""
+        return torch.load(self.path, map_location="cpu", weights_only=True) if self.path.exists() else None
+
+    def save_weights(self, weights: dict, epoch: int) -> None:
+        """Write the weights of an epoch beside those of others."""
+        _write(weights, self._weights(epoch))
+
+    def load_weights(self, epoch: int) -> dict:
+        """Return the weights of an epoch, on the CPU."""
+        return torch.load(self._weights(epoch), map_location="cpu", weights_only=True)
+
+    def keep_only(self, epoch: int) -> None:
+        """Delete the weights of all other epochs."""
+        for file in self._all_weights():
+            if file != self._weights(epoch):
+                file.unlink()
+
+    def remove_partial(self) -> None:
+        """Delete what a killed process had not written to the end."""
+        for file in self.path.parent.glob(f"{self.path.stem}.*.part"):
+            file.unlink()
+
+    def remove(self) -> None:
+        """Delete all files."""
+        for file in [self.path, *self._all_weights()]:
+            file.unlink(missing_ok=True)
+
+    def _weights(self, epoch: int) -> Path:
+        return self.path.with_name(f"{self.path.stem}.epoch{epoch}.pt")
+
+    def _all_weights(self) -> list[Path]:
+        return list(self.path.parent.glob(f"{self.path.stem}.epoch*.pt"))
+
+
+def _write(content: dict, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.{os.getpid()}.part")
+    with partial.open("wb") as file:
+        torch.save(content, file)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(partial, path)
