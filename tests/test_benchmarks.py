@@ -1,4 +1,4 @@
-"""The programs that made the figures of docs/performance.md run, and end with a line of JSON."""
+"""The programs that made the figures of docs/performance.md and docs/similarity.md run, and end with a line of JSON."""
 
 import json
 import subprocess
@@ -22,6 +22,7 @@ SMALL = {
         *("--batch", "4", "--records", "24", "--width", "64", "--steps", "1", "--rounds", "1"),
         *("--no-warm-baseline", "--no-compiled", "--statements", "none"),
     ],
+    "similarity": ["--texts", "300", "600", "--plain-texts", "300", "--neighbors", "30"],
 }  # fmt: skip
 
 

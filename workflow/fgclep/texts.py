@@ -8,6 +8,7 @@ import pyarrow as pa
 from scipy.sparse import csr_array
 
 from fgclep.ragged import Ragged
+from fgclep.similarity.matrix import SimilarityMatrix
 
 Key = tuple[int, ...]  # a text by the ids of its statements: one, or those of a whole report
 
@@ -24,7 +25,7 @@ class TextBank:
     text_ids
         For each record its text ids, at least one; as lists or as an Arrow array of lists.
     similarity
-        S, shape (texts, texts), values in [0, 1]; looked up by text id, so it may be memory-mapped.
+        S, values in [0, 1], looked up by text id; an array has the shape (texts, texts).
     """
 
     def __init__(
@@ -32,8 +33,10 @@ class TextBank:
         texts: Sequence[str],
         findings: Sequence[Sequence[str]],
         text_ids: Sequence[Sequence[int]] | pa.ListArray,
-        similarity: np.ndarray,
+        similarity: SimilarityMatrix | np.ndarray,
     ):
+        if isinstance(similarity, np.ndarray):
+            similarity = SimilarityMatrix(similarity)
         if similarity.shape != (len(texts), len(texts)):
             raise ValueError(f"the similarity matrix has shape {similarity.shape}, there are {len(texts)} texts")
         self.texts = list(texts)
@@ -47,7 +50,7 @@ class TextBank:
 
     def between(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
         """S between texts by their ids, float32 of shape (rows, columns)."""
-        return self.similarity[rows[:, None], columns[None, :]].astype(np.float32)
+        return self.similarity.block(rows, columns)
 
     def batch(self, unit: str, places: np.ndarray, per_ecg: int, rng: np.random.Generator) -> "TextBatch":
         """Texts for the records at ``places`` by the config's ``text_unit``.

@@ -118,6 +118,14 @@ def untrained():
     return {**inference(), **section, "seed": CONFIG["seed"]}
 
 
+def similarity_settings():
+    """Settings of the similarity, without those of other sources than the one in use."""
+    section = CONFIG["similarity"]
+    own = {"concepts": ["related"], "encoder": ["related", "encoder"], "raw": ["encoder"], "identity": []}
+    used = only(section, "source", "dense_texts", "neighbors", *own[section["source"]])
+    return settings(used, seed=CONFIG["seed"])
+
+
 def pretraining_reports(wildcards):
     return AUGMENTED_REPORTS if wildcards.name == "fine" else "results/reports/reports.parquet"
 

@@ -1,9 +1,10 @@
 rule build_similarity:
     input:
         texts="results/reports/texts.parquet",
+        reports="results/reports/reports.parquet",
         vocabulary=VOCABULARY,
     output:
-        similarity="results/similarity/similarity.npy",
+        similarity=directory("results/similarity/matrix"),
         summary="results/similarity/summary.json",
     log:
         "results/logs/build_similarity.log",
@@ -13,15 +14,16 @@ rule build_similarity:
         ENVIRONMENT
     resources:
         mem_mb=2000,
-        runtime=30,
+        runtime=60,
     params:
-        settings=settings(CONFIG["similarity"]),
+        settings=similarity_settings(),
         code=source_digest("fgclep.stages.build_similarity"),
     message:
         "Computing the similarity between texts"
     shell:
         "python -m fgclep.stages.build_similarity "
         "--texts {input.texts:q} "
+        "--reports {input.reports:q} "
         "--vocabulary resources/vocabulary "
         "--settings {params.settings:q} "
         "--output {output.similarity:q} "
