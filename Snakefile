@@ -20,6 +20,7 @@ include: "workflow/rules/verify.smk"
 include: "workflow/rules/embed.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/ablation.smk"
 include: "workflow/rules/last_line.smk"
 
 

@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from fgclep.config import validate_config
+from fgclep.config.ablation import COARSE, REFERENCE
 from fgclep.evaluation.ablation import MEAN, interval, summarize
+from fgclep.report.ablation import comparison
+from fgclep.report.render import difference
+from fgclep.stage import UserError
 
 
 def metric(model, task, value, protocol="zero_shot", **changes):
@@ -56,3 +61,69 @@ def test_only_macro_aurocs_count():
     other = [metric(model, "x", "0.1", metric="auprc") for model in RUNS]
     other += [metric(model, "x", "0.1", **{"class": "AF"}) for model in RUNS]
     assert summary([*ROWS, *other]) == summary()
+
+
+# -- the config --------------------------------------------------------------------------------------------------------
+
+
+def config(**variants):
+    return validate_config({"ablation": {"variants": variants}})
+
+
+def test_a_variant_changes_what_it_names_and_nothing_else():
+    made = config(mine={"pretraining": {"loss": "clip", "ecg_encoder": {"width": 32}}})
+    variant, plain = made.variant("mine"), made.variant(REFERENCE)
+    assert variant["pretraining"]["loss"] == "clip"
+    assert variant["pretraining"]["ecg_encoder"] == {"kind": "resnet18", "width": 32}
+    assert variant["pretraining"] == plain["pretraining"] | {
+        "loss": "clip", "ecg_encoder": variant["pretraining"]["ecg_encoder"]
+    }  # fmt: skip
+    assert variant["similarity"] == plain["similarity"] and variant["verification"] == plain["verification"]
+
+
+def test_a_variant_can_be_left_out():
+    assert config(clip=None).ablation.variants["clip"] is None
+
+
+@pytest.mark.parametrize(
+    ("variants", "message"),
+    [
+        ({"mine": {"pretraining": {"los": "clip"}}}, "ablation.variants.mine.pretraining.los"),
+        ({"mine": {"pretraining": {"loss": "best"}}}, "ablation.variants.mine.pretraining.loss"),
+        ({"mine": {"verification": {"folds": 3}}}, "only features can be changed"),
+        ({"fine": {"pretraining": {"loss": "clip"}}}, "the name fine is taken"),
+        ({"Mine": {"pretraining": {"loss": "clip"}}}, "ablation.variants"),
+        ({"mine": {"evaluation": {"seeds": 3}}}, "ablation.variants.mine"),
+    ],
+)
+def test_a_mistake_in_a_variant_is_named(variants, message):
+    with pytest.raises(UserError, match=message.replace(".", r"\.")):
+        config(**variants)
+
+
+# -- the report --------------------------------------------------------------------------------------------------------
+
+
+def test_the_report_shows_means_differences_and_what_differs():
+    rows = summarize(
+        [row | {"protocol": protocol} for row in ROWS for protocol in ("zero_shot", "linear_probe")],
+        {model: ({"a": REFERENCE, "b": "my_loss"}[variant], seed) for model, (variant, seed) in RUNS.items()},
+        REFERENCE,
+    )
+    fine, mine = comparison(rows, {"my_loss": {"pretraining": {"loss": "clip"}}, "other": None})
+    assert (fine["name"], fine["differences"]) == ("fine", [None, None])
+    assert (mine["name"], mine["change"], mine["seeds"]) == ("my loss", "pretraining: {loss: clip}", 3)
+    assert mine["values"][0].value == pytest.approx((0.85 + 0.5) / 2)
+    assert mine["differences"][1].value == pytest.approx(-0.025)
+    assert difference(mine["differences"][1]).startswith("−2.5 (")
+
+
+def test_one_seed_has_no_interval():
+    rows = summarize(
+        [metric(model, "x", "0.8", protocol) for model in ("c0", "d0") for protocol in ("zero_shot", "linear_probe")],
+        {"c0": (COARSE, 0), "d0": (REFERENCE, 0)},
+        REFERENCE,
+    )
+    coarse, _ = comparison(rows, {})
+    assert coarse["change"] == "no fine stage" and coarse["values"][0].low is None
+    assert difference(coarse["differences"][0]) == "+0.0"

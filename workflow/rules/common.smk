@@ -11,6 +11,7 @@ PACKAGE_FOLDER = Path(workflow.basedir) / "workflow"
 sys.path.insert(0, str(PACKAGE_FOLDER))
 
 from fgclep.config import validate_config
+from fgclep.config.ablation import COARSE, REFERENCE, TEXT_TOWER
 from fgclep.config.data import SIMULATION
 from fgclep.config.simulation import DEFAULT_RECORDS as SIMULATED
 from fgclep.digest import source_digest
@@ -78,6 +79,8 @@ wildcard_constraints:
     chunk=r"\d+",
     fold=r"\d+",
     features="|".join(KINDS),
+    run=r"[a-z][a-z0-9_]*-\d+",
+    variant=r"[a-z][a-z0-9_]*",
     model="coarse|fine|random",
     name=r"coarse|coarse-fold\d+|fine",
     task="|".join(SOURCE_OF_TASK),

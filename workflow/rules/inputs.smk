@@ -118,9 +118,8 @@ def untrained():
     return {**inference(), **section, "seed": CONFIG["seed"]}
 
 
-def similarity_settings():
-    """Settings of the similarity, without those of other sources than the one in use."""
-    section = CONFIG["similarity"]
+def similarity_settings(section):
+    """Settings of a similarity, without those of other sources than the one in use."""
     own = {"concepts": ["related"], "encoder": ["related", "encoder"], "raw": ["encoder"], "identity": []}
     used = only(section, "source", "dense_texts", "neighbors", *own[section["source"]])
     return settings(used, seed=CONFIG["seed"])

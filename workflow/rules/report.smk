@@ -1,19 +1,24 @@
+REPORTED = dict(
+    metrics="results/evaluation/metrics.csv",
+    quarantine="results/quarantine.parquet",
+    manifests=expand("results/manifest/{source}.parquet", source=SOURCES),
+    shards=shards_of(SOURCES),
+    texts="results/reports/texts.parquet",
+    reports="results/reports/reports.parquet",
+    fine_reports=AUGMENTED_REPORTS,
+    candidates="results/recovery/candidates.parquet",
+    audit="results/recovery/audit.parquet",
+    measurements=expand("results/measurements/{source}.parquet", source=PRETRAINING_SOURCES),
+    similarity_summary="results/similarity/summary.json",
+    models=["results/models/coarse", "results/models/fine"],
+    vocabulary=VOCABULARY,
+    templates=templates("report.html.j2", "script.js.j2", "style.css"),
+)
+
+
 rule render_report:
     input:
-        metrics="results/evaluation/metrics.csv",
-        quarantine="results/quarantine.parquet",
-        manifests=expand("results/manifest/{source}.parquet", source=SOURCES),
-        shards=shards_of(SOURCES),
-        texts="results/reports/texts.parquet",
-        reports="results/reports/reports.parquet",
-        fine_reports=AUGMENTED_REPORTS,
-        candidates="results/recovery/candidates.parquet",
-        audit="results/recovery/audit.parquet",
-        measurements=expand("results/measurements/{source}.parquet", source=PRETRAINING_SOURCES),
-        similarity_summary="results/similarity/summary.json",
-        models=["results/models/coarse", "results/models/fine"],
-        vocabulary=VOCABULARY,
-        templates=templates("report.html.j2", "script.js.j2", "style.css"),
+        **REPORTED,
     output:
         report="results/report.html",
     log:
@@ -29,6 +34,7 @@ rule render_report:
         training=["results/models/coarse/training.csv", "results/models/fine/training.csv"],
         config_json=settings(CONFIG),
         settings=settings(without(CONFIG["report"], "review")),
+        ablation=[],
         code=source_digest("fgclep.stages.render_report"),
     message:
         "Rendering the report"
@@ -49,6 +55,7 @@ rule render_report:
         "--config-json {params.config_json:q} "
         "--vocabulary resources/vocabulary "
         "--settings {params.settings:q} "
+        "{params.ablation:q} "
         "--output {output.report:q} "
         "--log {log:q}"
 

@@ -16,7 +16,7 @@ rule build_similarity:
         mem_mb=2000,
         runtime=60,
     params:
-        settings=similarity_settings(),
+        settings=similarity_settings(CONFIG["similarity"]),
         code=source_digest("fgclep.stages.build_similarity"),
     message:
         "Computing the similarity between texts"

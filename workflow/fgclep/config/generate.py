@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from fgclep.config.root import Config
-from fgclep.config.yaml_text import scalar
+from fgclep.config.yaml_text import mapping, scalar
 
 ROOT = Path(__file__).resolve().parents[3]
 WIDTH = 120
@@ -59,6 +59,9 @@ def _yaml_lines(section: BaseModel, indent: str = "") -> list[str]:
         lines.append(f"{indent}{name}:")
         explained = False
         for key, item in value.items():
+            if isinstance(item, dict):
+                lines.append(mapping({key: item}, f"{indent}  "))
+                continue
             if not isinstance(item, BaseModel):
                 lines.append(f"{indent}  {key}: {scalar(item)}")
                 continue
@@ -93,7 +96,8 @@ def _allowed(schema: dict[str, Any]) -> str:
     if schema.get("type") == "array":
         return f"list of {_allowed(schema['items'])}"
     if schema.get("type") == "object":
-        return f"for each source: {_allowed(schema['additionalProperties'])}"
+        inner = schema.get("additionalProperties")
+        return "mapping" if not isinstance(inner, dict) else f"for each source: {_allowed(inner)}"
     names = {"string": "text", "boolean": "`true`, `false`", "null": "`null`"}
     limits = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
     bounds = [f"{sign} {schema[key]:g}" for key, sign in limits.items() if key in schema]
@@ -114,9 +118,10 @@ def _tables(section: BaseModel, place: str, level: int) -> list[str]:
         elif isinstance(value, dict) and any(isinstance(item, BaseModel) for item in value.values()):
             below += _tables(next(iter(value.values())), f"{key}.<source>", level + 1)
         else:
-            written = (
-                ", ".join(f"{k}: {scalar(v)}" for k, v in value.items()) if isinstance(value, dict) else scalar(value)
-            )
+            written = scalar(value)
+            if isinstance(value, dict):
+                nested = any(isinstance(item, dict) for item in value.values())
+                written = ", ".join(value if nested else (f"{k}: {scalar(v)}" for k, v in value.items()))
             default = "differs" if field.is_required() else f"`{written}`"
             rows.append(f"| `{name}` | {default} | {_allowed(properties[name])} | {field.description} |")
     title = f"{'#' * level} `{place}`" if place else "## top level"

@@ -69,9 +69,9 @@ def _keys(location: tuple[str | int, ...]) -> Keys:
 
 
 def _message(keys: Keys, details: list[dict]) -> str:
-    name = ".".join(keys) or "the config"
+    name = ".".join(keys)
     kinds = {detail["type"] for detail in details}
-    if "extra_forbidden" in kinds or any(detail["loc"][-1] == "[key]" for detail in details):
+    if "extra_forbidden" in kinds or any(detail["loc"][-1:] == ("[key]",) for detail in details):
         meant = _meant(keys)
         value = details[0]["input"] if "extra_forbidden" in kinds else None
         if meant is None:
@@ -86,6 +86,8 @@ def _message(keys: Keys, details: list[dict]) -> str:
         reasons.append("it should hold keys and values" if detail["type"] in _NO_MAPPING else reason)
     given = details[0]["input"]
     shown = "" if isinstance(given, Mapping | Config) or hasattr(given, "model_dump") else f" is {given!r}"
+    if not keys:
+        return f"config: {', or '.join(dict.fromkeys(reasons))}"
     text = f"config: {name}{shown}: {', or '.join(dict.fromkeys(reasons))}"
     default = _at(keys)
     return text if default is None or isinstance(default, dict) else f"{text}. For example\n\n{setting(keys, default)}"

@@ -1,7 +1,10 @@
 """The whole config."""
 
-from pydantic import Field
+from typing import Any, Self
 
+from pydantic import Field, ValidationError, model_validator
+
+from fgclep.config.ablation import COARSE, REFERENCE, AblationSection
 from fgclep.config.data import DataSection
 from fgclep.config.evaluation import EvaluationSection
 from fgclep.config.measurement import MeasurementSection
@@ -33,3 +36,41 @@ class Config(Section):
     pretraining: PretrainingSection = PretrainingSection()
     evaluation: EvaluationSection = EvaluationSection()
     report: ReportSection = ReportSection()
+    ablation: AblationSection = AblationSection()
+
+    @model_validator(mode="after")
+    def _variants_are_valid(self) -> Self:
+        for name in self.ablation.variants:
+            self.variant(name)
+        return self
+
+    def variant(self, name: str) -> dict[str, Any]:
+        """Return the sections pretraining, similarity and verification of a variant of ``ablation``, as JSON has them.
+
+        Raises
+        ------
+        ValueError
+            If the variant changes what it cannot, or has a name that is taken.
+        """
+        changes = self.ablation.variants.get(name) or {}
+        if name in self.ablation.variants and name in (COARSE, REFERENCE):
+            raise ValueError(f"ablation.variants: the name {name} is taken; choose another one")
+        if set(changes.get("verification", {})) - {"features"}:
+            raise ValueError(f"ablation.variants.{name}: of the section verification only features can be changed")
+        merged: dict[str, Any] = {}
+        for section in ("pretraining", "similarity", "verification"):
+            own = getattr(self, section)
+            values = _merged(own.model_dump(mode="json"), changes.get(section, {}))
+            try:
+                merged[section] = type(own).model_validate(values).model_dump(mode="json")
+            except ValidationError as error:
+                first = error.errors()[0]
+                place = ".".join(map(str, ("ablation.variants", name, section, *first["loc"])))
+                raise ValueError(f"{place}: {first['msg']}") from None
+        return merged
+
+
+def _merged(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """Values with changes merged in, mappings key by key."""
+    inner = {key: _merged(values[key], new) for key, new in changes.items() if isinstance(values.get(key), dict)}
+    return {**values, **changes, **inner}

@@ -56,7 +56,7 @@ def forest(groups: Mapping[str, Sequence[Estimate]], series: Sequence[str], labe
     label
         Says what the picture shows.
     """
-    left, right, top = 112.0, 54.0, 26.0
+    left, right, top = max(112.0, 7.0 * max(map(len, groups), default=0)), 54.0, 26.0
     known = [v for row in groups.values() for e in row for v in (e.value, e.low) if v is not None]
     lowest = min(0.5, math.floor(10 * min(known, default=0.5)) / 10)
 

@@ -2,7 +2,7 @@
 
 import base64
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import polars as pl
@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from fgclep.report import dataflow, metrics, plots, recovery
+from fgclep.report.ablation import PROTOCOLS, comparison
 from fgclep.report.evidence import decimal, without_decision
 from fgclep.report.funnel import funnel
 from fgclep.report.plots import Estimate
@@ -32,6 +33,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     jinja.filters["percent"] = percent
+    jinja.filters["difference"] = difference
     jinja.filters["interval"] = interval
     jinja.filters["decimal"] = decimal
     jinja.filters["without_decision"] = without_decision
@@ -58,6 +60,24 @@ def interval(estimate: Estimate) -> str:
     if estimate.low is None or estimate.high is None:
         return ""
     return f"{percent(estimate.low)}–{percent(estimate.high)}"
+
+
+def difference(estimate: Estimate) -> str:
+    """Write a difference of shares in percent with its sign, and its interval.
+
+    >>> difference(Estimate(-0.0123, -0.02, 0.001))
+    '−1.2 (−2.0 to +0.1)'
+    """
+
+    def signed(value: float) -> str:
+        return f"{100 * value:+.1f}".replace("-", "−")
+
+    if estimate.value is None:
+        return "–"
+    limits = (
+        "" if estimate.low is None or estimate.high is None else f" ({signed(estimate.low)} to {signed(estimate.high)})"
+    )
+    return signed(estimate.value) + limits
 
 
 def source_bases(config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -164,6 +184,7 @@ def render(
     vocabulary: Vocabulary,
     versions: Mapping[str, str],
     decisions: int,
+    ablation: Sequence[Mapping[str, Any]] = (),
 ) -> str:
     """Return the report as HTML.
 
@@ -189,7 +210,10 @@ def render(
         Installed versions of the packages that matter.
     decisions
         Rows of the table of single decisions.
+    ablation
+        Rows of ``ablation.csv``; without them the report has no such section.
     """
+    compared = comparison(ablation, config["ablation"]["variants"]) if ablation else []
     averaged = metrics.over_seeds(metrics_table)
     columns, blocks = metrics.columns(averaged), metrics.headline(averaged)
     flows = dataflow.flows(manifest, shards, quarantine)
@@ -241,6 +265,16 @@ def render(
             histogram["counts"],
             "similarity of two different texts",
             "Histogram of the similarities between different texts, logarithmic counts",
+        ),
+        ablation=compared,
+        ablation_protocols=list(PROTOCOLS.values()),
+        ablation_plot=(
+            "Macro AUROC (%), mean over the tasks, with 95 % intervals over the seeds",
+            plots.forest(
+                {row["name"]: row["values"] for row in compared},
+                list(PROTOCOLS.values()),
+                "Macro AUROC of every variant; the numbers stand in the table below",
+            ),
         ),
         training=training.to_dicts(),
         training_plots=training_plots(training),

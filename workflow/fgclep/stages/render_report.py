@@ -53,6 +53,11 @@ TRAINING_COLUMNS = {
     "temperature": pl.Float64,
     "bias": pl.Float64,
 }
+ABLATION_COLUMNS: dict[str, type[pl.DataType]] = {
+    **dict.fromkeys(("variant", "protocol", "task"), pl.String),
+    "seeds": pl.Int64,
+    **dict.fromkeys(("mean", "ci_low", "ci_high", "difference", "difference_low", "difference_high"), pl.Float64),
+}
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -72,6 +77,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--training", type=Path, nargs="+", required=True, help="training.csv of the models")
     parser.add_argument("--config-json", type=json.loads, required=True, help="the whole config, as JSON")
     parser.add_argument("--vocabulary", type=Path, required=True)
+    parser.add_argument("--ablation", type=Path, help="table of the ablation, if it has been run")
     parser.add_argument("--output", type=Path, required=True)
     return parser
 
@@ -185,6 +191,7 @@ def main(args: argparse.Namespace) -> None:
         vocabulary=vocabulary,
         versions=versions(),
         decisions=args.settings["examples"],
+        ablation=read_csv(args.ablation, ABLATION_COLUMNS).to_dicts() if args.ablation else (),
     )
     args.output.parent.mkdir(parents=True, exist_ok=True)
     partial = args.output.with_name(f".{args.output.name}.part")

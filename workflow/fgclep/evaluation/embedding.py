@@ -1,0 +1,53 @@
+"""Features and embeddings of the ECGs of a source."""
+
+from collections.abc import Iterator, Sequence
+
+import pyarrow as pa
+import torch
+
+from fgclep.loader import SignalStore
+from fgclep.models.fgclep import FGCLEP
+from fgclep.schemas import EMBEDDINGS, SHARD, read_table
+from fgclep.stage import progress
+
+
+def embed_records(
+    model: FGCLEP, shards: Sequence[str], settings: dict, device: torch.device, description: str
+) -> Iterator[pa.Table]:
+    """Yield tables with the schema ``EMBEDDINGS``: first an empty one, then one for each batch of the records.
+
+    Parameters
+    ----------
+    model
+        On ``device``.
+    shards
+        Parquet files of one source.
+    settings
+        ``signal``, ``memory_mb``, ``workers`` and ``batch_size``.
+    device
+        Where the model computes.
+    description
+        For the progress bar.
+    """
+    store = SignalStore(shards, settings["signal"], settings["memory_mb"], workers=settings["workers"])
+    codes = pa.concat_tables([read_table(path, SHARD, ["codes"]) for path in shards])
+    batches = store.in_order(settings["batch_size"])
+    yield EMBEDDINGS.empty_table()
+    for places, signals in progress(batches, len(store) // settings["batch_size"] + 1, description, "batch"):
+        patches = model.ecg_patches(signals.to(device))
+        embedded = model.embed_ecgs(*patches)
+        rows = pa.array(places)
+        columns = {name: store.keys[name].take(rows) for name in ("source", "record_id", "patient_id", "split")}
+        columns |= {"codes": codes["codes"].take(rows), "features": _lists(model.ecg_features(*patches).float())}
+        none = pa.nulls(len(rows))
+        if not model.align.by_patch:
+            columns |= {"embedding": _lists(embedded.float()), "patches": none}
+        else:
+            columns |= {"embedding": none, "patches": _lists(embedded.half())}
+        yield pa.table(columns, schema=EMBEDDINGS)
+
+
+def _lists(vectors: torch.Tensor) -> pa.Array:
+    values = vectors.flatten(1).cpu().numpy()
+    bounds = pa.array(range(0, values.size + 1, values.shape[1]), pa.int32())
+    return pa.ListArray.from_arrays(bounds, pa.array(values.ravel()))

@@ -1,0 +1,67 @@
+"""Evaluate a model of the ablation: zero-shot and by linear probes with all training records, on every task."""
+
+import argparse
+
+import pyarrow as pa
+import torch
+
+from fgclep.device import choose_device
+from fgclep.evaluation.embedding import embed_records
+from fgclep.evaluation.linear_probe import choose_probe
+from fgclep.evaluation.metrics import evaluate
+from fgclep.evaluation.records import splits_of_tasks, task_records
+from fgclep.evaluation.table import write_metrics
+from fgclep.evaluation.tasks import load_task
+from fgclep.evaluation.zero_shot import score_classes
+from fgclep.models.fgclep import FGCLEP
+from fgclep.stage import run_stage, stage_parser
+
+
+def arguments() -> argparse.ArgumentParser:
+    """Command line of the stage."""
+    parser = stage_parser(__doc__)
+    parser.add_argument("--model", required=True, help="name of the model in the table")
+    parser.add_argument("--model-dir", required=True, help="folder of the model")
+    parser.add_argument("--task-files", nargs="+", required=True, help="YAML files of the tasks")
+    parser.add_argument("--shards", nargs="+", required=True, help="of the sources of all tasks")
+    parser.add_argument("--shard-sources", nargs="+", required=True, help="for each shard its source")
+    parser.add_argument("--splits", nargs="*", default=[], help="Parquet files of the splits that tasks name")
+    parser.add_argument("--output", required=True, help="CSV file")
+    return parser
+
+
+@torch.inference_mode()
+def main(args: argparse.Namespace) -> None:
+    """Write the metrics (columns of ``METRICS``), without intervals over patients: those over seeds come later."""
+    settings = args.settings
+    torch.set_num_threads(settings["threads"])
+    device = choose_device(settings["device"])
+    model = FGCLEP.from_pretrained(args.model_dir).to(device)  # type: ignore[arg-type]
+    shards: dict[str, list[str]] = {}
+    for source, shard in zip(args.shard_sources, args.shards, strict=True):
+        shards.setdefault(source, []).append(shard)
+    tables = {
+        source: pa.concat_tables(embed_records(model, own, settings, device, source)) for source, own in shards.items()
+    }
+    column = "patches" if model.align.by_patch else "embedding"
+    splits = splits_of_tasks(args.splits)
+    rows = []
+    for task in map(load_task, args.task_files):
+        embedded, features = (task_records(tables[task.source], task, name, splits) for name in (column, "features"))
+        train, val, test = (features.of(split) for split in ("train", "val", "test"))
+        probe = choose_probe((train.vectors, train.labels), (val.vectors, val.labels), settings["regularization"])
+        asked = embedded.of(settings["zero_shot_split"])
+        for protocol, fraction, records, scores in (
+            ("zero_shot", 0.0, asked, score_classes(model.score, asked.vectors, task.classes)),
+            ("linear_probe", 1.0, test, probe.scores(test.vectors)),
+        ):
+            measured = evaluate(
+                scores, records.labels, records.patients, task.class_names, 0, settings["min_positives"], 0
+            )
+            common = {"model": args.model, "task": task.name, "label_set": task.label_set, "protocol": protocol}
+            rows += [{**common, "fraction": fraction, "seed": settings["seed"], **row} for row in measured]
+    write_metrics(rows, args.output)
+
+
+if __name__ == "__main__":
+    run_stage(main, arguments())

@@ -1,0 +1,32 @@
+"""Write the text encoder of a model as a model of its own, for a similarity by its embeddings."""
+
+import argparse
+import shutil
+from pathlib import Path
+
+from fgclep.models.fgclep import FGCLEP
+from fgclep.stage import run_stage, stage_parser
+
+
+def arguments() -> argparse.ArgumentParser:
+    """Command line of the stage."""
+    parser = stage_parser(__doc__)
+    parser.add_argument("--model", required=True, help="folder of the model")
+    parser.add_argument("--output", type=Path, required=True, help="folder in Hugging Face format")
+    return parser
+
+
+def main(args: argparse.Namespace) -> None:
+    """Write encoder and tokenizer; the folder appears when it is complete."""
+    model = FGCLEP.from_pretrained(args.model)
+    partial = args.output.with_name(f".{args.output.name}.part")
+    shutil.rmtree(partial, ignore_errors=True)
+    model.text_encoder.save_pretrained(partial)
+    assert model.tokenizer is not None
+    model.tokenizer.save_pretrained(partial)
+    shutil.rmtree(args.output, ignore_errors=True)
+    partial.rename(args.output)
+
+
+if __name__ == "__main__":
+    run_stage(main, arguments())

@@ -1,0 +1,213 @@
+VARIANTS = [REFERENCE, *(name for name, changes in CONFIG["ablation"]["variants"].items() if changes is not None)]
+SECTIONS_OF_VARIANT = {name: SETTINGS.variant(name) for name in VARIANTS}
+SEEDS = range(CONFIG["seed"], CONFIG["seed"] + CONFIG["ablation"]["seeds"])
+# coarse models of every seed, from which the variants of that seed start
+RUNS = {f"{variant}-{seed}": (variant, seed) for variant in (COARSE, *VARIANTS) for seed in SEEDS}
+
+
+def variant_of(wildcards):
+    return RUNS[wildcards.run][0]
+
+
+def variant_reports(wildcards):
+    variant = variant_of(wildcards)
+    if variant == COARSE:
+        return "results/reports/reports.parquet"
+    return f"results/recovery/reports/{SECTIONS_OF_VARIANT[variant]['verification']['features']}.parquet"
+
+
+def variant_similarity(wildcards):
+    own = SECTIONS_OF_VARIANT.get(variant_of(wildcards), {}).get("similarity", CONFIG["similarity"])
+    if own == CONFIG["similarity"]:
+        return "results/similarity/matrix"
+    return f"results/ablation/similarity/{variant_of(wildcards)}/matrix"
+
+
+def variant_start(wildcards):
+    variant, seed = RUNS[wildcards.run]
+    return [] if variant == COARSE else f"results/ablation/models/{COARSE}-{seed}"
+
+
+def variant_pretraining(wildcards):
+    """Settings of one training of the ablation."""
+    variant, seed = RUNS[wildcards.run]
+    if variant == COARSE:
+        return {**pretraining("coarse"), "seed": seed}
+    own = SECTIONS_OF_VARIANT[variant]["pretraining"]
+    return {**pretraining("fine"), **without(own, "coarse_epochs", "fine_epochs"), "seed": seed}
+
+
+def text_tower_of_variant(wildcards):
+    """The encoder of the variant's similarity, where it is the one that this workflow makes."""
+    own = SECTIONS_OF_VARIANT[wildcards.variant]["similarity"]
+    return [TEXT_TOWER] if own["source"] in ("encoder", "raw") and own["encoder"] == TEXT_TOWER else []
+
+
+rule export_text_tower:
+    input:
+        model="results/models/coarse",
+    output:
+        tower=directory(TEXT_TOWER),
+    log:
+        "results/logs/export_text_tower.log",
+    benchmark:
+        "results/benchmarks/export_text_tower.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        code=source_digest("fgclep.stages.export_text_tower"),
+    message:
+        "Writing the text encoder of the coarse model"
+    shell:
+        "python -m fgclep.stages.export_text_tower "
+        "--model {input.model:q} "
+        "--output {output.tower:q} "
+        "--log {log:q}"
+
+
+use rule build_similarity as build_similarity_of_variant with:
+    input:
+        texts="results/reports/texts.parquet",
+        reports="results/reports/reports.parquet",
+        vocabulary=VOCABULARY,
+        encoder=text_tower_of_variant,
+    output:
+        similarity=directory("results/ablation/similarity/{variant}/matrix"),
+        summary="results/ablation/similarity/{variant}/summary.json",
+    log:
+        "results/logs/ablation/similarity-{variant}.log",
+    benchmark:
+        "results/benchmarks/ablation/similarity-{variant}.tsv"
+    params:
+        settings=lambda wildcards: similarity_settings(SECTIONS_OF_VARIANT[wildcards.variant]["similarity"]),
+        code=source_digest("fgclep.stages.build_similarity"),
+
+
+rule pretrain_variant:
+    input:
+        shards=shards_of(PRETRAINING_SOURCES),
+        texts="results/reports/texts.parquet",
+        reports=variant_reports,
+        similarity=variant_similarity,
+        start=variant_start,
+    output:
+        model=directory("results/ablation/models/{run}"),
+    log:
+        "results/logs/ablation/pretrain-{run}.log",
+    benchmark:
+        "results/benchmarks/ablation/pretrain-{run}.tsv"
+    conda:
+        ENVIRONMENT
+    threads: max(PRETRAINING["threads"], PRETRAINING["workers"])
+    resources:
+        mem_mb=PRETRAINING["memory_mb"] + 2000,
+        runtime=2880,
+        gpu=int(PRETRAINING["device"] == "cuda"),
+    params:
+        options=lambda wildcards, input: ["--start-from", input.start] if input.start else [],
+        depends_on=lambda wildcards: settings(without(variant_pretraining(wildcards), *SPEED_ONLY)),
+        settings=lambda wildcards, threads: settings(variant_pretraining(wildcards)),
+        code=source_digest("fgclep.stages.pretrain"),
+    message:
+        "Training the variant {wildcards.run}"
+    shell:
+        "python -m fgclep.stages.pretrain "
+        "--name {wildcards.run:q} "
+        "--shards {input.shards:q} "
+        "--texts {input.texts:q} "
+        "--reports {input.reports:q} "
+        "--similarity {input.similarity:q} "
+        "--settings {params.settings:q} "
+        "{params.options:q} "
+        "--output {output.model:q} "
+        "--log {log:q}"
+
+
+rule evaluate_variant:
+    input:
+        model="results/ablation/models/{run}",
+        tasks=expand("resources/tasks/{task}.yaml", task=SOURCE_OF_TASK),
+        shards=shards_of(EVALUATION_SOURCES),
+        splits=splits_of(TASKS),
+    output:
+        metrics="results/ablation/metrics/{run}.csv",
+    log:
+        "results/logs/ablation/evaluate-{run}.log",
+    benchmark:
+        "results/benchmarks/ablation/evaluate-{run}.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=CONFIG["pretraining"]["memory_mb"] + 2000,
+        runtime=240,
+        gpu=int(CONFIG["pretraining"]["device"] == "cuda"),
+    params:
+        sources=[source for source in EVALUATION_SOURCES for _ in chunks(source)],
+        settings=lambda wildcards: settings(
+            {**inference(), **only(CONFIG["evaluation"], "regularization", "min_positives", "zero_shot_split")},
+            seed=RUNS[wildcards.run][1],
+        ),
+        code=source_digest("fgclep.stages.evaluate_variant"),
+    message:
+        "Evaluating the variant {wildcards.run}"
+    shell:
+        "python -m fgclep.stages.evaluate_variant "
+        "--model {wildcards.run:q} "
+        "--model-dir {input.model:q} "
+        "--task-files {input.tasks:q} "
+        "--shards {input.shards:q} "
+        "--shard-sources {params.sources:q} "
+        "--splits {input.splits:q} "
+        "--settings {params.settings:q} "
+        "--output {output.metrics:q} "
+        "--log {log:q}"
+
+
+rule summarize_ablation:
+    input:
+        metrics=expand("results/ablation/metrics/{run}.csv", run=RUNS),
+    output:
+        table="results/ablation/ablation.csv",
+    log:
+        "results/logs/summarize_ablation.log",
+    benchmark:
+        "results/benchmarks/summarize_ablation.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        runs=json.dumps(RUNS),
+        code=source_digest("fgclep.stages.summarize_ablation"),
+    message:
+        "Comparing the variants"
+    shell:
+        "python -m fgclep.stages.summarize_ablation "
+        "--metrics {input.metrics:q} "
+        "--runs {params.runs:q} "
+        "--output {output.table:q} "
+        "--log {log:q}"
+
+
+use rule render_report as render_report_with_ablation with:
+    input:
+        **REPORTED,
+        ablation="results/ablation/ablation.csv",
+    output:
+        report="results/ablation/report.html",
+    log:
+        "results/logs/ablation/render_report.log",
+    benchmark:
+        "results/benchmarks/ablation/render_report.tsv"
+    params:
+        ablation=["--ablation", "results/ablation/ablation.csv"],
+
+
+rule ablation:
+    input:
+        "results/ablation/ablation.csv",
+        "results/ablation/report.html",
