@@ -257,12 +257,24 @@ def write_results(folder: Path, ecgs: list[np.ndarray] | None = None) -> list[st
         ]
         write_csv(folder / f"{name}.csv", columns, rows)
     counts = [9000, 400, 20, 0, 3]
-    summary = {
-        "texts": 138,
+    distinct = {
         "histogram": {"edges": [0, 0.2, 0.4, 0.6, 0.8, 1.0], "counts": counts},
-        "source": "concepts",
-        "share_above_half": 0.0004,
+        "mean": 0.034,
+        "p10": 0.0,
+        "p50": 0.0,
+        "p95": 0.25,
+        "share_above_half": 0.021,
+        "negatives_above_half": 0.013,
         "mean_without_shared_finding": 0.01,
+    }
+    drawn = {**distinct, "mean": 0.051, "negatives_above_half": 0.004, "mean_without_shared_finding": None}
+    summary = {
+        "source": "concepts",
+        "neighbors": None,
+        "texts": 138,
+        "distinct": distinct,
+        "drawn": drawn,
+        "dropped_above_half": 0,
     }
     (folder / "summary.json").write_text(json.dumps(summary), encoding="utf-8")
     return [

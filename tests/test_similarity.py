@@ -1,35 +1,16 @@
-"""S between texts, against values worked out by hand."""
-
-from pathlib import Path
+"""S between texts, against values worked out by hand and against plain loops in double precision."""
 
 import numpy as np
 import pytest
+from similarity_data import FULL, SMALL, concepts, random_statements, say, whole
 
-from fgclep.similarity import concept_similarity, similarity_of, summarize
-from fgclep.statements import Statement, parse_statements
-from fgclep.vocabulary import Diagnosis, Feature, Vocabulary, load_vocabulary
-
-ROOT = Path(__file__).parent.parent
-SMALL = Vocabulary(
-    1,
-    {name: Feature(name, name, "x") for name in ("f", "g", "h")},
-    {
-        "a": Diagnosis("a", "a", "one", "x", typical=("f", "g")),
-        "b": Diagnosis("b", "b", "one", "x", typical=("g",), alternative=("h",)),
-        "c": Diagnosis("c", "c", "two", "x", typical=("g",)),
-        "d": Diagnosis("d", "d", "one", "x", typical=("f",), incompatible=("g",)),
-    },
-    (),
-)
-
-
-def say(diagnoses="", features="", negated="", certainty="certain"):
-    kind = "diagnosis" if diagnoses else "feature" if features or negated else "unknown"
-    return Statement("text", kind, tuple(diagnoses), tuple(features), tuple(negated), certainty)
+from fgclep.similarity.build import IdentitySimilarity
+from fgclep.similarity.concepts import relatedness
+from fgclep.statements import parse_statements
 
 
 def similar(one, other, related=0.5):
-    matrix = concept_similarity([one, other], SMALL, related)
+    matrix = whole(concepts([one, other], SMALL, related), 2)
     assert matrix[0, 0] == matrix[1, 1] == 1
     assert matrix[0, 1] == matrix[1, 0]
     return float(matrix[0, 1])
@@ -64,7 +45,9 @@ def test_a_denied_finding_is_not_the_finding():
 
 
 def test_uncertainty_costs_little():
-    assert 0.95 < similar(say("a"), say("a", certainty="possible")) < 1
+    assert similar(say("a"), say("a", certainty="possible")) == pytest.approx(0.97)
+    assert similar(say("a", certainty="probable"), say("a", certainty="possible")) == pytest.approx(0.97)
+    assert similar(say("a", certainty="possible"), say("a", certainty="possible")) == 1
 
 
 def test_unknown_texts_are_similar_to_themselves_only():
@@ -72,25 +55,57 @@ def test_unknown_texts_are_similar_to_themselves_only():
     assert similar(say(), say("a")) == 0
 
 
-def test_left_and_right_bundle_branch_block_are_far_apart():
-    vocabulary = load_vocabulary(ROOT / "resources" / "vocabulary")
-    texts = ["left bundle branch block", "right bundle branch block", "rbbb", "atrial fibrillation"]
-    matrix = concept_similarity(parse_statements(texts, vocabulary), vocabulary, 0.5)
+def test_statements_of_the_vocabulary_are_as_alike_as_a_reader_expects():
+    texts = [
+        *("left bundle branch block", "right bundle branch block", "rbbb", "atrial fibrillation"),
+        *("no atrial fibrillation", "inferior infarct", "possible inferior infarct"),
+    ]
+    matrix = whole(concepts(parse_statements(texts, FULL)), len(texts))
     assert matrix[0, 1] < 0.2
     assert matrix[1, 2] == 1
     assert matrix[1, 3] == 0
+    assert matrix[3, 4] == 0
+    assert matrix[5, 6] == pytest.approx(0.97)
+
+
+def plain_concepts(statements, related):
+    """The definition, pair by pair and finding by finding."""
+    names, between = relatedness(FULL, related)
+    relation = {(a, b): float(between[i, j]) for i, a in enumerate(names) for j, b in enumerate(names)}
+    sets = [[*((f, True) for f in (*s.diagnoses, *s.features)), *((f, False) for f in s.negated)] for s in statements]
+
+    def closest(finding, others):
+        name, made = finding
+        values = [relation[name, other] if made else float(name == other) for other, also in others if also == made]
+        return max(values, default=0.0)
+
+    result = np.eye(len(sets))
+    for i, mine in enumerate(sets):
+        for j, theirs in enumerate(sets):
+            if i != j and mine and theirs:
+                matches = [*(closest(f, theirs) for f in mine), *(closest(f, mine) for f in theirs)]
+                factor = 1 if statements[i].certainty == statements[j].certainty else 0.97
+                result[i, j] = factor * sum(matches) / len(matches)
+    return result
+
+
+def test_concepts_are_those_of_a_plain_double_loop():
+    statements = random_statements(60)
+    expected = plain_concepts(statements, 0.4)
+    assert 0.02 < expected[~np.eye(60, dtype=bool)].mean() < 0.5
+    assert whole(concepts(statements, related=0.4), 60) == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_block_is_a_part_of_the_whole():
+    statements = random_statements(50)
+    source = concepts(statements)
+    matrix = whole(source, 50)
+    rows, columns = np.array([7, 3, 41]), np.array([0, 49, 3, 3])
+    assert np.array_equal(source.block(rows, columns), matrix[np.ix_(rows, columns)])
+    assert np.array_equal(matrix, matrix.T)
+    assert matrix.min() >= 0 and matrix.max() <= 1 and (matrix.diagonal() == 1).all()
 
 
 def test_identity_knows_no_relation():
-    assert np.array_equal(similarity_of([say("a"), say("a")], SMALL, "identity", 0.5), np.eye(2))
-
-
-def test_the_summary_counts_pairs_once_and_leaves_the_diagonal_out():
-    statements = [say("a"), say("a"), say(features="f"), say("c")]
-    summary = summarize(similarity_of(statements, SMALL, "concepts", 0.5), statements, "concepts")
-    # pairs: a-a 1; a-f 0.5 twice; a-c, a-c, f-c 0
-    assert summary["texts"] == 4
-    assert sum(summary["histogram"]["counts"]) == 6
-    assert len(summary["histogram"]["edges"]) == 21
-    assert summary["share_above_half"] == pytest.approx(1 / 6)
-    assert summary["mean_without_shared_finding"] == pytest.approx((0.5 + 0.5) / 5)
+    assert np.array_equal(whole(IdentitySimilarity(), 3), np.eye(3))
+    assert IdentitySimilarity().block(np.array([2, 0]), np.array([1, 2])).tolist() == [[0, 1], [0, 0]]

@@ -296,6 +296,21 @@ class TestReruns:
         path.write_text(overlay)
         assert done.plan("--configfile", str(path)) == {**expected, "all": 1}
 
+    def test_a_setting_of_another_source_of_similarity_changes_no_model(self, done, tmp_path):
+        path = tmp_path / "overlay.yaml"
+        path.write_text("similarity: {encoder: a/b}")
+        assert done.plan("--configfile", str(path)) == {"render_report": 1, "all": 1}  # which lists all settings
+        path.write_text("similarity: {source: encoder, encoder: a/b}")
+        [stage] = [c for c in commands(done, "--configfile", str(path)) if c[2] == "fgclep.stages.build_similarity"]
+        assert parsed(stage).settings == {
+            "source": "encoder",
+            "related": 0.5,
+            "encoder": "a/b",
+            "seed": 0,
+            "dense_texts": 30000,
+            "neighbors": 1000,
+        }
+
     def test_the_real_mirror_reuses_the_models(self, done):
         plan = done.plan("--configfile", "tests/config/real-mirror.yaml")
         assert plan == {

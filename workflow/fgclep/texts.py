@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from fgclep.similarity.matrix import SimilarityMatrix
+
 
 @dataclass(frozen=True)
 class TextBatch:
@@ -28,7 +30,7 @@ class TextBank:
     text_ids
         For each record its text ids, at least one; as lists or as an Arrow array of lists.
     similarity
-        S, shape (texts, texts), values in [0, 1]; looked up by text id, so it may be memory-mapped.
+        S, values in [0, 1], looked up by text id; an array has the shape (texts, texts).
     """
 
     def __init__(
@@ -36,8 +38,10 @@ class TextBank:
         texts: Sequence[str],
         findings: Sequence[Sequence[str]],
         text_ids: Sequence[Sequence[int]] | pa.ListArray,
-        similarity: np.ndarray,
+        similarity: SimilarityMatrix | np.ndarray,
     ):
+        if isinstance(similarity, np.ndarray):
+            similarity = SimilarityMatrix(similarity)
         if similarity.shape != (len(texts), len(texts)):
             raise ValueError(f"the similarity matrix has shape {similarity.shape}, there are {len(texts)} texts")
         self.texts = list(texts)
@@ -66,7 +70,7 @@ class TextBank:
         not_reported = (1 - reported) @ self.names[drawn].T
         belongs = (not_reported == 0) & self.names[drawn].any(axis=1)
         belongs |= np.stack([np.isin(drawn, ids) for ids in own])
-        similarity = np.stack([self.similarity[np.ix_(ids, drawn)].max(axis=0) for ids in own]).astype(np.float32)
+        similarity = np.stack([self.similarity.block(ids, drawn).max(axis=0) for ids in own])
         similarity[belongs] = 1
         return TextBatch([self.texts[i] for i in drawn], belongs.astype(np.float32), similarity)
 
@@ -82,7 +86,7 @@ class TextBank:
         between = np.empty((len(distinct), len(distinct)), dtype=np.float32)
         for a, first in enumerate(distinct):
             for b in range(a, len(distinct)):
-                block = self.similarity[np.ix_(first, distinct[b])].astype(np.float32)
+                block = self.similarity.block(first, distinct[b])
                 best = np.concatenate([block.max(axis=1), block.max(axis=0)])
                 between[a, b] = between[b, a] = best.mean()
         rows = [column[ids] for ids in own]

@@ -112,6 +112,14 @@ def untrained():
     return {**inference(), **section, "seed": CONFIG["seed"]}
 
 
+def similarity_settings():
+    """Settings of the similarity that its source depends on; only the calibration of an encoder draws at random."""
+    section = CONFIG["similarity"]
+    own = {"concepts": ["related"], "encoder": ["related", "encoder"], "raw": ["encoder"], "identity": []}
+    seed = {"seed": CONFIG["seed"]} if section["source"] == "encoder" else {}
+    return settings(only(section, "source", "dense_texts", "neighbors", *own[section["source"]]), **seed)
+
+
 def pretraining_reports(wildcards):
     return AUGMENTED_REPORTS if wildcards.name == "fine" else "results/reports/reports.parquet"
 

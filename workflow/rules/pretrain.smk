@@ -6,7 +6,7 @@ rule pretrain:
         shards=shards_of(PRETRAINING_SOURCES),
         texts="results/reports/texts.parquet",
         reports=pretraining_reports,
-        similarity="results/similarity/similarity.npy",
+        similarity="results/similarity/matrix",
         start=pretraining_start,
     output:
         model=directory("results/models/{name}"),

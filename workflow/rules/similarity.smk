@@ -3,7 +3,7 @@ rule build_similarity:
         texts="results/reports/texts.parquet",
         vocabulary=VOCABULARY,
     output:
-        similarity="results/similarity/similarity.npy",
+        similarity=directory("results/similarity/matrix"),
         summary="results/similarity/summary.json",
     log:
         "results/logs/build_similarity.log",
@@ -13,9 +13,9 @@ rule build_similarity:
         ENVIRONMENT
     resources:
         mem_mb=2000,
-        runtime=30,
+        runtime=60,
     params:
-        settings=settings(CONFIG["similarity"]),
+        settings=similarity_settings(),
         code=source_digest("fgclep.stages.build_similarity"),
     message:
         "Computing the similarity between texts"

@@ -195,7 +195,7 @@ def render(
     flows = dataflow.flows(manifest, shards, quarantine)
     bases = source_bases(config)
     outcomes = recovery.outcome_counts(audit)
-    histogram = similarity["histogram"]
+    histogram = similarity["distinct"]["histogram"]
     simulated = [key for key, source in bases.items() if source["simulated"]]
     pretrained_on = [flow for flow in flows if bases.get(flow.source, {}).get("role") == "pretrain"]
     evaluated_on = [flow for flow in flows if bases.get(flow.source, {}).get("role") == "evaluate"]

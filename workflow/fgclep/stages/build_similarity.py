@@ -5,13 +5,18 @@ import json
 import os
 from pathlib import Path
 
-import numpy as np
+import torch
+from transformers.utils.logging import disable_progress_bar
 
 from fgclep.schemas import TEXTS, read_table
-from fgclep.similarity import similarity_of, summarize
+from fgclep.similarity.build import IdentitySimilarity, Source, write_similarity
+from fgclep.similarity.concepts import ConceptSimilarity
+from fgclep.similarity.encoder import EncoderSimilarity, RawSimilarity, embed
+from fgclep.similarity.findings import TextFindings, text_findings
+from fgclep.similarity.summary import Summary
 from fgclep.stage import run_stage, stage_parser
-from fgclep.statements import parse_statements
-from fgclep.vocabulary import load_vocabulary
+from fgclep.statements import StatementParser
+from fgclep.vocabulary import Vocabulary, load_vocabulary
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -19,24 +24,42 @@ def arguments() -> argparse.ArgumentParser:
     parser = stage_parser(__doc__)
     parser.add_argument("--texts", required=True)
     parser.add_argument("--vocabulary", required=True)
-    parser.add_argument("--output", type=Path, required=True, help="similarity.npy: float16, row and column = text id")
+    parser.add_argument("--output", type=Path, required=True, help="folder of S: row and column = text id")
     parser.add_argument("--summary", type=Path, required=True, help="summary.json: how the values are distributed")
     return parser
 
 
+def source_of(settings: dict, texts: list[str], findings: TextFindings, vocabulary: Vocabulary) -> Source:
+    """Return where S comes from, by the config's ``similarity.source``."""
+    source = settings["source"]
+    if source == "identity":
+        return IdentitySimilarity()
+    if source == "raw":
+        return RawSimilarity(embed(texts, settings["encoder"]))
+    concepts = ConceptSimilarity(findings, vocabulary, settings["related"])
+    if source == "concepts":
+        return concepts
+    return EncoderSimilarity(embed(texts, settings["encoder"]), concepts, settings["seed"])
+
+
 def main(args: argparse.Namespace) -> None:
-    """Write S as float16 of shape (texts, texts), and its summary."""
+    """Write S, dense up to ``dense_texts`` and else sparse, and its summary."""
+    settings = args.settings
+    torch.set_num_threads(1)  # other numbers change the last digits of embeddings
+    disable_progress_bar()  # of loading a model, which takes no time worth a bar
     vocabulary = load_vocabulary(args.vocabulary)
-    statements = parse_statements(read_table(args.texts, TEXTS, ["text"])["text"].to_pylist(), vocabulary)
-    source = args.settings["source"]
-    similarity = similarity_of(statements, vocabulary, source, args.settings["related"])
-    for path in (args.output, args.summary):
-        path.parent.mkdir(parents=True, exist_ok=True)
-    args.summary.write_text(json.dumps(summarize(similarity, statements, source), indent=1) + "\n", encoding="utf-8")
-    partial = args.output.with_name(f".{args.output.name}.part")
-    with partial.open("wb") as file:
-        np.save(file, similarity.astype(np.float16), allow_pickle=False)
-    os.replace(partial, args.output)
+    table = read_table(args.texts, TEXTS, ["text", "count"])
+    texts = table["text"].to_pylist()
+    parser = StatementParser(vocabulary)
+    findings = text_findings((parser.parse(text) for text in texts), vocabulary)
+    source = source_of(settings, texts, findings, vocabulary)
+    summary = Summary(findings, table["count"].to_numpy())
+    neighbors = None if len(texts) <= settings["dense_texts"] else settings["neighbors"]
+    write_similarity(source, len(texts), args.output, neighbors, summary)
+    described = {"source": settings["source"], "neighbors": neighbors, **summary.result()}
+    partial = args.summary.with_name(f".{args.summary.name}.{os.getpid()}.part")
+    partial.write_text(json.dumps(described, indent=1) + "\n", encoding="utf-8")
+    os.replace(partial, args.summary)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from fgclep.folds import fold_of
 from fgclep.loader import SignalStore, record_names
 from fgclep.models.fgclep import FGCLEP
 from fgclep.schemas import REPORTS, TEXTS, read_table
+from fgclep.similarity.matrix import SimilarityMatrix
 from fgclep.stage import UserError, run_stage, stage_parser
 from fgclep.texts import TextBank
 from fgclep.training import Trainer, choose_device, new_model
@@ -44,7 +45,7 @@ def main(args: argparse.Namespace) -> None:
     rows = read_table(args.texts, TEXTS).to_pylist()
     texts = [row["text"] for row in rows]
     findings = [[*row["diagnoses"], *row["features"], *(f"no {name}" for name in row["negated"])] for row in rows]
-    similarity = np.load(args.similarity, mmap_mode="r")
+    similarity = SimilarityMatrix.open(args.similarity)
     reports = read_table(args.reports, REPORTS)
     reports = reports.filter(pc.greater(pc.list_value_length(reports["text_ids"]), 0))
     reported = record_names(reports).combine_chunks()
