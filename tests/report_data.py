@@ -267,13 +267,14 @@ def write_results(folder: Path, ecgs: list[np.ndarray] | None = None) -> list[st
         "negatives_above_half": 0.013,
         "mean_without_shared_finding": 0.01,
     }
-    drawn = {**distinct, "mean": 0.051, "negatives_above_half": 0.004, "mean_without_shared_finding": None}
+    statements = {**distinct, "mean": 0.051, "negatives_above_half": 0.004, "mean_without_shared_finding": None}
     summary = {
         "source": "concepts",
         "neighbors": None,
         "texts": 138,
         "distinct": distinct,
-        "drawn": drawn,
+        "statements": statements,
+        "reports": {**distinct, "mean": 0.12, "p95": 0.56},
         "dropped_above_half": 0,
     }
     (folder / "summary.json").write_text(json.dumps(summary), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The programs that made the figures of docs/performance.md run, and end with a line of JSON."""
+"""The programs that made the figures of docs/performance.md and docs/similarity.md run, and end with a line of JSON."""
 
 import json
 import subprocess
@@ -17,6 +17,7 @@ SMALL = {
     "manifest": ["--records", "500"],
     "recovery": ["--records", "60"],
     "verification": ["--records", "300", "600"],
+    "similarity": ["--texts", "300", "600", "--plain-texts", "300", "--neighbors", "30"],
 }  # fmt: skip
 
 

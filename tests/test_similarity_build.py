@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from similarity_data import concepts, random_statements, whole
 
-from fgclep.schemas import TEXTS, write_table
+from fgclep.schemas import REPORTS, TEXTS, write_table
 from fgclep.similarity import build
 from fgclep.similarity.build import IdentitySimilarity, write_similarity
 from fgclep.similarity.encoder import EncoderSimilarity, RawSimilarity
@@ -30,7 +30,7 @@ SOURCES = {
 
 
 def written(folder, source, neighbors=None, entries=build.ENTRIES):
-    summary = Summary(CONCEPTS.findings, np.arange(N))
+    summary = Summary(CONCEPTS.findings)
     write_similarity(source, N, folder, neighbors, summary, entries)
     return SimilarityMatrix.open(folder), summary.result()
 
@@ -77,8 +77,7 @@ def test_a_sparse_matrix_keeps_the_nearest_of_either_text(tmp_path, name, neighb
     assert matrix.shape == (N, N)
     assert np.array_equal(everything(matrix), np.where(kept, dense, 0))
     assert len(matrix.values) == (kept & (dense > 0)).sum()
-    usable = ~kept & (dense > 0.5)
-    assert summary["dropped_above_half"] == usable.sum() / 2
+    assert summary["dropped_above_half"] == (~kept & (dense > 0.5)).sum() / 2
 
 
 def test_a_sparse_matrix_is_looked_up_in_any_order_and_repeatedly(tmp_path):
@@ -116,7 +115,7 @@ def test_memory_does_not_grow_with_the_number_of_texts(tmp_path, monkeypatch, ne
     peaks = []
     for texts in (1000, 4000):
         source = concepts(random_statements(texts))
-        summary = Summary(source.findings, np.ones(texts))
+        summary = Summary(source.findings)
         tracemalloc.start()
         write_similarity(source, texts, tmp_path / "s", neighbors, summary, entries=100_000)
         peaks.append(tracemalloc.get_traced_memory()[1])
@@ -145,9 +144,18 @@ def run_stage(folder, **settings):
     row = {"kind": "diagnosis", "diagnoses": [], "features": [], "negated": []}
     rows = [{"text_id": i, "text": text, "count": 10 - i, **row} for i, text in enumerate(texts)]
     write_table(rows, folder / "texts.parquet", TEXTS)
-    options = ["--texts", folder / "texts.parquet", "--vocabulary", Path(__file__).parents[1] / "resources/vocabulary"]
+    reports = [{"source": "s", "record_id": str(i), "text_ids": ids} for i, ids in enumerate([[0], [1, 3], [2]])]
+    write_table(reports, folder / "reports.parquet", REPORTS)
+    options = [
+        "--reports",
+        folder / "reports.parquet",
+        "--texts",
+        folder / "texts.parquet",
+        "--vocabulary",
+        Path(__file__).parents[1] / "resources/vocabulary",
+    ]
     outputs = ["--output", folder / "matrix", "--summary", folder / "summary.json"]
-    values = {"source": "concepts", "related": 0.5, "dense_texts": 5, "neighbors": 1, **settings}
+    values = {"source": "concepts", "related": 0.5, "dense_texts": 5, "neighbors": 1, "seed": 0, **settings}
     arguments = [*options, *outputs, "--settings", json.dumps(values)]
     build_similarity.main(build_similarity.arguments().parse_args(map(str, arguments)))
     return SimilarityMatrix.open(folder / "matrix"), json.loads((folder / "summary.json").read_text())
@@ -160,8 +168,11 @@ def test_the_stage_writes_s_and_its_summary(tmp_path):
     assert summary["source"] == "concepts" and summary["neighbors"] is None
     assert summary["texts"] == 4  # the remark on data quality does not count
     assert summary["distinct"]["share_above_half"] == pytest.approx(1 / 6)
-    # counts 10, 9, 8, 7: afib twice is 10 * 9 of all products of two
-    assert summary["drawn"]["share_above_half"] == pytest.approx(90 / (90 + 80 + 70 + 72 + 63 + 56))
+    # afib belongs to the first report, whose ECG has three texts of others in the batch; S to the others is 0
+    assert summary["statements"]["mean"] == pytest.approx(2 / 8)
+    assert summary["statements"]["negatives_above_half"] == 0
+    # {atrial fibrillation} and {afib, lbbb}: (1 + 1 + 0) / 3, one of three pairs
+    assert summary["reports"]["mean"] == pytest.approx(2 / 9, abs=1e-4)
 
 
 def test_more_texts_than_dense_texts_are_written_sparse(tmp_path):

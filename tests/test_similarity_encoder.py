@@ -118,7 +118,7 @@ def test_calibration_spreads_the_cosines_of_a_real_encoder():
     vectors = embed(texts, str(Path(spec.origin).parent / "model"))
     results = {}
     for name, similarity in (("raw", RawSimilarity(vectors)), ("encoder", EncoderSimilarity(vectors, source, 0))):
-        summary = Summary(source.findings, np.ones(len(texts)))
+        summary = Summary(source.findings)
         summary.add(np.arange(len(texts)), whole(similarity, len(texts)).astype(np.float16))
         results[name] = summary.result()["distinct"]
     assert results["raw"]["mean"] > 0.15 and results["encoder"]["mean"] < 0.05

@@ -113,11 +113,11 @@ def untrained():
 
 
 def similarity_settings():
-    """Settings of the similarity that its source depends on; only the calibration of an encoder draws at random."""
+    """Settings of the similarity, without those of other sources than the one in use."""
     section = CONFIG["similarity"]
     own = {"concepts": ["related"], "encoder": ["related", "encoder"], "raw": ["encoder"], "identity": []}
-    seed = {"seed": CONFIG["seed"]} if section["source"] == "encoder" else {}
-    return settings(only(section, "source", "dense_texts", "neighbors", *own[section["source"]]), **seed)
+    used = only(section, "source", "dense_texts", "neighbors", *own[section["source"]])
+    return settings(used, seed=CONFIG["seed"])
 
 
 def pretraining_reports(wildcards):

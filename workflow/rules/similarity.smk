@@ -1,6 +1,7 @@
 rule build_similarity:
     input:
         texts="results/reports/texts.parquet",
+        reports="results/reports/reports.parquet",
         vocabulary=VOCABULARY,
     output:
         similarity=directory("results/similarity/matrix"),
@@ -22,6 +23,7 @@ rule build_similarity:
     shell:
         "python -m fgclep.stages.build_similarity "
         "--texts {input.texts:q} "
+        "--reports {input.reports:q} "
         "--vocabulary resources/vocabulary "
         "--settings {params.settings:q} "
         "--output {output.similarity:q} "

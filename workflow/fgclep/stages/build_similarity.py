@@ -8,11 +8,13 @@ from pathlib import Path
 import torch
 from transformers.utils.logging import disable_progress_bar
 
-from fgclep.schemas import TEXTS, read_table
+from fgclep.schemas import REPORTS, TEXTS, read_table
+from fgclep.similarity.batches import in_batches
 from fgclep.similarity.build import IdentitySimilarity, Source, write_similarity
 from fgclep.similarity.concepts import ConceptSimilarity
 from fgclep.similarity.encoder import EncoderSimilarity, RawSimilarity, embed
 from fgclep.similarity.findings import TextFindings, text_findings
+from fgclep.similarity.matrix import SimilarityMatrix
 from fgclep.similarity.summary import Summary
 from fgclep.stage import run_stage, stage_parser
 from fgclep.statements import StatementParser
@@ -23,6 +25,7 @@ def arguments() -> argparse.ArgumentParser:
     """Command line of the stage."""
     parser = stage_parser(__doc__)
     parser.add_argument("--texts", required=True)
+    parser.add_argument("--reports", required=True, help="text ids per record, for the summary")
     parser.add_argument("--vocabulary", required=True)
     parser.add_argument("--output", type=Path, required=True, help="folder of S: row and column = text id")
     parser.add_argument("--summary", type=Path, required=True, help="summary.json: how the values are distributed")
@@ -48,15 +51,17 @@ def main(args: argparse.Namespace) -> None:
     torch.set_num_threads(1)  # other numbers change the last digits of embeddings
     disable_progress_bar()  # of loading a model, which takes no time worth a bar
     vocabulary = load_vocabulary(args.vocabulary)
-    table = read_table(args.texts, TEXTS, ["text", "count"])
+    table = read_table(args.texts, TEXTS, ["text"])
     texts = table["text"].to_pylist()
     parser = StatementParser(vocabulary)
     findings = text_findings((parser.parse(text) for text in texts), vocabulary)
     source = source_of(settings, texts, findings, vocabulary)
-    summary = Summary(findings, table["count"].to_numpy())
+    summary = Summary(findings)
     neighbors = None if len(texts) <= settings["dense_texts"] else settings["neighbors"]
     write_similarity(source, len(texts), args.output, neighbors, summary)
-    described = {"source": settings["source"], "neighbors": neighbors, **summary.result()}
+    reports = read_table(args.reports, REPORTS, ["text_ids"])["text_ids"].combine_chunks()
+    drawn = in_batches(SimilarityMatrix.open(args.output), findings, reports, settings["seed"])
+    described = {"source": settings["source"], "neighbors": neighbors, **summary.result(), **drawn}
     partial = args.summary.with_name(f".{args.summary.name}.{os.getpid()}.part")
     partial.write_text(json.dumps(described, indent=1) + "\n", encoding="utf-8")
     os.replace(partial, args.summary)
