@@ -3,7 +3,10 @@
 from pathlib import Path
 
 import numpy as np
+import torch
+from transformers import BertConfig, BertModel
 
+from fgclep.models.text import train_tokenizer
 from fgclep.similarity.concepts import ConceptSimilarity
 from fgclep.similarity.findings import text_findings
 from fgclep.statements import Statement
@@ -53,3 +56,12 @@ def concepts(statements, vocabulary=FULL, related=0.5) -> ConceptSimilarity:
 def whole(source, texts: int) -> np.ndarray:
     """S of all texts in one block."""
     return source.block(np.arange(texts), np.arange(texts))
+
+
+def small_bert(folder: Path, texts: list[str]) -> None:
+    """Write a small BERT with random weights that knows the words of the texts."""
+    tokenizer = train_tokenizer(texts, 64)
+    torch.manual_seed(0)
+    size = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
+    BertModel(BertConfig(vocab_size=len(tokenizer), initializer_range=0.5, **size)).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)

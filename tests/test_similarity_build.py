@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from similarity_data import concepts, random_statements, whole
+from similarity_data import concepts, random_statements, small_bert, whole
 
 from fgclep.schemas import REPORTS, TEXTS, write_table
 from fgclep.similarity import build
 from fgclep.similarity.build import IdentitySimilarity, write_similarity
-from fgclep.similarity.encoder import EncoderSimilarity, RawSimilarity
+from fgclep.similarity.encoder import EncoderSimilarity, RawSimilarity, embed
 from fgclep.similarity.matrix import SimilarityMatrix
 from fgclep.similarity.summary import Summary
 from fgclep.stages import build_similarity
@@ -180,6 +180,19 @@ def test_more_texts_than_dense_texts_are_written_sparse(tmp_path):
     assert matrix.neighbors is not None and summary["neighbors"] == 1
     assert matrix.block([0], [0, 1, 2, 3, 4]).tolist() == [[1, 1, 0, 0, 0]]
     assert len(matrix.values) == 7  # five texts, and afib from both sides
+
+
+def test_the_stage_embeds_with_the_encoder_of_the_config(tmp_path):
+    text = ["atrial fibrillation", "afib", "sinus rhythm", "left bundle branch block", "data quality may be poor"]
+    small_bert(tmp_path / "bert", text)
+    cosine, summary = run_stage(tmp_path, source="raw", encoder=str(tmp_path / "bert"))
+    expected = whole(RawSimilarity(embed(text, str(tmp_path / "bert"))), 5)
+    assert everything(cosine) == pytest.approx(expected, abs=1e-3)
+    assert summary["source"] == "raw"
+    calibrated, summary = run_stage(tmp_path, source="encoder", encoder=str(tmp_path / "bert"))
+    # one of six pairs of concepts is 1, the others 0; so is one of the encoder's
+    assert sorted(everything(calibrated)[np.triu_indices(4, 1)]) == pytest.approx([0, 0, 0, 0, 0, 1], abs=1e-3)
+    assert summary["distinct"]["share_above_half"] == pytest.approx(1 / 6)
 
 
 def test_the_stage_knows_the_identity(tmp_path):

@@ -1,16 +1,17 @@
 """Embeddings of a frozen encoder, and S from them."""
 
 import importlib.util
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from similarity_data import concepts, random_statements, say, whole
+from similarity_data import concepts, random_statements, say, small_bert, whole
 from sklearn.covariance import LedoitWolf
-from transformers import AutoModel, AutoTokenizer, BertConfig, BertModel
+from transformers import AutoModel, AutoTokenizer
 
-from fgclep.models.text import train_tokenizer
 from fgclep.similarity import encoder
 from fgclep.similarity.encoder import EncoderSimilarity, RawSimilarity, embed, whitening
 from fgclep.similarity.summary import Summary
@@ -25,11 +26,7 @@ TEXTS = ["sinus rhythm", "atrial fibrillation with rapid ventricular response", 
 def bert(tmp_path_factory) -> str:
     """Folder of a small BERT with random weights."""
     folder = tmp_path_factory.mktemp("bert")
-    tokenizer = train_tokenizer(TEXTS, 64)
-    torch.manual_seed(0)
-    size = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
-    BertModel(BertConfig(vocab_size=len(tokenizer), initializer_range=0.5, **size)).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
+    small_bert(folder, TEXTS)
     return str(folder)
 
 
@@ -124,3 +121,9 @@ def test_calibration_spreads_the_cosines_of_a_real_encoder():
     assert results["raw"]["mean"] > 0.15 and results["encoder"]["mean"] < 0.05
     left, right = texts.index("left bundle branch block"), texts.index("right bundle branch block")
     assert RawSimilarity(vectors).block(np.array([left]), np.array([right])) > 0.95
+
+
+def test_concepts_need_no_torch():
+    # torch takes seconds to load, and the default source does without it
+    code = "import sys, fgclep.stages.build_similarity; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from sklearn.covariance import ledoit_wolf
 from transformers import AutoModel, AutoTokenizer
+from transformers.utils import logging
 
 from fgclep.models.text import mean_over_tokens, tokenize
 from fgclep.similarity.concepts import ConceptSimilarity
@@ -30,7 +31,8 @@ STEP = 2.0**-24
 def embed(texts: Sequence[str], name: str) -> np.ndarray:
     """Return the mean over the tokens of a frozen encoder's last layer, float32 of shape (texts, width).
 
-    Texts of about the same length share a batch, padded to the longest of them.
+    Texts of about the same length share a batch, padded to the longest of them. From here on torch computes with one
+    thread: other numbers change the last digits.
 
     Parameters
     ----------
@@ -44,6 +46,8 @@ def embed(texts: Sequence[str], name: str) -> np.ndarray:
     UserError
         If there is no such model.
     """
+    torch.set_num_threads(1)
+    logging.disable_progress_bar()  # loading takes no time worth a bar
     try:
         tokenizer = AutoTokenizer.from_pretrained(name, model_max_length=MAX_TOKENS)
         encoder = AutoModel.from_pretrained(name).eval()

@@ -5,14 +5,10 @@ import json
 import os
 from pathlib import Path
 
-import torch
-from transformers.utils.logging import disable_progress_bar
-
 from fgclep.schemas import REPORTS, TEXTS, read_table
 from fgclep.similarity.batches import in_batches
 from fgclep.similarity.build import IdentitySimilarity, Source, write_similarity
 from fgclep.similarity.concepts import ConceptSimilarity
-from fgclep.similarity.encoder import EncoderSimilarity, RawSimilarity, embed
 from fgclep.similarity.findings import TextFindings, text_findings
 from fgclep.similarity.matrix import SimilarityMatrix
 from fgclep.similarity.summary import Summary
@@ -37,19 +33,20 @@ def source_of(settings: dict, texts: list[str], findings: TextFindings, vocabula
     source = settings["source"]
     if source == "identity":
         return IdentitySimilarity()
-    if source == "raw":
-        return RawSimilarity(embed(texts, settings["encoder"]))
-    concepts = ConceptSimilarity(findings, vocabulary, settings["related"])
     if source == "concepts":
-        return concepts
-    return EncoderSimilarity(embed(texts, settings["encoder"]), concepts, settings["seed"])
+        return ConceptSimilarity(findings, vocabulary, settings["related"])
+    from fgclep.similarity import encoder  # with torch, which the other sources do without
+
+    embeddings = encoder.embed(texts, settings["encoder"])
+    if source == "raw":
+        return encoder.RawSimilarity(embeddings)
+    concepts = ConceptSimilarity(findings, vocabulary, settings["related"])
+    return encoder.EncoderSimilarity(embeddings, concepts, settings["seed"])
 
 
 def main(args: argparse.Namespace) -> None:
     """Write S, dense up to ``dense_texts`` and else sparse, and its summary."""
     settings = args.settings
-    torch.set_num_threads(1)  # other numbers change the last digits of embeddings
-    disable_progress_bar()  # of loading a model, which takes no time worth a bar
     vocabulary = load_vocabulary(args.vocabulary)
     table = read_table(args.texts, TEXTS, ["text"])
     texts = table["text"].to_pylist()
