@@ -187,6 +187,34 @@ def test_a_mistake_in_the_config_gets_one_clear_message(checkout, tmp_path, over
     assert "Traceback" not in run.stdout
 
 
+def test_the_ablation_trains_every_variant_with_every_seed(checkout, tmp_path):
+    plan = checkout.plan("ablation")
+    assert plan["pretrain_variant"] == plan["evaluate_variant"] == 14 * 3  # with the coarse models, and fine
+    assert plan["build_similarity_of_variant"] == 3 and plan["augment_reports"] == 5
+    assert plan["render_report_with_ablation"] == 1 and "render_report" not in plan
+    overlay = tmp_path / "overlay.yaml"
+    left_out = "clip: null, similarity_raw: null, similarity_encoder: null, features_random: null"
+    overlay.write_text(f"ablation: {{seeds: 1, variants: {{{left_out}}}}}\n")
+    plan = checkout.plan("--configfile", str(overlay), "--", "ablation")
+    assert plan["pretrain_variant"] == 10 and plan["augment_reports"] == 4
+    assert plan["build_similarity_of_variant"] == 1 and "export_text_tower" not in plan
+
+
+def test_the_ablation_gives_each_variant_what_it_names(checkout):
+    found = [parsed(command) for command in commands(checkout, "ablation") if "results/ablation" in " ".join(command)]
+    trained = {run.name: run for run in found if hasattr(run, "start_from")}
+    assert trained["clip-1"].settings["loss"] == "clip" and trained["clip-1"].settings["seed"] == 1
+    assert trained["fine-1"].settings == {**trained["clip-1"].settings, "loss": "fg_clep"}
+    assert trained["clip-2"].start_from == "results/ablation/models/coarse-2"
+    assert trained["coarse-2"].start_from is None
+    assert trained["coarse-2"].reports == "results/reports/reports.parquet"
+    assert trained["features_random-0"].reports == "results/recovery/reports/random.parquet"
+    assert trained["similarity_raw-0"].similarity == "results/ablation/similarity/similarity_raw/matrix"
+    assert trained["clip-0"].similarity == "results/similarity/matrix"
+    [summary] = [run for run in found if hasattr(run, "runs")]
+    assert summary.runs["similarity_raw-2"] == ["similarity_raw", 2] and len(summary.runs) == 42
+
+
 def test_only_what_can_change_the_answers_asks_the_language_model_again(tmp_path):
     checkout = Checkout(tmp_path / "fg-clep")
     texts, candidates = "results/reports/texts.parquet", "results/recovery/candidates.parquet"
