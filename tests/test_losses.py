@@ -43,6 +43,25 @@ def reference(name, c, y, s, t, b, weight):
     return total
 
 
+class Matrices:
+    """Targets and similarity of all pairs, given as matrices."""
+
+    def __init__(self, targets, similarity):
+        self.targets, self.similarity = targets, similarity
+
+    def block(self, rows, columns):
+        return self.targets[rows, columns], self.similarity[rows, columns]
+
+
+def loss_of_cosines(name, cosine, y, s, t, b, weight, **options):
+    """The loss where the texts are unit vectors, so that an ECG's embedding is its row of cosines."""
+    texts = torch.eye(cosine.shape[1], dtype=cosine.dtype)
+    t, b = (torch.as_tensor(value, dtype=cosine.dtype) for value in (t, b))
+    return contrastive_loss(
+        name, cosine, texts, Matrices(y, s), lambda ecgs, others: ecgs @ others.T, t, b, weight, **options
+    )
+
+
 @pytest.mark.parametrize("name", LOSSES)
 @pytest.mark.parametrize("seed", range(5))
 def test_a_loss_and_its_gradient_equal_a_double_loop(name, seed):
@@ -53,8 +72,7 @@ def test_a_loss_and_its_gradient_equal_a_double_loop(name, seed):
     s = np.maximum(rng.random((5, 7)), y)
     t, b = 8.0, -3.0
     cosine = torch.tensor(c, requires_grad=True)
-    arguments = (torch.tensor(y), torch.tensor(s), torch.tensor(t), torch.tensor(b), 0.5)
-    loss = contrastive_loss(name, cosine, *arguments)
+    loss = loss_of_cosines(name, cosine, y, s, t, b, 0.5)
     loss.backward()
     assert loss.item() == pytest.approx(reference(name, c, y, s, t, b, 0.5), abs=1e-9)
     for i, j in ((0, 1), (3, 4), (4, 0)):
@@ -68,11 +86,11 @@ def test_the_published_case_by_hand():
     # two pairs, cosine 1 on the diagonal and 0 elsewhere, t = 10, b = -10, S = identity:
     # the diagonal has logit 0, the rest -10
     eye = torch.eye(2, dtype=torch.float64)
-    loss = contrastive_loss("fg_clep", eye, eye, eye, torch.tensor(10.0), torch.tensor(-10.0), 0.5)
+    loss = loss_of_cosines("fg_clep", eye, np.eye(2), np.eye(2), 10.0, -10.0, 0.5)
     assert loss.item() == pytest.approx((2 * math.log(2) + 2 * math.log1p(math.exp(-10))) / 2)
 
 
 def test_an_unknown_loss_is_refused():
     x = torch.zeros(1, 1)
     with pytest.raises(ValueError, match="unknown loss 'triplet'; known are fg_clep"):
-        contrastive_loss("triplet", x, x, x, torch.tensor(1.0), torch.tensor(0.0), 0.5)
+        loss_of_cosines("triplet", x, x, x, 1.0, 0.0, 0.5)

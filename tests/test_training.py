@@ -43,7 +43,7 @@ def test_two_kinds_of_waves_are_told_apart_by_their_texts(trainer, changes):
     run.model.eval()
     places, signals = next(run.validation_store.in_order(100))
     with torch.no_grad():
-        embeddings = run.model.embed_features(run.model.ecg_features(signals)).numpy()
+        embeddings = run.model.encode_ecg(signals).flatten(1).numpy()
     truth = [int(name[-1]) % 2 for name in run.validation_store.names(places)]
     assert np.mean(run.model.score(embeddings, TEXTS).argmax(1) == truth) > 0.85
 

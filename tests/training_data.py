@@ -14,6 +14,7 @@ SETTINGS = {
         "name": "scratch", "hidden_size": 16, "layers": 1, "heads": 2, "max_tokens": 16, "trained_layers": "all",
     },
     "projection": 16, "text_unit": "statement", "texts_per_ecg": 2, "loss": "fg_clep", "mitigation": 0.5,
+    "mask_above": None, "alignment": "global",
     "temperature": 10.0, "max_temperature": 100.0, "bias": None, "batch_size": 8, "learning_rate": 3e-3,
     "text_learning_rate": 3e-3, "weight_decay": 1e-4, "warmup": 0.1, "gradient_clip": 1.0, "precision": "fp32",
     "memory_mb": 100, "workers": 1, "checkpoint_seconds": 3600, "epochs": 2, "signal": SIGNAL, "seed": 0, "folds": 2,

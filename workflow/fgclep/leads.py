@@ -1,5 +1,7 @@
 """The one lead order of the workflow."""
 
+from collections.abc import Sequence
+
 LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
 LIMB_LEADS = LEADS[:6]
 CHEST_LEADS = LEADS[6:]
@@ -18,16 +20,25 @@ def canonical_lead(name: str) -> str:
         raise ValueError(f"unknown lead {name!r}; the twelve standard leads are {', '.join(LEADS)}") from None
 
 
-def lead_order(names: list[str] | tuple[str, ...]) -> list[int]:
+def lead_positions(names: Sequence[str]) -> list[int]:
+    """Position of each named lead in the canonical order.
+
+    Raises ``ValueError`` if a lead is unknown or given twice.
+    """
+    canonical = [canonical_lead(name) for name in names]
+    if len(set(canonical)) != len(canonical):
+        raise ValueError(f"a lead is given twice in {list(names)}")
+    return [INDEX[name] for name in canonical]
+
+
+def lead_order(names: Sequence[str]) -> list[int]:
     """Positions in ``names`` of the twelve leads in canonical order.
 
     Databases store leads in different orders (MIMIC-IV-ECG: aVR, aVF, aVL), so leads are always taken by name.
     Raises ``ValueError`` if a lead is missing, unknown or given twice.
     """
-    canonical = [canonical_lead(name) for name in names]
-    if len(set(canonical)) != len(canonical):
-        raise ValueError(f"a lead is given twice in {list(names)}")
-    missing = [name for name in LEADS if name not in canonical]
+    positions = lead_positions(names)
+    missing = [name for number, name in enumerate(LEADS) if number not in positions]
     if missing:
         raise ValueError(f"leads {missing} are missing in {list(names)}")
-    return [canonical.index(name) for name in LEADS]
+    return [positions.index(number) for number in range(len(LEADS))]

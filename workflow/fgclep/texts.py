@@ -1,19 +1,14 @@
 """What a batch of ECGs is compared with: the texts at hand, which belong to which ECG, and how similar they are."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 
+from fgclep.ragged import Ragged
 
-@dataclass(frozen=True)
-class TextBatch:
-    """Texts for a batch: ``texts`` (distinct), ``targets`` and ``similarity`` float32 of shape (ECGs, texts)."""
-
-    texts: list[str]
-    targets: np.ndarray
-    similarity: np.ndarray
+Key = tuple[int, ...]  # a text by the ids of its statements: one, or those of a whole report
 
 
 class TextBank:
@@ -42,54 +37,131 @@ class TextBank:
             raise ValueError(f"the similarity matrix has shape {similarity.shape}, there are {len(texts)} texts")
         self.texts = list(texts)
         lists = text_ids if isinstance(text_ids, pa.ListArray) else pa.array(text_ids, type=pa.list_(pa.int32()))
-        self.text_ids, self.bounds = lists.values.to_numpy(), lists.offsets.to_numpy()  # of all records in turn
+        self.records = Ragged(lists.values.to_numpy(), lists.offsets.to_numpy())
         self.similarity = similarity
         column = {name: number for number, name in enumerate(sorted({name for row in findings for name in row}))}
         self.names = np.zeros((len(texts), len(column)), dtype=np.float32)  # text names finding
         for text, row in enumerate(findings):
             self.names[text, [column[name] for name in row]] = 1
 
-    def of_record(self, place: int) -> np.ndarray:
-        """Text ids of a record."""
-        return self.text_ids[self.bounds[place] : self.bounds[place + 1]]
+    def between(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """S between texts by their ids, float32 of shape (rows, columns)."""
+        return self.similarity[rows[:, None], columns[None, :]].astype(np.float32)
 
-    def statements(self, places: np.ndarray, per_ecg: int, rng: np.random.Generator) -> TextBatch:
-        """Draw up to ``per_ecg`` statements of each record.
+    def batch(self, unit: str, places: np.ndarray, per_ecg: int, rng: np.random.Generator) -> "TextBatch":
+        """Texts for the records at ``places`` by the config's ``text_unit``.
 
-        A text belongs to an ECG if it is a statement of its report, or if the report names all findings of the text,
-        in whatever words. Its similarity to the report is the largest to any of the report's statements, and 1 where
-        it belongs.
+        ``statement``: up to ``per_ecg`` statements drawn from each report. ``report``: the whole reports, as published.
         """
-        own = [self.of_record(place) for place in places]
-        drawn = np.unique(np.concatenate([rng.permutation(ids)[:per_ecg] for ids in own]))
-        reported = np.stack([self.names[ids].max(axis=0) for ids in own])
-        not_reported = (1 - reported) @ self.names[drawn].T
-        belongs = (not_reported == 0) & self.names[drawn].any(axis=1)
-        belongs |= np.stack([np.isin(drawn, ids) for ids in own])
-        similarity = np.stack([self.similarity[np.ix_(ids, drawn)].max(axis=0) for ids in own]).astype(np.float32)
+        own = self.records.take(places)
+        if unit == "report":
+            return ReportBatch(self, own, {tuple(own[row].tolist()) for row in range(len(own))})
+        drawn = np.unique(np.concatenate([rng.permutation(own[row])[:per_ecg] for row in range(len(own))]))
+        return StatementBatch(self, own, {(text,) for text in drawn.tolist()})
+
+
+class TextBatch(ABC):
+    """The texts that a batch of ECGs is compared with.
+
+    Parameters
+    ----------
+    bank
+        Where the texts come from.
+    own
+        For each ECG the text ids of its report.
+    keys
+        The distinct texts; the columns of all that follows, in sorted order.
+    """
+
+    def __init__(self, bank: TextBank, own: Ragged, keys: set[Key]):
+        self.bank, self.own, self.keys = bank, own, sorted(keys)
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    @property
+    def texts(self) -> list[str]:
+        """The texts in words; the statements of a report are joined by full stops."""
+        return [". ".join(self.bank.texts[text] for text in key) for key in self.keys]
+
+    def with_keys(self, keys: set[Key]) -> "TextBatch":
+        """Return the same ECGs beside other texts."""
+        return type(self)(self.bank, self.own, keys)
+
+    @abstractmethod
+    def block(self, rows: slice, columns: slice) -> tuple[np.ndarray, np.ndarray]:
+        """Targets (0 or 1) and similarity S of some ECGs and texts, both float32 of shape (rows, columns)."""
+
+
+class StatementBatch(TextBatch):
+    """Single statements.
+
+    A text belongs to an ECG if it is a statement of its report, or if the report names all findings of the text, in
+    whatever words. Its similarity to the report is the largest to any of the report's statements, and 1 where it
+    belongs.
+    """
+
+    def __init__(self, bank: TextBank, own: Ragged, keys: set[Key]):
+        super().__init__(bank, own, keys)
+        self.ids = np.array([key[0] for key in self.keys], dtype=np.int64)
+
+    def block(self, rows: slice, columns: slice) -> tuple[np.ndarray, np.ndarray]:
+        """Targets and similarity, see ``TextBatch``."""
+        own, texts = self.own.take(rows), self.ids[columns]
+        asked = self.bank.names[texts]
+        reported = _largest(self.bank.names, own.columns())
+        belongs = ((1 - reported) @ asked.T == 0) & asked.any(axis=1)
+        place = np.searchsorted(texts, own.values)
+        found = texts[np.minimum(place, len(texts) - 1)] == own.values
+        belongs[own.owners[found], place[found]] = True
+
+        distinct, number = np.unique(own.values, return_inverse=True)
+        similarity = _largest(self.bank.between(distinct, texts), Ragged(number, own.bounds).columns())
         similarity[belongs] = 1
-        return TextBatch([self.texts[i] for i in drawn], belongs.astype(np.float32), similarity)
+        return belongs.astype(np.float32), similarity
 
-    def reports(self, places: np.ndarray) -> TextBatch:
-        """Take whole reports, as published: statements joined by full stops, equal reports once.
 
-        The similarity of two reports is the mean over the statements of both of the largest similarity to a
-        statement of the other (soft set overlap).
-        """
-        own = [tuple(self.of_record(place).tolist()) for place in places]
-        distinct = sorted(set(own))
-        column = {ids: number for number, ids in enumerate(distinct)}
-        between = np.empty((len(distinct), len(distinct)), dtype=np.float32)
-        for a, first in enumerate(distinct):
-            for b in range(a, len(distinct)):
-                block = self.similarity[np.ix_(first, distinct[b])].astype(np.float32)
-                best = np.concatenate([block.max(axis=1), block.max(axis=0)])
-                between[a, b] = between[b, a] = best.mean()
-        rows = [column[ids] for ids in own]
-        targets = np.zeros((len(own), len(distinct)), dtype=np.float32)
-        targets[np.arange(len(own)), rows] = 1.0
-        return TextBatch([". ".join(self.texts[i] for i in ids) for ids in distinct], targets, between[rows])
+class ReportBatch(TextBatch):
+    """Whole reports, equal ones once.
 
-    def batch(self, unit: str, places: np.ndarray, per_ecg: int, rng: np.random.Generator) -> TextBatch:
-        """Return ``statements`` or ``reports`` by the config's ``text_unit``."""
-        return self.statements(places, per_ecg, rng) if unit == "statement" else self.reports(places)
+    The similarity of two reports is the mean over the statements of both of the largest similarity to a statement of
+    the other (soft set overlap).
+    """
+
+    def __init__(self, bank: TextBank, own: Ragged, keys: set[Key]):
+        super().__init__(bank, own, keys)
+        column = {key: number for number, key in enumerate(self.keys)}
+        self.column = np.array([column[tuple(own[row].tolist())] for row in range(len(own))], dtype=np.int64)
+        self.reports = Ragged.of(self.keys)
+
+    def block(self, rows: slice, columns: slice) -> tuple[np.ndarray, np.ndarray]:
+        """Targets and similarity, see ``TextBatch``."""
+        mine = self.column[rows]
+        number_of_column = np.arange(len(self))[columns]
+        targets = (mine[:, None] == number_of_column).astype(np.float32)
+
+        distinct, row = np.unique(mine, return_inverse=True)
+        left, right = self.reports.take(distinct), self.reports.take(columns)
+        left_ids, left_number = np.unique(left.values, return_inverse=True)
+        right_ids, right_number = np.unique(right.values, return_inverse=True)
+        between = self.bank.between(left_ids, right_ids)
+        left, right = Ragged(left_number, left.bounds), Ragged(right_number, right.bounds)
+        # best of each statement on one side in each report on the other, then summed over the report's statements
+        to_right = _members(left, len(left_ids)) @ _largest(between.T, right.columns()).T
+        to_left = _members(right, len(right_ids)) @ _largest(between, left.columns()).T
+        similarity = (to_right + to_left.T) / (left.lengths[:, None] + right.lengths)
+        return targets, similarity.astype(np.float32)[row]
+
+
+def _largest(table: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Elementwise maximum over rows of ``table`` for each column of ``places`` (see ``Ragged.columns``)."""
+    largest = table[places[0]]
+    for some in places[1:]:
+        np.maximum(largest, table[some], out=largest)
+    return largest
+
+
+def _members(lists: Ragged, values: int) -> np.ndarray:
+    """How often each list holds each value, float32 of shape (lists, values)."""
+    counts = np.bincount(lists.owners * values + lists.values, minlength=len(lists) * values)
+    return counts.reshape(len(lists), values).astype(np.float32)

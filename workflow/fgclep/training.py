@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fgclep.distributed import gather_rows, process_count, share_of, union_of_texts
 from fgclep.loader import SignalStore, record_names
 from fgclep.losses import contrastive_loss
 from fgclep.models.fgclep import FGCLEP, FGCLEPConfig
@@ -38,9 +39,10 @@ def new_model(settings: dict, corpus: list[str]) -> FGCLEP:
         ecg_encoder=settings["ecg_encoder"],
         text_config=text_config.to_dict(),
         projection=settings["projection"],
+        alignment=settings["alignment"],
         signal=settings["signal"],
         initial_temperature=settings["temperature"],
-        initial_bias=-math.log(max(settings["batch_size"] - 1, 1)) if bias is None else bias,
+        initial_bias=-math.log(max(process_count() * settings["batch_size"] - 1, 1)) if bias is None else bias,
         max_temperature=settings["max_temperature"],
     )
     model = FGCLEP(config)
@@ -121,25 +123,30 @@ class Trainer:
         self.history: list[dict] = []
         identity = hashlib.sha256(json.dumps([without_speed(settings), bank.texts]).encode())
         identity.update("\n".join(record_names(train.keys).to_pylist()).encode())
-        identity.update(bank.text_ids.tobytes() + bank.bounds.tobytes())
+        identity.update(bank.records.values.tobytes() + bank.records.bounds.tobytes())
         self.identity = identity.hexdigest()
 
     def loss(self, bank: TextBank, places: np.ndarray, signals: Tensor, rng: np.random.Generator) -> Tensor:
         """Loss of one batch."""
         s = self.settings
         batch = bank.batch(s["text_unit"], places, s["texts_per_ecg"], rng)
+        batch = union_of_texts(batch, self.device)
+        texts = batch.texts
         assert self.model.tokenizer is not None
-        tokens = {k: v.to(self.device) for k, v in tokenize(self.model.tokenizer, batch.texts).items()}
+        mine = tokenize(self.model.tokenizer, [texts[i] for i in share_of(len(texts))])
+        tokens = {name: ids.to(self.device) for name, ids in mine.items()}
         with torch.autocast(self.device.type, torch.bfloat16, enabled=s["precision"] == "bf16"):
-            cosine = self.model(signals.to(self.device, non_blocking=True), **tokens).float()
+            ecgs, encoded = self.model(signals.to(self.device, non_blocking=True), **tokens)
         return contrastive_loss(
             s["loss"],
-            cosine,
-            torch.from_numpy(batch.targets).to(self.device),
-            torch.from_numpy(batch.similarity).to(self.device),
+            ecgs,
+            gather_rows(encoded)[: len(texts)],
+            batch,
+            self.model.align,
             self.model.temperature,
             self.model.bias,
             s["mitigation"],
+            s["mask_above"],
         )
 
     def fit(self) -> list[dict]:
@@ -181,6 +188,7 @@ class Trainer:
             loss.backward()
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), s["gradient_clip"])
             self.optimizer.step()
+            self.model.clamp_temperature()
             position.batches += 1
             position.ecgs += len(places)
             position.loss_sum += loss.item() * len(places)

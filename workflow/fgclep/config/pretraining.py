@@ -59,6 +59,11 @@ class PretrainingSection(Section):
     ecg_encoder: EcgEncoderSection = EcgEncoderSection()
     text_encoder: TextEncoderSection = TextEncoderSection()
     projection: int = Field(128, ge=2, description="Dimensions of the space shared by ECGs and texts.")
+    alignment: Literal["global", "attention"] = Field(
+        "global",
+        description="global: one embedding per ECG. attention: each text attends to the patches of the ECG, one lead "
+        "and second of a transformer, one stretch of time of a ResNet.",
+    )
     text_unit: Literal["statement", "report"] = Field(
         "statement",
         description="What an ECG is paired with. statement: several single statements. report: all as one text.",
@@ -74,6 +79,13 @@ class PretrainingSection(Section):
         ge=0,
         description="Weight lambda of the false-negative mitigation in the loss fg_clep; 0.5 in the paper, where "
         "an ECG has the label of one report only.",
+    )
+    mask_above: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="Likely false negatives are left out of the loss: texts that do not belong to an ECG, yet whose "
+        "similarity to its report is above this. null: none is left out.",
     )
     temperature: float = Field(
         10.0, gt=0, description="Initial factor t of the cosine in the logit t * cosine + bias; learned."

@@ -1,4 +1,8 @@
-"""ECG encoders: one-dimensional residual networks and a spatio-temporal vision transformer."""
+"""ECG encoders: one-dimensional residual networks and a spatio-temporal vision transformer.
+
+Both turn signals into patches, vectors of one stretch of time (a transformer's also of one lead), and pool these into
+the features of the whole tracing.
+"""
 
 import torch
 from torch import Tensor, nn
@@ -49,9 +53,10 @@ class ResidualBlock(nn.Module):
 
 
 class ResNet1d(nn.Module):
-    """ResNet over time with the twelve leads as input channels.
+    """ResNet over time with the twelve leads as input channels; a missing lead is a flat one, zero throughout.
 
-    The output joins the mean over time (what the whole tracing looks like) with the maximum (a single premature beat).
+    The patches are the time steps of the last feature map, one per 32 samples. Pooling joins their mean (what the
+    whole tracing looks like) with their maximum (a single premature beat).
 
     Parameters
     ----------
@@ -60,6 +65,8 @@ class ResNet1d(nn.Module):
     width
         Channels of the first stage (64 in the original; 32 keeps a CPU busy for minutes instead of hours).
     """
+
+    needs_all_leads = True
 
     def __init__(self, kind: str, width: int):
         super().__init__()
@@ -79,16 +86,25 @@ class ResNet1d(nn.Module):
         self.layout = torch.channels_last if width >= 16 else torch.contiguous_format
         self.layers = nn.Sequential(*layers)
         self.layers.to(memory_format=self.layout)  # type: ignore[call-overload]
+        self.patch_size = channels
         self.output_size = 2 * channels
 
-    def forward(self, signals: Tensor) -> Tensor:
-        """Map signals (batch, 12, samples) in mV to features (batch, ``output_size``)."""
+    def forward(self, signals: Tensor, present: Tensor | None = None) -> tuple[Tensor, None]:
+        """Map signals to patches, see ``build_ecg_encoder``; every patch sees all leads."""
+        if present is not None:
+            signals = signals.masked_fill(~present[..., None], 0)
         x = self.layers(signals.unsqueeze(2).contiguous(memory_format=self.layout))
-        return torch.cat([x.mean((2, 3)), x.amax((2, 3))], dim=1)
+        return x.squeeze(2).transpose(1, 2), None
+
+    def pool(self, patches: Tensor, present: Tensor | None = None) -> Tensor:
+        """Mean and maximum over time, (batch, ``output_size``)."""
+        return torch.cat([patches.mean(1), patches.amax(1)], dim=1)
 
 
 class SpatioTemporalViT(nn.Module):
     """Transformer over patches of one lead and one time window, with learned lead and time embeddings.
+
+    The patches of a missing lead are attended to by none and left out of the pooling, as if they had never been cut.
 
     Parameters
     ----------
@@ -99,6 +115,8 @@ class SpatioTemporalViT(nn.Module):
     patch
         Samples per patch; ``samples`` must be a multiple of it.
     """
+
+    needs_all_leads = False
 
     def __init__(self, kind: str, samples: int, patch: int):
         super().__init__()
@@ -113,17 +131,32 @@ class SpatioTemporalViT(nn.Module):
             width, heads, 4 * width, dropout=0.0, activation="gelu", batch_first=True, norm_first=True
         )
         self.layers = nn.TransformerEncoder(layer, depth, nn.LayerNorm(width), enable_nested_tensor=False)
-        self.output_size = width
+        self.patch_size = self.output_size = width
 
-    def forward(self, signals: Tensor) -> Tensor:
-        """Map signals (batch, 12, samples) in mV to features (batch, ``output_size``)."""
+    def forward(self, signals: Tensor, present: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        """Map signals to patches, lead after lead, see ``build_ecg_encoder``."""
+        if present is not None:
+            signals = signals.masked_fill(~present[..., None], 0)  # NaN would spread through a weight of 0
         patches = self.embed(signals.unflatten(-1, (-1, self.patch)))  # batch, lead, time, width
         tokens = (patches + self.lead_embedding + self.time_embedding).flatten(1, 2)
-        return self.layers(tokens).mean(1)
+        if present is None:
+            return self.layers(tokens), None
+        here = present.repeat_interleave(self.time_embedding.shape[1], dim=1)
+        return self.layers(tokens, src_key_padding_mask=~here), here
+
+    def pool(self, patches: Tensor, present: Tensor | None = None) -> Tensor:
+        """Mean over the patches that are there, (batch, ``output_size``)."""
+        if present is None:
+            return patches.mean(1)
+        return (patches * present[..., None]).sum(1) / present.sum(1, keepdim=True)
 
 
 def build_ecg_encoder(kind: str, width: int, samples: int, sampling_rate: int) -> ResNet1d | SpatioTemporalViT:
-    """Return the encoder named ``kind``; its ``output_size`` tells the number of features.
+    """Return the encoder named ``kind``.
+
+    ``encoder(signals, present)`` maps signals (batch, 12, samples) in mV, and which leads are there (batch, 12;
+    ``None``: all), to patches (batch, patches, ``patch_size``) and which of them are there (batch, patches; ``None``:
+    all). ``encoder.pool`` maps these two to features (batch, ``output_size``).
 
     Raises ``ValueError`` for an unknown kind.
     """

@@ -13,10 +13,14 @@ from transformers import AutoModel, PretrainedConfig, PreTrainedModel, PreTraine
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 from transformers.utils import logging
 
-from fgclep.leads import LEADS, lead_order
+from fgclep.leads import LEADS, lead_positions
 from fgclep.models.ecg import build_ecg_encoder
 from fgclep.models.text import mean_over_tokens, text_config_from_dict, tokenize
 from fgclep.signals import prepare_signal
+
+ALIGNMENTS = ("global", "attention")
+INITIAL_ATTENTION_SCALE = 10.0  # a patch of cosine 0.3 weighs 20 times as much as one of cosine 0
+BLOCK = 2**20  # cosines computed at once
 
 
 class FGCLEPConfig(PretrainedConfig):
@@ -30,6 +34,8 @@ class FGCLEPConfig(PretrainedConfig):
         Configuration of the text encoder as a dictionary.
     projection
         Dimensions of the shared space.
+    alignment
+        ``global``: the whole ECG has one embedding. ``attention``: each text attends to the ECG's patches.
     signal
         ``sampling_rate`` (Hz), ``duration`` (s), ``highpass`` and ``lowpass`` (Hz) of the input.
     initial_temperature, initial_bias, max_temperature
@@ -43,6 +49,7 @@ class FGCLEPConfig(PretrainedConfig):
         ecg_encoder: dict | None = None,
         text_config: dict | None = None,
         projection: int = 128,
+        alignment: str = "global",
         signal: dict | None = None,
         initial_temperature: float = 10.0,
         initial_bias: float = -5.0,
@@ -52,6 +59,7 @@ class FGCLEPConfig(PretrainedConfig):
         self.ecg_encoder = ecg_encoder or {"kind": "resnet18", "width": 32}
         self.text_config = text_config or {"model_type": "bert"}
         self.projection = projection
+        self.alignment = alignment
         self.signal = signal or {"sampling_rate": 100, "duration": 10.0, "highpass": 0.5, "lowpass": 40.0}
         self.initial_temperature = initial_temperature
         self.initial_bias = initial_bias
@@ -62,6 +70,11 @@ class FGCLEPConfig(PretrainedConfig):
 class FGCLEP(PreTrainedModel):
     """ECG and text in one space: ``logit = t * cosine(ecg, text) + b``, ``sigmoid(logit)`` = the text fits the ECG.
 
+    With ``alignment`` global the ECG has one embedding. With attention each patch of it has one, and a text is compared
+    with the sum of the patches weighted by its own attention to them (FOCAL): softmax over the patches of a learned
+    scale times the cosine of text and patch. ``encode_ecg``, ``embed_texts`` and ``align`` are the same three steps in
+    training, verification, zero-shot evaluation and ``predict``.
+
     >>> model = FGCLEP.from_pretrained("results/models/fine")                              # doctest: +SKIP
     >>> model.predict(signal, fs=500, leads=[...], prompts=["atrial fibrillation"])        # doctest: +SKIP
     """
@@ -71,15 +84,20 @@ class FGCLEP(PreTrainedModel):
 
     def __init__(self, config: FGCLEPConfig):
         super().__init__(config)
+        if config.alignment not in ALIGNMENTS:
+            raise ValueError(f"unknown alignment {config.alignment!r}; known are {', '.join(ALIGNMENTS)}")
         rate = int(config.signal["sampling_rate"])
         samples = round(rate * config.signal["duration"])
         self.ecg_encoder = build_ecg_encoder(samples=samples, sampling_rate=rate, **config.ecg_encoder)
         text_config = text_config_from_dict(config.text_config)
         self.text_encoder = AutoModel.from_config(text_config)
-        self.ecg_projection = nn.Linear(self.ecg_encoder.output_size, config.projection)
+        by_patch = config.alignment == "attention"
+        ecg_size = self.ecg_encoder.patch_size if by_patch else self.ecg_encoder.output_size
+        self.ecg_projection = nn.Linear(ecg_size, config.projection)
         self.text_projection = nn.Linear(text_config.hidden_size, config.projection)
         self.log_temperature = nn.Parameter(torch.tensor(math.log(config.initial_temperature)))
         self.bias = nn.Parameter(torch.tensor(float(config.initial_bias)))
+        self.log_attention_scale = nn.Parameter(torch.tensor(math.log(INITIAL_ATTENTION_SCALE))) if by_patch else None
         self.tokenizer: PreTrainedTokenizerBase | None = None
         self.post_init()
 
@@ -110,23 +128,74 @@ class FGCLEP(PreTrainedModel):
         """Scale t of the logits, at most ``config.max_temperature``."""
         return self.log_temperature.clamp(max=math.log(self.config.max_temperature)).exp()
 
-    def ecg_features(self, signals: Tensor) -> Tensor:
-        """Pooled encoder output (batch, features) of signals (batch, 12, samples) in mV: input of a linear probe."""
-        return self.ecg_encoder(signals)
+    @torch.no_grad()
+    def clamp_temperature(self) -> None:
+        """Put a scale that has left its range back, after a step of the optimizer: beyond it there is no gradient."""
+        self.log_temperature.clamp_(max=math.log(self.config.max_temperature))
 
-    def embed_features(self, features: Tensor) -> Tensor:
-        """Unit-norm embeddings (batch, projection) of pooled features."""
-        return F.normalize(self.ecg_projection(features), dim=-1)
+    def ecg_patches(self, signals: Tensor, present: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        """Patches of signals (batch, 12, samples) in mV and which are there, see ``build_ecg_encoder``."""
+        return self.ecg_encoder(signals, present)
+
+    def ecg_features(self, patches: Tensor, present: Tensor | None = None) -> Tensor:
+        """Pooled patches (batch, features): input of a linear probe."""
+        return self.ecg_encoder.pool(patches, present)
+
+    def embed_ecgs(self, patches: Tensor, present: Tensor | None = None) -> Tensor:
+        """Unit-norm embeddings of ECGs by their patches.
+
+        Returns
+        -------
+        Shape (batch, projection); with attention (batch, patches, projection), 0 for a patch that is not there.
+        """
+        if self.config.alignment == "global":
+            return self._unit(self.ecg_projection(self.ecg_features(patches, present)))
+        embedded = self._unit(self.ecg_projection(patches))
+        return embedded if present is None else embedded * present[..., None]
+
+    def encode_ecg(self, signals: Tensor, present: Tensor | None = None) -> Tensor:
+        """Embeddings of signals, see ``embed_ecgs``.
+
+        Parameters
+        ----------
+        signals
+            Millivolts, shape (batch, 12, samples).
+        present
+            Which leads are there, bool of shape (batch, 12); ``None`` if all are. What a signal holds in the others
+            does not matter: a transformer leaves their patches out, a ResNet takes them as flat.
+        """
+        return self.embed_ecgs(*self.ecg_patches(signals, present))
 
     def embed_tokens(self, tokens: dict[str, Tensor]) -> Tensor:
         """Unit-norm embeddings (texts, projection) of tokenized texts."""
         hidden = self.text_encoder(**tokens).last_hidden_state
-        return F.normalize(self.text_projection(mean_over_tokens(hidden, tokens["attention_mask"])), dim=-1)
+        return self._unit(self.text_projection(mean_over_tokens(hidden, tokens["attention_mask"])))
 
-    def forward(self, signals: Tensor, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        """Cosine similarities (ECGs, texts)."""
-        tokens = {"input_ids": input_ids, "attention_mask": attention_mask}
-        return self.embed_features(self.ecg_features(signals)) @ self.embed_tokens(tokens).T
+    def _unit(self, projected: Tensor) -> Tensor:
+        return F.normalize(projected.to(self.bias.dtype), dim=-1)  # not in the half precision of autocast
+
+    def forward(self, signals: Tensor, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Embeddings of ECGs and of tokenized texts, for ``align``."""
+        return self.encode_ecg(signals), self.embed_tokens({"input_ids": input_ids, "attention_mask": attention_mask})
+
+    def align(self, ecgs: Tensor, texts: Tensor) -> Tensor:
+        """Cosines (ECGs, texts) of embedded ECGs (see ``embed_ecgs``) and embedded texts (texts, projection)."""
+        if self.config.alignment == "global":
+            return ecgs @ texts.T
+        weights = self.attention_weights(ecgs, texts)
+        return F.cosine_similarity(weights @ ecgs, texts, dim=-1)
+
+    def attention_weights(self, ecgs: Tensor, texts: Tensor) -> Tensor:
+        """Attention (ECGs, texts, patches) of each text to the patches of each ECG; it sums to 1 over the patches."""
+        assert self.log_attention_scale is not None
+        scores = self.log_attention_scale.exp() * texts @ ecgs.transpose(1, 2)
+        return scores.masked_fill(~ecgs.any(-1)[:, None], -torch.inf).softmax(-1)
+
+    def logits(self, ecgs: Tensor, texts: Tensor) -> Tensor:
+        """Logits t * cosine + b (ECGs, texts) of embedded ECGs and texts, computed some ECGs at a time."""
+        some = max(1, BLOCK // (len(texts) * ecgs[0].numel() // self.config.projection))
+        cosines = torch.cat([self.align(part, texts) for part in ecgs.split(some)])
+        return self.temperature * cosines + self.bias
 
     @torch.inference_mode()
     def embed_texts(self, texts: Sequence[str], batch_size: int = 256) -> Tensor:
@@ -141,10 +210,11 @@ class FGCLEP(PreTrainedModel):
 
     @torch.inference_mode()
     def score(self, embeddings: np.ndarray, prompts: Sequence[str]) -> np.ndarray:
-        """Logits (n, len(prompts)), float32, of ECG embeddings (n, projection) against prompts."""
-        ecgs = torch.from_numpy(np.ascontiguousarray(embeddings, dtype=np.float32))
-        logits = self.temperature.cpu() * (ecgs @ self.embed_texts(prompts).T) + self.bias.cpu()
-        return logits.float().numpy()
+        """Logits (n, len(prompts)), float32, of embedded ECGs, each flattened (n, values), against prompts."""
+        ecgs = torch.from_numpy(np.ascontiguousarray(embeddings, dtype=np.float32)).to(self.device)
+        if self.config.alignment == "attention":
+            ecgs = ecgs.unflatten(1, (-1, self.config.projection))
+        return self.logits(ecgs, self.embed_texts(prompts).to(self.device)).float().cpu().numpy()
 
     @torch.inference_mode()
     def predict(
@@ -161,7 +231,8 @@ class FGCLEP(PreTrainedModel):
         prompts
             Findings in words, e.g. ``"atrial fibrillation"``.
         leads
-            Names of the rows of ``signal``, in any order.
+            Names of the rows of ``signal``, in any order. A transformer works with any of the twelve, a ResNet needs
+            all.
 
         Returns
         -------
@@ -170,15 +241,58 @@ class FGCLEP(PreTrainedModel):
         Raises
         ------
         ValueError
-            For another number of rows than lead names, a missing lead, or samples that are not finite.
+            For another number of rows than lead names, a lead that is missing and needed, or samples that are not
+            finite.
         """
+        return torch.sigmoid(self.logits(self._encode(signal, fs, leads), self._embed(prompts)))[0].cpu().numpy()
+
+    @torch.inference_mode()
+    def attention(
+        self, signal: np.ndarray, fs: float, prompts: Sequence[str], leads: Sequence[str] = LEADS
+    ) -> np.ndarray:
+        """Attention of each prompt to the patches of one ECG, where a model with ``alignment`` attention looks.
+
+        Parameters
+        ----------
+        signal, fs, prompts, leads
+            As in ``predict``.
+
+        Returns
+        -------
+        numpy.ndarray
+            float32 of shape (prompts, 12, windows) with leads in canonical order, 0 for missing ones; for a ResNet,
+            whose patches see all leads, (prompts, 1, windows). Sums to 1 for each prompt.
+
+        Raises
+        ------
+        ValueError
+            As ``predict``, and for a model with global alignment.
+        """
+        if self.config.alignment == "global":
+            raise ValueError("a model with alignment: global has no attention; train one with alignment: attention")
+        weights = self.attention_weights(self._encode(signal, fs, leads), self._embed(prompts))[0]
+        rows = 1 if self.ecg_encoder.needs_all_leads else len(LEADS)
+        return weights.unflatten(-1, (rows, -1)).float().cpu().numpy()
+
+    def _embed(self, prompts: Sequence[str]) -> Tensor:
+        return self.embed_texts(prompts).to(self.device)
+
+    def _encode(self, signal: np.ndarray, fs: float, leads: Sequence[str]) -> Tensor:
+        """Embed one ECG as a user has it."""
         signal = np.asarray(signal, dtype=np.float32)
         if signal.ndim != 2 or len(signal) != len(leads):
             raise ValueError(
                 f"signal has shape {signal.shape}, expected ({len(leads)}, samples) for leads {list(leads)}"
             )
-        prepared = prepare_signal(signal[lead_order(list(leads))], fs, self.config.signal)
-        features = self.ecg_features(torch.from_numpy(prepared)[None].to(self.device))
-        return torch.sigmoid(torch.from_numpy(self.score(self.embed_features(features).cpu().numpy(), prompts)))[
-            0
-        ].numpy()
+        positions = lead_positions(leads)
+        missing = [name for number, name in enumerate(LEADS) if number not in positions]
+        if missing and (self.ecg_encoder.needs_all_leads or not positions):
+            raise ValueError(
+                f"leads {missing} are missing in {list(leads)}; a {self.config.ecg_encoder['kind']} needs all twelve"
+            )
+        prepared = prepare_signal(signal, fs, self.config.signal)
+        signals = torch.zeros(1, len(LEADS), prepared.shape[1])
+        signals[0, positions] = torch.from_numpy(prepared)
+        present = torch.zeros(1, len(LEADS), dtype=torch.bool)
+        present[0, positions] = True
+        return self.encode_ecg(signals.to(self.device), present.to(self.device) if missing else None)

@@ -44,8 +44,8 @@ def main(args: argparse.Namespace) -> None:
     parts = [EMBEDDINGS.empty_table()]
     batches = store.in_order(settings["batch_size"])
     for places, signals in progress(batches, len(store) // settings["batch_size"] + 1, args.source, "batch"):
-        features = model.ecg_features(signals.to(device))
-        embedded = model.embed_features(features)
+        patches = model.ecg_patches(signals.to(device))
+        features, embedded = model.ecg_features(*patches), model.embed_ecgs(*patches)
         rows = pa.array(places)
         columns = {name: store.keys[name].take(rows) for name in ("source", "record_id", "patient_id", "split")}
         columns |= {"codes": codes["codes"].take(rows), "features": _lists(features), "embedding": _lists(embedded)}
@@ -54,7 +54,7 @@ def main(args: argparse.Namespace) -> None:
 
 
 def _lists(vectors: torch.Tensor) -> pa.Array:
-    values = vectors.float().cpu().numpy()
+    values = vectors.flatten(1).float().cpu().numpy()
     bounds = pa.array(range(0, values.size + 1, values.shape[1]), pa.int32())
     return pa.ListArray.from_arrays(bounds, pa.array(values.ravel()))
 

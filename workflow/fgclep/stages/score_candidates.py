@@ -48,8 +48,7 @@ def main(args: argparse.Namespace) -> None:
     rows = []
     batches = store.in_order(settings["batch_size"])
     for places, signals in progress(batches, len(store) // settings["batch_size"] + 1, f"fold {args.fold}", "batch"):
-        embedded = model.embed_features(model.ecg_features(signals.to(device)))
-        logits = (model.temperature * embedded @ texts.T + model.bias).float().cpu().tolist()
+        logits = model.logits(model.encode_ecg(signals.to(device)), texts).float().cpu().tolist()
         keys = store.keys.take(pa.array(places)).select(["source", "record_id"]).to_pylist()
         rows += [{**key, "fold": args.fold, "scores": scores} for key, scores in zip(keys, logits, strict=True)]
     write_table(pa.Table.from_pylist(rows, schema=SCORES), args.output, SCORES)
