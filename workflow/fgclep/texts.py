@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
+from scipy.sparse import csr_array
 
 from fgclep.ragged import Ragged
 
@@ -147,8 +148,8 @@ class ReportBatch(TextBatch):
         between = self.bank.between(left_ids, right_ids)
         left, right = Ragged(left_number, left.bounds), Ragged(right_number, right.bounds)
         # best of each statement on one side in each report on the other, then summed over the report's statements
-        to_right = _members(left, len(left_ids)) @ _largest(between.T, right.columns()).T
-        to_left = _members(right, len(right_ids)) @ _largest(between, left.columns()).T
+        to_right = _sums(left, _largest(between.T, right.columns()).T)
+        to_left = _sums(right, _largest(between, left.columns()).T)
         similarity = (to_right + to_left.T) / (left.lengths[:, None] + right.lengths)
         return targets, similarity.astype(np.float32)[row]
 
@@ -161,7 +162,7 @@ def _largest(table: np.ndarray, places: np.ndarray) -> np.ndarray:
     return largest
 
 
-def _members(lists: Ragged, values: int) -> np.ndarray:
-    """How often each list holds each value, float32 of shape (lists, values)."""
-    counts = np.bincount(lists.owners * values + lists.values, minlength=len(lists) * values)
-    return counts.reshape(len(lists), values).astype(np.float32)
+def _sums(lists: Ragged, table: np.ndarray) -> np.ndarray:
+    """For each list the sum over the rows of ``table`` that it names."""
+    ones = np.ones(len(lists.values), dtype=np.float32)
+    return csr_array((ones, lists.values, lists.bounds), shape=(len(lists), len(table))) @ table
