@@ -14,6 +14,7 @@ SMALL = {
     "loader": [
         *("--records", "300", "--wfdb-records", "4", "--memmap-records", "8"), *("--memory-mb", "32", "--rounds", "1"),
     ],
+    "loss_memory": ["--batches", "512", "1024", "--losses", "fg_clep"],
     "manifest": ["--records", "500"],
     "recovery": ["--records", "60"],
     "verification": ["--records", "300", "600"],

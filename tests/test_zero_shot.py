@@ -8,6 +8,7 @@ from fgclep.evaluation.records import task_records
 from fgclep.evaluation.table import read_metrics
 from fgclep.evaluation.tasks import Task, TaskClass, load_task
 from fgclep.evaluation.zero_shot import prompts_per_lead, score_classes
+from fgclep.models.alignment import GlobalAlignment
 from fgclep.schemas import EMBEDDINGS, METRICS, write_table
 from fgclep.stage import UserError
 
@@ -21,6 +22,7 @@ class FakeModel:
     def __init__(self, texts):
         self.texts = texts
         self.batches = []
+        self.align = GlobalAlignment()
 
     def score(self, embeddings, prompts):
         self.batches.append(len(prompts))

@@ -15,19 +15,20 @@ a row or column that is left out.
 Likely false negatives, pairs with y_ij = 0 and S_ij above a threshold, can be masked: all sums and means then go over
 the other pairs only.
 
-No matrix of all pairs is ever held: pairs are computed block by block, and again in the backward pass, so that the
-memory grows with ECGs plus texts, not with their product. With several processes, each has its own ECGs and the same
-texts; sums go over the ECGs of all, and the mean over the processes of the gradients is the gradient of the loss.
+No matrix of all pairs is ever held. Block by block, the loss and its gradients by the embeddings are computed together
+(``clip`` needs the sums over rows and columns first, and goes over the blocks twice), so that the memory grows with
+ECGs plus texts, not with their product. With several processes, each has its own ECGs and the same texts; sums go over
+the ECGs of all, and the mean over the processes of the gradients is the gradient of the loss.
 """
 
-from collections.abc import Callable
-from typing import Protocol
+import math
+from collections.abc import Iterator
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.utils.checkpoint import checkpoint
 
 from fgclep.distributed import gather_rows, process_count, total
 
@@ -47,7 +48,7 @@ def contrastive_loss(
     ecgs: Tensor,
     texts: Tensor,
     pairs: Pairs,
-    align: Callable[[Tensor, Tensor], Tensor],
+    align: nn.Module,
     temperature: Tensor,
     bias: Tensor,
     mitigation: float,
@@ -82,88 +83,158 @@ def contrastive_loss(
     """
     if name not in LOSSES:
         raise ValueError(f"unknown loss {name!r}; known are {', '.join(LOSSES)}")
-
-    def known(rows: slice, columns: slice) -> tuple[Tensor, Tensor, Tensor]:
-        """Targets, similarity, and which pairs count."""
-        targets, similarity = (torch.from_numpy(part).to(texts) for part in pairs.block(rows, columns))
-        if mask_above is None:
-            return targets, similarity, torch.ones_like(targets)
-        return targets, similarity, ((targets > 0) | (similarity <= mask_above)).to(texts)
-
-    def sigmoid_sums(some: Tensor, others: Tensor, t: Tensor, b: Tensor, rows: slice, columns: slice) -> Tensor:
-        """Sum of the terms of a block and the number of its pairs."""
-        targets, similarity, counts = known(rows, columns)
-        cosine = align(some, others)
-        logits = t * cosine + b
-        if name == "soft_sigmoid":
-            soft = torch.maximum(similarity, targets)
-            terms = soft * F.softplus(-logits) + (1 - soft) * F.softplus(logits)
+    inputs = [ecgs, texts, temperature, bias, *align.parameters()]
+    learning = torch.is_grad_enabled() and any(some.requires_grad for some in inputs)
+    t, b = temperature.detach(), bias.detach()
+    gradients = [torch.zeros_like(some) for some in inputs]
+    blocks = _Blocks(ecgs.detach(), texts.detach(), pairs, align, mask_above, block)
+    sums = _softmax_sums(blocks, t) if name == "clip" else None
+    loss = torch.zeros((), dtype=torch.float64, device=ecgs.device)
+    kept = torch.zeros_like(loss)
+    for part in blocks(learning):
+        cosine = part.cosine.detach()
+        kept += part.counts.sum()
+        if sums is not None:
+            by_logit = _softmax_slopes(part, t * cosine, sums)
+            by_cosine = t * by_logit
         else:
-            terms = F.softplus((1 - 2 * targets) * logits)
-        if name == "fg_clep":
-            terms = terms + mitigation * (cosine - similarity).abs()
-        return torch.stack([(terms * counts).sum(), counts.sum()])
-
-    def softmax_sums(some: Tensor, others: Tensor, t: Tensor, b: Tensor, rows: slice, columns: slice) -> Sums:
-        """Of each row and of each column: log-sum-exp, sum of the positives' logits, number of positives."""
-        targets, _, counts = known(rows, columns)
-        logits = t * align(some, others)
-        matched = logits * targets
-        # -inf would make the gradient of a row without any pair undefined
-        logits = logits.masked_fill(counts == 0, torch.finfo(logits.dtype).min / 2)
-        return tuple(part for axis in (1, 0) for part in (logits.logsumexp(axis), matched.sum(axis), targets.sum(axis)))
-
-    function = softmax_sums if name == "clip" else sigmoid_sums
-    row_blocks, column_blocks = _block_sizes(ecgs, texts, block)
-    several = len(ecgs) > row_blocks or len(texts) > column_blocks
-    table: list[list] = []
-    for row, some in enumerate(ecgs.split(row_blocks)):
-        table.append([])
-        for column, others in enumerate(texts.split(column_blocks)):
-            rows = slice(row * row_blocks, row * row_blocks + len(some))
-            columns = slice(column * column_blocks, column * column_blocks + len(others))
-            arguments = (some, others, temperature, bias, rows, columns)
-            table[-1].append(
-                checkpoint(function, *arguments, use_reentrant=False, preserve_rng_state=False)
-                if several
-                else function(*arguments)
-            )
-    if name == "clip":
-        return _global_value(_clip(table))
-    sums = torch.stack([part for line in table for part in line]).sum(0)
-    share = total(sums[1]) if name == "soft_sigmoid" else total(sums.new_tensor(len(ecgs)))
-    return _global_value(process_count() * sums[0] / share.clamp_min(1))
+            logits = t * cosine + b
+            label = torch.maximum(part.similarity, part.targets) if name == "soft_sigmoid" else part.targets
+            terms = label * F.softplus(-logits) + (1 - label) * F.softplus(logits)
+            by_logit = (logits.sigmoid() - label) * part.counts
+            by_cosine = t * by_logit
+            if name == "fg_clep":
+                gap = cosine - part.similarity
+                terms += mitigation * gap.abs()
+                by_cosine += mitigation * gap.sign() * part.counts
+            loss += (terms * part.counts).sum()
+        if learning:
+            found = torch.autograd.grad(part.cosine, [part.ecgs, part.texts, *align.parameters()], by_cosine)
+            gradients[0][part.rows] += found[0]
+            gradients[1][part.columns] += found[1]
+            gradients[2] += (by_logit * cosine).sum()
+            gradients[3] += by_logit.sum() * (name != "clip")
+            for gradient, one in zip(gradients[4:], found[2:], strict=True):
+                gradient += one
+    if sums is not None:
+        value, share = sums.loss(), torch.ones_like(loss)
+    else:
+        share = total(kept if name == "soft_sigmoid" else torch.full_like(loss, len(ecgs))).clamp_min(1)
+        value = total(loss) / share
+    if not learning:
+        return value.to(ecgs)
+    scale = (process_count() / share).to(ecgs)
+    return _WithGradients.apply(value.to(ecgs), [gradient * scale for gradient in gradients], *inputs)
 
 
-Sums = tuple[Tensor, ...]
+class _WithGradients(torch.autograd.Function):
+    """A value whose gradients by the inputs are known."""
+
+    @staticmethod
+    def forward(ctx: Any, value: Tensor, gradients: list[Tensor], *inputs: Tensor) -> Tensor:
+        ctx.save_for_backward(*gradients)
+        return value.clone()
+
+    @staticmethod
+    def backward(ctx: Any, *outer: Tensor) -> tuple:
+        return (None, None, *(outer[0] * gradient for gradient in ctx.saved_tensors))
 
 
-def _block_sizes(ecgs: Tensor, texts: Tensor, block: int) -> tuple[int, int]:
-    """ECGs and texts per block: as many texts as ECGs, unless there are fewer."""
-    pairs = max(1, block * texts.shape[1] // max(1, ecgs[:1].numel()))  # an ECG may have many vectors
-    columns = min(len(texts), max(round(pairs**0.5), pairs // max(len(ecgs), 1), 1))
-    return max(1, pairs // columns), columns
+class _Block(NamedTuple):
+    """Some ECGs and texts; ``counts`` is 1 for the pairs that are not masked and 0 for the others."""
+
+    rows: slice
+    columns: slice
+    ecgs: Tensor
+    texts: Tensor
+    cosine: Tensor
+    targets: Tensor
+    similarity: Tensor
+    counts: Tensor
 
 
-def _clip(table: list[list[Sums]]) -> Tensor:
-    """Half the mean over rows plus half the mean over columns of the cross-entropy."""
-    lse = torch.cat([torch.stack([part[0] for part in line]).logsumexp(0) for line in table])
-    matched = torch.cat([torch.stack([part[1] for part in line]).sum(0) for line in table])
-    positives = torch.cat([torch.stack([part[2] for part in line]).sum(0) for line in table])
-    rows = positives > 0
-    over_texts = (lse - matched / positives.clamp_min(1))[rows].sum() / total(rows.sum()).clamp_min(1)
+class _Blocks:
+    """Cut all pairs into blocks of about ``size`` cosines, as many texts as ECGs unless there are fewer."""
 
-    turned = list(zip(*table, strict=True))
-    lse = torch.cat([torch.stack([part[3] for part in line]).logsumexp(0) for line in turned])
-    matched = torch.cat([torch.stack([part[4] for part in line]).sum(0) for line in turned])
-    positives = total(torch.cat([torch.stack([part[5] for part in line]).sum(0) for line in turned]))
-    columns = positives > 0
-    everywhere = gather_rows(lse[None]).logsumexp(0)
-    matched = process_count() * matched / positives.clamp_min(1)
-    over_ecgs = (everywhere - matched)[columns].mean() if columns.any() else 0 * everywhere.sum()
-    return (process_count() * over_texts + over_ecgs) / 2
+    def __init__(
+        self, ecgs: Tensor, texts: Tensor, pairs: Pairs, align: nn.Module, mask_above: float | None, size: int
+    ):
+        self.ecgs, self.texts, self.pairs, self.align, self.mask_above = ecgs, texts, pairs, align, mask_above
+        most = max(1, size * texts.shape[1] // max(1, ecgs[:1].numel()))  # an ECG may have many vectors
+        self.columns = min(len(texts), max(math.isqrt(most), most // max(len(ecgs), 1)))
+        self.rows = max(1, most // self.columns)
+
+    def __call__(self, learning: bool) -> Iterator[_Block]:
+        """Yield the blocks, if ``learning`` with a graph from their ECGs and texts to the cosines."""
+        for row in range(0, len(self.ecgs), self.rows):
+            for column in range(0, len(self.texts), self.columns):
+                rows, columns = slice(row, row + self.rows), slice(column, column + self.columns)
+                some, others = self.ecgs[rows], self.texts[columns]
+                if learning:
+                    some, others = some.detach().requires_grad_(), others.detach().requires_grad_()
+                cosine = self.align(some, others)
+                targets, similarity = (
+                    torch.from_numpy(part).to(self.texts) for part in self.pairs.block(rows, columns)
+                )
+                counts = torch.ones_like(targets)
+                if self.mask_above is not None:
+                    counts[(targets == 0) & (similarity > self.mask_above)] = 0
+                yield _Block(rows, columns, some, others, cosine, targets, similarity, counts)
 
 
-def _global_value(loss: Tensor) -> Tensor:
-    """Return the mean of all processes' losses, with this process's gradient."""
-    return loss if process_count() == 1 else loss + (total(loss) / process_count() - loss.detach())
+class _SoftmaxSums(NamedTuple):
+    """Of each row and of each column over the ECGs of all processes.
+
+    Log-sum-exp of the logits, sum of the positives' logits, number of positives; then the number of rows and of
+    columns that have positives.
+    """
+
+    row: tuple[Tensor, Tensor, Tensor]
+    column: tuple[Tensor, Tensor, Tensor]
+    rows: Tensor
+    columns: Tensor
+
+    def loss(self) -> Tensor:
+        """Half the mean over rows plus half the mean over columns of the cross-entropy."""
+        (over_texts, over_ecgs) = (
+            ((lse - matched / positives.clamp_min(1)) * (positives > 0)).sum(dtype=torch.float64)
+            for lse, matched, positives in (self.row, self.column)
+        )
+        return (total(over_texts) / self.rows + over_ecgs / self.columns) / 2
+
+
+def _masked(logits: Tensor, counts: Tensor) -> Tensor:
+    """Logits that are very small where a pair is masked; -inf would leave a row of such pairs without a sum."""
+    return logits.masked_fill(counts == 0, torch.finfo(logits.dtype).min / 2)
+
+
+def _softmax_sums(blocks: _Blocks, temperature: Tensor) -> _SoftmaxSums:
+    empty = torch.finfo(blocks.texts.dtype).min / 2
+    row, column = (
+        (blocks.texts.new_full((size,), empty), blocks.texts.new_zeros(size), blocks.texts.new_zeros(size))
+        for size in (len(blocks.ecgs), len(blocks.texts))
+    )
+    for part in blocks(learning=False):
+        logits = temperature * part.cosine.detach()
+        masked = _masked(logits, part.counts)
+        for (lse, matched, positives), place, axis in ((row, part.rows, 1), (column, part.columns, 0)):
+            lse[place] = torch.logaddexp(lse[place], masked.logsumexp(axis))
+            matched[place] += (logits * part.targets).sum(axis)
+            positives[place] += part.targets.sum(axis)
+    lse, matched, positives = column
+    column = (gather_rows(lse[None]).logsumexp(0), total(matched), total(positives))
+    rows, columns = total((row[2] > 0).sum()), (column[2] > 0).sum()
+    return _SoftmaxSums(row, column, rows.clamp_min(1), columns.clamp_min(1))
+
+
+def _softmax_slopes(part: _Block, logits: Tensor, sums: _SoftmaxSums) -> Tensor:
+    """Gradient of the loss by the logits of a block."""
+    masked, slopes = _masked(logits, part.counts), torch.zeros_like(logits)
+    for (lse, _, positives), place, lines, axis in (
+        (sums.row, part.rows, sums.rows, 1),
+        (sums.column, part.columns, sums.columns, 0),
+    ):
+        lse, positives = lse[place].unsqueeze(axis), positives[place].unsqueeze(axis)
+        shares = part.targets / positives.clamp_min(1)
+        slopes += ((masked - lse).exp() - shares) * (positives > 0) / (2 * lines)
+    return slopes

@@ -24,7 +24,7 @@ TASKS = Path("resources/tasks")
 RECORD_BYTES = 121_000  # ten seconds of twelve leads at 500 Hz in 16 bits, with a header; where nothing better is known
 SHARD_SHARE = 0.4  # of the raw files; benchmarks/codecs.py measures it
 TABLE_BYTES = 1_000  # per record: a row each of the manifest, the measurements and the reports
-EMBEDDINGS = 3 * 4  # bytes per dimension and evaluated record: three models, float32
+MODELS = 3  # whose embeddings of the evaluated records are kept: coarse, fine and untrained
 SMALL_MODELS = 200_000_000  # coarse, per fold, and fine, with a checkpoint, if the text encoder is made from scratch
 LARGE_MODELS = 6_000_000_000  # the same with a text encoder of BERT's size: 0.5 GB a model, 1.5 GB a checkpoint
 
@@ -203,6 +203,16 @@ class _Files:
         return sum(_size(self.database / name) for name in names if name.endswith((".hea", ".dat", ".mat")))
 
 
+def embedding_bytes(config: Config) -> int:
+    """Bytes of one record's embedding: float32, or float16 for each patch (see ``fgclep.models.ecg``)."""
+    dimensions = config.pretraining.projection
+    if config.pretraining.alignment == "global":
+        return 4 * dimensions
+    samples = round(config.signal.sampling_rate * config.signal.duration)
+    by_lead = config.pretraining.ecg_encoder.kind.startswith("vit")
+    return 2 * dimensions * (12 * (samples // config.signal.sampling_rate) if by_lead else -(-samples // 32))
+
+
 def _plan_source(config: Config, files: _Files, statements: set[str] | None) -> SourcePlan:
     records, exact = files.records()
     in_place = files.bytes_in_place()
@@ -216,7 +226,7 @@ def _plan_source(config: Config, files: _Files, statements: set[str] | None) -> 
         raw = in_archives
     fetch = max(0, raw - in_archives - parts) if files.origin == "web" and not all_there else 0
     evaluated = files.section.role == "evaluate"
-    tables = count * (TABLE_BYTES + (EMBEDDINGS * config.pretraining.projection if evaluated else 0))
+    tables = count * (TABLE_BYTES + (MODELS * embedding_bytes(config) if evaluated else 0))
     shards = round(SHARD_SHARE * raw)
     simulated = raw if files.origin == "simulated" else 0
     simulated_present = (in_place or 0) if simulated else 0

@@ -141,7 +141,8 @@ EMBEDDINGS = pa.schema(
         pa.field("split", pa.string(), nullable=False),
         pa.field("codes", _strings, nullable=False),
         pa.field("features", pa.list_(pa.float32()), nullable=False),  # pooled output of the ECG encoder
-        pa.field("embedding", pa.list_(pa.float32()), nullable=False),  # projected, unit norm
+        pa.field("embedding", pa.list_(pa.float32())),  # projected, unit norm; null with alignment: attention
+        pa.field("patches", pa.list_(pa.float16())),  # unit norm, one patch after another; null with alignment: global
     ]
 )
 SPLIT = pa.schema([*_key, pa.field("split", pa.string(), nullable=False)])  # train | val | test, of a benchmark

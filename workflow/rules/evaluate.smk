@@ -50,7 +50,7 @@ rule evaluate_zero_shot:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=2000,
+        mem_mb=8000 if CONFIG["pretraining"]["alignment"] == "attention" else 2000,
         runtime=60,
     params:
         depends_on=settings({**INTERVALS, **without(ZERO_SHOT, "batch_size")}, seed=CONFIG["seed"]),

@@ -85,7 +85,7 @@ def task_records(
     task
         Gives the labels.
     column
-        ``features`` or ``embedding``.
+        ``features``, ``embedding`` or ``patches``, of which each record's are one row of ``vectors``.
     published
         Splits by task, with the schema ``SPLIT``; one that the task names replaces the table's.
 
@@ -95,6 +95,9 @@ def task_records(
         If the table holds records of another source, the split that the task names is not given, or a patient stands
         in two splits: training and testing on one person would inflate the result.
     """
+    vectors = table[column]
+    table = table.select(["source", "record_id", "patient_id", "split", "codes"])
+    table = table.append_column("row", pa.array(range(len(table)), pa.int64()))
     sources = set(table["source"].unique().to_pylist())
     if sources - {task.source}:
         raise UserError(f"the task {task.name} is made of {task.source}, and the embeddings are of {sorted(sources)}")
@@ -111,6 +114,7 @@ def task_records(
     names, counts = np.unique(pairs[0], return_counts=True)
     if (counts > 1).any():
         raise UserError(f"{task.source}: the patient {names[counts > 1][0]} stands in more than one split")
-    flat = table[column].combine_chunks().flatten().to_numpy(zero_copy_only=False)
-    vectors = flat.reshape(len(table), len(flat) // max(1, len(table)))
-    return TaskRecords(patients[member], splits[member], vectors[member], labels[member])
+    rows = table["row"].filter(pa.array(member))
+    flat = vectors.take(rows).combine_chunks().flatten().to_numpy(zero_copy_only=False)
+    matrix = flat.reshape(len(rows), len(flat) // max(1, len(rows)))
+    return TaskRecords(patients[member], splits[member], matrix, labels[member])

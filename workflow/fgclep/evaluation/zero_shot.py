@@ -33,7 +33,7 @@ def score_classes(
     score
         Maps embeddings (n, d) and prompts to logits (n, prompts): ``FGCLEP.score``.
     embeddings
-        ECG embeddings, shape (n, d).
+        ECG embeddings, shape (n, d), as in the table of embeddings.
     classes
         Classes with their prompts.
     leads

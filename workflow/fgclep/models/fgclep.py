@@ -14,12 +14,11 @@ from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 from transformers.utils import logging
 
 from fgclep.leads import LEADS, lead_positions
+from fgclep.models.alignment import ALIGNMENTS, AttentionAlignment
 from fgclep.models.ecg import build_ecg_encoder
 from fgclep.models.text import mean_over_tokens, text_config_from_dict, tokenize
 from fgclep.signals import prepare_signal
 
-ALIGNMENTS = ("global", "attention")
-INITIAL_ATTENTION_SCALE = 10.0  # a patch of cosine 0.3 weighs 20 times as much as one of cosine 0
 BLOCK = 2**20  # cosines computed at once
 
 
@@ -70,10 +69,9 @@ class FGCLEPConfig(PretrainedConfig):
 class FGCLEP(PreTrainedModel):
     """ECG and text in one space: ``logit = t * cosine(ecg, text) + b``, ``sigmoid(logit)`` = the text fits the ECG.
 
-    With ``alignment`` global the ECG has one embedding. With attention each patch of it has one, and a text is compared
-    with the sum of the patches weighted by its own attention to them (FOCAL): softmax over the patches of a learned
-    scale times the cosine of text and patch. ``encode_ecg``, ``embed_texts`` and ``align`` are the same three steps in
-    training, verification, zero-shot evaluation and ``predict``.
+    With ``alignment`` global the ECG has one embedding, with attention each patch of it has one, see
+    ``fgclep.models.alignment``. ``encode_ecg``, ``embed_texts`` and ``align`` are the same three steps in training,
+    verification, zero-shot evaluation and ``predict``.
 
     >>> model = FGCLEP.from_pretrained("results/models/fine")                              # doctest: +SKIP
     >>> model.predict(signal, fs=500, leads=[...], prompts=["atrial fibrillation"])        # doctest: +SKIP
@@ -91,13 +89,12 @@ class FGCLEP(PreTrainedModel):
         self.ecg_encoder = build_ecg_encoder(samples=samples, sampling_rate=rate, **config.ecg_encoder)
         text_config = text_config_from_dict(config.text_config)
         self.text_encoder = AutoModel.from_config(text_config)
-        by_patch = config.alignment == "attention"
-        ecg_size = self.ecg_encoder.patch_size if by_patch else self.ecg_encoder.output_size
+        self.align = ALIGNMENTS[config.alignment]()
+        ecg_size = self.ecg_encoder.patch_size if self.align.by_patch else self.ecg_encoder.output_size
         self.ecg_projection = nn.Linear(ecg_size, config.projection)
         self.text_projection = nn.Linear(text_config.hidden_size, config.projection)
         self.log_temperature = nn.Parameter(torch.tensor(math.log(config.initial_temperature)))
         self.bias = nn.Parameter(torch.tensor(float(config.initial_bias)))
-        self.log_attention_scale = nn.Parameter(torch.tensor(math.log(INITIAL_ATTENTION_SCALE))) if by_patch else None
         self.tokenizer: PreTrainedTokenizerBase | None = None
         self.post_init()
 
@@ -125,13 +122,17 @@ class FGCLEP(PreTrainedModel):
 
     @property
     def temperature(self) -> Tensor:
-        """Scale t of the logits, at most ``config.max_temperature``."""
-        return self.log_temperature.clamp(max=math.log(self.config.max_temperature)).exp()
+        """Scale t of the logits, finite and at most ``config.max_temperature``."""
+        return self._in_range(self.log_temperature).exp()
 
     @torch.no_grad()
     def clamp_temperature(self) -> None:
         """Put a scale that has left its range back, after a step of the optimizer: beyond it there is no gradient."""
-        self.log_temperature.clamp_(max=math.log(self.config.max_temperature))
+        self.log_temperature.copy_(self._in_range(self.log_temperature))
+
+    def _in_range(self, log_temperature: Tensor) -> Tensor:
+        initial, limit = math.log(self.config.initial_temperature), math.log(self.config.max_temperature)
+        return log_temperature.nan_to_num(nan=initial, posinf=limit, neginf=initial).clamp(max=limit)
 
     def ecg_patches(self, signals: Tensor, present: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """Patches of signals (batch, 12, samples) in mV and which are there, see ``build_ecg_encoder``."""
@@ -148,7 +149,7 @@ class FGCLEP(PreTrainedModel):
         -------
         Shape (batch, projection); with attention (batch, patches, projection), 0 for a patch that is not there.
         """
-        if self.config.alignment == "global":
+        if not self.align.by_patch:
             return self._unit(self.ecg_projection(self.ecg_features(patches, present)))
         embedded = self._unit(self.ecg_projection(patches))
         return embedded if present is None else embedded * present[..., None]
@@ -178,26 +179,13 @@ class FGCLEP(PreTrainedModel):
         """Embeddings of ECGs and of tokenized texts, for ``align``."""
         return self.encode_ecg(signals), self.embed_tokens({"input_ids": input_ids, "attention_mask": attention_mask})
 
-    def align(self, ecgs: Tensor, texts: Tensor) -> Tensor:
-        """Cosines (ECGs, texts) of embedded ECGs (see ``embed_ecgs``) and embedded texts (texts, projection)."""
-        if self.config.alignment == "global":
-            return ecgs @ texts.T
-        weights = self.attention_weights(ecgs, texts)
-        return F.cosine_similarity(weights @ ecgs, texts, dim=-1)
-
-    def attention_weights(self, ecgs: Tensor, texts: Tensor) -> Tensor:
-        """Attention (ECGs, texts, patches) of each text to the patches of each ECG; it sums to 1 over the patches."""
-        assert self.log_attention_scale is not None
-        scores = self.log_attention_scale.exp() * texts @ ecgs.transpose(1, 2)
-        return scores.masked_fill(~ecgs.any(-1)[:, None], -torch.inf).softmax(-1)
-
     def logits(self, ecgs: Tensor, texts: Tensor) -> Tensor:
         """Logits t * cosine + b (ECGs, texts) of embedded ECGs and texts, computed some ECGs at a time."""
-        some = max(1, BLOCK // (len(texts) * ecgs[0].numel() // self.config.projection))
-        cosines = torch.cat([self.align(part, texts) for part in ecgs.split(some)])
-        return self.temperature * cosines + self.bias
+        values = max(1, len(texts) * ecgs[:1].numel() // self.config.projection)
+        some = ecgs.split(max(1, BLOCK // values))
+        return torch.cat([self.temperature * self.align(part.to(texts), texts) + self.bias for part in some])
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def embed_texts(self, texts: Sequence[str], batch_size: int = 256) -> Tensor:
         """Unit-norm embeddings (texts, projection) on the CPU."""
         if self.tokenizer is None:
@@ -211,10 +199,10 @@ class FGCLEP(PreTrainedModel):
     @torch.inference_mode()
     def score(self, embeddings: np.ndarray, prompts: Sequence[str]) -> np.ndarray:
         """Logits (n, len(prompts)), float32, of embedded ECGs, each flattened (n, values), against prompts."""
-        ecgs = torch.from_numpy(np.ascontiguousarray(embeddings, dtype=np.float32)).to(self.device)
-        if self.config.alignment == "attention":
+        ecgs = torch.from_numpy(np.require(embeddings, requirements=["C", "W"]))
+        if self.align.by_patch:
             ecgs = ecgs.unflatten(1, (-1, self.config.projection))
-        return self.logits(ecgs, self.embed_texts(prompts).to(self.device)).float().cpu().numpy()
+        return self.logits(ecgs, self._embed(prompts)).float().cpu().numpy()
 
     @torch.inference_mode()
     def predict(
@@ -268,9 +256,9 @@ class FGCLEP(PreTrainedModel):
         ValueError
             As ``predict``, and for a model with global alignment.
         """
-        if self.config.alignment == "global":
+        if not isinstance(self.align, AttentionAlignment):
             raise ValueError("a model with alignment: global has no attention; train one with alignment: attention")
-        weights = self.attention_weights(self._encode(signal, fs, leads), self._embed(prompts))[0]
+        weights = self.align.weights(self._encode(signal, fs, leads), self._embed(prompts))[0]
         rows = 1 if self.ecg_encoder.needs_all_leads else len(LEADS)
         return weights.unflatten(-1, (rows, -1)).float().cpu().numpy()
 
@@ -286,10 +274,10 @@ class FGCLEP(PreTrainedModel):
             )
         positions = lead_positions(leads)
         missing = [name for number, name in enumerate(LEADS) if number not in positions]
-        if missing and (self.ecg_encoder.needs_all_leads or not positions):
-            raise ValueError(
-                f"leads {missing} are missing in {list(leads)}; a {self.config.ecg_encoder['kind']} needs all twelve"
-            )
+        if len(missing) > (0 if self.ecg_encoder.needs_all_leads else len(LEADS) - 1):
+            needed = "all twelve" if self.ecg_encoder.needs_all_leads else "at least one"
+            kind = self.config.ecg_encoder["kind"]
+            raise ValueError(f"leads {missing} are missing in {list(leads)}; a {kind} needs {needed}")
         prepared = prepare_signal(signal, fs, self.config.signal)
         signals = torch.zeros(1, len(LEADS), prepared.shape[1])
         signals[0, positions] = torch.from_numpy(prepared)

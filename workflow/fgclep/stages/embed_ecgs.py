@@ -7,7 +7,7 @@ import torch
 
 from fgclep.loader import SignalStore
 from fgclep.models.fgclep import FGCLEP
-from fgclep.schemas import EMBEDDINGS, SHARD, read_table, write_table
+from fgclep.schemas import EMBEDDINGS, SHARD, read_table, table_writer
 from fgclep.stage import progress, run_stage, stage_parser
 from fgclep.training import choose_device, new_model
 
@@ -41,20 +41,25 @@ def main(args: argparse.Namespace) -> None:
     model.to(device)  # type: ignore[arg-type]
     store = SignalStore(args.shards, settings["signal"], settings["memory_mb"], workers=settings["workers"])
     codes = pa.concat_tables([read_table(path, SHARD, ["codes"]) for path in args.shards])
-    parts = [EMBEDDINGS.empty_table()]
     batches = store.in_order(settings["batch_size"])
-    for places, signals in progress(batches, len(store) // settings["batch_size"] + 1, args.source, "batch"):
-        patches = model.ecg_patches(signals.to(device))
-        features, embedded = model.ecg_features(*patches), model.embed_ecgs(*patches)
-        rows = pa.array(places)
-        columns = {name: store.keys[name].take(rows) for name in ("source", "record_id", "patient_id", "split")}
-        columns |= {"codes": codes["codes"].take(rows), "features": _lists(features), "embedding": _lists(embedded)}
-        parts.append(pa.table(columns, schema=EMBEDDINGS))
-    write_table(pa.concat_tables(parts), args.output, EMBEDDINGS)
+    with table_writer(args.output, EMBEDDINGS) as write:
+        write(EMBEDDINGS.empty_table())  # so that a source without records has a table, too
+        for places, signals in progress(batches, len(store) // settings["batch_size"] + 1, args.source, "batch"):
+            patches = model.ecg_patches(signals.to(device))
+            embedded = model.embed_ecgs(*patches)
+            rows = pa.array(places)
+            columns = {name: store.keys[name].take(rows) for name in ("source", "record_id", "patient_id", "split")}
+            columns |= {"codes": codes["codes"].take(rows), "features": _lists(model.ecg_features(*patches).float())}
+            none = pa.nulls(len(rows))
+            if not model.align.by_patch:
+                columns |= {"embedding": _lists(embedded.float()), "patches": none}
+            else:
+                columns |= {"embedding": none, "patches": _lists(embedded.half())}
+            write(pa.table(columns, schema=EMBEDDINGS))
 
 
 def _lists(vectors: torch.Tensor) -> pa.Array:
-    values = vectors.flatten(1).float().cpu().numpy()
+    values = vectors.flatten(1).cpu().numpy()
     bounds = pa.array(range(0, values.size + 1, values.shape[1]), pa.int32())
     return pa.ListArray.from_arrays(bounds, pa.array(values.ravel()))
 

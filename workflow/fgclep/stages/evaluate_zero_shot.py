@@ -35,13 +35,14 @@ def main(args: argparse.Namespace) -> None:
     settings = args.settings
     torch.set_num_threads(1)  # prompts are few and short; the logits must not depend on the number of cores
     model = FGCLEP.from_pretrained(args.model_dir)
+    column = "patches" if model.align.by_patch else "embedding"
     splits = splits_of_tasks(args.splits)
     rows = []
     pairs = list(zip(args.task_files, args.embeddings, strict=True))
     for task_file, embeddings in progress(pairs, len(pairs), "zero-shot", "task"):
         task = load_task(task_file)
-        table = read_table(embeddings, EMBEDDINGS)
-        records = task_records(table, task, "embedding", splits).of(settings["zero_shot_split"])
+        table = read_table(embeddings, EMBEDDINGS, [name for name in EMBEDDINGS.names if name != "features"])
+        records = task_records(table, task, column, splits).of(settings["zero_shot_split"])
         logger.info("%s: %d records in the split %s", task.name, len(records.labels), settings["zero_shot_split"])
         for protocol, leads in PROTOCOLS.items():
             scores = score_classes(model.score, records.vectors, task.classes, leads, settings["batch_size"])
