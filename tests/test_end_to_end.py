@@ -81,7 +81,7 @@ def test_audit_and_truth_are_there(results):
 def test_models_are_in_hugging_face_format(results):
     for name in ("coarse", "fine"):
         files = {path.name for path in (results / "models" / name).iterdir()}
-        assert {"config.json", "model.safetensors", "tokenizer.json", "training.csv"} <= files
+        assert {"config.json", "model.safetensors", "tokenizer.json", "training.csv", "README.md"} <= files
 
 
 def test_a_second_run_has_nothing_to_do(run, checkout, results):

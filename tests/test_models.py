@@ -82,7 +82,37 @@ def test_the_temperature_is_clamped(model):
     model.log_temperature.data.copy_(before)
 
 
-def test_a_saved_model_predicts_the_same_after_loading(model, signal, tmp_path):
+@pytest.mark.parametrize(("value", "expected"), [(np.inf, 20.0), (1e30, 20.0), (np.nan, 10.0), (-np.inf, 10.0)])
+def test_no_temperature_is_out_of_range_or_not_finite(value, expected):
+    model = new_model(SETTINGS, CORPUS)
+    model.log_temperature.data.fill_(value)
+    assert model.temperature.item() == pytest.approx(expected, rel=1e-5)
+    model.clamp_temperature()
+    assert model.log_temperature.item() == pytest.approx(np.log(expected), rel=1e-5)
+
+
+def test_a_temperature_put_back_in_range_learns_again():
+    model = new_model(SETTINGS, CORPUS)
+    model.log_temperature.data.fill_(9.0)
+    model.clamp_temperature()
+    model.temperature.backward()
+    assert model.log_temperature.grad.item() == pytest.approx(20, rel=1e-5)
+
+
+def test_a_text_tower_without_safetensors_is_refused(tmp_path):
+    tower = new_model(SETTINGS, CORPUS)
+    tower.text_encoder.save_pretrained(tmp_path)
+    tower.tokenizer.save_pretrained(tmp_path)
+    (tmp_path / "model.safetensors").unlink()
+    torch.save(tower.text_encoder.state_dict(), tmp_path / "pytorch_model.bin")
+    with pytest.raises(OSError, match="safetensors"):
+        new_model({**SETTINGS, "text_encoder": {"name": str(tmp_path), "max_tokens": 16}}, CORPUS)
+
+
+@pytest.mark.parametrize("alignment", ["global", "attention"])
+def test_a_saved_model_predicts_the_same_after_loading(alignment, signal, tmp_path):
+    torch.manual_seed(0)
+    model = new_model({**SETTINGS, "alignment": alignment}, CORPUS).eval()
     model.save_pretrained(tmp_path)
     again = FGCLEP.from_pretrained(tmp_path)
     prompts = ["atrial fibrillation", "a word never seen: torsades"]

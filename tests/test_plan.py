@@ -5,12 +5,14 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 from conftest import ROOT
 
 from fgclep.cli import main
 from fgclep.config import load
+from fgclep.models.fgclep import FGCLEP, FGCLEPConfig
 from fgclep.origin import is_from, note_origin
-from fgclep.plan import human_bytes, make_plan, plan_text
+from fgclep.plan import embedding_bytes, human_bytes, make_plan, plan_text
 from fgclep.schemas import MANIFEST, read_table
 from fgclep.stages import build_manifest, fetch_metadata, fetch_records
 
@@ -75,6 +77,18 @@ def test_a_disk_that_is_too_small_is_warned_about(folder, monkeypatch):
     text = plan_text(make_plan(load("config.yaml")))
     assert "free here: 1.0 GB, still needed: ~3." in text
     assert "WARNING: 2." in text and "GB too little. Make room" in text
+
+
+@pytest.mark.parametrize("kind", ["resnet18", "vit_tiny"])
+@pytest.mark.parametrize("alignment", ["global", "attention"])
+def test_embeddings_are_planned_as_large_as_the_model_makes_them(folder, kind, alignment):
+    encoder, options = {"kind": kind, "width": 4}, {"alignment": alignment, "projection": 16}
+    (folder / "more.yaml").write_text(json.dumps({"pretraining": {"ecg_encoder": encoder, **options}}))
+    config = load("config.yaml", "more.yaml")
+    text = {"model_type": "bert", "hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1, "vocab_size": 9}
+    model = FGCLEP(FGCLEPConfig(encoder, text, signal=config.signal.model_dump(), **options)).eval()
+    values = model.encode_ecg(torch.zeros(1, 12, 1000)).numel()
+    assert embedding_bytes(config) == (4 if alignment == "global" else 2) * values
 
 
 def test_json_has_the_sizes_in_bytes(folder, capsys):

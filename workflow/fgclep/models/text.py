@@ -46,8 +46,10 @@ def new_text_tower(
         Texts whose words a tokenizer from scratch knows.
     """
     if settings["name"] != "scratch":
-        tokenizer = AutoTokenizer.from_pretrained(settings["name"], model_max_length=settings["max_tokens"])
-        encoder = AutoModel.from_pretrained(settings["name"])
+        tokenizer = AutoTokenizer.from_pretrained(
+            settings["name"], model_max_length=settings["max_tokens"], trust_remote_code=False
+        )
+        encoder = AutoModel.from_pretrained(settings["name"], use_safetensors=True, trust_remote_code=False)
         return encoder.config, tokenizer, encoder
     tokenizer = train_tokenizer(corpus, settings["max_tokens"])
     config = BertConfig(

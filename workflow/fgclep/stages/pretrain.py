@@ -13,6 +13,7 @@ import torch
 
 from fgclep.folds import fold_of
 from fgclep.loader import SignalStore, record_names
+from fgclep.models.card import model_card
 from fgclep.models.fgclep import FGCLEP
 from fgclep.schemas import REPORTS, TEXTS, read_table
 from fgclep.stage import UserError, run_stage, stage_parser
@@ -37,7 +38,7 @@ def arguments() -> argparse.ArgumentParser:
 
 
 def main(args: argparse.Namespace) -> None:
-    """Train and write ``<output>/`` (Hugging Face format, with ``training.csv``)."""
+    """Train and write ``<output>/`` (Hugging Face format, with its model card and ``training.csv``)."""
     settings = args.settings
     torch.manual_seed(settings["seed"])
     torch.set_num_threads(settings["threads"])
@@ -87,6 +88,10 @@ def main(args: argparse.Namespace) -> None:
         writer = csv.DictWriter(file, TRAINING_COLUMNS)
         writer.writeheader()
         writer.writerows({"name": args.name, **row} for row in history)
+    records = {split: store.keys for split, store in zip(("train", "val"), stores, strict=True)}
+    start = Path(args.start_from).name if args.start_from else None
+    card = model_card(args.name, records, len(texts), settings, history, start)
+    (partial / "README.md").write_text(card, encoding="utf-8")
     shutil.rmtree(args.output, ignore_errors=True)
     partial.rename(args.output)
     checkpoint.unlink(missing_ok=True)
