@@ -35,7 +35,10 @@ def trainer(shards, tmp_path):
     return build
 
 
-@pytest.mark.parametrize("changes", [{}, {"loss": "clip"}, {"loss": "soft_sigmoid"}, {"text_unit": "report"}])
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"loss": "clip"}, {"loss": "soft_sigmoid"}, {"text_unit": "report"}, {"alignment": "attention"}],
+)
 def test_two_kinds_of_waves_are_told_apart_by_their_texts(trainer, changes):
     run = trainer(epochs=25, **changes)
     history = run.fit()
