@@ -42,6 +42,7 @@ from transformers import logging as transformers_logging
 from fgclep.config.pretraining import PretrainingSection
 from fgclep.loader import SignalStore
 from fgclep.models.build import new_model
+from fgclep.models.ecg import ResNet1d
 from fgclep.models.text import mean_over_tokens, train_tokenizer
 from fgclep.prefetch import Prefetched
 from fgclep.texts import TextBank
@@ -56,11 +57,11 @@ ENCODERS = {
     "resnet18": {"ecg_encoder": {"kind": "resnet18", "width": 64}, "trained_layers": 0},
 }
 VARIANTS = {
-    "float32, time-last layout": {"layout": torch.contiguous_format},
-    "float32, channels-last (ours)": {},
-    "float32, channels-last, compiled": {"compile": True},
-    "bf16, channels-last": {"precision": "bf16"},
-    "bf16, channels-last, compiled": {"precision": "bf16", "compile": True},
+    "float32, time-last layout": (torch.contiguous_format, torch.float32, False),
+    "float32, channels-last (ours)": (torch.channels_last, torch.float32, False),
+    "float32, channels-last, compiled": (torch.channels_last, torch.float32, True),
+    "bf16, channels-last": (torch.channels_last, torch.bfloat16, False),
+    "bf16, channels-last, compiled": (torch.channels_last, torch.bfloat16, True),
 }
 
 
@@ -199,7 +200,7 @@ class WithPlace(OneByOne):
 class Ours:
     """The training of this package, some steps at a time."""
 
-    def __init__(self, work: dict, settings: dict, layout: torch.memory_format | None = None):
+    def __init__(self, work: dict, settings: dict):
         torch.manual_seed(0)
         store = SignalStore(
             work["shards"], SIGNAL, settings["memory_mb"], workers=1, pin_memory=settings["device"] == "cuda"
@@ -210,9 +211,6 @@ class Ours:
         bank = TextBank(work["statements"], findings, work["reports"], similarity)
         nothing = TextBank(work["statements"], findings, [], similarity)
         model = new_model(settings, work["statements"])
-        if layout is not None:
-            model.ecg_encoder.layout = layout
-            model.ecg_encoder.layers.to(memory_format=layout)
         self.trainer = Trainer(model, store, bank, no_validation, nothing, settings, work["folder"] / "unused.pt")
         self.trainer.wrapped.train()
         self.device, self.fill_s = self.trainer.device, 0.0
@@ -251,8 +249,31 @@ class Ours:
         }  # fmt: skip
 
 
+class Encoder:
+    """Forward and backward pass of ResNet18 alone."""
+
+    def __init__(self, batch: int, layout: torch.memory_format, dtype: torch.dtype, compiled: bool):
+        torch.set_num_threads(len(os.sched_getaffinity(0)))
+        torch.manual_seed(0)
+        self.signals, self.dtype = torch.randn(batch, 12, SAMPLES), dtype
+        self.encoder = ResNet1d("resnet18", 64)
+        self.encoder.layout = layout
+        self.encoder.layers.to(memory_format=layout)
+        if compiled:
+            self.encoder.compile()
+
+    def steps(self, count: int) -> dict[str, float]:
+        """Run some passes; return their seconds and ECGs."""
+        start = time.perf_counter()
+        for _ in range(count):
+            with torch.autocast("cpu", self.dtype, enabled=self.dtype != torch.float32):
+                patches, _ = self.encoder(self.signals)
+            patches.float().square().mean().backward()
+        return {"seconds": time.perf_counter() - start, "ecgs": count * len(self.signals)}
+
+
 class Worker:
-    """A ``Baseline`` or ``Ours`` in a process of its own."""
+    """A ``Baseline``, ``Ours`` or ``Encoder`` in a process of its own."""
 
     def __init__(self, kind: type, *arguments: Any):
         context = multiprocessing.get_context("spawn")
@@ -324,18 +345,22 @@ def compare(work: dict, tower: Path, args: Any) -> dict[str, float]:
     return figures
 
 
-def variants(work: dict, tower: Path, args: Any) -> None:
-    """Print what layout, precision and compilation do to ResNet18."""
-    print("\n| ResNet18, width 64, frozen text tower | ECG/s |\n|---|---|")
-    for label, changes in VARIANTS.items():
-        if changes.get("compile") and not args.compiled:
-            continue
-        changes = {**ENCODERS["resnet18"], "memory_mb": args.memory_mb, **changes}
-        layout = changes.pop("layout", None)
-        worker = Worker(Ours, work, settings_of(tower, args.batch, "cpu", **changes), layout)
-        worker.steps(2)
-        print(f"| {label} | {rate([worker.steps(args.steps) for _ in range(args.rounds)], True):.1f} |")
-        worker.close()
+def variants(args: Any) -> None:
+    """Print what layout, precision and compilation do to ResNet18, measured in turns."""
+    labels = [label for label, (_, _, compiled) in VARIANTS.items() if args.compiled or not compiled]
+    workers = {label: Worker(Encoder, min(args.batch, 16), *VARIANTS[label]) for label in labels}
+    for worker in workers.values():
+        worker.steps(1)
+    runs: dict[str, list[dict[str, float]]] = {label: [] for label in labels}
+    for _ in range(args.rounds):
+        for label, worker in workers.items():
+            runs[label].append(worker.steps(args.steps))
+    print("\n| ResNet18, width 64, forward and backward | ECG/s | ratio |\n|---|---|---|")
+    first = rate(runs[labels[0]], False)
+    for label in labels:
+        workers[label].close()
+        found = rate(runs[label], False)
+        print(f"| {label} | {found:.1f} | {found / first:.2f} |")
 
 
 def on_cuda(work: dict, tower: Path, args: Any) -> dict[str, float]:
@@ -374,7 +399,7 @@ def main() -> None:
     )
     options.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     options.add_argument("--batch", type=int, default=64, help="ECGs per step on the CPU")
-    options.add_argument("--records", type=int, default=768, help="ECGs in shards")
+    options.add_argument("--records", type=int, default=384, help="ECGs in shards")
     options.add_argument("--width", type=int, default=768, help="width of the text tower of 12 layers")
     options.add_argument("--steps", type=int, default=4, help="our steps per round")
     options.add_argument("--rounds", type=int, default=3, help="the median of so many counts")
@@ -409,7 +434,7 @@ def main() -> None:
             return
         figures = compare(work, tower, args)
         if args.variants:
-            variants(work, tower, args)
+            variants(args)
     ratio = min(figures["ratio_vit_tiny"], figures["ratio_resnet18"])
     print(json.dumps({"name": "pretrain", "ratio": ratio, **figures}))
 

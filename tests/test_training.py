@@ -26,9 +26,14 @@ def shards(tmp_path_factory):
     return write_shards(tmp_path_factory.mktemp("shards"))
 
 
+@pytest.fixture(scope="module")
+def more_shards(tmp_path_factory):
+    return write_shards(tmp_path_factory.mktemp("more"), (100, 60))
+
+
 @pytest.fixture
 def trainer(shards, tmp_path):
-    def build(name="x", **changes):
+    def build(name="x", shards=shards, **changes):
         AcceleratorState._reset_state(reset_partial_state=True)  # one process has one precision
         settings = {**SETTINGS, **changes}
         torch.manual_seed(0)
@@ -72,8 +77,8 @@ def after(run, batches, action):
     "changes",
     [{}, {"loss": "clip"}, {"loss": "soft_sigmoid"}, {"text_unit": "report"}, {"alignment": "attention"}],
 )
-def test_two_kinds_of_waves_are_told_apart_by_their_texts(trainer, changes):
-    run = trainer(epochs=25, **changes)
+def test_two_kinds_of_waves_are_told_apart_by_their_texts(trainer, more_shards, changes):
+    run = trainer(shards=more_shards, epochs=12, **changes)
     history = run.fit()
     assert history[-1]["train_loss"] < history[0]["train_loss"]
     run.model.eval()
@@ -81,7 +86,7 @@ def test_two_kinds_of_waves_are_told_apart_by_their_texts(trainer, changes):
     with torch.no_grad():
         embeddings = run.model.encode_ecg(signals).numpy()
     truth = [int(name[-1]) % 2 for name in run.validation_store.names(places)]
-    assert np.mean(run.model.score(embeddings, TEXTS).argmax(1) == truth) > 0.85
+    assert np.mean(run.model.score(embeddings, TEXTS).argmax(1) == truth) > 0.9
 
 
 TEXT = SETTINGS["text_encoder"]
