@@ -49,7 +49,8 @@ class PretrainRun:
         options = {
             "--name": "coarse", "--texts": self.folder / "texts.parquet", "--reports": self.folder / "reports.parquet",
             "--similarity": self.folder / "similarity.npy", "--settings": json.dumps(self.settings),
-            "--metrics": self.folder / "metrics", "--output": self.folder / "models/coarse",
+            "--metrics": self.folder / "metrics", "--log": self.folder / "log.txt",
+            "--output": self.folder / "models/coarse",
         }  # fmt: skip
         arguments = [str(part) for option in options.items() for part in option]
         return subprocess.Popen(
