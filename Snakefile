@@ -27,6 +27,7 @@ rule all:
     default_target: True
     input:
         "results/report.html",
+        "results/review.html",
         "results/evaluation/metrics.csv",
         "results/quarantine.parquet",
         "results/recovery/audit.parquet",

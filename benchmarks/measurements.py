@@ -2,7 +2,8 @@
 
 Reference of a record: RR from the R peaks of lead II; P, PR, QRS and QT as the median over leads and beats of the
 marked onsets and ends. Then, for every feature of the vocabulary whose rule looks at nothing else, what the reference
-says (exactly) beside the verdict of our measurement (supported, refuted, or untestable near a limit).
+says (exactly) beside the verdict of our measurement: supported or refuted; or likely or unlikely, where our value is
+closer to the limit than its error; or untestable, where we found no value.
 """
 
 import json
@@ -26,6 +27,8 @@ from fgclep.wfdb_reader import read_record
 DECIDED = {"heart_rate", "rr_cv", "rr_max_ms", "p_ms", "pr_ms", "qrs_ms", "qt_ms", "qtc_ms"}
 SHOWN = {"RR": "rr_ms", "P": "p_ms", "PR": "pr_ms", "QRS": "qrs_ms", "QT": "qt_ms"}
 TO_MS = 1000 / 500
+KINDS = {"sure": ("supported", "refuted"), "near": ("likely", "unlikely")}
+COLUMNS = ("sure, right", "sure, wrong", "near, right", "near, wrong", "untestable")
 
 
 def marked(path: Path) -> dict[str, float]:
@@ -103,19 +106,22 @@ def main() -> None:
             exact = holds(rule, truth)
             if exact is not None:
                 said = verdict(rule, ours)
-                right = said == ("supported" if exact else "refuted")
-                counts[name]["untestable" if said == "untestable" else "right" if right else "wrong"] += 1
+                for kind, (true, false) in KINDS.items():
+                    if said in (true, false):
+                        counts[name][f"{kind}, {'right' if (said == true) == exact else 'wrong'}"] += 1
+                counts[name]["untestable"] += said == "untestable"
     print(f"{records} records\n\n| | records | median error, ms | 95th percentile, ms |\n|---|---|---|---|")
     for name, listed in errors.items():
         print(f"| {name} | {len(listed)} | {np.median(listed):.0f} | {np.percentile(listed, 95):.0f} |")
-    print("\n| feature | agrees | contradicts | untestable |\n|---|---|---|---|")
+    print(f"\n| feature | {' | '.join(COLUMNS)} |\n|---|---|---|---|---|---|")
     for name, count in counts.items():
-        print(f"| {vocabulary.features[name].text} | {count['right']} | {count['wrong']} | {count['untestable']} |")
-    right, wrong = (sum(count[key] for count in counts.values()) for key in ("right", "wrong"))
-    untestable = sum(count["untestable"] for count in counts.values())
-    agreement = right / (right + wrong)
-    print(f"\n{right + wrong} verdicts, {agreement:.1%} agree; {untestable} more are untestable")
+        print(f"| {vocabulary.features[name].text} | {' | '.join(str(count[column]) for column in COLUMNS)} |")
+    right, wrong, near, beside, untestable = (sum(count[column] for count in counts.values()) for column in COLUMNS)
+    agreement, near_agreement = right / (right + wrong), near / (near + beside)
+    print(f"\n{right + wrong} sure verdicts: {agreement:.1%} agree")
+    print(f"{near + beside} near a limit: {near_agreement:.1%} agree")
     figures = {"agreement": agreement, "verdicts": right + wrong, "untestable": untestable}
+    figures |= {"near_agreement": near_agreement, "near": near + beside}
     medians = {f"{name.lower()}_median_ms": float(np.median(listed)) for name, listed in errors.items()}
     print(json.dumps({"name": "measurements", "ratio": agreement / 0.95, **figures, **medians}))
 

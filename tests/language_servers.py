@@ -141,9 +141,10 @@ def status(code: int, content: Any = "html", **headers: str) -> Action:
     return lambda handler: send(handler, json.dumps(content).encode(), code, **headers)
 
 
-def body(text: str) -> Action:
-    """Status 200 with any text as JSON."""
-    return lambda handler: send(handler, text.encode())
+def body(content: str | bytes, **headers: str) -> Action:
+    """Status 200 with anything as JSON."""
+    sent = content.encode() if isinstance(content, str) else content
+    return lambda handler: send(handler, sent, **headers)
 
 
 def silence(handler: BaseHTTPRequestHandler) -> None:
@@ -161,6 +162,17 @@ def trickle(handler: BaseHTTPRequestHandler) -> None:
     try:
         while not handler.server_over.wait(0.05):
             handler.wfile.write(b" ")
+            handler.wfile.flush()
+    except OSError:
+        handler.close_connection = True
+
+
+def trickle_head(handler: BaseHTTPRequestHandler) -> None:
+    """Send a header that never ends, a byte every 50 ms."""
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\nX-Waiting: ")
+    try:
+        while not handler.server_over.wait(0.05):
+            handler.wfile.write(b".")
             handler.wfile.flush()
     except OSError:
         handler.close_connection = True

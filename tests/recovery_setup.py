@@ -112,7 +112,14 @@ def run_stage(folder, settings, report):
     """Run the stage on the statements of one report and return its candidates."""
     write_table(parse_reports([("m", "1", report)], VOCABULARY, 3).texts, folder / "texts.parquet", TEXTS)
     arguments = ["--texts", str(folder / "texts.parquet"), "--vocabulary", str(FOLDER), "--prompt", str(PROMPT)]
-    arguments += ["--output", str(folder / "candidates.parquet"), "--settings", json.dumps(settings)]
+    arguments += [
+        "--output",
+        str(folder / "candidates.parquet"),
+        "--cost",
+        str(folder / "cost.json"),
+        "--settings",
+        json.dumps(settings),
+    ]
     recover_features.main(recover_features.arguments().parse_args(arguments))
     return read_table(folder / "candidates.parquet", CANDIDATES).to_pylist()
 
@@ -152,9 +159,9 @@ def verify(folder, reports, measurements):
         ("measurements", measurements, MEASUREMENTS),
     ):
         write_table(table, folder / f"{name}.parquet", schema)
-    files = ("candidates", "texts", "reports", "measurements", "scores", "audit")
+    files = ("candidates", "texts", "reports", "measurements", "scores")
     arguments = [f"--{name}={folder / name}.parquet" for name in files]
-    arguments += [f"--manifests={folder}/manifest.parquet", f"--output={folder}/augmented.parquet"]
+    arguments += [f"--manifests={folder}/manifest.parquet", f"--output={folder}/audit.parquet"]
     settings = {"folds": 1, "min_votes": 1, "measurement": True, "contradiction": True, "coarse": True}
     settings |= {"threshold": 0.95, "target_fdr": 0.1}
     arguments += ["--vocabulary", str(FOLDER), "--settings", json.dumps(settings)]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from fgclep import schemas
 from fgclep.schemas import (
     AUDIT,
     LEAD_MEASURES,
@@ -37,6 +38,15 @@ STATEMENTS = [
     "Atrial fibrillation",
     "Left axis deviation <script>alert(1)</script>",
 ]
+DIAGNOSES = ("sinus_rhythm", "rbbb", "atrial_fibrillation", "left_axis_deviation")
+REJECTED = [
+    "not in the vocabulary",
+    "not in the vocabulary",
+    "a diagnosis, not a waveform feature",
+    "denies a finding",
+    "names several features",
+    "2 of 3 samples gave no usable answer: cut",
+]
 # feature, measurement, contradiction, coarse logit, threshold, accepted, reason
 CANDIDATES = [
     ("prolonged_pr", "refuted", None, None, None, False, "dropped: the measurement refutes it"),
@@ -66,8 +76,42 @@ def config() -> dict:
         "data": {"base": "results/simulation/files", "sources": sources},
         "recovery": {"backend": "knowledge", "model": "<b>llama</b>"},
         "evaluation": {"bootstrap": 1000, "min_positives": 10, "zero_shot_split": "test"},
-        "report": {"strips": 2, "examples": 4},
+        "report": {"strips": 2, "examples": 4, "review": 6},
     }
+
+
+def texts() -> list[dict]:
+    """Return eight texts that reports have, and the text of a feature that none has."""
+    rows = [
+        *[(text, "diagnosis", 4, [diagnosis], []) for text, diagnosis in zip(STATEMENTS, DIAGNOSES, strict=True)],
+        ("qrs duration above 120 ms", "feature", 0, [], ["wide_qrs"]),
+        ("interpretation made without knowing the age", "administrative", 2, [], []),
+        ("abnormal ecg", "diagnosis", 4, ["abnormal_ecg"], []),
+        ("zigzag", "unknown", 1, [], []),
+        ("irregular rr intervals", "feature", 2, [], ["irregular_rr"]),
+    ]
+    names = ("text", "kind", "count", "diagnoses", "features")
+    return [{"text_id": number, **dict(zip(names, row, strict=True)), "negated": []} for number, row in enumerate(rows)]
+
+
+def answers() -> list[dict]:
+    """Return 26 answers about the first four texts, 20 of them features of the vocabulary."""
+    origin = {"backend": "ollama", "model_digest": "d", "prompt_hash": "p"}
+    named = [(number, feature, feature, "") for number in range(4) for feature, *_ in CANDIDATES]
+    rejected = [(0, f"answer {place}", None, reason) for place, reason in enumerate(REJECTED)]
+    return [
+        {
+            "text_id": number,
+            "statement": STATEMENTS[number],
+            "feature": feature,
+            "answer": answer,
+            "votes": 1,
+            "samples": 3,
+            "reason": reason,
+            **origin,
+        }
+        for number, answer, feature, reason in [*named, *rejected]
+    ]
 
 
 def metrics_rows() -> list[dict]:
@@ -182,31 +226,20 @@ def write_results(folder: Path, ecgs: list[np.ndarray] | None = None) -> list[st
         for number, key in enumerate(keys)
         for feature, measurement, contradiction, score, threshold, accepted, reason in CANDIDATES[: 5 - number % 3]
     ]
-    texts = [
-        {
-            "text_id": number,
-            "text": text,
-            "kind": "diagnosis" if number < 4 else "feature",
-            "count": 4 if number < 4 else 0,
-            "diagnoses": [],
-            "features": [] if number < 4 else ["wide_qrs"],
-            "negated": [],
-        }
-        for number, text in enumerate([*STATEMENTS, "qrs duration above 120 ms"])
-    ]
     write_table(
         [{**key, **measured, **leads, "intervals_from": "database"} for key in keys],
         folder / "measurements.parquet",
         MEASUREMENTS,
     )
     write_table(audit, folder / "audit.parquet", AUDIT)
-    write_table(texts, folder / "texts.parquet", TEXTS)
+    write_table(texts(), folder / "texts.parquet", TEXTS)
     write_table(
         [{**key, "text_ids": [number % 4]} for number, key in enumerate(keys)], folder / "reports.parquet", REPORTS
     )
     write_table(
         [{**key, "text_ids": [number % 4, 4]} for number, key in enumerate(keys)], folder / "fine.parquet", REPORTS
     )
+    write_table(answers(), folder / "candidates.parquet", schemas.CANDIDATES)
     write_table(quarantine, folder / "quarantine.parquet", QUARANTINE)
     write_csv(folder / "metrics.csv", METRICS.names, metrics_rows())
     columns = ["name", "epoch", "train_loss", "validation_loss", "temperature", "bias"]
@@ -247,6 +280,8 @@ def write_results(folder: Path, ecgs: list[np.ndarray] | None = None) -> list[st
         folder / "reports.parquet",
         "--fine-reports",
         folder / "fine.parquet",
+        "--candidates",
+        folder / "candidates.parquet",
         "--audit",
         folder / "audit.parquet",
         "--measurements",

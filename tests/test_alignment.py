@@ -183,3 +183,16 @@ def test_training_verification_zero_shot_and_predict_give_the_same_logits(tmp_pa
         raw = to_millivolts(decode_waveform(record["waveform"], 400), record["gain"], record["baseline"])
         probabilities = again.predict(raw, 100, prompts)
         np.testing.assert_allclose(probabilities, 1 / (1 + np.exp(-expected[row])), atol=1e-4)
+
+
+def test_the_untrained_control_has_features_and_one_embedding_per_ecg(tmp_path):
+    shards = write_shards(tmp_path, (3,))
+    output = tmp_path / "embeddings.parquet"
+    options = ["--random", "--source", "made-up", "--shards", *shards, "--output", output]
+    settings = {key: value for key, value in SETTINGS.items() if key != "alignment"}  # as the workflow gives them
+    args = arguments(embed_ecgs, *options)
+    args.settings = settings
+    embed_ecgs.main(args)
+    table = read_table(output, EMBEDDINGS)
+    assert {len(row) for row in table["features"].to_pylist()} == {64}
+    assert {len(row) for row in table["embedding"].to_pylist()} == {16} and table["patches"].null_count == 3

@@ -20,6 +20,8 @@ SMALL = {
         *("--batch", "4", "--records", "24", "--width", "64", "--steps", "1", "--rounds", "1"),
         *("--no-warm-baseline", "--no-compiled", "--statements", "none"),
     ],
+    "recovery": ["--records", "60"],
+    "verification": ["--records", "300", "600"],
 }  # fmt: skip
 
 
@@ -39,4 +41,4 @@ def test_measurements_agree_with_the_marks_of_cardiologists(physionet):
 
 
 def test_every_benchmark_is_tried():
-    assert {path.stem for path in BENCHMARKS.glob("*.py")} == {*SMALL, "measurements", "ecgs"}
+    assert {path.stem for path in BENCHMARKS.glob("*.py")} == {*SMALL, "measurements", "ecgs", "scripted_llm"}

@@ -37,6 +37,12 @@ def test_the_report_stands_alone(results):
     assert 'src="http' not in html
 
 
+def test_the_review_sheet_asks_about_two_hundred_decisions(results):
+    html = (results / "review.html").read_text(encoding="utf-8")
+    assert html.count('<article class="decision"') == 200
+    assert len(html) < 15_000_000
+
+
 def test_metrics_cover_every_model_task_and_protocol(results):
     with (results / "evaluation" / "metrics.csv").open(newline="", encoding="utf-8") as file:
         reader = csv.DictReader(file)

@@ -173,7 +173,14 @@ def environment():
 def start_stage(folder, settings, name):
     """The stage in a process of its own."""
     arguments = ["--texts", str(folder / "texts.parquet"), "--vocabulary", str(FOLDER), "--prompt", str(PROMPT)]
-    arguments += ["--output", str(folder / f"{name}.parquet"), "--settings", json.dumps(settings)]
+    arguments += [
+        "--output",
+        str(folder / f"{name}.parquet"),
+        "--cost",
+        str(folder / f"{name}.json"),
+        "--settings",
+        json.dumps(settings),
+    ]
     return subprocess.Popen(
         [sys.executable, "-m", "fgclep.stages.recover_features", *arguments],
         env=environment(),

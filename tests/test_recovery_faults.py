@@ -16,6 +16,7 @@ from language_servers import (
     silence,
     status,
     trickle,
+    trickle_head,
 )
 from recovery_setup import clock, language_model, parse, propose, run_stage, server, settings
 
@@ -50,6 +51,10 @@ TRANSIENT = {
     "200 null": body("null"),
     "200 error": body('{"error": "unexpected"}'),
     "200 HTML": status(200),
+    "200 no text": body(b"\xff\xfe\x00"),
+    "200 broken compression": body(b"no gzip", Content_Encoding="gzip"),
+    "200 without a message": body('{"model": "llama3:8b", "done": true, "choices": []}'),
+    "200 message null": body('{"model": "llama3:8b", "done": true, "message": null, "choices": [{"message": null}]}'),
     "reset": reset,
     "closed without a reply": hang_up,
     "closed amid a reply": half,
@@ -64,13 +69,23 @@ def test_what_passes_is_waited_for(propose, server, clock, broken):
     assert len(server.asked) == 3
 
 
-@pytest.mark.parametrize("broken", [silence, trickle, late(3, chat(GOOD))], ids=["silence", "trickle", "too late"])
+TOO_LONG = {"silence": silence, "trickle": trickle, "trickling header": trickle_head, "too late": late(3, chat(GOOD))}
+
+
+@pytest.mark.parametrize("broken", TOO_LONG.values(), ids=TOO_LONG)
 def test_a_call_ends_after_its_time_and_is_repeated(propose, server, clock, broken):
     server.script = [broken, GOOD]
     begun = time.monotonic()
     assert [c.feature for c in propose(timeout_seconds=0.3)] == ["absent_p"]
     assert time.monotonic() - begun < 2
     assert len(server.asked) == 2 and len(clock.waits) == 1
+
+
+@pytest.mark.parametrize("broken", [trickle, trickle_head])
+def test_a_reply_that_trickles_in_is_named_in_the_log(propose, server, clock, caplog, broken):
+    server.script = [broken, GOOD]
+    propose(timeout_seconds=0.3)
+    assert "the reply is not complete after 0.3 s" in caplog.text
 
 
 def test_a_slow_first_byte_within_the_time_is_waited_for(propose, server, clock):
@@ -163,6 +178,14 @@ def test_a_statement_without_a_usable_answer_is_set_aside_with_the_reason(propos
 @OLLAMA
 def test_an_answer_that_ollama_has_not_finished_is_unusable(propose, server):
     server.script = [chat(GOOD, done=False), GOOD]
+    assert [c.feature for c in propose()] == ["absent_p"]
+    assert len(server.asked) == 2
+
+
+@OPENAI
+@pytest.mark.parametrize("content", [7, ["absent p waves"], {"statement_1": ["absent p waves"]}])
+def test_content_that_is_no_text_is_unusable(propose, server, content):
+    server.script = [chat(content), GOOD]
     assert [c.feature for c in propose()] == ["absent_p"]
     assert len(server.asked) == 2
 

@@ -73,7 +73,10 @@ def after(run, batches, action):
     run.loss = counted
 
 
-@pytest.mark.parametrize("changes", [{}, {"loss": "clip"}, {"loss": "soft_sigmoid"}, {"text_unit": "report"}])
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"loss": "clip"}, {"loss": "soft_sigmoid"}, {"text_unit": "report"}, {"alignment": "attention"}],
+)
 def test_two_kinds_of_waves_are_told_apart_by_their_texts(trainer, more_shards, changes):
     run = trainer(shards=more_shards, epochs=12, **changes)
     history = run.fit()

@@ -12,6 +12,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fgclep.recovery import audit as audit_module
+from fgclep.recovery import located as located_module
+from fgclep.recovery.augmentation import KINDS, add_texts, choose_features
+from fgclep.recovery.calibration import MIN_NEGATIVES, MIN_STATED, ScoreHistograms, fdr_threshold
+from fgclep.recovery.checks import (
+    ACCEPTING,
+    LIKELY,
+    REASONS,
+    REFUTED,
+    SUPPORTED,
+    UNLIKELY,
+    UNTESTABLE,
+    VERDICTS,
+    administrative,
+    coarse,
+    contradiction,
+    decide,
+    measurement,
+    votes,
+)
+from fgclep.recovery.report_findings import first_given, over_reports, pair_candidates, text_findings
 from fgclep.recovery.score import recovery_scores, stated_features
 from fgclep.reports import parse_reports
 from fgclep.schemas import (
@@ -28,32 +48,16 @@ from fgclep.schemas import (
     read_table,
     write_table,
 )
-from fgclep.stages import recover_features, verify_features
+from fgclep.stage import UserError
+from fgclep.stages import augment_reports, recover_features, verify_features
 from fgclep.statements import parse_statements
-from fgclep.verification import (
-    ACCEPTING,
-    MIN_NEGATIVES,
-    REASONS,
-    REFUTED,
-    SUPPORTED,
-    UNTESTABLE,
-    VERDICTS,
-    ScoreHistograms,
-    decide,
-    fdr_threshold,
-    first_given,
-    over_reports,
-    pair_candidates,
-    text_findings,
-    verdicts,
-)
 from fgclep.vocabulary import load_vocabulary, verdict
 
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "resources" / "vocabulary"
 VOCABULARY = load_vocabulary(FOLDER)
 PLACE = {name: i for i, name in enumerate(VOCABULARY.features)}
-ON = {"min_votes": 1, "measurement": True, "contradiction": True, "coarse": True}
+ON = {"measurement": True, "contradiction": True, "coarse": True}
 
 # -- measurement -------------------------------------------------------------------------------------------------------
 
@@ -68,18 +72,18 @@ amplitude = st.one_of(st.just(math.nan), st.sampled_from([0.0, 0.1, -0.1, 0.5]),
 def test_arrays_are_judged_like_single_records(feature, scalars, leads):
     measures = dict(zip(MEASURES, scalars, strict=True)) | dict.fromkeys(LEAD_MEASURES, leads)
     arrays = {name: np.array([value]) for name, value in measures.items()}
-    assert VERDICTS[verdicts(feature.rule, arrays, 1)[0]] == verdict(feature.rule, measures)
+    assert VERDICTS[measurement(feature.rule, arrays, 1)[0]] == verdict(feature.rule, measures)
 
 
-def test_a_value_within_the_error_of_the_measurement_decides_nothing():
+def test_a_value_within_the_error_of_the_measurement_leaves_doubt():
     measures = {"pr_ms": np.array([220, 205, 195, 150, math.nan])}
-    expected = [SUPPORTED, UNTESTABLE, UNTESTABLE, REFUTED, UNTESTABLE]
-    assert verdicts(VOCABULARY.features["prolonged_pr"].rule, measures, 5).tolist() == expected
+    expected = [SUPPORTED, LIKELY, UNLIKELY, REFUTED, UNTESTABLE]
+    assert measurement(VOCABULARY.features["prolonged_pr"].rule, measures, 5).tolist() == expected
 
 
 def test_negation_turns_a_verdict_around():
     rule = {"not": {"measure": "pr_ms", "above": 200, "margin": 8}}
-    assert verdicts(rule, {"pr_ms": np.array([220, 205, 150])}, 3).tolist() == [REFUTED, UNTESTABLE, SUPPORTED]
+    assert measurement(rule, {"pr_ms": np.array([220, 205, 150])}, 3).tolist() == [REFUTED, UNLIKELY, SUPPORTED]
 
 
 # -- contradiction -----------------------------------------------------------------------------------------------------
@@ -164,9 +168,21 @@ def test_the_false_discovery_rate_is_kept_on_mixtures():
 # -- decision ----------------------------------------------------------------------------------------------------------
 
 
-def outcome(votes=1, measurement=UNTESTABLE, contradicted=False, score=1.0, threshold=0.0, **settings):
-    columns = (np.array([value]) for value in (votes, measurement, contradicted, score, threshold))
+def outcome(named=UNTESTABLE, measured=UNTESTABLE, report=UNTESTABLE, score=1.0, threshold=0.0, **settings):
+    columns = (np.array([value]) for value in (named, measured, report, score, threshold))
     return REASONS[decide(*columns, {**ON, **settings})[0]]
+
+
+def test_each_check_has_its_own_verdict():
+    (statement,) = parse_statements(["unconfirmed analysis"], VOCABULARY)
+    assert administrative(statement) == REFUTED
+    (statement,) = parse_statements(["atrial fibrillation"], VOCABULARY)
+    assert administrative(statement) == UNTESTABLE
+    assert votes(np.array([0, 1, 2, 3]), 2).tolist() == [REFUTED, REFUTED, UNTESTABLE, UNTESTABLE]
+    assert contradiction(np.array([0, 3])).tolist() == [UNTESTABLE, REFUTED]
+    score = np.array([1.0, 0.99, math.nan, 1.0, 5.0])
+    threshold = np.array([1.0, 1.0, 1.0, math.nan, math.inf])
+    assert coarse(score, threshold).tolist() == [SUPPORTED, REFUTED, UNTESTABLE, UNTESTABLE, REFUTED]
 
 
 @pytest.mark.parametrize(
@@ -178,12 +194,14 @@ def outcome(votes=1, measurement=UNTESTABLE, contradicted=False, score=1.0, thre
         ({"score": math.nan}, "dropped: the coarse model has no score"),
         ({"threshold": math.nan}, "dropped: the coarse model cannot be calibrated"),
         ({"threshold": math.inf}, "dropped: the coarse model does not see it"),
-        ({"measurement": SUPPORTED, "score": -9}, "accepted: the measurement supports it"),
-        ({"measurement": REFUTED, "score": 9}, "dropped: the measurement refutes it"),
-        ({"contradicted": True, "measurement": SUPPORTED}, "dropped: the report excludes it"),
-        ({"votes": 1, "min_votes": 2, "measurement": SUPPORTED}, "dropped: named in fewer answers"),
+        ({"measured": SUPPORTED, "score": -9}, "accepted: the measurement supports it"),
+        ({"measured": LIKELY, "score": -9}, "accepted: the measured value is within the limit"),
+        ({"measured": UNLIKELY, "score": 9}, "dropped: the measured value is beyond the limit"),
+        ({"measured": REFUTED, "score": 9}, "dropped: the measurement refutes it"),
+        ({"report": REFUTED, "measured": SUPPORTED}, "dropped: the report excludes it"),
+        ({"named": REFUTED, "measured": SUPPORTED}, "dropped: named in fewer answers"),
         # switched off, one by one
-        ({"measurement": REFUTED}, "dropped: the measurement refutes it"),
+        ({"measured": REFUTED}, "dropped: the measurement refutes it"),
         ({"coarse": False, "score": -9}, "accepted: no check that is switched on"),
         ({"coarse": False, "score": math.nan, "threshold": math.nan}, "accepted: no check that is switched on"),
     ],
@@ -193,19 +211,15 @@ def test_every_outcome_has_its_words(case, words):
 
 
 def test_checks_can_be_switched_off():
-    def switched_off(check, **case):
-        columns = {"votes": 1, "measurement": UNTESTABLE, "contradicted": False, "score": 1.0, "threshold": 0.0, **case}
-        return REASONS[decide(*(np.array([value]) for value in columns.values()), {**ON, check: False})[0]]
-
-    assert switched_off("measurement", measurement=REFUTED) == "accepted: the coarse model sees it in this ECG"
-    assert switched_off("measurement", measurement=SUPPORTED, score=-1.0).startswith("dropped: the coarse model")
-    assert switched_off("contradiction", contradicted=True) == "accepted: the coarse model sees it in this ECG"
-    assert switched_off("coarse", measurement=REFUTED).startswith("dropped: the measurement")
+    assert outcome(measured=REFUTED, measurement=False) == "accepted: the coarse model sees it in this ECG"
+    assert outcome(measured=SUPPORTED, score=-1.0, measurement=False).startswith("dropped: the coarse model")
+    assert outcome(report=REFUTED, contradiction=False) == "accepted: the coarse model sees it in this ECG"
+    assert outcome(measured=REFUTED, coarse=False).startswith("dropped: the measurement")
 
 
 def test_every_reason_says_whether_the_feature_is_accepted():
     assert all(reason.startswith(("accepted: ", "dropped: ")) for reason in REASONS)
-    assert ACCEPTING.sum() == 3
+    assert ACCEPTING.sum() == 4
 
 
 def test_reports_are_paired_with_the_candidates_of_their_texts():
@@ -219,7 +233,7 @@ def test_reports_are_paired_with_the_candidates_of_their_texts():
 # -- the stage ---------------------------------------------------------------------------------------------------------
 
 KNOWLEDGE = {"backend": "knowledge", "concurrency": 1}
-SETTINGS = {**ON, "folds": 2, "target_fdr": 0.1, "threshold": 0.5}
+SETTINGS = {**ON, "min_votes": 1, "folds": 2, "target_fdr": 0.1, "threshold": 0.5}
 STATED = {
     "1": ["right bundle branch block", "wide QRS complex"],
     "2": ["right bundle branch block", "incomplete left bundle branch block"],
@@ -238,6 +252,17 @@ def measurement_row(record_id, qrs_ms):
 def score_row(record_id, seen):
     scores = [2.0 if name in seen else -2.0 for name in VOCABULARY.features]
     return {"source": "m", "record_id": record_id, "fold": 0, "scores": scores}
+
+
+def augment(folder, features):
+    """The texts of each report after the stage."""
+    names = ("audit", "texts", "reports")
+    options = [f"--{name}={folder / name}.parquet" for name in names] + [f"--output={folder}/augmented.parquet"]
+    options += ["--features", features, "--vocabulary", str(FOLDER), "--settings", '{"seed": 0}']
+    augment_reports.main(augment_reports.arguments().parse_args(options))
+    texts = read_table(folder / "texts.parquet", TEXTS)["text"].to_pylist()
+    rows = read_table(folder / "augmented.parquet", REPORTS).to_pylist()
+    return {row["record_id"]: [texts[i] for i in row["text_ids"]] for row in rows}
 
 
 def verify(folder, settings=SETTINGS):
@@ -262,22 +287,17 @@ def verify(folder, settings=SETTINGS):
                 "--prompt",
                 "unused",
                 f"--output={folder}/candidates.parquet",
+                f"--cost={folder}/cost.json",
                 "--settings",
                 json.dumps(KNOWLEDGE),
             ]
         )
     )
-    files = [
-        f"--{name}={folder / name}.parquet" for name in ("candidates", "reports", "measurements", "scores", "audit")
-    ]
-    files += [f"--manifests={folder}/manifest.parquet", f"--output={folder}/augmented.parquet"]
+    files = [f"--{name}={folder / name}.parquet" for name in ("candidates", "reports", "measurements", "scores")]
+    files += [f"--manifests={folder}/manifest.parquet", f"--output={folder}/audit.parquet"]
     verify_features.main(verify_features.arguments().parse_args([*common, *files, "--settings", json.dumps(settings)]))
+    reports = augment(folder, "filtered")
     rows = read_table(folder / "audit.parquet", AUDIT).to_pylist()
-    texts = parsed.texts["text"].to_pylist()
-    reports = {
-        row["record_id"]: [texts[i] for i in row["text_ids"]]
-        for row in read_table(folder / "augmented.parquet", REPORTS).to_pylist()
-    }
     return {(row["record_id"], row["feature"]): row for row in rows}, reports
 
 
@@ -312,30 +332,124 @@ def test_chunks_change_nothing(tmp_path, monkeypatch):
     whole = verify(tmp_path / "one")
     monkeypatch.setattr(audit_module.chunks, "__defaults__", (3,))
     monkeypatch.setattr(verify_features, "CHUNK", 2)
+    monkeypatch.setattr(located_module, "PART", 2)
     assert verify(tmp_path / "two") == whole
 
 
-def test_a_feature_of_two_statements_is_added_once():
-    text_ids = [[0, 1], [2]]
-    audit_module.add_accepted(text_ids, np.array([0, 0, 0, 1]), np.array([1, 0, 1, 0]), [7, 8])
-    assert text_ids == [[0, 1, 7, 8], [2, 7]]
+def test_no_scratch_file_stays(tmp_path):
+    verify(tmp_path)
+    assert {path.name for path in tmp_path.iterdir() if path.suffix != ".parquet"} == {"cost.json"}
+
+
+# -- what is added to the reports --------------------------------------------------------------------------------------
+
+
+def test_texts_are_added_once_and_in_order():
+    reports = pa.array([[5, 3], [], [2]], type=pa.list_(pa.int32()))
+    added = add_texts(reports, np.array([0, 0, 0, 1, 1]), np.array([3, 9, 7, 4, 4]))
+    assert added.to_pylist() == [[5, 3, 9, 7], [4], [2]]
+    assert added.type == reports.type
+    nothing = np.zeros(0, dtype=np.int64)
+    assert add_texts(reports, nothing, nothing).to_pylist() == reports.to_pylist()
+    assert add_texts(reports[:0], nothing, nothing).to_pylist() == []
+    assert add_texts(reports[1:], np.array([1]), np.array([6])).to_pylist() == [[], [2, 6]]  # a slice of a table
+
+
+RECORD = np.array([0, 0, 0, 2, 2, 5, 5, 5, 7])
+FEATURE = np.array([1, 1, 2, 1, 3, 4, 5, 6, 1])
+ACCEPTED = np.array([True, True, False, True, True, True, True, True, False])
+
+
+def chosen(kind, seed=0):
+    record, feature = choose_features(kind, RECORD, FEATURE, ACCEPTED, seed)
+    return list(zip(record.tolist(), feature.tolist(), strict=True))
+
+
+def test_the_filter_and_the_controls_choose_features():
+    filtered = [(0, 1), (2, 1), (2, 3), (5, 4), (5, 5), (5, 6)]
+    assert chosen("filtered") == filtered
+    assert chosen("none") == []
+    assert chosen("unfiltered") == [(0, 1), (0, 2), (2, 1), (2, 3), (5, 4), (5, 5), (5, 6), (7, 1)]
+    with pytest.raises(ValueError, match="'best'"):
+        chosen("best")
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_random_features_are_as_many_as_accepted_and_known_from_other_records(seed):
+    drawn = chosen("random", seed)
+    assert [record for record, _ in drawn] == [0, 2, 2, 5, 5, 5]
+    assert len(set(drawn)) == len(drawn) and drawn == sorted(drawn)
+    assert {feature for _, feature in drawn} <= {1, 3, 4, 5, 6}  # 2 was accepted nowhere
+
+
+def test_random_features_are_drawn_evenly():
+    first = [chosen("random", seed)[0][1] for seed in range(500)]
+    assert all(first.count(feature) > 60 for feature in (1, 3, 4, 5, 6))  # 100 expected
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_shuffled_features_stay_together_and_come_from_another_record(seed):
+    handed_on = chosen("shuffled", seed)
+    sets = {record: {f for r, f in handed_on if r == record} for record, _ in handed_on}
+    own = {0: {1}, 2: {1, 3}, 5: {4, 5, 6}}
+    assert sorted(map(sorted, sets.values())) == sorted(map(sorted, own.values()))
+    assert all(sets[record] != own[record] for record in own)
+    assert handed_on == sorted(handed_on)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_candidates_choose_nothing(kind):
+    nothing = np.zeros(0, dtype=np.int64)
+    record, feature = choose_features(kind, nothing, nothing, nothing.astype(bool), 0)
+    assert len(record) == len(feature) == 0
+
+
+def test_every_control_is_ready_for_training(tmp_path):
+    audit, filtered = verify(tmp_path)
+    original = {i: [text.lower() for text in texts] for i, texts in STATED.items()}
+    assert augment(tmp_path, "none") == original
+    assert augment(tmp_path, "filtered") == filtered
+    text = {name: feature.text for name, feature in VOCABULARY.features.items()}
+    unfiltered = augment(tmp_path, "unfiltered")
+    for record_id, texts in original.items():
+        proposed = {text[feature] for record, feature in audit if record == record_id}
+        assert unfiltered[record_id][: len(texts)] == texts
+        assert set(unfiltered[record_id][len(texts) :]) == proposed - set(texts)
+    for control in ("random", "shuffled"):
+        drawn = augment(tmp_path, control)
+        assert drawn.keys() == original.keys()
+        assert all(drawn[i][: len(original[i])] == original[i] for i in original)
+    assert augment(tmp_path, "shuffled") != filtered
+
+
+def test_an_audit_of_another_vocabulary_is_refused(tmp_path):
+    verify(tmp_path)
+    rows = read_table(tmp_path / "audit.parquet", AUDIT).to_pylist()
+    rows[0]["feature"] = "long_gone"
+    write_table(rows, tmp_path / "audit.parquet", AUDIT)
+    with pytest.raises(UserError, match=r"audit\.parquet: the feature long_gone is not in the vocabulary"):
+        augment(tmp_path, "filtered")
+
+
+# -- calibration -------------------------------------------------------------------------------------------------------
 
 
 def test_calibration_uses_incompatible_records_of_the_fold():
-    """100 records of fold 0 without and 100 with the delta wave, and one open candidate with a score between them."""
-    texts = ["left bundle branch block", "ventricular preexcitation"]
+    """100 records of fold 0 without the delta wave, 100 with it, 10 that state it; an open candidate for the 100."""
+    texts = ["left bundle branch block", "ventricular preexcitation", "delta wave"]
     findings = text_findings(parse_statements(texts, VOCABULARY), VOCABULARY)
-    n, delta = 200, PLACE["delta_wave"]
+    n, delta = 210, PLACE["delta_wave"]
     scores = np.full((n, len(PLACE)), np.nan, dtype=np.float32)
     scores[:100, delta] = np.linspace(-6, -4, 100)
-    scores[100:, delta] = np.linspace(1, 3, 100)
-    ids = pa.array([[0]] * 100 + [[1]] * 100, type=pa.list_(pa.int32()))
+    scores[100:200, delta] = np.linspace(1, 3, 100)
+    scores[200:, delta] = 2.0
+    ids = pa.array([[0]] * 100 + [[1]] * 100 + [[2]] * 10, type=pa.list_(pa.int32()))
     keys = pa.table({"source": ["m"] * n, "record_id": [str(i) for i in range(n)]})
     untestable = np.zeros((n, len(PLACE)), dtype=np.int8)
     records = audit_module.Records(keys, ids, np.ones(n, dtype=bool), untestable, np.zeros(n, dtype=np.int64), scores)
     row = {"text_id": 1, "statement": texts[1], "feature": "delta_wave", "answer": "", "votes": 1, "samples": 1}
     row |= {"reason": "", "backend": "knowledge", "model_digest": "", "prompt_hash": ""}
-    candidates = audit_module.proposals(pa.Table.from_pylist([row], schema=CANDIDATES), PLACE, 2)
+    candidates = audit_module.proposals(pa.Table.from_pylist([row], schema=CANDIDATES), PLACE, 3)
     limits = audit_module.thresholds(records, findings, candidates, {**SETTINGS, "threshold": None})
     assert limits[0, delta] == pytest.approx(-5, abs=0.1)  # all candidates may pass, but not below the median
     assert np.isnan(limits[1]).all()  # no records of fold 1
@@ -345,9 +459,29 @@ def test_calibration_uses_incompatible_records_of_the_fold():
         return audit_module.thresholds(some, findings, candidates, {**SETTINGS, "threshold": None})[0, delta]
 
     place = np.arange(n)
-    assert np.isnan(limit_of(place < 100))  # no candidates among the training records
+    assert np.isnan(limit_of((place < 100) | (place >= 200)))  # no candidates among the training records
     assert np.isnan(limit_of(place >= 100))  # no negatives
+    assert np.isnan(limit_of(place < 200))  # no report states it
     assert limit_of((place < 50) | (place >= 100)) == pytest.approx(-5.5, abs=0.1)
+
+
+def histograms(negatives=-1.0, stated=3.0, stated_count=40):
+    """Thresholds of one feature with 40 candidates at 3."""
+    counts, zeros = ScoreHistograms(1, 1), np.zeros(40, dtype=np.int64)
+    counts.add(counts.candidates, zeros, zeros, np.full(40, 3.0))
+    counts.add(counts.negatives, zeros, zeros, np.full(40, negatives))
+    some = zeros[:stated_count]
+    counts.add(counts.stated, some, some, np.broadcast_to(stated, 40)[:stated_count])
+    return counts.thresholds(0.1)[0, 0]
+
+
+def test_a_model_that_does_not_know_a_feature_decides_nothing():
+    assert histograms() == pytest.approx(-0.95, abs=0.06)
+    assert histograms(stated_count=MIN_STATED) == pytest.approx(-0.95, abs=0.06)
+    assert math.isnan(histograms(stated_count=MIN_STATED - 1))
+    assert histograms(stated=-2.0) == math.inf  # where reports state it, the model does not see it
+    assert histograms(stated=np.array([-2.0] * 20 + [3.0] * 20)) == pytest.approx(-0.95, abs=0.06)
+    assert histograms(stated=np.array([-2.0] * 21 + [3.0] * 19)) == math.inf
 
 
 def test_normal_ecgs_stand_in_where_too_few_records_are_incompatible():
@@ -355,6 +489,7 @@ def test_normal_ecgs_stand_in_where_too_few_records_are_incompatible():
     zeros, ones = np.zeros(40, dtype=np.int64), np.ones(40, dtype=np.int64)
     for feature in (zeros, ones):
         counts.add(counts.candidates, zeros, feature, np.full(40, 3.0))
+        counts.add(counts.stated, zeros, feature, np.full(40, 3.0))
     counts.add(counts.negatives, zeros, zeros, np.full(40, -1.0))
     counts.add(counts.negatives, zeros[:5], ones[:5], np.full(5, -1.0))
     counts.add(counts.normals, zeros, zeros, np.full(40, 2.0))

@@ -6,7 +6,7 @@ from wfdb_files import RATE, heart
 from fgclep.beats import find_qrs, find_spikes, remove_drift
 from fgclep.leads import INDEX
 from fgclep.schemas import LEAD_MEASURES, MEASURES
-from fgclep.waveforms import frontal_axis, measure, premature, qrs_waves
+from fgclep.waveforms import compensatory_pauses, frontal_axis, measure, premature, qrs_waves
 
 TIME = np.arange(5000) / RATE
 
@@ -110,6 +110,18 @@ def _with_beats(shapes):
 def test_premature_beats_are_counted_by_their_width():
     found = measure(_with_beats({2.9: (0.3, False), 6.1: (0.32, True), 8.5: (0.3, True)}), RATE).scalars
     assert (found["premature_narrow"], found["premature_wide"]) == (1, 2)
+
+
+def test_a_pause_is_compensatory_if_two_cycles_lie_around_the_premature_beat():
+    full, reset = [800.0, 800, 500, 1100, 800, 800], [800.0, 800, 500, 900, 800, 800]
+    assert compensatory_pauses(np.array(full), premature(np.array(full))) == 1
+    assert compensatory_pauses(np.array(reset), premature(np.array(reset))) == 0
+    twice = np.array([*full, 500, 1090, 800])
+    assert compensatory_pauses(twice, premature(twice)) == 2
+    regular = np.full(5, 800.0)
+    assert compensatory_pauses(regular, premature(regular)) == 0
+    bigeminy = np.array([500.0, 1100, 500, 1100, 500, 1100])
+    assert np.isnan(compensatory_pauses(bigeminy, premature(bigeminy)))  # the cycle cannot be seen
 
 
 def test_sinus_arrhythmia_is_not_premature():

@@ -27,11 +27,13 @@ DEFAULT_PLAN = {
     "pretrain": 4,
     "score_candidates": 2,
     "verify_features": 1,
+    "augment_reports": 1,
     "embed_ecgs": 9,
     "evaluate_zero_shot": 2,
     "evaluate_linear_probe": 18,
     "collect_metrics": 1,
     "render_report": 1,
+    "render_review": 1,
     "all": 1,
 }
 PROBES_AND_REPORT = {"evaluate_zero_shot": 2, "evaluate_linear_probe": 18, "collect_metrics": 1, "render_report": 1}
@@ -197,9 +199,9 @@ def test_a_mistake_in_the_config_gets_one_clear_message(checkout, tmp_path, over
 def test_only_what_can_change_the_answers_asks_the_language_model_again(tmp_path):
     checkout = Checkout(tmp_path / "fg-clep")
     texts, candidates = "results/reports/texts.parquet", "results/recovery/candidates.parquet"
-    for name in (texts, candidates):
+    for name in (texts, candidates, "results/recovery/cost.json"):
         path = checkout.folder / name
-        path.parent.mkdir(parents=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
     overlay = tmp_path / "overlay.yaml"
     options = ("--allowed-rules", "recover_features", "--configfile", str(overlay))
@@ -236,6 +238,7 @@ class TestReruns:
         ("overlay", "expected"),
         [
             ("report: {strips: 2}", {"render_report": 1}),
+            ("report: {review: 20}", {"render_report": 1, "render_review": 1}),  # the former shows the settings
             ("data: {transfer: {parallel: 1}}", {"render_report": 1}),  # which shows the settings
             ("recovery: {concurrency: 4, host: 'http://other:1', cache: elsewhere}", {"render_report": 1}),
             (
@@ -243,6 +246,18 @@ class TestReruns:
                 {"render_report": 1},
             ),
             ("evaluation: {bootstrap: 50}", PROBES_AND_REPORT),
+            (
+                "verification: {features: shuffled}",
+                {
+                    "augment_reports": 1,
+                    "pretrain": 1,
+                    "embed_ecgs": 3,
+                    "evaluate_zero_shot": 1,
+                    "evaluate_linear_probe": 6,
+                    "collect_metrics": 1,
+                    "render_report": 1,
+                },
+            ),
             (
                 "pretraining: {fine_epochs: 9}",
                 {
@@ -278,11 +293,13 @@ class TestReruns:
                     "pretrain": 4,
                     "score_candidates": 2,
                     "verify_features": 1,
+                    "augment_reports": 1,
                     "embed_ecgs": 6,
                     "evaluate_zero_shot": 2,
                     "evaluate_linear_probe": 12,
                     "collect_metrics": 1,
                     "render_report": 1,
+                    "render_review": 1,
                 },
             ),
         ],

@@ -91,6 +91,13 @@ def audit(args: argparse.Namespace) -> None:
     print("\n\n".join(record_audit(name, Path(args.results), vocabulary) for name in args.records))
 
 
+def score_review(args: argparse.Namespace) -> None:
+    """Print the precision of the filter by a clinician's answers on the review sheet, weighted as they were drawn."""
+    from fgclep.report.review_score import read_answers, score_text
+
+    print(score_text(read_answers(args.file)))
+
+
 def plan(args: argparse.Namespace) -> None:
     """Print what a run with this config takes: records, bytes to fetch, disk and LLM calls; fetches nothing."""
     from fgclep.config import load
@@ -125,6 +132,12 @@ def arguments() -> argparse.ArgumentParser:
     command.add_argument("--results", default="results", help="folder of the results (default: %(default)s)")
     command.add_argument("--vocabulary", default="resources/vocabulary", help="folder (default: %(default)s)")
     command.set_defaults(run=audit)
+
+    command = commands.add_parser(
+        "score-review", help="a clinician's answers on the review sheet as precision", description=score_review.__doc__
+    )
+    command.add_argument("file", type=Path, metavar="FILE.csv", help="as results/review.html exports it")
+    command.set_defaults(run=score_review)
 
     command = commands.add_parser("plan", help="what a run takes, before it starts", description=plan.__doc__)
     command.add_argument(

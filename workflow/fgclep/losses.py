@@ -83,7 +83,8 @@ def contrastive_loss(
     """
     if name not in LOSSES:
         raise ValueError(f"unknown loss {name!r}; known are {', '.join(LOSSES)}")
-    inputs = [ecgs, texts, temperature, bias, *align.parameters()]
+    scales = [scale for scale in align.parameters() if scale.requires_grad]
+    inputs = [ecgs, texts, temperature, bias, *scales]
     learning = torch.is_grad_enabled() and any(some.requires_grad for some in inputs)
     t, b = temperature.detach(), bias.detach()
     gradients = [torch.zeros_like(some) for some in inputs]
@@ -109,7 +110,7 @@ def contrastive_loss(
                 by_cosine += mitigation * gap.sign() * part.counts
             loss += (terms * part.counts).sum()
         if learning:
-            found = torch.autograd.grad(part.cosine, [part.ecgs, part.texts, *align.parameters()], by_cosine)
+            found = torch.autograd.grad(part.cosine, [part.ecgs, part.texts, *scales], by_cosine)
             gradients[0][part.rows] += found[0]
             gradients[1][part.columns] += found[1]
             gradients[2] += (by_logit * cosine).sum()
@@ -208,6 +209,7 @@ def _masked(logits: Tensor, counts: Tensor) -> Tensor:
     return logits.masked_fill(counts == 0, torch.finfo(logits.dtype).min / 2)
 
 
+@torch.no_grad()
 def _softmax_sums(blocks: _Blocks, temperature: Tensor) -> _SoftmaxSums:
     empty = torch.finfo(blocks.texts.dtype).min / 2
     row, column = (

@@ -13,9 +13,9 @@ from fgclep.config.data import SIMULATION
 from fgclep.download import is_url
 from fgclep.listing import CHECKSUMS, iterate_checksums, listed_records
 from fgclep.origin import is_from
+from fgclep.recovery.asked import is_asked
 from fgclep.sources import Source, get_source
 from fgclep.stage import UserError
-from fgclep.stages.recover_features import is_asked
 from fgclep.statements import clean_statement, parse_statements
 from fgclep.vocabulary import Vocabulary, load_vocabulary
 
@@ -24,7 +24,7 @@ TASKS = Path("resources/tasks")
 RECORD_BYTES = 121_000  # ten seconds of twelve leads at 500 Hz in 16 bits, with a header; where nothing better is known
 SHARD_SHARE = 0.4  # of the raw files; benchmarks/codecs.py measures it
 TABLE_BYTES = 1_000  # per record: a row each of the manifest, the measurements and the reports
-MODELS = 3  # whose embeddings of the evaluated records are kept: coarse, fine and untrained
+TRAINED_MODELS = 2  # whose embeddings of the evaluated records are kept, coarse and fine, beside an untrained model's
 SMALL_MODELS = 200_000_000  # coarse, per fold, and fine, with a checkpoint, if the text encoder is made from scratch
 LARGE_MODELS = 6_000_000_000  # the same with a text encoder of BERT's size: 0.5 GB a model, 1.5 GB a checkpoint
 
@@ -226,7 +226,8 @@ def _plan_source(config: Config, files: _Files, statements: set[str] | None) -> 
         raw = in_archives
     fetch = max(0, raw - in_archives - parts) if files.origin == "web" and not all_there else 0
     evaluated = files.section.role == "evaluate"
-    tables = count * (TABLE_BYTES + (MODELS * embedding_bytes(config) if evaluated else 0))
+    embeddings = TRAINED_MODELS * embedding_bytes(config) + 4 * config.pretraining.projection if evaluated else 0
+    tables = count * (TABLE_BYTES + embeddings)
     shards = round(SHARD_SHARE * raw)
     simulated = raw if files.origin == "simulated" else 0
     simulated_present = (in_place or 0) if simulated else 0

@@ -60,6 +60,7 @@ MEASURES = (
     "p_present",  # share of QRS complexes preceded by a P wave, 0..1
     "premature_narrow",  # count of premature beats with a narrow QRS
     "premature_wide",  # count of premature beats with a wide QRS
+    "compensatory_pauses",  # count of premature beats between whose neighbors two cycles lie
     "pacing_spikes",  # count of pacing spikes
     "sokolow_mv",  # S in V1 + the larger R of V5, V6
     "cornell_mv",  # R in aVL + S in V3
@@ -121,7 +122,7 @@ AUDIT = pa.schema(
         pa.field("statement", pa.string(), nullable=False),
         pa.field("feature", pa.string(), nullable=False),
         pa.field("votes", pa.int32(), nullable=False),
-        pa.field("measurement", pa.string(), nullable=False),  # supported | refuted | untestable
+        pa.field("measurement", pa.string(), nullable=False),  # supported | likely | untestable | unlikely | refuted
         pa.field("contradiction", pa.string()),  # the finding of the report that excludes the feature
         pa.field("coarse_score", pa.float32()),
         pa.field("coarse_threshold", pa.float32()),
@@ -235,12 +236,17 @@ def write_table(
             write(rows.slice(start, size))
 
 
-def read_table(path: str | Path, schema: pa.Schema, columns: Sequence[str] | None = None) -> pa.Table:
-    """Read a Parquet file after a check against ``schema``; ``columns`` limits what is read.
+def check_table(path: str | Path, schema: pa.Schema) -> None:
+    """Check names and types of a Parquet file against ``schema``; only its footer is read.
 
     Raises ``ValueError`` that names the file and the columns when it was written by something else.
     """
     found = pq.read_schema(path).remove_metadata()
     if found.names != schema.names or [f.type for f in found] != [f.type for f in schema]:
         raise ValueError(f"{path}: {_mismatch(found, schema)}; delete it and run snakemake again")
+
+
+def read_table(path: str | Path, schema: pa.Schema, columns: Sequence[str] | None = None) -> pa.Table:
+    """Read a Parquet file after ``check_table``; ``columns`` limits what is read."""
+    check_table(path, schema)
     return pq.read_table(path, columns=list(columns) if columns else None, partitioning=None)

@@ -235,7 +235,17 @@ def holds(rule: Mapping[str, Any], measures: Mapping[str, Any]) -> bool | None:
 
 
 def verdict(rule: Mapping[str, Any] | None, measures: Mapping[str, Any]) -> str:
-    """``supported``, ``refuted`` or ``untestable``: what measured values, with their errors, say about a feature."""
+    """What measured values say about a feature.
+
+    Returns
+    -------
+    str
+        ``supported`` or ``refuted`` if the values, with their errors, leave no doubt; ``likely`` or ``unlikely`` if
+        only the values as they are decide; ``untestable`` without a rule or a value.
+    """
     if rule is None:
         return "untestable"
-    return {True: "supported", False: "refuted", None: "untestable"}[_evaluate(rule, measures, margins=True)]
+    sure = _evaluate(rule, measures, margins=True)
+    if sure is not None:
+        return "supported" if sure else "refuted"
+    return {True: "likely", False: "unlikely", None: "untestable"}[holds(rule, measures)]

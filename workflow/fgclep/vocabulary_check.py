@@ -6,6 +6,7 @@ both implied and excluded. Here follow contradictions between entries, codes, an
 
 import sys
 from collections.abc import Iterator, Mapping
+from itertools import combinations
 from typing import Any
 
 from fgclep.certainty import cuts_in_two
@@ -13,6 +14,8 @@ from fgclep.stage import UserError
 from fgclep.statements import StatementParser, clean_statement
 from fgclep.vocabulary import WAVES, Diagnosis, Vocabulary, load_vocabulary
 from fgclep.words import words_of
+
+VERDICTS = "summary"  # the group of diagnoses that say nothing about the waveform
 
 
 def problems(vocabulary: Vocabulary) -> list[str]:
@@ -32,8 +35,13 @@ def _entries(vocabulary: Vocabulary) -> Iterator[str]:
     for entry in vocabulary.entries:
         if not entry.source:
             yield f"{entry.id}: no source of its criterion"
+        if not entry.synonyms and not entry.names:
+            yield f"{entry.id}: no English wording beside its text"
         if entry.id in vocabulary.features and entry.id in vocabulary.diagnoses:
             yield f"{entry.id}: is the id of a feature and of a diagnosis"
+    for diagnosis in vocabulary.diagnoses.values():
+        if not (diagnosis.typical or diagnosis.alternative or diagnosis.group == VERDICTS):
+            yield f"{diagnosis.id}: has no feature, typical or alternative"
 
 
 def _codes(vocabulary: Vocabulary) -> Iterator[str]:
@@ -49,14 +57,15 @@ def _contradictions(vocabulary: Vocabulary) -> Iterator[str]:
     for diagnosis in vocabulary.diagnoses.values():
         if missing := set(diagnosis.required) - set(diagnosis.typical):
             yield f"{diagnosis.id}: requires {sorted(missing)}, which are not typical of it"
-        for one in diagnosis.required:
-            for other in diagnosis.required:
-                if one < other and _apart(vocabulary.features[one].rule, vocabulary.features[other].rule):
-                    yield f"{diagnosis.id}: requires {one} and {other}, which no ECG can show together"
+        wider = None if diagnosis.kind_of is None else vocabulary.diagnoses[diagnosis.kind_of]
+        required = {*diagnosis.required, *(wider.required if wider else ())}
+        for one, other in combinations(sorted(required), 2):
+            if _apart(vocabulary.features[one].rule, vocabulary.features[other].rule):
+                yield f"{diagnosis.id}: requires {one} and {other}, which no ECG can show together"
         if diagnosis.id in diagnosis.excludes:
             yield f"{diagnosis.id}: excludes itself"
-        if diagnosis.kind_of is not None:
-            yield from _against_wider(diagnosis, vocabulary.diagnoses[diagnosis.kind_of])
+        if wider is not None:
+            yield from _against_wider(diagnosis, wider)
 
 
 def _against_wider(diagnosis: Diagnosis, wider: Diagnosis) -> Iterator[str]:
@@ -69,13 +78,27 @@ def _against_wider(diagnosis: Diagnosis, wider: Diagnosis) -> Iterator[str]:
 
 
 def _apart(one: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -> bool:
-    """Whether two rules are ranges of one measure that do not overlap."""
-    if not one or not other or "measure" not in one or one.get("measure") != other.get("measure"):
+    """Whether two rules can never hold together, as far as their ranges of the same measures show."""
+    if not one or not other:
         return False
-    if "leads" in one or "leads" in other:
+    if "all" in one:
+        return any(_apart(part, other) for part in one["all"])
+    if "any" in one:
+        return all(_apart(part, other) for part in one["any"])
+    if {"all", "any"} & set(other):
+        return _apart(other, one)
+    if "not" in one or "not" in other or one["measure"] != other["measure"] or not _share_a_value(one, other):
         return False
     low = max(one.get("above", float("-inf")), other.get("above", float("-inf")))
     return bool(low >= min(one.get("below", float("inf")), other.get("below", float("inf"))))
+
+
+def _share_a_value(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether rules on the same measure look at the same value: of the record, or of a lead that both must count."""
+    if "leads" not in one:
+        return True
+    mine, theirs = set(one["leads"]), set(other["leads"])
+    return one.get("count", len(mine)) + other.get("count", len(theirs)) > len(mine | theirs)
 
 
 def _unreachable(vocabulary: Vocabulary) -> Iterator[str]:

@@ -31,6 +31,7 @@ _ST_AFTER_J = round(60 * MS)
 _PREMATURE = 0.86  # of the prevailing RR interval
 _SUDDEN = 0.9  # of the preceding RR interval
 _RECOVERY = 1.3  # of the premature interval: one of the next two
+_TWO_CYCLES = 0.06  # of two cycles, by which a compensatory pause may miss them
 _REGULAR_CV = 0.08  # of the RR intervals without premature beats; above it no narrow beat can be called premature
 _WIDE_MS = 120
 _WIDER_MS = 20  # than the prevailing QRS
@@ -150,6 +151,7 @@ def rhythm(positions: np.ndarray, beats: Beats, segments: np.ndarray) -> dict[st
         "rr_max_ms": float(np.max(rr)),
         "premature_narrow": float(narrow),
         "premature_wide": float(wide),
+        "compensatory_pauses": compensatory_pauses(rr, early),
     }
 
 
@@ -178,6 +180,32 @@ def premature(rr: np.ndarray) -> np.ndarray:
         recovers = len(following) > 0 and max(following) > _RECOVERY * interval
         early[number + 1] = sudden and recovers and interval < _PREMATURE * expected
     return early
+
+
+def compensatory_pauses(rr: np.ndarray, early: np.ndarray) -> float:
+    """Count premature beats with a compensatory pause: two cycles lie between the beats before and after.
+
+    Parameters
+    ----------
+    rr
+        (n,) intervals between QRS complexes.
+    early
+        bool (n + 1,): which QRS complexes are premature.
+
+    Returns
+    -------
+    float
+        0 without premature beats; NaN if there are, and fewer than two intervals have nothing to do with them, as in
+        bigeminy: the cycle is unknown then.
+    """
+    if not early.any():
+        return 0.0
+    undisturbed = rr[~(early[:-1] | early[1:])]
+    if len(undisturbed) < 2:
+        return np.nan
+    around = rr[:-1] + rr[1:]  # each QRS complex but the first and the last
+    cycles = 2 * float(np.median(undisturbed))
+    return float(np.sum(early[1:-1] & (np.abs(around - cycles) < _TWO_CYCLES * cycles)))
 
 
 def qrs_width_ms(segment: np.ndarray) -> float:

@@ -15,6 +15,7 @@ from fgclep.config.data import SIMULATION
 from fgclep.config.simulation import DEFAULT_RECORDS as SIMULATED
 from fgclep.digest import source_digest
 from fgclep.evaluation.tasks import load_task
+from fgclep.recovery.augmentation import KINDS
 from fgclep.sources import get_source, module_of
 from fgclep.stage import UserError
 
@@ -66,6 +67,7 @@ EVALUATION_SOURCES = sorted(set(SOURCE_OF_TASK.values()))
 STORED_SOURCES = [key for key, source in CONFIG["data"]["sources"].items() if source["role"] == "store"]
 SOURCES = PRETRAINING_SOURCES + EVALUATION_SOURCES + STORED_SOURCES
 FOLDS = range(CONFIG["verification"]["folds"])
+AUGMENTED_REPORTS = f"results/recovery/reports/{CONFIG['verification']['features']}.parquet"
 ENVIRONMENT = f"../../envs/{'cuda' if CONFIG['pretraining']['device'] == 'cuda' else 'cpu'}.yaml"
 
 
@@ -75,6 +77,7 @@ wildcard_constraints:
     version=r"\d+(\.\d+)+",
     chunk=r"\d+",
     fold=r"\d+",
+    features="|".join(KINDS),
     model="coarse|fine|random",
     name=r"coarse|coarse-fold\d+|fine",
     task="|".join(SOURCE_OF_TASK),

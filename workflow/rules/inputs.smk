@@ -119,7 +119,7 @@ def untrained():
 
 
 def pretraining_reports(wildcards):
-    return "results/recovery/reports.parquet" if wildcards.name == "fine" else "results/reports/reports.parquet"
+    return AUGMENTED_REPORTS if wildcards.name == "fine" else "results/reports/reports.parquet"
 
 
 def pretraining_start(wildcards):
@@ -160,5 +160,5 @@ def splits_of(tasks):
     return [f"resources/splits/{task}.parquet" for task in tasks if TASKS[task].split]
 
 
-def report_templates():
-    return sorted(map(str, Path("workflow/fgclep/report/templates").iterdir()))
+def templates(*names):
+    return [f"workflow/fgclep/report/templates/{name}" for name in names]

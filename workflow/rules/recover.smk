@@ -13,6 +13,7 @@ rule recover_features:
         prompt="resources/prompts/recover.txt",
     output:
         candidates="results/recovery/candidates.parquet",
+        cost="results/recovery/cost.json",
     log:
         "results/logs/recover_features.log",
     benchmark:
@@ -36,4 +37,5 @@ rule recover_features:
         "--prompt {input.prompt:q} "
         "--settings {params.settings:q} "
         "--output {output.candidates:q} "
+        "--cost {output.cost:q} "
         "--log {log:q}"

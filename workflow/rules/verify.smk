@@ -44,7 +44,6 @@ rule verify_features:
         vocabulary=VOCABULARY,
     output:
         audit="results/recovery/audit.parquet",
-        reports="results/recovery/reports.parquet",
     log:
         "results/logs/verify_features.log",
     benchmark:
@@ -55,7 +54,7 @@ rule verify_features:
         mem_mb=4000,
         runtime=240,
     params:
-        settings=settings(CONFIG["verification"]),
+        settings=settings(without(CONFIG["verification"], "features")),
         code=source_digest("fgclep.stages.verify_features"),
     message:
         "Checking the recovered features against each ECG"
@@ -69,6 +68,39 @@ rule verify_features:
         "--scores {input.scores:q} "
         "--vocabulary resources/vocabulary "
         "--settings {params.settings:q} "
-        "--audit {output.audit:q} "
+        "--output {output.audit:q} "
+        "--log {log:q}"
+
+
+rule augment_reports:
+    input:
+        audit="results/recovery/audit.parquet",
+        texts="results/reports/texts.parquet",
+        reports="results/reports/reports.parquet",
+        vocabulary=VOCABULARY,
+    output:
+        reports="results/recovery/reports/{features}.parquet",
+    log:
+        "results/logs/augment_reports/{features}.log",
+    benchmark:
+        "results/benchmarks/augment_reports/{features}.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=3000,
+        runtime=60,
+    params:
+        settings=settings(only(CONFIG, "seed")),
+        code=source_digest("fgclep.stages.augment_reports"),
+    message:
+        "Adding features to the reports ({wildcards.features})"
+    shell:
+        "python -m fgclep.stages.augment_reports "
+        "--features {wildcards.features:q} "
+        "--audit {input.audit:q} "
+        "--texts {input.texts:q} "
+        "--reports {input.reports:q} "
+        "--vocabulary resources/vocabulary "
+        "--settings {params.settings:q} "
         "--output {output.reports:q} "
         "--log {log:q}"

@@ -1,5 +1,7 @@
 """The filter against hallucinated features."""
 
+from typing import Literal
+
 from pydantic import Field
 
 from fgclep.config.section import Section
@@ -32,4 +34,11 @@ class VerificationSection(Section):
         le=1,
         description="Fixed probability that the coarse model must give to every feature, 0 to 1, in place of "
         "target_fdr; the published method has 0.95.",
+    )
+    features: Literal["filtered", "none", "unfiltered", "random", "shuffled"] = Field(
+        "filtered",
+        description="Features that the fine stage trains on. filtered: those that pass the checks. The others are "
+        "controls that show what the checks are worth. none: no features. unfiltered: all that were proposed. random: "
+        "as many per record as pass, drawn from all that pass anywhere. shuffled: those that pass, handed on to "
+        "another record.",
     )

@@ -9,6 +9,8 @@ from transformers import AutoConfig, AutoModel, AutoTokenizer, BertConfig, PreTr
 from transformers.configuration_utils import PretrainedConfig
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
+from fgclep.stage import UserError
+
 SPECIAL_TOKENS = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
 
 
@@ -44,12 +46,24 @@ def new_text_tower(
         ``heads`` give the size. ``max_tokens`` is the longest text.
     corpus
         Texts whose words a tokenizer from scratch knows.
+
+    Raises
+    ------
+    UserError
+        If the weights are not in safetensors, or not to be had.
     """
     if settings["name"] != "scratch":
         tokenizer = AutoTokenizer.from_pretrained(
             settings["name"], model_max_length=settings["max_tokens"], trust_remote_code=False
         )
-        encoder = AutoModel.from_pretrained(settings["name"], use_safetensors=True, trust_remote_code=False)
+        try:
+            encoder = AutoModel.from_pretrained(settings["name"], use_safetensors=True, trust_remote_code=False)
+        except OSError as error:
+            raise UserError(
+                f"pretraining.text_encoder.name is {settings['name']}, of which no weights in safetensors can be read; "
+                "if it has others, load and save them once with transformers (save_pretrained), and name that folder "
+                f"({error})"
+            ) from error
         return encoder.config, tokenizer, encoder
     tokenizer = train_tokenizer(corpus, settings["max_tokens"])
     config = BertConfig(

@@ -8,21 +8,20 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fgclep.schemas import AUDIT
-from fgclep.verification import (
+from fgclep.recovery.calibration import ScoreHistograms
+from fgclep.recovery.checks import (
     ACCEPTING,
+    LIKELY,
     REASONS,
     REFUTED,
-    SUPPORTED,
     UNTESTABLE,
     VERDICTS,
-    ScoreHistograms,
-    TextFindings,
+    contradiction,
     decide,
-    first_given,
-    over_reports,
-    pair_candidates,
+    votes,
 )
+from fgclep.recovery.report_findings import TextFindings, first_given, over_reports, pair_candidates
+from fgclep.schemas import AUDIT
 
 CHUNK = 20_000  # records judged at once
 
@@ -121,13 +120,14 @@ class Pairs:
 
 @dataclass(frozen=True)
 class Chunk:
-    """The pairs of a chunk, and which features its records are known not to have, or unlikely to have.
+    """The pairs of a chunk, and which features its reports state, and which its records do not have, or hardly.
 
-    ``incompatible`` and ``unlikely`` are bool of shape (records, features).
+    ``stated``, ``incompatible`` and ``unlikely`` are bool of shape (records, features).
     """
 
     start: int
     pairs: Pairs
+    stated: np.ndarray
     incompatible: np.ndarray
     unlikely: np.ndarray
 
@@ -144,9 +144,9 @@ def chunks(records: Records, texts: TextFindings, candidates: Proposals, size: i
         excluded_by = over_reports(ids, texts.excluded_by, first_given)
         verdict = records.verdicts[rows]
         excluded = over_reports(ids, texts.diagnosis_excludes, np.logical_or)
-        incompatible = ((excluded & (verdict != SUPPORTED)) | (verdict == REFUTED)) & ~stated
+        incompatible = ((excluded & (verdict < LIKELY)) | (verdict == REFUTED)) & ~stated
 
-        unlikely = over_reports(ids, texts.unlikely, np.logical_or) & (verdict != SUPPORTED) & ~stated & ~incompatible
+        unlikely = over_reports(ids, texts.unlikely, np.logical_or) & (verdict < LIKELY) & ~stated & ~incompatible
 
         report, candidate = pair_candidates(ids, candidates.first, candidates.count)
         feature = candidates.feature[candidate]
@@ -161,7 +161,7 @@ def chunks(records: Records, texts: TextFindings, candidates: Proposals, size: i
             excluded_by=excluded_by[report, feature],
             score=records.scores[rows][report, feature],
         )
-        yield Chunk(start, pairs, incompatible, unlikely)
+        yield Chunk(start, pairs, stated, incompatible, unlikely)
 
 
 def thresholds(
@@ -175,7 +175,7 @@ def thresholds(
     A fixed probability (``settings["threshold"]``) is the same for all. Otherwise each is calibrated on the training
     records of its fold: the candidates that the other checks leave open against the records that are known not to have
     the feature, because their report excludes it or the measurement refutes it; where these are too few, also against
-    those whose report calls the ECG normal.
+    those whose report calls the ECG normal. The model must know the records whose report states the feature.
     """
     shape = (settings["folds"], texts.stated.shape[1])
     fixed = settings["threshold"]
@@ -191,8 +191,12 @@ def thresholds(
         once = np.unique(pairs.record[is_open] * shape[1] + pairs.feature[is_open])
         record, feature = np.divmod(once, shape[1])
         counts.add(counts.candidates, records.fold[record], feature, records.scores[record, feature])
-        for table, without in ((counts.negatives, chunk.incompatible), (counts.normals, chunk.unlikely)):
-            row, feature = np.nonzero(without)
+        for table, group in (
+            (counts.negatives, chunk.incompatible),
+            (counts.normals, chunk.unlikely),
+            (counts.stated, chunk.stated),
+        ):
+            row, feature = np.nonzero(group)
             record = row + chunk.start
             known = records.train[record]
             record, feature = record[known], feature[known]
@@ -207,17 +211,15 @@ def judge(
     candidates: Proposals,
     limits: np.ndarray,
     settings: Mapping[str, Any],
-) -> tuple[pa.Table, np.ndarray]:
-    """Return the audit (schema ``AUDIT``) of some pairs, and whether each is accepted.
-
-    ``limits`` are the thresholds per fold and feature.
-    """
+) -> pa.Table:
+    """Return the audit (schema ``AUDIT``) of some pairs; ``limits`` are the thresholds per fold and feature."""
     threshold = np.where(np.isnan(pairs.score), np.nan, limits[records.fold[pairs.record], pairs.feature])
-    reason = decide(pairs.votes, pairs.verdict, pairs.excluded_by > 0, pairs.score, threshold, settings)
+    by_votes, by_report = votes(pairs.votes, settings["min_votes"]), contradiction(pairs.excluded_by)
+    reason = decide(by_votes, pairs.verdict, by_report, pairs.score, threshold, settings)
     keys = records.keys.take(pa.array(pairs.record))
     proposed = candidates.table.take(pa.array(pairs.candidate))
     verdict_names = pa.array([VERDICTS[code] for code in sorted(VERDICTS)])
-    audit = pa.Table.from_arrays(
+    return pa.Table.from_arrays(
         [
             keys["source"],
             keys["record_id"],
@@ -236,22 +238,3 @@ def judge(
         ],
         names=AUDIT.names,
     ).cast(AUDIT)
-    return audit, ACCEPTING[reason]
-
-
-def add_accepted(text_ids: list[list[int]], record: np.ndarray, feature: np.ndarray, feature_texts: list[int]) -> None:
-    """Append the texts of accepted features to their records' text ids, in the vocabulary's order, each once.
-
-    Parameters
-    ----------
-    text_ids
-        Text ids per record; extended in place.
-    record, feature
-        Places of the accepted pairs' records and features.
-    feature_texts
-        Text id of every feature.
-    """
-    pairs = sorted(set(zip(record.tolist(), feature.tolist(), strict=True)))
-    for place, number in pairs:
-        if feature_texts[number] not in text_ids[place]:
-            text_ids[place].append(feature_texts[number])

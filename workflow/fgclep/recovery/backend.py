@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from fgclep.statements import Statement
 
@@ -50,3 +50,6 @@ class Backend(Protocol):
 
     def propose(self, statements: Sequence[Statement]) -> list[list[Candidate]]:
         """Return for each statement the features that ECGs with it are likely to show."""
+
+    def cost(self) -> dict[str, Any]:
+        """Return what ``propose`` has cost, with the keys of ``fgclep.recovery.cost.NOTHING``."""

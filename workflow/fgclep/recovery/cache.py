@@ -42,8 +42,11 @@ class AnswerCache:
         except OSError as error:
             raise UserError(self._unusable(error)) from error
 
-    def get(self, question: Mapping[str, Any]) -> list[str] | None:
-        """Return the stored answer; ``None`` if there is none, or if its file is damaged, with a warning."""
+    def get(self, question: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Return the stored record: ``answer``, and in ``more`` how it was got.
+
+        ``None`` if there is none, or if its file is damaged, with a warning.
+        """
         path = self._path(question)
         try:
             record = _read(path)
@@ -52,12 +55,12 @@ class AnswerCache:
         if record is not None and record["question"] != question:
             log.warning("%s holds the answer to another question; this one is asked again", path)
             return None
-        return None if record is None else record["answer"]
+        return record
 
-    def put(self, question: Mapping[str, Any], answer: list[str], **more: Any) -> None:
-        """Store an answer with its question, and how it was got: see ``more`` in the file."""
+    def put(self, question: Mapping[str, Any], answer: list[str], more: Mapping[str, Any]) -> None:
+        """Store an answer with its question, and with how it was got."""
         path = self._path(question)
-        record = {"question": question, "answer": answer, "more": more}
+        record: dict[str, Any] = {"question": question, "answer": answer, "more": more}
         record["checksum"] = _checksum(record)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

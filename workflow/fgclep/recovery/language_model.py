@@ -12,11 +12,12 @@ from typing import Any
 
 from fgclep.recovery.backend import Candidate
 from fgclep.recovery.cache import AnswerCache
+from fgclep.recovery.cost import CallCounter, cost, cost_line
 from fgclep.recovery.mapping import map_answer
 from fgclep.recovery.pace import run_calls
 from fgclep.recovery.patience import Clock, Patience
 from fgclep.recovery.prompt import UNKNOWN, Prompt
-from fgclep.recovery.server import Model, NoReply, Options, Server, UnusableAnswer
+from fgclep.recovery.server import Model, NoReply, Options, Reply, Server, UnusableAnswer
 from fgclep.recovery.sharing import Sharing, in_parts
 from fgclep.stage import UserError
 from fgclep.statements import Statement, StatementParser
@@ -85,6 +86,9 @@ class LanguageModel:
         self._clock = clock or Clock(None if hours is None else hours * 3600)
         self._patience = Patience(settings["patience_seconds"], self._clock)
         self._cache = AnswerCache(settings["cache"])
+        self._calls = CallCounter()
+        self._from_cache = 0
+        self._used: dict[Wanted, Mapping[str, Any]] = {}  # how each answer was got
         self._unusable = 0
         self._usable = False
         self._lock = threading.Lock()
@@ -117,7 +121,7 @@ class LanguageModel:
             If the server stays away, the model changes, or the deadline passes. What was answered is kept.
         """
         answers, calls = self.plan([statement.text for statement in statements])
-        kept = len(answers)
+        kept = self._from_cache = len(answers)
         missing = sum(len(call.texts) for call in calls)
         log.info("%d answers wanted, %d of them are in %s", kept + missing, kept, self._settings["cache"])
         try:
@@ -125,9 +129,15 @@ class LanguageModel:
                 answers.update(found)
         except NoReply as error:
             raise UserError(self._no_server(error)) from error
+        finally:
+            log.info("%s", cost_line(self.cost()))
         if left := kept + missing - len(answers):
             raise UserError(self._too_late(left, kept + missing))
         return [self._candidates(statement, answers) for statement in statements]
+
+    def cost(self) -> dict[str, Any]:
+        """Return what the run has cost until now, and all answers that it uses: see ``fgclep.recovery.cost``."""
+        return cost(self._calls, self._from_cache, self._used.values())
 
     def plan(self, texts: Sequence[str]) -> tuple[dict[Wanted, list[str] | Failure], list[Call]]:
         """Return the answers that are stored, and the calls that get the others."""
@@ -168,11 +178,13 @@ class LanguageModel:
         }
 
     def _stored(self, text: str, sample: int) -> list[str] | None:
-        if self._is_shared(text):
-            stored = self._cache.get(self.question(text, sample, shared=True))
-            if stored is not None:
-                return stored
-        return self._cache.get(self.question(text, sample, shared=False))
+        record = self._cache.get(self.question(text, sample, shared=True)) if self._is_shared(text) else None
+        if record is None:
+            record = self._cache.get(self.question(text, sample, shared=False))
+        if record is None:
+            return None
+        self._used[text, sample] = record["more"]
+        return record["answer"]
 
     def _answer(self, call: Call) -> tuple[dict[Wanted, list[str] | Failure], Call | None]:
         """Return answers, and the rest of the call that another process is asking at the moment."""
@@ -190,6 +202,8 @@ class LanguageModel:
                     mine.append(text)
                 else:
                     found[text, call.sample] = stored
+                    with self._lock:
+                        self._from_cache += 1
             if mine:
                 found |= self._ask(mine, call.sample)
         return found, Call(tuple(others), call.sample) if others else None
@@ -199,14 +213,13 @@ class LanguageModel:
         shared = len(texts) > 1
         options = self._options(sample, len(texts))
         question = self.prompt.render(texts)
-        ask = partial(self._server.ask, question, self.prompt.schema(len(texts)))
+        ask = partial(self._call, question, self.prompt.schema(len(texts)))
         for attempt in range(ATTEMPTS):
             if attempt:
                 temperature = max(RETRY_TEMPERATURE, options.temperature)
                 options = Options(temperature, sample + attempt * 1000, options.max_tokens, options.context_tokens)
-            begun = self._clock.seconds()
             try:
-                reply = self._patience(partial(ask, options))
+                reply, seconds = self._patience(partial(ask, options))
                 answers = self.prompt.read(reply.content, len(texts))
             except UnusableAnswer as error:
                 problem = str(error)
@@ -215,24 +228,35 @@ class LanguageModel:
             model = self._model_now()  # before the answer is kept as this model's
             with self._lock:
                 self._usable = True
+            more = {
+                "seconds": seconds,
+                "statements": list(texts),
+                "used": asdict(options),
+                "prompt_version": self.prompt.version,
+                "prompt_tokens": reply.prompt_tokens,
+                "answer_tokens": reply.answer_tokens,
+                "server_version": reply.server_version or model.server_version,
+            }
             for text, answer in zip(texts, answers, strict=True):
-                self._cache.put(
-                    self.question(text, sample, shared),
-                    answer,
-                    seconds=round(self._clock.seconds() - begun, 3),
-                    statements=list(texts),
-                    used=asdict(options),
-                    prompt_version=self.prompt.version,
-                    prompt_tokens=reply.prompt_tokens,
-                    answer_tokens=reply.answer_tokens,
-                    server_version=reply.server_version or model.server_version,
-                )
+                self._cache.put(self.question(text, sample, shared), answer, more)
+                self._used[text, sample] = more
             return {(text, sample): answer for text, answer in zip(texts, answers, strict=True)}
         if shared:
             log.warning("no usable answer about %d statements at once; asking one by one", len(texts))
             return {key: answer for text in texts for key, answer in self._ask([text], sample).items()}
         self._give_up_if_hopeless(problem)
         return {(texts[0], sample): Failure(problem)}
+
+    def _call(self, question: str, schema: Mapping[str, Any], options: Options) -> tuple[Reply, float]:
+        """Return the server's reply and the seconds that it took; the call is counted however it ends."""
+        reply = None
+        begun = self._clock.seconds()
+        try:
+            reply = self._server.ask(question, schema, options)
+        finally:
+            seconds = round(self._clock.seconds() - begun, 3)
+            self._calls.add(seconds, reply)
+        return reply, seconds
 
     def _model_now(self) -> Model:
         """Return the model, if the one behind the name is still the one that the run began with."""

@@ -1,12 +1,10 @@
 """A language model on an Ollama server."""
 
-import json
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import httpx
 import ollama
-from pydantic import ValidationError
 
 from fgclep.recovery.server import Model, NoReply, Options, Reply, UnusableAnswer
 from fgclep.recovery.time_limit import time_limit
@@ -14,10 +12,10 @@ from fgclep.stage import UserError
 
 T = TypeVar("T")
 
-# The last four are how the client fails on replies that are no JSON, or not the expected one.
+# The last three are how the client fails on replies that are no text, no JSON, or not the expected one.
 TRANSIENT = (
     *(ConnectionError, TimeoutError, httpx.TransportError, httpx.DecodingError),
-    *(ValidationError, AttributeError, TypeError, json.JSONDecodeError),
+    *(ValueError, AttributeError, TypeError),
 )
 TRANSIENT_STATUS = {-1, 408, 425, 429}  # and all from 500
 

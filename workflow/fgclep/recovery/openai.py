@@ -117,6 +117,8 @@ class OpenAIServer:
             raise UnusableAnswer(f"the answer ended before it was done: {finish}")
         if not content:
             raise UnusableAnswer("the answer is empty")
+        if not isinstance(content, str):  # the client does not check what it passes on
+            raise UnusableAnswer(f"the answer is no text: {content!r:.200}")
         return Reply(content, getattr(usage, "prompt_tokens", None), getattr(usage, "completion_tokens", None), version)
 
 

@@ -4,15 +4,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
+from fgclep.recovery.checks import ACCEPTING, REFUTED, UNTESTABLE, VERDICTS, decide
 from fgclep.schemas import AUDIT, REPORTS, TEXTS, TRUTH, read_table
 from fgclep.simulation.truth import UNDECIDED
-from fgclep.verification import ACCEPTING, VERDICTS, decide
 
 KEY = ["source", "record_id"]
 PAIR = [*KEY, "feature"]
-CHECKS = ("measurement", "contradiction", "coarse")
+CHECKS = ("votes", "measurement", "contradiction", "coarse")
 
 
 def recovery_scores(audit: pl.DataFrame, truth: pl.DataFrame, stated: pl.DataFrame | None = None) -> dict[str, Any]:
@@ -87,17 +88,18 @@ def _scores(pairs: pl.DataFrame, column: str, totals: Mapping[str, int]) -> dict
 def _accepted_without(audit: pl.DataFrame, check: str) -> pl.Series:
     """Decide again without one check, at the thresholds as they were.
 
-    A row that was dropped for its votes stays so; which checks were on is not in the audit, so all others count as on.
+    Which checks were on is not in the audit, so all others count as on.
     """
     codes = {name: code for code, name in VERDICTS.items()}
     verdict = audit["measurement"].replace_strict(codes, return_dtype=pl.Int8).to_numpy()
-    votes = (~audit["reason"].str.contains("fewer answers", literal=True)).cast(pl.Int64).to_numpy()
+    too_few_votes = audit["reason"].str.contains("fewer answers", literal=True).to_numpy() & (check != "votes")
+    excluded = audit["contradiction"].is_not_null().to_numpy()
     score, threshold = (
         audit[name].cast(pl.Float64).fill_null(float("nan")).to_numpy() for name in ("coarse_score", "coarse_threshold")
     )
-    settings = {"min_votes": 1, **{name: name != check for name in CHECKS}}
-    contradicted = audit["contradiction"].is_not_null().to_numpy()
-    return pl.Series(ACCEPTING[decide(votes, verdict, contradicted, score, threshold, settings)])
+    by_votes, by_report = (np.where(refuted, REFUTED, UNTESTABLE) for refuted in (too_few_votes, excluded))
+    settings = {name: name != check for name in CHECKS}
+    return pl.Series(ACCEPTING[decide(by_votes, verdict, by_report, score, threshold, settings)])
 
 
 def stated_features(reports: pl.DataFrame, texts: pl.DataFrame) -> pl.DataFrame:

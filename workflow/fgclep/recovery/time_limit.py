@@ -1,40 +1,50 @@
 """A limit on the whole of an HTTP request: the clients' own timeout only limits the silence between two bytes."""
 
-import time
-from collections.abc import Callable, Iterator
+import socket
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
-import httpx
-import httpx2
+CONNECTED = {"connection.connect_tcp.complete", "connection.start_tls.complete"}
 
 
-class _LimitedStream(httpx.SyncByteStream, httpx2.SyncByteStream):
-    def __init__(self, stream: Any, until: float, seconds: float):
-        self._stream = stream
-        self._until = until
+class _Watch:
+    """Follows a request through the events of the client's extension ``trace``, and shuts its socket at the limit."""
+
+    def __init__(self, seconds: float):
         self._seconds = seconds
+        self._socket: socket.socket | None = None
+        self._timer = threading.Timer(seconds, self._end)
+        self._timer.daemon = True
+        self._over = False
 
-    def __iter__(self) -> Iterator[bytes]:
-        for part in self._stream:
-            if time.monotonic() > self._until:
-                raise TimeoutError(f"the reply is not complete after {self._seconds:g} s")
-            yield part
+    def _end(self) -> None:
+        self._over = True
+        with suppress(OSError):  # closed already
+            if self._socket is not None:
+                self._socket.shutdown(socket.SHUT_RDWR)
 
-    def close(self) -> None:
-        self._stream.close()
+    def __call__(self, event: str, info: Mapping[str, Any]) -> None:
+        if event in CONNECTED:
+            self._socket = info["return_value"].get_extra_info("socket")
+            if self._timer.ident is None:
+                self._timer.start()
+        elif event.startswith("http11.response_closed."):
+            self._timer.cancel()
+        elif event.startswith("http11.receive_response_") and event.endswith(".failed") and self._over:
+            raise TimeoutError(f"the reply is not complete after {self._seconds:g} s")
 
 
 def time_limit(seconds: float) -> dict[str, list[Callable[[Any], None]]]:
-    """Return event hooks for a client of httpx (Ollama) or httpx2 (OpenAI) that end a reply that trickles in.
+    """Return event hooks for a client of httpx (Ollama) or httpx2 (OpenAI) that end a request which takes too long.
 
-    With the client's timeout at the same value, no request takes longer than twice ``seconds``. A reply that takes
-    longer raises ``TimeoutError``.
+    Whatever trickles in, header or body, a request without a complete reply ``seconds`` after its connection was made
+    raises ``TimeoutError``.
     """
 
     def begin(request: Any) -> None:
-        request.extensions["begun"] = time.monotonic()
+        request.headers["Connection"] = "close"  # else a request may take a connection whose socket is not known here
+        request.extensions["trace"] = _Watch(seconds)
 
-    def limit(response: Any) -> None:
-        response.stream = _LimitedStream(response.stream, response.request.extensions["begun"] + seconds, seconds)
-
-    return {"request": [begin], "response": [limit]}
+    return {"request": [begin]}

@@ -30,33 +30,49 @@ class SourceFlow:
 
 
 def flows(manifest: pl.LazyFrame, shards: pl.LazyFrame, quarantine: pl.DataFrame) -> list[SourceFlow]:
-    """Count the records of every source, in the order of the manifests."""
-    listed = manifest.select(*KEY).collect()
-    stored = shards.select(*KEY, "patient_id", "split").collect()
+    """Count the records of every source, in the order of the manifests; of all records, only keys are held."""
     dropped = quarantine.select(*KEY).unique()
-    missing = listed.join(stored, on=KEY, how="anti")
+    sources = manifest.select("source").unique(maintain_order=True).collect()["source"].to_list()
+    listed = _per_source(manifest.select(*KEY))
+    missing = manifest.select(*KEY).join(shards.select(*KEY), on=KEY, how="anti").collect(engine="streaming")
+    unlisted = dropped.lazy().join(manifest.select(*KEY), on=KEY, how="anti").collect(engine="streaming")
+    without_report = _per_source(shards.select(*KEY).join(dropped.lazy(), on=KEY, how="semi"))
+    stored = {
+        row["source"]: row
+        for row in shards.group_by("source")
+        .agg(
+            pl.len().alias("records"),
+            pl.col("patient_id").n_unique().alias("patients"),
+            *[(pl.col("split") == split).sum().alias(split) for split in SPLITS],
+        )
+        .collect(engine="streaming")
+        .iter_rows(named=True)
+    }
     rows = []
-    for source in [*dict.fromkeys([*listed["source"], *quarantine["source"]])]:
+    for source in dict.fromkeys([*sources, *quarantine["source"]]):
         this = pl.col("source") == source
-        here, lost = stored.filter(this), missing.filter(this)
-        in_manifest, out = listed.filter(this), dropped.filter(this)
-        unlisted = out.join(in_manifest, on=KEY, how="anti").height
-        quarantined = lost.join(out, on=KEY, how="semi").height
+        here, lost = stored.get(source, {}), missing.filter(this)
+        unusable_entries = unlisted.filter(this).height
+        quarantined = lost.join(dropped, on=KEY, how="semi").height
         rows.append(
             SourceFlow(
                 source=source,
-                listed=in_manifest.height + unlisted,
-                unusable_entries=unlisted,
-                in_manifest=in_manifest.height,
+                listed=listed.get(source, 0) + unusable_entries,
+                unusable_entries=unusable_entries,
+                in_manifest=listed.get(source, 0),
                 quarantined=quarantined,
                 unexplained=lost.height - quarantined,
-                in_shards=here.height,
-                patients=here["patient_id"].n_unique(),
-                splits={split: here.filter(pl.col("split") == split).height for split in SPLITS},
-                without_report=here.join(out, on=KEY, how="semi").height,
+                in_shards=here.get("records", 0),
+                patients=here.get("patients", 0),
+                splits={split: here.get(split, 0) for split in SPLITS},
+                without_report=without_report.get(source, 0),
             )
         )
     return rows
+
+
+def _per_source(records: pl.LazyFrame) -> dict[str, int]:
+    return dict(records.group_by("source").len().collect(engine="streaming").iter_rows())
 
 
 def general(reason: str) -> str:

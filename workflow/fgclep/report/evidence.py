@@ -22,6 +22,7 @@ INTERVALS = {
     "p_present": ("QRS with a P wave", 2, ""),
     "premature_narrow": ("Premature narrow beats", 0, ""),
     "premature_wide": ("Premature wide beats", 0, ""),
+    "compensatory_pauses": ("Compensatory pauses", 0, ""),
     "pacing_spikes": ("Pacing spikes", 0, ""),
     "sokolow_mv": ("Sokolow–Lyon", 2, "mV"),
     "cornell_mv": ("Cornell", 2, "mV"),

@@ -131,26 +131,6 @@ def curves(lines: Mapping[str, Sequence[tuple[float, float]]], x_label: str, lab
     return drawing(WIDTH, top + height + 38, label, parts)
 
 
-def funnel(steps: Sequence[tuple[str, int, str]], label: str) -> Markup:
-    """Draw what is left after each check: (name of the step, what is left, what was dropped and why)."""
-    widest = max((left for _, left, _ in steps), default=0) or 1
-    height, parts = 42.0, []
-    for place, (name, left, note) in enumerate(steps):
-        y = place * height
-        width = (WIDTH - 2) * left / widest
-        class_ = "good" if place == len(steps) - 1 else "bar"
-        parts.append(text(name, 0, y + 14))
-        share = f"{left:,}" if not place else f"{left:,} · {100 * left / widest:.1f} %"
-        parts.append(text(share, WIDTH, y + 14, "end", "label number"))
-        parts.append(element("rect", x=0.0, y=y + 20, width=WIDTH, height=10.0, rx=2.0, class_="track"))
-        parts.append(element("rect", x=0.0, y=y + 20, width=width, height=10.0, rx=2.0, class_=class_))
-        if note:
-            outside = width < WIDTH * 0.55
-            x = width + 6 if outside else width - 6
-            parts.append(text(note, x, y + 28.5, "start" if outside else "end", f"note {'' if outside else 'inside'}"))
-    return drawing(WIDTH, height * len(steps), label, parts)
-
-
 def histogram(edges: Sequence[float], counts: Sequence[int], x_label: str, label: str) -> Markup:
     """Draw a histogram with a logarithmic count axis: rare and common bins are both to be seen.
 

@@ -1,7 +1,5 @@
 """What the audit says about recovered features: the funnel, its reasons, and decisions worth a look."""
 
-from collections.abc import Mapping
-
 import polars as pl
 
 from fgclep.report.dataflow import KEY, count_like
@@ -30,6 +28,7 @@ OUTCOMES = {
     "dropped: named in fewer answers than verification.min_votes": "votes",
     "dropped: the measurement refutes it": "measurement",
     "dropped: the report excludes it": "contradiction",
+    "dropped: the measured value is beyond the limit, if within its error": "measurement",
     "dropped: the coarse model has no score for this record": "uncalibrated",
     "dropped: the coarse model cannot be calibrated for this feature": "uncalibrated",
     "dropped: the coarse model does not see it in this ECG": "coarse",
@@ -38,32 +37,16 @@ OUTCOMES = {
 
 def with_outcome(audit: pl.LazyFrame) -> pl.LazyFrame:
     """Add ``outcome`` to a table with the schema ``AUDIT``: ``accepted``, or the check that drops the candidate."""
-    dropped_by = pl.col("reason").replace_strict(OUTCOMES, default=OTHER, return_dtype=pl.String)
-    return audit.with_columns(pl.when("accepted").then(pl.lit(ACCEPTED)).otherwise(dropped_by).alias("outcome"))
+    # conditions are streamed, which replace_strict is not
+    dropped_by = [pl.when(pl.col("reason") == reason).then(pl.lit(check)) for reason, check in OUTCOMES.items()]
+    accepted = pl.when("accepted").then(pl.lit(ACCEPTED))
+    return audit.with_columns(pl.coalesce(accepted, *dropped_by, pl.lit(OTHER)).alias("outcome"))
 
 
 def outcome_counts(audit: pl.LazyFrame) -> dict[str, int]:
     """Candidates per outcome, in the order of the checks and ``accepted`` last."""
     counted = dict(audit.group_by("outcome").len().collect(engine="streaming").rows())
     return {outcome: counted.get(outcome, 0) for outcome in (*CHECKS, ACCEPTED)}
-
-
-def funnel_steps(counts: Mapping[str, int]) -> list[tuple[str, int, str]]:
-    """Steps of the funnel: name, candidates left, and how many the check dropped.
-
-    ``MAIN_CHECKS`` are always shown, the others where they drop something.
-
-    >>> funnel_steps({"measurement": 3, "coarse": 2, "accepted": 5})[:2]
-    [('candidates', 10, ''), ('not refuted by measurement', 7, '−3')]
-    """
-    left = sum(counts.values())
-    steps = [("candidates", left, "")]
-    for check, name in CHECKS.items():
-        dropped = counts.get(check, 0)
-        if dropped or check in MAIN_CHECKS:
-            left -= dropped
-            steps.append((name, left, f"−{dropped:,}" if dropped else "none dropped"))
-    return [*steps, ("accepted", counts.get(ACCEPTED, 0), "")]
 
 
 def feature_table(audit: pl.LazyFrame) -> pl.DataFrame:
@@ -104,7 +87,8 @@ def choose_records(audit: pl.LazyFrame, usable: pl.LazyFrame, count: int) -> lis
 
     Of the records with a statement, the one comes first whose candidates had the most different outcomes, among them an
     accepted one where there is such a record; then the order is by name. The choice shows how the checks work, and is
-    no sample of the records.
+    no sample of the records. The audit is read once per statement, and of no statement more than ``count`` records are
+    kept.
 
     Parameters
     ----------
@@ -115,27 +99,32 @@ def choose_records(audit: pl.LazyFrame, usable: pl.LazyFrame, count: int) -> lis
     count
         How many to choose; fewer come back if there are not so many.
     """
-    statements = (
-        audit.join(usable.select(*KEY), on=KEY, how="semi")
-        .group_by(*KEY, "statement")
-        .agg(pl.col("outcome").unique().sort())
-        .collect(engine="streaming")
-    )
+    drawable = audit.join(usable.select(*KEY), on=KEY, how="semi")
+    # records per statement: those of its most frequent candidate
+    frequencies = drawable.group_by("statement", "feature").len().group_by("statement").agg(pl.col("len").max())
+    ordered = frequencies.collect(engine="streaming").sort("len", "statement", descending=[True, False])
+    chosen: dict[tuple[str, str], None] = {}
+    best: dict[str, list[tuple[str, str]]] = {}
+    for turn in range(count):
+        for statement in ordered["statement"]:
+            if len(chosen) == count:
+                return list(chosen)
+            if statement not in best:
+                best[statement] = _most_varied(audit, drawable, statement, count)
+            chosen |= dict.fromkeys(best[statement][turn : turn + 1])
+    return list(chosen)
+
+
+def _most_varied(audit: pl.LazyFrame, drawable: pl.LazyFrame, statement: str, count: int) -> list[tuple[str, str]]:
+    """Keys of the records with a statement whose candidates had the most different outcomes, an accepted one first."""
+    with_statement = drawable.filter(pl.col("statement") == statement).select(*KEY)
     records = (
-        statements.explode("outcome")
+        audit.join(with_statement, on=KEY, how="semi")
         .group_by(*KEY)
         .agg(
             (pl.col("outcome") == ACCEPTED).any().alias("has_accepted"), pl.col("outcome").n_unique().alias("outcomes")
         )
+        .sort("has_accepted", "outcomes", *KEY, descending=[True, True, False, False])
+        .head(count)
     )
-    order = ["has_accepted", "outcomes", *KEY]
-    best = (
-        statements.join(records, on=KEY)
-        .sort("statement", *order, descending=[False, True, True, False, False])
-        .with_columns(
-            pl.len().over("statement").alias("frequency"), pl.int_range(pl.len()).over("statement").alias("turn")
-        )
-        .filter(pl.col("turn") < count)
-        .sort("turn", "frequency", "statement", descending=[False, True, False])
-    )
-    return list(dict.fromkeys(best.select(*KEY).rows()))[:count]
+    return records.select(*KEY).collect(engine="streaming").rows()

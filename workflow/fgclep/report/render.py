@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from fgclep.report import dataflow, metrics, plots, recovery
 from fgclep.report.evidence import decimal, without_decision
+from fgclep.report.funnel import funnel
 from fgclep.report.plots import Estimate
 from fgclep.vocabulary import Vocabulary
 
@@ -126,23 +127,20 @@ def training_plots(training: pl.DataFrame) -> list[tuple[str, Markup]]:
 
 
 def text_counts(texts: pl.DataFrame, before: pl.LazyFrame, after: pl.LazyFrame) -> dict[str, Any]:
-    """Count distinct texts by kind, and how many texts and feature texts a report has before and after the recovery."""
-    is_feature = texts.select("text_id", (pl.col("features").list.len() > 0).alias("is_feature")).lazy()
-    kinds = texts.filter(pl.col("count") > 0).group_by("kind").len().sort("kind")
-    counts: dict[str, Any] = {"kinds": dict(kinds.rows())}
+    """Count how many texts and feature texts a report has before and after the recovery."""
+    features = texts.filter(pl.col("features").list.len() > 0)["text_id"].implode()
+    counts: dict[str, Any] = {}
     for name, reports in (("before", before), ("after", after)):
-        ids = reports.select(pl.col("text_ids").alias("text_id")).with_row_index("report").explode("text_id")
-        per_report = (
-            ids.join(is_feature, on="text_id", how="left")
-            .group_by("report")
-            .agg(pl.col("text_id").count().alias("texts"), pl.col("is_feature").sum().alias("features"))
+        ids = pl.col("text_ids")
+        per_report = reports.select(
+            ids.list.len().alias("texts"), ids.list.eval(pl.element().is_in(features)).list.sum().alias("features")
         )
         row = per_report.select(
             pl.len().alias("reports"),
             pl.col("texts").mean(),
             pl.col("features").mean(),
             (pl.col("features") > 0).mean().alias("with_feature"),
-        ).collect()
+        ).collect(engine="streaming")
         counts[name] = row.row(0, named=True)
     return counts
 
@@ -156,6 +154,7 @@ def render(
     texts: pl.DataFrame,
     reports: pl.LazyFrame,
     fine_reports: pl.LazyFrame,
+    candidates: pl.DataFrame,
     audit: pl.LazyFrame,
     examples: list[dict[str, Any]],
     similarity: Mapping[str, Any],
@@ -170,7 +169,7 @@ def render(
 
     Parameters
     ----------
-    metrics_table, manifest, shards, quarantine, texts, reports, fine_reports
+    metrics_table, manifest, shards, quarantine, texts, reports, fine_reports, candidates
         Tables with the schemas of those names; ``shards`` without the waveforms, ``manifest`` and ``shards`` of all
         sources.
     audit
@@ -200,7 +199,6 @@ def render(
     simulated = [key for key, source in bases.items() if source["simulated"]]
     pretrained_on = [flow for flow in flows if bases.get(flow.source, {}).get("role") == "pretrain"]
     evaluated_on = [flow for flow in flows if bases.get(flow.source, {}).get("role") == "evaluate"]
-    steps = recovery.funnel_steps(outcomes)
     jinja = environment()
     script = jinja.get_template("script.js.j2").render()
     return jinja.get_template("report.html.j2").render(
@@ -227,8 +225,8 @@ def render(
         quarantined_in_all=quarantine.height,
         flags=dataflow.flag_counts(shards).to_dicts(),
         outcomes=outcomes,
-        candidates=sum(outcomes.values()),
-        funnel=plots.funnel(steps, "Candidates left after each check: " + ", ".join(f"{n} {c:,}" for n, c, _ in steps)),
+        judged=sum(outcomes.values()),
+        funnel=funnel(texts, candidates, reports, outcomes, vocabulary),
         checks=[check for check in recovery.CHECKS if outcomes[check] or check in recovery.MAIN_CHECKS],
         check_names=recovery.CHECK_NAMES,
         features=recovery.feature_table(audit).to_dicts(),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fgclep.simulation.activation import conducted_qrs, ectopic_qrs, enlarge, infarct
-from fgclep.simulation.findings import VENTRICULAR, Condition
+from fgclep.simulation.findings import Condition
 from fgclep.simulation.heart import TABLE_RATE, Table, Wave, horizontal_rotation, support, tabulate
 from fgclep.simulation.patient import Patient
 from fgclep.simulation.repolarization import repolarize
@@ -40,7 +40,6 @@ class Morphology:
     j_notch: bool = False
     scooped: bool = False
     u_wave: bool = False
-    discordant: bool = False
 
 
 def _fit_duration(wave: Wave, torso: np.ndarray, duration: float, edge: float) -> Table:
@@ -164,11 +163,6 @@ def build(patient: Patient, condition: Condition, rng: np.random.Generator) -> M
             torso = torso.copy()
             torso[2:] *= rng.uniform(1.4, 2.2)
     qrs.transform(amplitude)
-    discordant = (
-        condition.hypertrophy == "lvh_strain"
-        or condition.conduction in ("lbbb", "wpw")
-        or condition.rhythm in VENTRICULAR
-    )
     main = _beat(qrs, duration, repolarization, course.qt, torso, wobble=True)
     beats = {"main": main}
     if condition.ectopy in ("pvc", "both", "bigeminy", "trigeminy"):
@@ -186,7 +180,6 @@ def build(patient: Patient, condition: Condition, rng: np.random.Generator) -> M
         ectopic_p=ectopic_p,
         pr_level=torso @ injury,
         delta=condition.conduction == "wpw",
-        discordant=discordant,
         j_notch=course.notch > 0,
         scooped=course.sag > 0,
         u_wave=course.prominent_u,

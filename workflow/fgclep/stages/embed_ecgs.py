@@ -26,10 +26,10 @@ def arguments() -> argparse.ArgumentParser:
 
 
 def random_model(settings: dict) -> FGCLEP:
-    """Return the ECG encoder of ``settings`` with random weights; its text tower, unused, is the smallest there is."""
+    """Return the ECG encoder of ``settings`` with random weights, of which only the pooled features are used."""
     torch.manual_seed(settings["seed"])
     text = {"name": "scratch", "hidden_size": 8, "layers": 1, "heads": 1, "max_tokens": 8}
-    return new_model({**settings, "text_encoder": text}, ["ecg"]).eval()
+    return new_model({**settings, "alignment": "global", "text_encoder": text}, ["ecg"]).eval()
 
 
 @torch.inference_mode()

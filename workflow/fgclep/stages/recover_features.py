@@ -1,10 +1,13 @@
 """Ask a backend which waveform features go with each distinct statement."""
 
 import argparse
+import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fgclep.recovery.asked import is_asked
 from fgclep.recovery.backend import Backend
 from fgclep.recovery.knowledge import KnowledgeBackend
 from fgclep.schemas import CANDIDATES, TEXTS, read_table, write_table
@@ -24,6 +27,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--vocabulary", required=True)
     parser.add_argument("--prompt", type=Path, required=True, help="template of the question to a language model")
     parser.add_argument("--output", required=True)
+    parser.add_argument("--cost", type=Path, required=True, help="JSON file for the calls, tokens and seconds")
     return parser
 
 
@@ -50,17 +54,6 @@ def make_language_model(settings: Mapping[str, Any], prompt: Path, vocabulary: V
     return LanguageModel(server, settings, prompt, vocabulary)
 
 
-def is_asked(statement: Statement, vocabulary: Vocabulary) -> bool:
-    """Whether features are to be recovered from a statement.
-
-    Administrative statements never are, nor verdicts such as "abnormal ecg", which say nothing about the waveform, nor
-    statements that name features only: they leave nothing out.
-    """
-    if statement.kind == "unknown":
-        return True
-    return any(vocabulary.diagnoses[name].group != "summary" for name in statement.diagnoses)
-
-
 def statements_to_ask(texts: str | Path, vocabulary: Vocabulary) -> list[tuple[int, Statement]]:
     """Return the id and the statement of each distinct text (schema ``TEXTS``) that a backend is asked about."""
     rows = read_table(texts, TEXTS, ["text_id", "text"]).to_pylist()
@@ -69,7 +62,7 @@ def statements_to_ask(texts: str | Path, vocabulary: Vocabulary) -> list[tuple[i
 
 
 def main(args: argparse.Namespace) -> None:
-    """Write candidates per statement (schema ``CANDIDATES``), rejected answers with their reason included."""
+    """Write candidates per statement (schema ``CANDIDATES``), rejected answers with their reason included; the cost."""
     vocabulary = load_vocabulary(args.vocabulary)
     asked = statements_to_ask(args.texts, vocabulary)
     backend = make_backend(args.settings, args.prompt, vocabulary)
@@ -81,6 +74,9 @@ def main(args: argparse.Namespace) -> None:
         for candidate in candidates
     ]
     write_table(rows, args.output, CANDIDATES)
+    partial = args.cost.with_name(f".{args.cost.name}.partial")
+    partial.write_text(json.dumps(backend.cost(), indent=1) + "\n", encoding="utf-8")
+    os.replace(partial, args.cost)
 
 
 if __name__ == "__main__":

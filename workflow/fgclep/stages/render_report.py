@@ -8,7 +8,6 @@ import platform
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 import pyarrow as pa
 
@@ -17,8 +16,10 @@ from fgclep.report import recovery
 from fgclep.report.evidence import explain, intervals, without_decision
 from fgclep.report.render import render
 from fgclep.report.strips import ecg_strip
+from fgclep.report.tables import millivolts, rows_of, scan
 from fgclep.schemas import (
     AUDIT,
+    CANDIDATES,
     MANIFEST,
     MEASUREMENTS,
     METRICS,
@@ -28,7 +29,6 @@ from fgclep.schemas import (
     TEXTS,
     read_table,
 )
-from fgclep.shards import decode_waveform, to_millivolts
 from fgclep.stage import UserError, run_stage, stage_parser
 from fgclep.vocabulary import Vocabulary, load_vocabulary
 
@@ -53,7 +53,6 @@ TRAINING_COLUMNS = {
     "temperature": pl.Float64,
     "bias": pl.Float64,
 }
-Key = tuple[str, str]
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -66,6 +65,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--texts", type=Path, required=True)
     parser.add_argument("--reports", type=Path, required=True, help="text ids per record before the recovery")
     parser.add_argument("--fine-reports", type=Path, required=True, help="text ids per record with accepted features")
+    parser.add_argument("--candidates", type=Path, required=True)
     parser.add_argument("--audit", type=Path, required=True)
     parser.add_argument("--measurements", type=Path, nargs="+", required=True)
     parser.add_argument("--similarity-summary", type=Path, required=True)
@@ -74,14 +74,6 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--vocabulary", type=Path, required=True)
     parser.add_argument("--output", type=Path, required=True)
     return parser
-
-
-def scan(paths: list[Path], schema: pa.Schema) -> pl.LazyFrame:
-    """Open tables without reading them, after the check against their schema."""
-    cheapest = next(field.name for field in schema if not pa.types.is_nested(field.type))
-    for path in paths:
-        read_table(path, schema, [cheapest])
-    return pl.scan_parquet(paths)
 
 
 def read_metrics(path: Path) -> pl.DataFrame:
@@ -105,19 +97,6 @@ def read_csv(path: Path, columns: dict[str, type[pl.DataType]]) -> pl.DataFrame:
         ) from None
 
 
-def rows_of(frame: pl.LazyFrame, keys: list[Key]) -> dict[Key, list[dict[str, Any]]]:
-    """Return the rows of some records by their key.
-
-    The filter is one that Parquet files are read by, so that the waveforms of other records are not.
-    """
-    wanted = pl.col("record_id").is_in([record_id for _, record_id in keys])
-    rows: dict[Key, list[dict[str, Any]]] = {key: [] for key in keys}
-    for row in frame.filter(wanted).collect().iter_rows(named=True):
-        if (key := (row["source"], row["record_id"])) in rows:
-            rows[key].append(row)
-    return rows
-
-
 def example(
     row: dict[str, Any],
     report: list[str],
@@ -126,9 +105,6 @@ def example(
     vocabulary: Vocabulary,
 ) -> dict[str, Any]:
     """Return what the report shows of one ECG, a row of a shard."""
-    millivolts = to_millivolts(
-        decode_waveform(row["waveform"], row["n_samples"]), np.array(row["gain"]), np.array(row["baseline"])
-    )
     label = f"12-lead ECG of record {row['record_id']} of {row['source']}. Report: {'; '.join(report)}"
     # a feature that several statements suggest is shown once for each decision
     together: dict[tuple[str, bool, str], list[dict[str, Any]]] = {}
@@ -152,7 +128,7 @@ def example(
         "intervals_from": measures.get("intervals_from"),
         "accepted": groups[True],
         "rejected": groups[False],
-        "strip": ecg_strip(millivolts, row["sampling_rate"], label),
+        "strip": ecg_strip(millivolts(row), row["sampling_rate"], label),
     }
 
 
@@ -199,6 +175,7 @@ def main(args: argparse.Namespace) -> None:
         texts=pl.DataFrame(read_table(args.texts, TEXTS)),
         reports=scan([args.reports], REPORTS),
         fine_reports=scan([args.fine_reports], REPORTS),
+        candidates=pl.DataFrame(read_table(args.candidates, CANDIDATES)),
         audit=audit,
         examples=shown,
         similarity=json.loads(args.similarity_summary.read_text(encoding="utf-8")),

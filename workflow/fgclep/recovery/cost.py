@@ -1,0 +1,91 @@
+"""What answers cost: calls to the server, the tokens read and written, and the time that the calls took."""
+
+import threading
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from fgclep.recovery.pace import duration
+from fgclep.recovery.server import Reply
+
+NOTHING: dict[str, Any] = {
+    "calls": 0,
+    "answers_from_cache": 0,
+    "prompt_tokens": 0,
+    "answer_tokens": 0,
+    "seconds": 0.0,
+    "seconds_per_call": None,
+    "all_answers": {"answers": 0, "calls": 0.0, "prompt_tokens": 0, "answer_tokens": 0, "seconds": 0.0},
+}
+
+
+class CallCounter:
+    """Calls of this run, from several threads: also those that got no reply or no usable answer."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.calls = 0
+        self.prompt_tokens = 0
+        self.answer_tokens = 0
+        self.seconds = 0.0
+
+    def add(self, seconds: float, reply: Reply | None) -> None:
+        """Count a call; ``reply`` is ``None`` if none came. Tokens that the server does not tell count as 0."""
+        with self._lock:
+            self.calls += 1
+            self.seconds += seconds
+            if reply is not None:
+                self.prompt_tokens += reply.prompt_tokens or 0
+                self.answer_tokens += reply.answer_tokens or 0
+
+
+def cost(counter: CallCounter, from_cache: int, used: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the cost of a run, with the keys of ``NOTHING``.
+
+    Parameters
+    ----------
+    counter
+        The calls of this run. Its seconds are those of each call, added up: more than have passed if several ran at
+        once.
+    from_cache
+        Answers of this run that were stored already.
+    used
+        ``more`` of the stored record of each answer that the run used, old and new. The sum over them,
+        ``all_answers``, is what the candidates have cost, whenever it was; an answer that shared a call has its part
+        of it.
+    """
+    total = dict(NOTHING["all_answers"])
+    for more in used:
+        part = 1 / len(more["statements"])
+        total["answers"] += 1
+        total["calls"] += part
+        for name in ("prompt_tokens", "answer_tokens", "seconds"):
+            total[name] += (more[name] or 0) * part
+    return {
+        "calls": counter.calls,
+        "answers_from_cache": from_cache,
+        "prompt_tokens": counter.prompt_tokens,
+        "answer_tokens": counter.answer_tokens,
+        "seconds": round(counter.seconds, 3),
+        "seconds_per_call": round(counter.seconds / counter.calls, 3) if counter.calls else None,
+        "all_answers": {
+            "answers": total["answers"],
+            "calls": round(total["calls"], 3),
+            "prompt_tokens": round(total["prompt_tokens"]),
+            "answer_tokens": round(total["answer_tokens"]),
+            "seconds": round(total["seconds"], 3),
+        },
+    }
+
+
+def cost_line(spent: Mapping[str, Any]) -> str:
+    """Return the cost of a run in a line.
+
+    >>> cost_line({**NOTHING, "calls": 2, "seconds": 5.0, "seconds_per_call": 2.5, "prompt_tokens": 1800})
+    '2 calls, 0 answers from the cache, 1,800 tokens read and 0 written, 5.0 s in calls, 2.50 s per call'
+    """
+    per_call = "" if spent["seconds_per_call"] is None else f", {spent['seconds_per_call']:.2f} s per call"
+    return (
+        f"{spent['calls']:,} calls, {spent['answers_from_cache']:,} answers from the cache, "
+        f"{spent['prompt_tokens']:,} tokens read and {spent['answer_tokens']:,} written, "
+        f"{duration(spent['seconds'])} in calls{per_call}"
+    )

@@ -1,0 +1,44 @@
+"""Write the review sheet: decisions of the filter drawn at random, on their ECGs, for a clinician to judge."""
+
+import argparse
+import os
+from pathlib import Path
+
+from fgclep.report.review import Ecg, render_review
+from fgclep.report.review_sample import draw
+from fgclep.report.tables import rows_of, scan
+from fgclep.schemas import AUDIT, MANIFEST, MEASUREMENTS, SHARD
+from fgclep.stage import run_stage, stage_parser
+from fgclep.vocabulary import load_vocabulary
+
+
+def arguments() -> argparse.ArgumentParser:
+    """Command line of the stage."""
+    parser = stage_parser(__doc__)
+    parser.add_argument("--audit", type=Path, required=True)
+    parser.add_argument("--manifests", type=Path, nargs="+", required=True)
+    parser.add_argument("--shards", type=Path, nargs="+", required=True)
+    parser.add_argument("--measurements", type=Path, nargs="+", required=True)
+    parser.add_argument("--vocabulary", type=Path, required=True)
+    parser.add_argument("--simulated", nargs="*", default=[], help="sources whose ECGs are simulated")
+    parser.add_argument("--output", type=Path, required=True)
+    return parser
+
+
+def main(args: argparse.Namespace) -> None:
+    """Write the review sheet, atomically."""
+    shards = scan(args.shards, SHARD)
+    sample = draw(scan([args.audit], AUDIT), shards, args.settings["review"], args.settings["seed"])
+    keys = list(dict.fromkeys((decision.source, decision.record_id) for decision in sample.decisions))
+    tables = (shards, scan(args.manifests, MANIFEST), scan(args.measurements, MEASUREMENTS))
+    waveforms, written, measured = (rows_of(table, keys) for table in tables)
+    ecgs = {key: Ecg(waveforms[key][0], written[key][0]["report"], (measured[key] or [{}])[0]) for key in keys}
+    html = render_review(sample, ecgs, load_vocabulary(args.vocabulary), args.simulated)
+    args.output.parent.mkdir(parents=True, exist_ok=True)
+    partial = args.output.with_name(f".{args.output.name}.part")
+    partial.write_text(html, encoding="utf-8")
+    os.replace(partial, args.output)
+
+
+if __name__ == "__main__":
+    run_stage(main, arguments())
