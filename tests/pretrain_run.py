@@ -41,11 +41,8 @@ class PretrainRun:
 
     def start(self) -> subprocess.Popen[str]:
         processes = self.settings["processes"]
-        launcher = (
-            []
-            if processes == 1
-            else ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
-        )
+        torchrun = ["torch.distributed.run", "--standalone", "--nproc-per-node", str(processes), "-m", "--"]
+        launcher = ["-m", *(torchrun if processes > 1 else [])]
         options = {
             "--name": "coarse", "--texts": self.folder / "texts.parquet", "--reports": self.folder / "reports.parquet",
             "--similarity": self.folder / "similarity.npy", "--settings": json.dumps(self.settings),
@@ -54,7 +51,7 @@ class PretrainRun:
         }  # fmt: skip
         arguments = [str(part) for option in options.items() for part in option]
         return subprocess.Popen(
-            [sys.executable, *launcher, "-m", "fgclep.stages.pretrain", *arguments, "--shards", *map(str, self.shards)],
+            [sys.executable, *launcher, "fgclep.stages.pretrain", *arguments, "--shards", *map(str, self.shards)],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

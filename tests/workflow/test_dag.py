@@ -105,9 +105,9 @@ def test_several_processes_train_together_under_torchrun(checkout, tmp_path):
     overlay = tmp_path / "overlay.yaml"
     overlay.write_text("pretraining:\n  device: cuda\n  processes: 4\n")
     printed = checkout.snakemake("--dry-run", "--printshellcmds", "--configfile", str(overlay)).stdout
-    launched = re.findall(r"torchrun --standalone --nproc-per-node 4 (-m fgclep\.stages\.pretrain .*)", printed)
+    launched = re.findall(r"torchrun --standalone --nproc-per-node 4 -m -- (fgclep\.stages\.pretrain .*)", printed)
     assert len(launched) == DEFAULT_PLAN["pretrain"]
-    assert all(parsed(["python", *shlex.split(line)]).settings["processes"] == 4 for line in launched)
+    assert all(parsed(["python", "-m", *shlex.split(line)]).settings["processes"] == 4 for line in launched)
 
 
 def test_a_published_split_reaches_its_task_alone(checkout):
