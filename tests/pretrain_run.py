@@ -41,19 +41,17 @@ class PretrainRun:
 
     def start(self) -> subprocess.Popen[str]:
         processes = self.settings["processes"]
-        launcher = (
-            []
-            if processes == 1
-            else ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
-        )
+        torchrun = ["torch.distributed.run", "--standalone", "--nproc-per-node", str(processes), "-m", "--"]
+        launcher = ["-m", *(torchrun if processes > 1 else [])]
         options = {
             "--name": "coarse", "--texts": self.folder / "texts.parquet", "--reports": self.folder / "reports.parquet",
             "--similarity": self.folder / "similarity.npy", "--settings": json.dumps(self.settings),
-            "--metrics": self.folder / "metrics", "--output": self.folder / "models/coarse",
+            "--metrics": self.folder / "metrics", "--log": self.folder / "log.txt",
+            "--output": self.folder / "models/coarse",
         }  # fmt: skip
         arguments = [str(part) for option in options.items() for part in option]
         return subprocess.Popen(
-            [sys.executable, *launcher, "-m", "fgclep.stages.pretrain", *arguments, "--shards", *map(str, self.shards)],
+            [sys.executable, *launcher, "fgclep.stages.pretrain", *arguments, "--shards", *map(str, self.shards)],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -60,3 +60,9 @@ def test_the_selected_epoch_is_marked(whole):
     losses = [float(row["validation_loss"]) for row in rows]
     assert [row["selected"] for row in rows] == ["1" if loss == min(losses) else "0" for loss in losses]
     assert all(0 <= float(row["validation_recall"]) <= 1 for row in rows)
+
+
+def test_only_the_first_process_writes_the_log(whole):
+    lines = (whole.folder / "log.txt").read_text(encoding="utf-8").splitlines()
+    assert len([line for line in lines if "epoch 6: loss" in line]) == 1
+    assert len([line for line in lines if "ECG/s" in line and "waiting for data" in line]) == 6

@@ -84,7 +84,7 @@ def test_two_kinds_of_waves_are_told_apart_by_their_texts(trainer, more_shards, 
     run.model.eval()
     places, signals = next(run.validation_store.in_order(100))
     with torch.no_grad():
-        embeddings = run.model.encode_ecg(signals).numpy()
+        embeddings = run.model.encode_ecg(signals).flatten(1).numpy()
     truth = [int(name[-1]) % 2 for name in run.validation_store.names(places)]
     assert np.mean(run.model.score(embeddings, TEXTS).argmax(1) == truth) > 0.9
 

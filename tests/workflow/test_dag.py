@@ -101,6 +101,15 @@ def test_without_the_coarse_check_no_fold_is_trained(checkout, tmp_path):
     assert parsed(verify).scores == []
 
 
+def test_several_processes_train_together_under_torchrun(checkout, tmp_path):
+    overlay = tmp_path / "overlay.yaml"
+    overlay.write_text("pretraining:\n  device: cuda\n  processes: 4\n")
+    printed = checkout.snakemake("--dry-run", "--printshellcmds", "--configfile", str(overlay)).stdout
+    launched = re.findall(r"torchrun --standalone --nproc-per-node 4 -m -- (fgclep\.stages\.pretrain .*)", printed)
+    assert len(launched) == DEFAULT_PLAN["pretrain"]
+    assert all(parsed(["python", "-m", *shlex.split(line)]).settings["processes"] == 4 for line in launched)
+
+
 def test_a_published_split_reaches_its_task_alone(checkout):
     found = commands(checkout, "--configfile", "workflow/config/real.yaml")
     [fetch] = [parsed(command) for command in found if command[2] == "fgclep.stages.fetch_split"]
@@ -260,6 +269,10 @@ class TestReruns:
             ("report: {review: 20}", {"render_report": 1, "render_review": 1}),  # the former shows the settings
             ("data: {transfer: {parallel: 1}}", {"render_report": 1}),  # which shows the settings
             ("recovery: {concurrency: 4, host: 'http://other:1', cache: elsewhere}", {"render_report": 1}),
+            (
+                "pretraining: {workers: 3, checkpoint_seconds: 9, log_every: 1, tensorboard: false}",
+                {"render_report": 1},
+            ),
             ("evaluation: {bootstrap: 50}", PROBES_AND_REPORT),
             (
                 "verification: {features: shuffled}",

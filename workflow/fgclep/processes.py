@@ -40,7 +40,7 @@ def new_accelerator(settings: dict) -> Accelerator:
     if started != settings["processes"]:
         raise UserError(
             f"pretraining.processes is {settings['processes']}, and this run has {started}; start it by Snakemake, or "
-            f"with torchrun --nproc-per-node {settings['processes']} -m fgclep.stages.pretrain"
+            f"with torchrun --nproc-per-node {settings['processes']} -m -- fgclep.stages.pretrain"
         )
     here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     if device.type == "cuda" and here > torch.cuda.device_count():

@@ -101,9 +101,9 @@ def pretraining(name):
 
 
 def training_launcher():
-    """Python, or torchrun where several processes train together."""
+    """Python, or torchrun where several processes train together; "--" keeps it from taking --log for its own."""
     processes = CONFIG["pretraining"]["processes"]
-    return "python" if processes == 1 else f"torchrun --standalone --nproc-per-node {processes}"
+    return "python -m" if processes == 1 else f"torchrun --standalone --nproc-per-node {processes} -m --"
 
 
 def inference():

@@ -34,7 +34,7 @@ rule pretrain:
     message:
         "Training the model {wildcards.name}"
     shell:
-        "{params.launcher} -m fgclep.stages.pretrain "
+        "{params.launcher} fgclep.stages.pretrain "
         "--name {wildcards.name:q} "
         "--shards {input.shards:q} "
         "--texts {input.texts:q} "
