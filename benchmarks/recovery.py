@@ -104,12 +104,12 @@ def decided(audit: pl.DataFrame, truth: pl.DataFrame) -> pl.DataFrame:
 
 
 def costs(results: Path, records: int) -> list[dict[str, float | str]]:
-    """Seconds and memory of every stage of the recovery, from Snakemake's own measurements."""
+    """Processor time and memory of every stage of the recovery, from Snakemake's own measurements."""
     rows = []
     for stage in STAGES:
         with (results / f"benchmarks/{stage}.tsv").open(encoding="utf-8") as file:
             (measured,) = csv.DictReader(file, delimiter="\t")
-        seconds = float(measured["s"])
+        seconds = float(measured["cpu_time"])
         rows.append(
             {
                 "stage": stage,
@@ -171,7 +171,7 @@ def report(results: Path, calls: int, work: Path) -> None:
             print(row(f"{key} {value:g}", found))
             curve.append({key: value, "precision": found["precision"], "recall": found["recall_of_proposed"]})
 
-    print("\n| stage | s | records/s | MB |\n|---|---|---|---|")
+    print("\n| stage | core-seconds | records per core-second | MB |\n|---|---|---|---|")
     cost = costs(results, reports.height)
     for stage in cost:
         print(f"| {stage['stage']} | {stage['seconds']:.1f} | {stage['records_per_second']:,.0f} | {stage['mb']:.0f} |")
