@@ -15,6 +15,7 @@ from training_data import SETTINGS, TEXTS, write_shards
 import fgclep
 from fgclep.schemas import REPORTS, write_table
 from fgclep.schemas import TEXTS as TEXTS_SCHEMA
+from fgclep.similarity.matrix import DENSE
 
 
 class PretrainRun:
@@ -37,7 +38,8 @@ class PretrainRun:
             {"source": "made-up", "record_id": f"{number:03d}", "text_ids": [number % 2]} for number in range(42)
         ]
         write_table(reports, folder / "reports.parquet", REPORTS)
-        np.save(folder / "similarity.npy", np.eye(2, dtype=np.float16))
+        (folder / "similarity").mkdir()
+        np.save(folder / "similarity" / DENSE, np.eye(2, dtype=np.float16))
 
     def start(self) -> subprocess.Popen[str]:
         processes = self.settings["processes"]
@@ -45,7 +47,7 @@ class PretrainRun:
         launcher = ["-m", *(torchrun if processes > 1 else [])]
         options = {
             "--name": "coarse", "--texts": self.folder / "texts.parquet", "--reports": self.folder / "reports.parquet",
-            "--similarity": self.folder / "similarity.npy", "--settings": json.dumps(self.settings),
+            "--similarity": self.folder / "similarity", "--settings": json.dumps(self.settings),
             "--metrics": self.folder / "metrics", "--log": self.folder / "log.txt",
             "--output": self.folder / "models/coarse",
         }  # fmt: skip

@@ -65,7 +65,8 @@ def test_values_are_those_that_training_looks_up(monkeypatch, unit):
     result = in_batches(
         SimilarityMatrix(whole(source, 60)), source.findings, pa.array(text_ids, type=pa.list_(pa.int32())), 0
     )[{"statement": "statements", "report": "reports"}[unit]]
-    negative = batch.similarity[batch.targets == 0]
+    targets, similarity = batch.block(slice(None), slice(None))
+    negative = similarity[targets == 0]
     assert len(negative) > 500
     assert result["negatives_above_half"] == pytest.approx((negative.astype(np.float16) > 0.5).mean())
 

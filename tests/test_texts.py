@@ -51,12 +51,12 @@ def statement_pair(bank, ids, text):
     names = {finding for i in ids for finding in np.flatnonzero(bank.names[i])}
     asked = set(np.flatnonzero(bank.names[text]).tolist())
     belongs = text in ids or bool(asked and asked <= names)
-    return belongs, 1.0 if belongs else max(bank.similarity[i, text] for i in ids)
+    return belongs, 1.0 if belongs else max(bank.similarity.values[i, text] for i in ids)
 
 
 def report_pair(bank, ids, other):
-    best = [max(bank.similarity[i, j] for j in other) for i in ids] + [
-        max(bank.similarity[i, j] for i in ids) for j in other
+    best = [max(bank.similarity.values[i, j] for j in other) for i in ids] + [
+        max(bank.similarity.values[i, j] for i in ids) for j in other
     ]
     return ids == other, sum(best) / len(best)
 
