@@ -169,3 +169,48 @@ def splits_of(tasks):
 
 def templates(*names):
     return [f"workflow/fgclep/report/templates/{name}" for name in names]
+
+
+VARIANTS = [REFERENCE, *(name for name, changes in CONFIG["ablation"]["variants"].items() if changes is not None)]
+SECTIONS_OF_VARIANT = {name: SETTINGS.variant(name) for name in VARIANTS}
+SEEDS = range(CONFIG["seed"], CONFIG["seed"] + CONFIG["ablation"]["seeds"])
+# coarse models of every seed, from which the variants of that seed start
+RUNS = {f"{variant}-{seed}": (variant, seed) for variant in (COARSE, *VARIANTS) for seed in SEEDS}
+
+
+def variant_of(wildcards):
+    return RUNS[wildcards.run][0]
+
+
+def variant_reports(wildcards):
+    variant = variant_of(wildcards)
+    if variant == COARSE:
+        return "results/reports/reports.parquet"
+    return f"results/recovery/reports/{SECTIONS_OF_VARIANT[variant]['verification']['features']}.parquet"
+
+
+def variant_similarity(wildcards):
+    own = SECTIONS_OF_VARIANT.get(variant_of(wildcards), {}).get("similarity", CONFIG["similarity"])
+    if own == CONFIG["similarity"]:
+        return "results/similarity/matrix"
+    return f"results/ablation/similarity/{variant_of(wildcards)}/matrix"
+
+
+def variant_start(wildcards):
+    variant, seed = RUNS[wildcards.run]
+    return [] if variant == COARSE else f"results/ablation/models/{COARSE}-{seed}"
+
+
+def variant_pretraining(wildcards):
+    """Settings of one training of the ablation."""
+    variant, seed = RUNS[wildcards.run]
+    if variant == COARSE:
+        return {**pretraining("coarse"), "seed": seed}
+    own = SECTIONS_OF_VARIANT[variant]["pretraining"]
+    return {**pretraining("fine"), **without(own, "coarse_epochs", "fine_epochs"), "seed": seed}
+
+
+def text_tower_of_variant(wildcards):
+    """The encoder of the variant's similarity, where it is the one that this workflow makes."""
+    own = SECTIONS_OF_VARIANT[wildcards.variant]["similarity"]
+    return [TEXT_TOWER] if own["source"] in ("encoder", "raw") and own["encoder"] == TEXT_TOWER else []
