@@ -70,7 +70,7 @@ def difference(estimate: Estimate) -> str:
     """
 
     def signed(value: float) -> str:
-        return f"{100 * value:+.1f}".replace("-", "−")
+        return f"{round(100 * value, 1) + 0.0:+.1f}".replace("-", "−")  # + 0.0: no negative zero
 
     if estimate.value is None:
         return "–"
