@@ -398,8 +398,9 @@ def test_when_the_server_is_gone_what_came_is_kept(mirror, reference, tmp_path, 
     there = Fetching(mirror.url, tmp_path, retries=4)
     with caplog.at_level("INFO"), pytest.raises(UserError, match=r"no answer after 5 attempts .*ConnectError"):
         there.records()
-    # eight at a time, four times each; the fifty files that wait are not tried
-    assert sum("; again in" in record.getMessage() for record in caplog.records) < 64
+    # eight at a time, four times each, and as many as had begun before the first gave up on a busy machine; the files
+    # that wait are not tried, which would be more than 200 times
+    assert sum("; again in" in record.getMessage() for record in caplog.records) < 120
     complete, begun = there.left()
     assert len(complete) > 30
     before = len(mirror.requests)
