@@ -1,6 +1,7 @@
 """Embeddings of a frozen encoder, and S from them."""
 
 import importlib.util
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -40,10 +41,17 @@ def test_embeddings_are_means_over_tokens_and_know_no_padding(bert, monkeypatch)
 
 
 def test_a_missing_encoder_is_explained(tmp_path):
-    with pytest.raises(
-        UserError, match=r"similarity\.encoder: '.*/none' is no folder.*hf download(.|\n)*encoder: FOLDER"
-    ):
+    with pytest.raises(UserError, match=r"similarity\.encoder is .*/none, of which no .* can be read .*hf download"):
         embed(TEXTS, str(tmp_path / "none"))
+
+
+def test_an_encoder_with_pickled_weights_is_refused(bert, tmp_path):
+    folder = tmp_path / "pickled"
+    shutil.copytree(bert, folder)
+    (folder / "model.safetensors").unlink()
+    torch.save(AutoModel.from_pretrained(bert).state_dict(), folder / "pytorch_model.bin")
+    with pytest.raises(UserError, match="safetensors"):
+        embed(TEXTS, str(folder))
 
 
 def test_raw_is_the_cosine_and_negative_ones_are_0():

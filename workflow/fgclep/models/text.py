@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModel, AutoTokenizer, BertConfig, PreTrainedTokenizerFast
+from transformers import AutoConfig, AutoModel, AutoTokenizer, BertConfig, PreTrainedModel, PreTrainedTokenizerFast
 from transformers.configuration_utils import PretrainedConfig
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
@@ -53,17 +53,7 @@ def new_text_tower(
         If the weights are not in safetensors, or not to be had.
     """
     if settings["name"] != "scratch":
-        tokenizer = AutoTokenizer.from_pretrained(
-            settings["name"], model_max_length=settings["max_tokens"], trust_remote_code=False
-        )
-        try:
-            encoder = AutoModel.from_pretrained(settings["name"], use_safetensors=True, trust_remote_code=False)
-        except OSError as error:
-            raise UserError(
-                f"pretraining.text_encoder.name is {settings['name']}, of which no weights in safetensors can be read; "
-                "if it has others, load and save them once with transformers (save_pretrained), and name that folder "
-                f"({error})"
-            ) from error
+        tokenizer, encoder = load_encoder(settings["name"], settings["max_tokens"], "pretraining.text_encoder.name")
         return encoder.config, tokenizer, encoder
     tokenizer = train_tokenizer(corpus, settings["max_tokens"])
     config = BertConfig(
@@ -76,6 +66,36 @@ def new_text_tower(
         pad_token_id=tokenizer.pad_token_id,
     )
     return config, tokenizer, AutoModel.from_config(config)
+
+
+def load_encoder(name: str, max_tokens: int, setting: str) -> tuple[PreTrainedTokenizerBase, PreTrainedModel]:
+    """Return tokenizer and encoder of a Hugging Face name or folder: no pickled weights, and no code from there.
+
+    Parameters
+    ----------
+    name
+        Of a BERT-like model.
+    max_tokens
+        Tokens of the longest text; what is longer is cut.
+    setting
+        The config key that gives the name, for the message.
+
+    Raises
+    ------
+    UserError
+        If there is no such model, or its weights are not in safetensors.
+    """
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(name, model_max_length=max_tokens, trust_remote_code=False)
+        encoder = AutoModel.from_pretrained(name, use_safetensors=True, trust_remote_code=False)
+    except (OSError, ValueError) as error:
+        reason = str(error).partition("\n")[0]
+        raise UserError(
+            f"{setting} is {name}, of which no tokenizer and weights in safetensors can be read ({reason}). Get it "
+            f"where there is a network, such as `hf download {name} --local-dir FOLDER`; if its weights have another "
+            "format, load and save them once with transformers (save_pretrained); then name the folder"
+        ) from error
+    return tokenizer, encoder
 
 
 def text_config_from_dict(values: dict) -> PretrainedConfig:

@@ -12,10 +12,9 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from sklearn.covariance import ledoit_wolf
-from transformers import AutoModel, AutoTokenizer
 from transformers.utils import logging
 
-from fgclep.models.text import mean_over_tokens, tokenize
+from fgclep.models.text import load_encoder, mean_over_tokens, tokenize
 from fgclep.similarity.concepts import ConceptSimilarity
 from fgclep.stage import UserError, progress
 
@@ -44,20 +43,12 @@ def embed(texts: Sequence[str], name: str) -> np.ndarray:
     Raises
     ------
     UserError
-        If there is no such model.
+        If there is no such model, or its weights are not in safetensors.
     """
     torch.set_num_threads(1)
     logging.disable_progress_bar()  # loading takes no time worth a bar
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(name, model_max_length=MAX_TOKENS)
-        encoder = AutoModel.from_pretrained(name).eval()
-    except (OSError, ValueError) as error:
-        reason = str(error).partition("\n")[0]
-        raise UserError(
-            f"similarity.encoder: {name!r} is no folder with a model, and cannot be downloaded either ({reason}). Get "
-            "one where there is a network, such as `hf download sentence-transformers/all-MiniLM-L6-v2 --local-dir "
-            "FOLDER`, and write\n\n    similarity:\n      encoder: FOLDER"
-        ) from error
+    tokenizer, encoder = load_encoder(name, MAX_TOKENS, "similarity.encoder")
+    encoder.eval()
     lengths = np.array([len(ids) for ids in tokenizer(list(texts), truncation=True)["input_ids"]])
     order = np.argsort(lengths, kind="stable")
     embeddings = np.empty((len(texts), encoder.config.hidden_size), dtype=np.float32)
