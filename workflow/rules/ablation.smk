@@ -1,3 +1,6 @@
+RUN = r"[a-z][a-z0-9_]*-\d+"  # variant and seed
+
+
 rule export_text_tower:
     input:
         model="results/models/coarse",
@@ -41,7 +44,7 @@ use rule build_similarity as build_similarity_of_variant with:
         code=source_digest("fgclep.stages.build_similarity"),
 
 
-rule pretrain_variant:
+use rule pretrain as pretrain_variant with:
     input:
         shards=shards_of(PRETRAINING_SOURCES),
         texts="results/reports/texts.parquet",
@@ -49,50 +52,33 @@ rule pretrain_variant:
         similarity=variant_similarity,
         start=variant_start,
     output:
-        model=directory("results/ablation/models/{run}"),
+        model=directory("results/ablation/models/{name}"),
     log:
-        "results/logs/ablation/pretrain-{run}.log",
+        "results/logs/ablation/pretrain-{name}.log",
     benchmark:
-        "results/benchmarks/ablation/pretrain-{run}.tsv"
-    conda:
-        ENVIRONMENT
-    threads: max(PRETRAINING["threads"], PRETRAINING["workers"])
-    resources:
-        mem_mb=PRETRAINING["memory_mb"] + 2000,
-        runtime=2880,
-        gpu=int(PRETRAINING["device"] == "cuda"),
+        "results/benchmarks/ablation/pretrain-{name}.tsv"
+    wildcard_constraints:
+        name=RUN,
     params:
         options=lambda wildcards, input: ["--start-from", input.start] if input.start else [],
-        depends_on=lambda wildcards: settings(without(variant_pretraining(wildcards), *SPEED_ONLY)),
-        settings=lambda wildcards, threads: settings(variant_pretraining(wildcards)),
-        code=source_digest("fgclep.stages.pretrain"),
-    message:
-        "Training the variant {wildcards.run}"
-    shell:
-        "python -m fgclep.stages.pretrain "
-        "--name {wildcards.run:q} "
-        "--shards {input.shards:q} "
-        "--texts {input.texts:q} "
-        "--reports {input.reports:q} "
-        "--similarity {input.similarity:q} "
-        "--settings {params.settings:q} "
-        "{params.options:q} "
-        "--output {output.model:q} "
-        "--log {log:q}"
+        depends_on=lambda wildcards: settings(without(variant_settings(wildcards.name), *SPEED_ONLY)),
+        settings=lambda wildcards, threads: settings(variant_settings(wildcards.name)),
 
 
 rule evaluate_variant:
     input:
-        model="results/ablation/models/{run}",
+        model="results/ablation/models/{name}",
         tasks=expand("resources/tasks/{task}.yaml", task=SOURCE_OF_TASK),
         shards=shards_of(EVALUATION_SOURCES),
         splits=splits_of(TASKS),
     output:
-        metrics="results/ablation/metrics/{run}.csv",
+        metrics="results/ablation/metrics/{name}.csv",
     log:
-        "results/logs/ablation/evaluate-{run}.log",
+        "results/logs/ablation/evaluate-{name}.log",
     benchmark:
-        "results/benchmarks/ablation/evaluate-{run}.tsv"
+        "results/benchmarks/ablation/evaluate-{name}.tsv"
+    wildcard_constraints:
+        name=RUN,
     conda:
         ENVIRONMENT
     resources:
@@ -100,21 +86,19 @@ rule evaluate_variant:
         runtime=240,
         gpu=int(CONFIG["pretraining"]["device"] == "cuda"),
     params:
-        sources=[source for source in EVALUATION_SOURCES for _ in chunks(source)],
         settings=lambda wildcards: settings(
             {**inference(), **only(CONFIG["evaluation"], "regularization", "min_positives", "zero_shot_split")},
-            seed=RUNS[wildcards.run][1],
+            seed=RUNS[wildcards.name][1],
         ),
         code=source_digest("fgclep.stages.evaluate_variant"),
     message:
-        "Evaluating the variant {wildcards.run}"
+        "Evaluating the variant {wildcards.name}"
     shell:
         "python -m fgclep.stages.evaluate_variant "
-        "--model {wildcards.run:q} "
+        "--model {wildcards.name:q} "
         "--model-dir {input.model:q} "
         "--task-files {input.tasks:q} "
         "--shards {input.shards:q} "
-        "--shard-sources {params.sources:q} "
         "--splits {input.splits:q} "
         "--settings {params.settings:q} "
         "--output {output.metrics:q} "
@@ -123,7 +107,7 @@ rule evaluate_variant:
 
 rule summarize_ablation:
     input:
-        metrics=expand("results/ablation/metrics/{run}.csv", run=RUNS),
+        metrics=expand("results/ablation/metrics/{name}.csv", name=RUNS),
     output:
         table="results/ablation/ablation.csv",
     log:

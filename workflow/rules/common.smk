@@ -79,7 +79,6 @@ wildcard_constraints:
     chunk=r"\d+",
     fold=r"\d+",
     features="|".join(KINDS),
-    run=r"[a-z][a-z0-9_]*-\d+",
     variant=r"[a-z][a-z0-9_]*",
     model="coarse|fine|random",
     name=r"coarse|coarse-fold\d+|fine",

@@ -88,15 +88,15 @@ def evaluations():
     return [*zero_shot, *probes]
 
 
+def training_settings(stage, section, seed):
+    """Settings of a coarse or fine training: its own number of epochs, so that those of the other stage do not count."""
+    values = {**without(section, "coarse_epochs", "fine_epochs"), "epochs": section[f"{stage}_epochs"]}
+    return {**values, "signal": CONFIG["signal"], "seed": seed}
+
+
 def pretraining(name):
-    """Settings of one training: its own number of epochs, so that those of the other stage do not count."""
-    section = CONFIG["pretraining"]
-    values = {
-        **without(section, "coarse_epochs", "fine_epochs"),
-        "epochs": section["fine_epochs" if name == "fine" else "coarse_epochs"],
-        "signal": CONFIG["signal"],
-        "seed": CONFIG["seed"],
-    }
+    """Settings of the training of a model."""
+    values = training_settings("fine" if name == "fine" else "coarse", CONFIG["pretraining"], CONFIG["seed"])
     return {**values, "folds": len(FOLDS)} if "fold" in name else values
 
 
@@ -178,36 +178,31 @@ SEEDS = range(CONFIG["seed"], CONFIG["seed"] + CONFIG["ablation"]["seeds"])
 RUNS = {f"{variant}-{seed}": (variant, seed) for variant in (COARSE, *VARIANTS) for seed in SEEDS}
 
 
-def variant_of(wildcards):
-    return RUNS[wildcards.run][0]
-
-
 def variant_reports(wildcards):
-    variant = variant_of(wildcards)
+    variant, _ = RUNS[wildcards.name]
     if variant == COARSE:
         return "results/reports/reports.parquet"
     return f"results/recovery/reports/{SECTIONS_OF_VARIANT[variant]['verification']['features']}.parquet"
 
 
 def variant_similarity(wildcards):
-    own = SECTIONS_OF_VARIANT.get(variant_of(wildcards), {}).get("similarity", CONFIG["similarity"])
-    if own == CONFIG["similarity"]:
+    variant, _ = RUNS[wildcards.name]
+    if variant == COARSE or SECTIONS_OF_VARIANT[variant]["similarity"] == CONFIG["similarity"]:
         return "results/similarity/matrix"
-    return f"results/ablation/similarity/{variant_of(wildcards)}/matrix"
+    return f"results/ablation/similarity/{variant}/matrix"
 
 
 def variant_start(wildcards):
-    variant, seed = RUNS[wildcards.run]
+    variant, seed = RUNS[wildcards.name]
     return [] if variant == COARSE else f"results/ablation/models/{COARSE}-{seed}"
 
 
-def variant_pretraining(wildcards):
+def variant_settings(name):
     """Settings of one training of the ablation."""
-    variant, seed = RUNS[wildcards.run]
+    variant, seed = RUNS[name]
     if variant == COARSE:
-        return {**pretraining("coarse"), "seed": seed}
-    own = SECTIONS_OF_VARIANT[variant]["pretraining"]
-    return {**pretraining("fine"), **without(own, "coarse_epochs", "fine_epochs"), "seed": seed}
+        return training_settings("coarse", CONFIG["pretraining"], seed)
+    return training_settings("fine", SECTIONS_OF_VARIANT[variant]["pretraining"], seed)
 
 
 def text_tower_of_variant(wildcards):

@@ -13,7 +13,7 @@ from fgclep.config.quality import QualitySection
 from fgclep.config.recovery import RecoverySection
 from fgclep.config.report import ReportSection
 from fgclep.config.reports import ReportsSection
-from fgclep.config.section import Section
+from fgclep.config.section import Section, over_defaults
 from fgclep.config.signal import SignalSection
 from fgclep.config.similarity import SimilaritySection
 from fgclep.config.simulation import SimulationSection
@@ -57,10 +57,12 @@ class Config(Section):
             raise ValueError(f"ablation.variants: the name {name} is taken; choose another one")
         if set(changes.get("verification", {})) - {"features"}:
             raise ValueError(f"ablation.variants.{name}: of the section verification only features can be changed")
+        if "coarse_epochs" in changes.get("pretraining", {}):
+            raise ValueError(f"ablation.variants.{name}: coarse_epochs is no setting of the fine stage")
         merged: dict[str, Any] = {}
         for section in ("pretraining", "similarity", "verification"):
             own = getattr(self, section)
-            values = _merged(own.model_dump(mode="json"), changes.get(section, {}))
+            values = over_defaults(own.model_dump(mode="json"), changes.get(section, {}))
             try:
                 merged[section] = type(own).model_validate(values).model_dump(mode="json")
             except ValidationError as error:
@@ -68,9 +70,3 @@ class Config(Section):
                 place = ".".join(map(str, ("ablation.variants", name, section, *first["loc"])))
                 raise ValueError(f"{place}: {first['msg']}") from None
         return merged
-
-
-def _merged(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    """Values with changes merged in, mappings key by key."""
-    inner = {key: _merged(values[key], new) for key, new in changes.items() if isinstance(values.get(key), dict)}
-    return {**values, **changes, **inner}
