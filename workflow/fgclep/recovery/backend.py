@@ -52,4 +52,4 @@ class Backend(Protocol):
         """Return for each statement the features that ECGs with it are likely to show."""
 
     def cost(self) -> dict[str, Any]:
-        """Return what ``propose`` has cost, with the keys of ``fgclep.recovery.cost.NOTHING``."""
+        """Return what ``propose`` has cost, see ``fgclep.recovery.cost.cost``."""

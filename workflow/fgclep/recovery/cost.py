@@ -7,16 +7,6 @@ from typing import Any
 from fgclep.recovery.pace import duration
 from fgclep.recovery.server import Reply
 
-NOTHING: dict[str, Any] = {
-    "calls": 0,
-    "answers_from_cache": 0,
-    "prompt_tokens": 0,
-    "answer_tokens": 0,
-    "seconds": 0.0,
-    "seconds_per_call": None,
-    "all_answers": {"answers": 0, "calls": 0.0, "prompt_tokens": 0, "answer_tokens": 0, "seconds": 0.0},
-}
-
 
 class CallCounter:
     """Calls of this run, from several threads: also those that got no reply or no usable answer."""
@@ -39,7 +29,7 @@ class CallCounter:
 
 
 def cost(counter: CallCounter, from_cache: int, used: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the cost of a run, with the keys of ``NOTHING``.
+    """Return the cost of a run.
 
     Parameters
     ----------
@@ -52,8 +42,15 @@ def cost(counter: CallCounter, from_cache: int, used: Iterable[Mapping[str, Any]
         ``more`` of the stored record of each answer that the run used, old and new. The sum over them,
         ``all_answers``, is what the candidates have cost, whenever it was; an answer that shared a call has its part
         of it.
+
+    Returns
+    -------
+    dict
+        ``calls``, ``answers_from_cache``, ``prompt_tokens``, ``answer_tokens``, ``seconds`` and ``seconds_per_call``
+        (null without calls) of this run, and ``all_answers`` with ``answers``, ``calls``, ``prompt_tokens``,
+        ``answer_tokens`` and ``seconds``.
     """
-    total = dict(NOTHING["all_answers"])
+    total = dict.fromkeys(("answers", "calls", "prompt_tokens", "answer_tokens", "seconds"), 0.0)
     for more in used:
         part = 1 / len(more["statements"])
         total["answers"] += 1
@@ -68,7 +65,7 @@ def cost(counter: CallCounter, from_cache: int, used: Iterable[Mapping[str, Any]
         "seconds": round(counter.seconds, 3),
         "seconds_per_call": round(counter.seconds / counter.calls, 3) if counter.calls else None,
         "all_answers": {
-            "answers": total["answers"],
+            "answers": round(total["answers"]),
             "calls": round(total["calls"], 3),
             "prompt_tokens": round(total["prompt_tokens"]),
             "answer_tokens": round(total["answer_tokens"]),
@@ -80,8 +77,8 @@ def cost(counter: CallCounter, from_cache: int, used: Iterable[Mapping[str, Any]
 def cost_line(spent: Mapping[str, Any]) -> str:
     """Return the cost of a run in a line.
 
-    >>> cost_line({**NOTHING, "calls": 2, "seconds": 5.0, "seconds_per_call": 2.5, "prompt_tokens": 1800})
-    '2 calls, 0 answers from the cache, 1,800 tokens read and 0 written, 5.0 s in calls, 2.50 s per call'
+    >>> cost_line(cost(CallCounter(), 3, []))
+    '0 calls, 3 answers from the cache, 0 tokens read and 0 written, 0.0 s in calls'
     """
     per_call = "" if spent["seconds_per_call"] is None else f", {spent['seconds_per_call']:.2f} s per call"
     return (
