@@ -1,10 +1,12 @@
 """The whole road on a tiny config: from simulated raw ECGs to the report."""
 
 import csv
+import json
 
 import pyarrow.parquet as pq
 import pytest
 
+from fgclep.config.ablation import DEFAULT_VARIANTS
 from fgclep.schemas import AUDIT, METRICS, QUARANTINE, TRUTH, read_table
 
 TINY = ("--cores", "2", "--configfile", "tests/config/tiny.yaml")
@@ -89,3 +91,45 @@ def test_a_second_run_has_nothing_to_do(run, checkout, results):
     assert again.returncode == 0, again.stdout
     assert "Nothing to be done" in again.stdout
     assert again.stdout.splitlines()[-1] == f"The report is {results / 'report.html'}"
+
+
+@pytest.fixture(scope="module")
+def ablation(run, checkout):
+    """The ablation with one seed and two variants, after the run whose results it builds on."""
+    variants = dict.fromkeys(DEFAULT_VARIANTS)
+    variants |= {name: DEFAULT_VARIANTS[name] for name in ("similarity_raw", "features_random")}
+    overlay = checkout.folder / "ablation.json"
+    overlay.write_text(json.dumps({"ablation": {"seeds": 1, "variants": variants}}))
+    options = (*TINY, str(overlay), "--", "ablation")
+    finished = checkout.snakemake(*options)
+    assert finished.returncode == 0, finished.stdout[-5000:]
+    assert "Nothing to be done" in checkout.snakemake(*options).stdout
+    return checkout.folder / "results" / "ablation"
+
+
+def rows_of(path):
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_ablation_evaluates_as_the_workflow_does(ablation, results):
+    """Its coarse model of the first seed is the workflow's: so are its macro AUROCs, zero-shot and by all records."""
+
+    def macros(path, model):
+        return {
+            (row["protocol"], row["task"], row["metric"], row["class"]): (row["value"], row["n"], row["n_pos"])
+            for row in rows_of(path)
+            if row["model"] == model and row["protocol"] != "zero_shot_leads" and row["fraction"] != "0.1"
+        }
+
+    own = macros(ablation / "metrics" / "coarse-0.csv", "coarse-0")
+    assert len(own) > 100 and own == macros(results / "evaluation" / "metrics.csv", "coarse")
+
+
+def test_the_ablation_compares_its_variants_in_a_report(ablation):
+    rows = rows_of(ablation / "ablation.csv")
+    assert {row["variant"] for row in rows} == {"coarse", "fine", "similarity_raw", "features_random"}
+    assert {row["difference"] for row in rows if row["variant"] == "fine"} == {"0.0"}
+    assert any(row["difference"] != "0.0" for row in rows if row["variant"] == "features_random")
+    html = (ablation / "report.html").read_text(encoding="utf-8")
+    assert 'id="ablation"' in html and "verification: {features: random}" in html

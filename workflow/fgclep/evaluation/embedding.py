@@ -1,4 +1,4 @@
-"""Features and embeddings of the ECGs of a source."""
+"""Features and embeddings of ECGs."""
 
 from collections.abc import Iterator, Sequence
 
@@ -21,7 +21,7 @@ def embed_records(
     model
         On ``device``.
     shards
-        Parquet files of one source.
+        Parquet files with the schema ``SHARD``.
     settings
         ``signal``, ``memory_mb``, ``workers`` and ``batch_size``.
     device

@@ -5,8 +5,17 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from fgclep.evaluation.tasks import Task
 from fgclep.schemas import METRICS
 from fgclep.stage import UserError
+
+
+def metric_rows(
+    measured: Iterable[Mapping[str, object]], model: str, task: Task, protocol: str, fraction: float, seed: int
+) -> list[dict[str, object]]:
+    """Add to what ``evaluate`` returns which model, task and protocol it is of, and the draw of training records."""
+    place = {"model": model, "task": task.name, "label_set": task.label_set, "protocol": protocol}
+    return [{**place, "fraction": fraction, "seed": seed, **row} for row in measured]
 
 
 def write_metrics(rows: Iterable[Mapping[str, object]], path: str | Path) -> None:

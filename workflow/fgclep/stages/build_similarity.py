@@ -2,9 +2,9 @@
 
 import argparse
 import json
-import os
 from pathlib import Path
 
+from fgclep.files import write_text
 from fgclep.schemas import REPORTS, TEXTS, read_table
 from fgclep.similarity.batches import in_batches
 from fgclep.similarity.build import IdentitySimilarity, Source, write_similarity
@@ -59,9 +59,7 @@ def main(args: argparse.Namespace) -> None:
     reports = read_table(args.reports, REPORTS, ["text_ids"])["text_ids"].combine_chunks()
     drawn = in_batches(SimilarityMatrix.open(args.output), findings, reports, settings["seed"])
     described = {"source": settings["source"], "neighbors": neighbors, **summary.result(), **drawn}
-    partial = args.summary.with_name(f".{args.summary.name}.{os.getpid()}.part")
-    partial.write_text(json.dumps(described, indent=1) + "\n", encoding="utf-8")
-    os.replace(partial, args.summary)
+    write_text(args.summary, json.dumps(described, indent=1) + "\n")
 
 
 if __name__ == "__main__":

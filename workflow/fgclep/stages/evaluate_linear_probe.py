@@ -6,7 +6,7 @@ import logging
 from fgclep.evaluation.linear_probe import choose_probe, draw_records
 from fgclep.evaluation.metrics import evaluate
 from fgclep.evaluation.records import splits_of_tasks, task_records
-from fgclep.evaluation.table import write_metrics
+from fgclep.evaluation.table import metric_rows, write_metrics
 from fgclep.evaluation.tasks import load_task
 from fgclep.schemas import EMBEDDINGS, read_table
 from fgclep.stage import progress, run_stage, stage_parser
@@ -61,8 +61,7 @@ def main(args: argparse.Namespace) -> None:
             settings["min_positives"],
             settings["seed"],
         )
-        common = {"model": args.model, "task": task.name, "label_set": task.label_set, "protocol": "linear_probe"}
-        rows += [{**common, "fraction": fraction, "seed": seed, **row} for row in measured]
+        rows += metric_rows(measured, args.model, task, "linear_probe", fraction, seed)
     write_metrics(rows, args.output)
 
 

@@ -3,6 +3,7 @@
 import argparse
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import torch
 
 from fgclep.device import choose_device
@@ -10,7 +11,7 @@ from fgclep.evaluation.embedding import embed_records
 from fgclep.evaluation.linear_probe import choose_probe
 from fgclep.evaluation.metrics import evaluate
 from fgclep.evaluation.records import splits_of_tasks, task_records
-from fgclep.evaluation.table import write_metrics
+from fgclep.evaluation.table import metric_rows, write_metrics
 from fgclep.evaluation.tasks import load_task
 from fgclep.evaluation.zero_shot import score_classes
 from fgclep.models.fgclep import FGCLEP
@@ -24,7 +25,6 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--model-dir", required=True, help="folder of the model")
     parser.add_argument("--task-files", nargs="+", required=True, help="YAML files of the tasks")
     parser.add_argument("--shards", nargs="+", required=True, help="of the sources of all tasks")
-    parser.add_argument("--shard-sources", nargs="+", required=True, help="for each shard its source")
     parser.add_argument("--splits", nargs="*", default=[], help="Parquet files of the splits that tasks name")
     parser.add_argument("--output", required=True, help="CSV file")
     return parser
@@ -37,17 +37,13 @@ def main(args: argparse.Namespace) -> None:
     torch.set_num_threads(settings["threads"])
     device = choose_device(settings["device"])
     model = FGCLEP.from_pretrained(args.model_dir).to(device)  # type: ignore[arg-type]
-    shards: dict[str, list[str]] = {}
-    for source, shard in zip(args.shard_sources, args.shards, strict=True):
-        shards.setdefault(source, []).append(shard)
-    tables = {
-        source: pa.concat_tables(embed_records(model, own, settings, device, source)) for source, own in shards.items()
-    }
+    table = pa.concat_tables(embed_records(model, args.shards, settings, device, "ECGs"))
     column = "patches" if model.align.by_patch else "embedding"
     splits = splits_of_tasks(args.splits)
     rows = []
     for task in map(load_task, args.task_files):
-        embedded, features = (task_records(tables[task.source], task, name, splits) for name in (column, "features"))
+        own = table.filter(pc.equal(table["source"], task.source))
+        embedded, features = (task_records(own, task, name, splits) for name in (column, "features"))
         train, val, test = (features.of(split) for split in ("train", "val", "test"))
         probe = choose_probe((train.vectors, train.labels), (val.vectors, val.labels), settings["regularization"])
         asked = embedded.of(settings["zero_shot_split"])
@@ -58,8 +54,7 @@ def main(args: argparse.Namespace) -> None:
             measured = evaluate(
                 scores, records.labels, records.patients, task.class_names, 0, settings["min_positives"], 0
             )
-            common = {"model": args.model, "task": task.name, "label_set": task.label_set, "protocol": protocol}
-            rows += [{**common, "fraction": fraction, "seed": settings["seed"], **row} for row in measured]
+            rows += metric_rows(measured, args.model, task, protocol, fraction, settings["seed"])
     write_metrics(rows, args.output)
 
 

@@ -7,7 +7,7 @@ import torch
 
 from fgclep.evaluation.metrics import evaluate
 from fgclep.evaluation.records import splits_of_tasks, task_records
-from fgclep.evaluation.table import write_metrics
+from fgclep.evaluation.table import metric_rows, write_metrics
 from fgclep.evaluation.tasks import load_task
 from fgclep.evaluation.zero_shot import score_classes
 from fgclep.models.fgclep import FGCLEP
@@ -55,8 +55,7 @@ def main(args: argparse.Namespace) -> None:
                 settings["min_positives"],
                 settings["seed"],
             )
-            common = {"model": args.model, "task": task.name, "label_set": task.label_set, "protocol": protocol}
-            rows += [{**common, "fraction": 0.0, "seed": settings["seed"], **row} for row in measured]
+            rows += metric_rows(measured, args.model, task, protocol, 0.0, settings["seed"])
     write_metrics(rows, args.output)
 
 

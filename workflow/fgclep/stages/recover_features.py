@@ -2,11 +2,11 @@
 
 import argparse
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fgclep.files import write_text
 from fgclep.recovery.asked import is_asked
 from fgclep.recovery.backend import Backend
 from fgclep.recovery.knowledge import KnowledgeBackend
@@ -74,9 +74,7 @@ def main(args: argparse.Namespace) -> None:
         for candidate in candidates
     ]
     write_table(rows, args.output, CANDIDATES)
-    partial = args.cost.with_name(f".{args.cost.name}.partial")
-    partial.write_text(json.dumps(backend.cost(), indent=1) + "\n", encoding="utf-8")
-    os.replace(partial, args.cost)
+    write_text(args.cost, json.dumps(backend.cost(), indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 """Write the review sheet: decisions of the filter drawn at random, on their ECGs, for a clinician to judge."""
 
 import argparse
-import os
 from pathlib import Path
 
+from fgclep.files import write_text
 from fgclep.report.review import Ecg, render_review
 from fgclep.report.review_sample import draw
 from fgclep.report.tables import rows_of, scan
@@ -34,10 +34,7 @@ def main(args: argparse.Namespace) -> None:
     waveforms, written, measured = (rows_of(table, keys) for table in tables)
     ecgs = {key: Ecg(waveforms[key][0], written[key][0]["report"], (measured[key] or [{}])[0]) for key in keys}
     html = render_review(sample, ecgs, load_vocabulary(args.vocabulary), args.simulated)
-    args.output.parent.mkdir(parents=True, exist_ok=True)
-    partial = args.output.with_name(f".{args.output.name}.part")
-    partial.write_text(html, encoding="utf-8")
-    os.replace(partial, args.output)
+    write_text(args.output, html)
 
 
 if __name__ == "__main__":

@@ -2,13 +2,14 @@
 
 import argparse
 import csv
+import io
 import json
-import os
 from pathlib import Path
 
 from fgclep.config.ablation import REFERENCE
 from fgclep.evaluation.ablation import summarize
 from fgclep.evaluation.table import read_metrics
+from fgclep.files import write_text
 from fgclep.stage import run_stage, stage_parser
 
 
@@ -25,13 +26,11 @@ def main(args: argparse.Namespace) -> None:
     """Write one row per variant, protocol and task (see ``fgclep.evaluation.ablation.summarize``)."""
     metrics = [row for path in args.metrics for row in read_metrics(path)]
     rows = summarize(metrics, {model: (variant, seed) for model, (variant, seed) in args.runs.items()}, REFERENCE)
-    args.output.parent.mkdir(parents=True, exist_ok=True)
-    partial = args.output.with_name(f".{args.output.name}.{os.getpid()}.part")
-    with partial.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-    os.replace(partial, args.output)
+    table = io.StringIO()
+    writer = csv.DictWriter(table, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(args.output, table.getvalue())
 
 
 if __name__ == "__main__":
