@@ -93,6 +93,14 @@ def test_the_report_loads_nothing(html):
     assert "default-src 'none'" in policy["content"]
 
 
+def test_the_epoch_whose_weights_are_kept_is_marked(html):
+    training = html[html.index('id="training"') : html.index('id="classes"')]
+    kept = re.findall(r'<th scope="row">(\w+)</th><td class="n"><span title="kept">✓</span> (\d)</td>', training)
+    assert kept == [("coarse", "3"), ("fine", "2")]
+    assert training.count("✓</span>") == 2
+    assert ">40.0</td>" in training  # recall of the coarse model's fourth epoch, in percent
+
+
 def test_the_report_is_small(report):
     assert report.stat().st_size < 500_000
 

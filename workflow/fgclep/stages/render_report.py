@@ -3,7 +3,6 @@
 import argparse
 import importlib.metadata
 import json
-import os
 import platform
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import polars as pl
 import pyarrow as pa
 
 from fgclep.config.yaml_text import mapping
+from fgclep.files import write_text
 from fgclep.report import recovery
 from fgclep.report.evidence import explain, intervals, without_decision
 from fgclep.report.render import render
@@ -50,8 +50,10 @@ TRAINING_COLUMNS = {
     "epoch": pl.Int64,
     "train_loss": pl.Float64,
     "validation_loss": pl.Float64,
+    "validation_recall": pl.Float64,
     "temperature": pl.Float64,
     "bias": pl.Float64,
+    "selected": pl.Int64,
 }
 ABLATION_COLUMNS: dict[str, type[pl.DataType]] = {
     **dict.fromkeys(("variant", "protocol", "task"), pl.String),
@@ -193,10 +195,7 @@ def main(args: argparse.Namespace) -> None:
         decisions=args.settings["examples"],
         ablation=read_csv(args.ablation, ABLATION_COLUMNS).to_dicts() if args.ablation else (),
     )
-    args.output.parent.mkdir(parents=True, exist_ok=True)
-    partial = args.output.with_name(f".{args.output.name}.part")
-    partial.write_text(html, encoding="utf-8")
-    os.replace(partial, args.output)
+    write_text(args.output, html)
 
 
 if __name__ == "__main__":
