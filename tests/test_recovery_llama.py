@@ -7,8 +7,8 @@ import time
 import pytest
 from recovery_setup import PROMPT, SERVERS, VOCABULARY, measured, parse, recovery_settings, run_stage, verify
 
+from fgclep.recovery.evidence import text_evidence
 from fgclep.recovery.language_model import LanguageModel
-from fgclep.recovery.report_findings import text_findings
 from fgclep.schemas import LEAD_MEASURES, MEASURES, TEXTS, read_table
 from fgclep.vocabulary import verdict
 
@@ -87,7 +87,7 @@ def test_from_prompt_to_audit_only_sound_features_are_accepted(tmp_path, setting
     values = {"heart_rate": 130.0, "qrs_ms": 90.0, "pr_ms": 150.0, "qtc_ms": 400.0, "qrs_axis": 30.0, "p_present": 0.5}
     audit = verify(tmp_path, reports, [measured(str(i), **values) for i in range(len(reports))])
     measures = dict.fromkeys([*MEASURES, *LEAD_MEASURES]) | values
-    findings = text_findings(parse(*(row["text"] for row in texts)), VOCABULARY)
+    findings = text_evidence(parse(*(row["text"] for row in texts)), VOCABULARY)
     place = {name: i for i, name in enumerate(VOCABULARY.features)}
     accepted = [row for row in audit if row["accepted"]]
     assert accepted and len(accepted) < len(audit)

@@ -20,7 +20,7 @@ from fgclep.recovery.checks import (
     decide,
     votes,
 )
-from fgclep.recovery.report_findings import TextFindings, first_given, over_reports, pair_candidates
+from fgclep.recovery.evidence import TextEvidence, first_given, over_reports, pair_candidates
 from fgclep.schemas import AUDIT
 
 CHUNK = 20_000  # records judged at once
@@ -106,7 +106,7 @@ class Pairs:
     """Candidates of a chunk of records that are to be judged, with the outcome of every check, one entry per pair.
 
     ``record`` is the place among all records, ``candidate`` the row of the proposals, ``excluded_by`` the entry of
-    ``TextFindings.findings``.
+    ``TextEvidence.findings``.
     """
 
     record: np.ndarray
@@ -132,7 +132,7 @@ class Chunk:
     unlikely: np.ndarray
 
 
-def chunks(records: Records, texts: TextFindings, candidates: Proposals, size: int = CHUNK) -> Iterator[Chunk]:
+def chunks(records: Records, texts: TextEvidence, candidates: Proposals, size: int = CHUNK) -> Iterator[Chunk]:
     """Yield the pairs of ``size`` records at a time.
 
     A feature that the report states already is no candidate: there is nothing to recover.
@@ -166,7 +166,7 @@ def chunks(records: Records, texts: TextFindings, candidates: Proposals, size: i
 
 def thresholds(
     records: Records,
-    texts: TextFindings,
+    texts: TextEvidence,
     candidates: Proposals,
     settings: Mapping[str, Any],
 ) -> np.ndarray:
@@ -207,7 +207,7 @@ def thresholds(
 def judge(
     pairs: Pairs,
     records: Records,
-    texts: TextFindings,
+    texts: TextEvidence,
     candidates: Proposals,
     limits: np.ndarray,
     settings: Mapping[str, Any],

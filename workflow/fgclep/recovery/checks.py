@@ -34,10 +34,10 @@ VERDICTS = {
 REASONS = (
     "dropped: named in fewer answers than verification.min_votes",
     "dropped: the measurement refutes it",
+    "dropped: the measured value lies beyond the limit, though by less than its error",
     "dropped: the report excludes it",
-    "dropped: the measured value is beyond the limit, if within its error",
     "accepted: the measurement supports it",
-    "accepted: the measured value is within the limit, if within its error",
+    "accepted: the measured value lies within the limit, though by less than its error",
     "accepted: no check that is switched on speaks against it",
     "dropped: the coarse model has no score for this record",
     "dropped: the coarse model cannot be calibrated for this feature",
@@ -113,7 +113,7 @@ def _compare(values: np.ndarray, rule: Mapping[str, Any], margins: bool) -> tupl
 
 
 def contradiction(excluded_by: np.ndarray) -> np.ndarray:
-    """Refute what the report excludes: ``excluded_by`` is 0, or names the finding that does (``ReportFindings``)."""
+    """Refute what the report excludes: ``excluded_by`` is 0, or names the finding that does (``TextEvidence``)."""
     return np.where(excluded_by > 0, REFUTED, UNTESTABLE).astype(np.int8)
 
 
@@ -158,8 +158,8 @@ def decide(
     conditions = [
         by_votes == REFUTED,
         measured == REFUTED,
-        (by_contradiction == REFUTED) & bool(settings["contradiction"]),
         measured == UNLIKELY,
+        (by_contradiction == REFUTED) & bool(settings["contradiction"]),
         measured == SUPPORTED,
         measured == LIKELY,
         np.full(len(by_votes), not settings["coarse"]),

@@ -7,6 +7,7 @@ import yaml
 
 from fgclep.config.ablation import COARSE, REFERENCE
 from fgclep.evaluation.ablation import MEAN
+from fgclep.report.evidence import is_missing
 from fgclep.report.plots import Estimate
 
 PROTOCOLS = {"zero_shot": "zero-shot", "linear_probe": "linear probe, all training records"}
@@ -56,5 +57,5 @@ def comparison(rows: Sequence[Mapping[str, Any]], variants: Mapping[str, Any]) -
 
 def _estimate(row: Mapping[str, Any], value: str, low: str, high: str) -> Estimate:
     """An estimate whose interval is missing with a single seed."""
-    low_value, high_value = (None if row[name] != row[name] else row[name] for name in (low, high))
+    low_value, high_value = (None if is_missing(row[name]) else row[name] for name in (low, high))
     return Estimate(row[value], low_value, high_value)

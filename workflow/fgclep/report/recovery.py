@@ -28,7 +28,7 @@ OUTCOMES = {
     "dropped: named in fewer answers than verification.min_votes": "votes",
     "dropped: the measurement refutes it": "measurement",
     "dropped: the report excludes it": "contradiction",
-    "dropped: the measured value is beyond the limit, if within its error": "measurement",
+    "dropped: the measured value lies beyond the limit, though by less than its error": "measurement",
     "dropped: the coarse model has no score for this record": "uncalibrated",
     "dropped: the coarse model cannot be calibrated for this feature": "uncalibrated",
     "dropped: the coarse model does not see it in this ECG": "coarse",

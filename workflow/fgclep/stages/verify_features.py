@@ -18,8 +18,8 @@ import pyarrow.parquet as pq
 
 from fgclep.recovery.audit import CHUNK, Records, chunks, judge, proposals, thresholds
 from fgclep.recovery.checks import UNTESTABLE, measurement
+from fgclep.recovery.evidence import text_evidence
 from fgclep.recovery.located import KEY, located, places_of
-from fgclep.recovery.report_findings import text_findings
 from fgclep.schemas import (
     AUDIT,
     CANDIDATES,
@@ -112,7 +112,7 @@ def main(args: argparse.Namespace) -> None:
     """Write the audit: one row per record, statement and proposed feature."""
     vocabulary = load_vocabulary(args.vocabulary)
     statements = parse_statements(read_table(args.texts, TEXTS, ["text"])["text"].to_pylist(), vocabulary)
-    findings = text_findings(statements, vocabulary)
+    findings = text_evidence(statements, vocabulary)
     places = {name: i for i, name in enumerate(vocabulary.features)}
     candidates = proposals(read_table(args.candidates, CANDIDATES), places, len(statements))
     args.output.parent.mkdir(parents=True, exist_ok=True)

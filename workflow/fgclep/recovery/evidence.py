@@ -10,7 +10,7 @@ from fgclep.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True)
-class TextFindings:
+class TextEvidence:
     """What each text states and excludes.
 
     Parameters
@@ -34,7 +34,7 @@ class TextFindings:
     findings: list[str | None] = field(default_factory=lambda: [None])
 
 
-def text_findings(statements: Sequence[Statement], vocabulary: Vocabulary) -> TextFindings:
+def text_evidence(statements: Sequence[Statement], vocabulary: Vocabulary) -> TextEvidence:
     """Tabulate what each text states, and what it excludes: by a diagnosis that it makes, or by denying a feature.
 
     What is merely possible is neither stated nor does it exclude anything: "possible atrial fibrillation" leaves open
@@ -60,7 +60,7 @@ def text_findings(statements: Sequence[Statement], vocabulary: Vocabulary) -> Te
                 excludes[i, place[feature]] = True
                 if not excluded_by[i, place[feature]]:
                     excluded_by[i, place[feature]] = names.setdefault(diagnosis.text, len(names))
-    return TextFindings(stated, excluded_by, excludes, unlikely, list(names))
+    return TextEvidence(stated, excluded_by, excludes, unlikely, list(names))
 
 
 def over_reports(
