@@ -23,7 +23,7 @@ from scripted_llm import MODEL, ScriptedModel, ScriptedOllama
 
 from fgclep.config import validate_config
 from fgclep.recovery.score import recovery_scores, stated_features
-from fgclep.schemas import AUDIT, REPORTS, TEXTS, TRUTH, read_table
+from fgclep.schemas import AUDIT, CANDIDATES, REPORTS, TEXTS, TRUTH, read_table
 from fgclep.simulation.truth import UNDECIDED
 from fgclep.stages import verify_features
 from fgclep.vocabulary import load_vocabulary
@@ -36,7 +36,7 @@ TARGETS = (
 )
 PRECISION, RECALL = 0.95, 0.80  # asked for
 TARGET_FDR = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5)
-FIXED = (0.5, 0.8, 0.9, 0.95, 0.99)
+FIXED = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 0.95)
 STAGES = (
     "parse_reports", "recover_features", "pretrain/coarse-fold0", "pretrain/coarse-fold1", "score_candidates/fold0",
     "score_candidates/fold1", "verify_features", "augment_reports/filtered",
@@ -155,6 +155,16 @@ def report(results: Path, calls: int, work: Path) -> None:
     print(row("accepted", scores["accepted"]))
     for check, without in scores["without"].items():
         print(row(f"without {check}", without))
+
+    kinds = pl.DataFrame(read_table(results / "reports/texts.parquet", TEXTS, ["kind", "count"])).filter(
+        pl.col("count") > 0
+    )
+    administrative = kinds.filter(pl.col("kind") == "administrative").height
+    print(f"\n{administrative} of {kinds.height:,} distinct statements are administrative, and not asked about")
+    answers = pl.DataFrame(read_table(results / "recovery/candidates.parquet", CANDIDATES))
+    print("\n| answer, once per statement | |\n|---|---|")
+    for reason, count in answers.group_by("reason").len().sort("len", descending=True).iter_rows():
+        print(f"| {reason or 'a feature of the vocabulary'} | {count:,} |")
 
     print("\n| decision | candidates | true |\n|---|---|---|")
     for verdict, count, share in decided(audit, truth).iter_rows():
