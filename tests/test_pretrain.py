@@ -9,8 +9,9 @@ from pretrain_run import PretrainRun
 
 pytestmark = pytest.mark.slow
 
-STEPS = 24  # 6 epochs of 4 batches
-SMALL = {"epochs": 6, "checkpoint_seconds": 1e-9, "workers": 2, "select_by": "loss"}
+EPOCHS = 20  # of 4 batches, so many that a signal after the first step comes long before the last
+STEPS = 4 * EPOCHS
+SMALL = {"epochs": EPOCHS, "checkpoint_seconds": 1e-9, "workers": 2, "select_by": "loss"}
 
 
 @pytest.fixture(scope="module", params=[1, 2], ids=["one process", "two processes"])
@@ -64,5 +65,5 @@ def test_the_selected_epoch_is_marked(whole):
 
 def test_only_the_first_process_writes_the_log(whole):
     lines = (whole.folder / "log.txt").read_text(encoding="utf-8").splitlines()
-    assert len([line for line in lines if "epoch 6: loss" in line]) == 1
-    assert len([line for line in lines if "ECG/s" in line and "waiting for data" in line]) == 6
+    assert len([line for line in lines if f"epoch {EPOCHS}: loss" in line]) == 1
+    assert len([line for line in lines if "ECG/s" in line and "waiting for data" in line]) == EPOCHS
