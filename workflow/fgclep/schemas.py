@@ -152,15 +152,46 @@ METRICS = pa.schema(
         pa.field("task", pa.string(), nullable=False),
         pa.field("label_set", pa.string(), nullable=False),
         pa.field("protocol", pa.string(), nullable=False),
-        pa.field("fraction", pa.float64(), nullable=False),  # of the training data; 0 for zero-shot
+        pa.field("setting", pa.string()),  # prompts of zero_shot, shots of few_shot, other task of transfer, direction
+        pa.field("fraction", pa.float64(), nullable=False),  # of the training data; 0: no share is drawn
         pa.field("seed", pa.int64(), nullable=False),
         pa.field("metric", pa.string(), nullable=False),
-        pa.field("class", pa.string(), nullable=False),  # or macro, macro_supported
+        pa.field("class", pa.string(), nullable=False),  # or macro, macro_supported; retrieval: all
         pa.field("value", pa.float64()),  # null: not defined
         pa.field("ci_low", pa.float64()),
         pa.field("ci_high", pa.float64()),
         pa.field("n", pa.int64(), nullable=False),
         pa.field("n_pos", pa.int64(), nullable=False),
+    ]
+)
+SCORES = pa.schema(  # of the test records, for curves and for comparing models
+    [
+        *(pa.field(name, pa.string(), nullable=False) for name in ("model", "task", "label_set", "protocol", "setting")),
+        *_key,
+        pa.field("patient_id", pa.string(), nullable=False),
+        pa.field("classes", _strings, nullable=False),
+        pa.field("labels", pa.list_(pa.bool_()), nullable=False),  # of each class
+        pa.field("scores", pa.list_(pa.float32()), nullable=False),  # of each class: logits or log odds
+    ]
+)
+COMPARISONS = pa.schema(  # of every two models on the same test records: macro AUROC of b minus that of a
+    [
+        *(pa.field(name, pa.string(), nullable=False) for name in ("task", "label_set", "protocol")),
+        pa.field("setting", pa.string()),
+        *(pa.field(name, pa.string(), nullable=False) for name in ("model_a", "model_b")),
+        *(pa.field(name, pa.float64()) for name in ("value_a", "value_b", "difference", "ci_low", "ci_high")),
+        pa.field("p", pa.float64()),  # paired bootstrap by patient, two-sided; null: not defined
+        pa.field("p_holm", pa.float64()),  # corrected over the table
+        pa.field("n", pa.int64(), nullable=False),
+    ]
+)
+RETRIEVED = pa.schema(  # ECGs that a model finds for a report, best first
+    [
+        pa.field("query", pa.string(), nullable=False),
+        pa.field("rank", pa.int64(), nullable=False),  # from 1
+        *_key,
+        pa.field("probability", pa.float32(), nullable=False),
+        pa.field("hit", pa.bool_(), nullable=False),  # the ECG has this very report
     ]
 )
 

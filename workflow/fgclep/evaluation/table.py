@@ -11,10 +11,16 @@ from fgclep.stage import UserError
 
 
 def metric_rows(
-    measured: Iterable[Mapping[str, object]], model: str, task: Task, protocol: str, fraction: float, seed: int
+    measured: Iterable[Mapping[str, object]],
+    model: str,
+    task: Task,
+    protocol: str,
+    fraction: float,
+    seed: int,
+    setting: str = "",
 ) -> list[dict[str, object]]:
-    """Add to what ``evaluate`` returns which model, task and protocol it is of, and the draw of training records."""
-    place = {"model": model, "task": task.name, "label_set": task.label_set, "protocol": protocol}
+    """Add to what ``evaluate`` returns which model, task, protocol and setting it is of, and the draw of records."""
+    place = {"model": model, "task": task.name, "label_set": task.label_set, "protocol": protocol, "setting": setting}
     return [{**place, "fraction": fraction, "seed": seed, **row} for row in measured]
 
 
@@ -56,9 +62,13 @@ def read_metrics(path: str | Path) -> list[dict[str, str]]:
 
 
 def collect(tables: Iterable[Iterable[dict[str, str]]]) -> list[dict[str, str]]:
-    """Join tables, ordered by task, model, protocol, fraction and seed, and as they stand within these."""
+    """Join tables, ordered by task, model, protocol, setting, fraction and seed, and as they stand within these."""
     rows = [row for table in tables for row in table]
     return sorted(
         rows,
-        key=lambda row: (row["task"], row["model"], row["protocol"], float(row["fraction"]), int(row["seed"])),
+        key=lambda row: (
+            *(row[name] for name in ("task", "model", "protocol", "setting")),
+            float(row["fraction"]),
+            int(row["seed"]),
+        ),
     )
