@@ -164,7 +164,7 @@ METRICS = pa.schema(
         pa.field("n_pos", pa.int64(), nullable=False),
     ]
 )
-SCORES = pa.schema(  # of the test records, for curves and for comparing models
+CLASS_SCORES = pa.schema(  # of the test records, for curves and for comparing models
     [
         *(pa.field(name, pa.string(), nullable=False) for name in ("model", "task", "label_set", "protocol", "setting")),
         *_key,
