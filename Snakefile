@@ -30,6 +30,7 @@ rule all:
         "results/report.html",
         "results/review.html",
         "results/evaluation/metrics.csv",
+        "results/evaluation/comparisons.csv",
         "results/quarantine.parquet",
         "results/recovery/audit.parquet",
         truth_of_the_pretraining_sources(),

@@ -50,10 +50,34 @@ def test_metrics_cover_every_model_task_and_protocol(results):
         reader = csv.DictReader(file)
         rows = list(reader)
     assert reader.fieldnames == METRICS.names
-    macro = {(row["model"], row["task"], row["protocol"]) for row in rows if row["class"] == "macro"}
-    probes = {(model, task, "linear_probe") for model in ("coarse", "fine", "random") for task in TASKS}
-    zero_shot = {(model, task, "zero_shot") for model in ("coarse", "fine") for task in TASKS}
-    assert probes | zero_shot <= macro
+    found = {(row["model"], row["task"], row["protocol"], row["setting"]) for row in rows}
+    models = ("coarse", "fine", "random", "measurements")
+    probes = {
+        (model, task, protocol, setting)
+        for model in models
+        for task in TASKS
+        for protocol, setting in (("linear_probe", ""), ("few_shot", "1"), ("few_shot", "4"))
+    }
+    zero_shot = {
+        (model, task, protocol, prompts)
+        for model in models[:2]
+        for task in TASKS
+        for protocol in ("zero_shot", "zero_shot_leads")
+        for prompts in ("synonyms", "names", "features")
+    }
+    transfer = {(model, "csn", "transfer", "cpsc2018") for model in models}
+    retrieval = {
+        (model, "mimic-iv-ecg", "retrieval", way) for model in models[:2] for way in ("ecg_to_text", "text_to_ecg")
+    }
+    assert probes | zero_shot | transfer | retrieval <= found
+
+
+def test_models_are_compared_on_every_task(results):
+    with (results / "evaluation" / "comparisons.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    pairs = {(row["task"], row["model_a"], row["model_b"]) for row in rows if row["protocol"] == "linear_probe"}
+    assert len(pairs) == len(TASKS) * 6  # of four models
+    assert {row["task"] for row in rows if row["protocol"] == "zero_shot" and row["setting"] == "names"} == set(TASKS)
 
 
 def test_broken_records_are_in_the_quarantine_with_a_reason(results):
@@ -119,7 +143,9 @@ def test_the_ablation_evaluates_as_the_workflow_does(ablation, results):
         return {
             (row["protocol"], row["task"], row["metric"], row["class"]): (row["value"], row["n"], row["n_pos"])
             for row in rows_of(path)
-            if row["model"] == model and row["protocol"] != "zero_shot_leads" and row["fraction"] != "0.1"
+            if row["model"] == model
+            and (row["protocol"], row["setting"], row["fraction"])
+            in {("zero_shot", "synonyms", "0.0"), ("linear_probe", "", "1.0")}
         }
 
     own = macros(ablation / "metrics" / "coarse-0.csv", "coarse-0")

@@ -5,10 +5,12 @@ import pyarrow as pa
 import pytest
 import yaml
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
 from sklearn.preprocessing import StandardScaler
 
 from fgclep.evaluation import linear_probe
-from fgclep.evaluation.linear_probe import choose_probe, draw_records, fit_probe
+from fgclep.evaluation.linear_probe import choose_probe, draw_records, draw_shots, fit_probe
+from fgclep.evaluation.scores import read_scores
 from fgclep.evaluation.table import collect, read_metrics, write_metrics
 from fgclep.schemas import EMBEDDINGS, METRICS, write_table
 from fgclep.stage import UserError
@@ -104,6 +106,24 @@ def test_draws_keep_the_prevalence_of_common_classes():
     np.testing.assert_allclose(shares, labels.mean(axis=0), atol=0.015)
 
 
+@pytest.mark.parametrize("seed", range(10))
+def test_every_class_has_its_shots_and_no_more_than_it_needs(seed):
+    labels = np.random.default_rng(seed).random((500, 4)) < [0.6, 0.3, 0.05, 0.0]
+    labels[:, 2] = False
+    labels[:3, 2] = True
+    drawn = draw_shots(labels, 4, seed)
+    counts = labels[drawn].sum(axis=0)
+    assert (counts[:2] >= 4).all() and counts[2] == 3 and counts[3] == 0  # all that there are
+    assert len(drawn) <= 4 + 4 + 3
+    np.testing.assert_array_equal(drawn, draw_shots(labels, 4, seed))
+    assert set(draw_shots(labels, 1, seed)) != set(draw_shots(labels, 1, seed + 100))
+
+
+def test_records_drawn_for_one_class_count_for_another():
+    labels = np.array([[True, True], [True, False], [True, False]])
+    np.testing.assert_array_equal(draw_shots(labels, 1, 0), [0])
+
+
 def run(folder, splits, informative=True, **changes):
     """Run the stage on a toy task of two classes; ``splits`` gives the number of records of each split."""
     rng = np.random.default_rng(1)
@@ -133,9 +153,11 @@ def run(folder, splits, informative=True, **changes):
     write_table(pa.Table.from_pylist(rows, schema=EMBEDDINGS), folder / "e.parquet", EMBEDDINGS)
     output = folder / "probe.csv"
     options = ["--model", "random", "--task-file", str(folder / "toy.yaml"), "--embeddings", str(folder / "e.parquet")]
-    args = evaluate_linear_probe.arguments().parse_args([*options, "--output", str(output)])
+    options += ["--output", str(output), "--scores", str(folder / "scores.parquet")]
+    args = evaluate_linear_probe.arguments().parse_args(options)
     args.settings = {
         "fractions": [1.0, 0.1],
+        "shots": [2],
         "seeds": 2,
         "regularization": [0.1, 1.0],
         "bootstrap": 30,
@@ -150,18 +172,33 @@ def run(folder, splits, informative=True, **changes):
 def test_the_stage_finds_what_the_features_hold(tmp_path):
     rows = read_metrics(run(tmp_path, {"train": 100, "val": 40, "test": 60}))
     macro = {
-        (float(row["fraction"]), int(row["seed"])): float(row["value"])
+        (row["protocol"], row["setting"], float(row["fraction"]), int(row["seed"])): float(row["value"])
         for row in rows
         if row["class"] == "macro" and row["metric"] == "auroc"
     }
-    assert sorted(macro) == [(0.1, 5), (0.1, 6), (1.0, 5)]
+    assert sorted(macro) == [
+        ("few_shot", "2", 0.0, 5),
+        ("few_shot", "2", 0.0, 6),
+        ("linear_probe", "", 0.1, 5),
+        ("linear_probe", "", 0.1, 6),
+        ("linear_probe", "", 1.0, 5),
+    ]
     assert min(macro.values()) > 0.9
-    assert {row["protocol"] for row in rows} == {"linear_probe"}
+    f1 = [float(row["value"]) for row in rows if row["class"] == "macro" and row["metric"] == "f1"]
+    assert min(f1) > 0.8  # at the threshold of the validation records
+    (own,) = read_scores([tmp_path / "scores.parquet"]).values()
+    assert np.mean([roc_auc_score(own.labels[:, k], own.scores[:, k]) for k in range(2)]) == pytest.approx(
+        macro["linear_probe", "", 1.0, 5]
+    )
 
 
 def test_noise_stays_at_chance(tmp_path):
     rows = read_metrics(run(tmp_path, {"train": 100, "val": 40, "test": 200}, informative=False))
-    values = [float(row["value"]) for row in rows if row["class"] == "macro" and row["metric"] == "auroc"]
+    values = [
+        float(row["value"])
+        for row in rows
+        if row["class"] == "macro" and row["metric"] == "auroc" and row["protocol"] == "linear_probe"
+    ]
     assert max(abs(value - 0.5) for value in values) < 0.13
 
 

@@ -2,9 +2,19 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import average_precision_score, roc_auc_score
+from scipy.special import expit
+from sklearn.calibration import calibration_curve
+from sklearn.metrics import average_precision_score, f1_score, precision_recall_curve, roc_auc_score
 
-from fgclep.evaluation.metrics import areas, evaluate, macro_auroc, patient_weights
+from fgclep.evaluation.metrics import (
+    areas,
+    best_thresholds,
+    calibration_errors,
+    evaluate,
+    f1_scores,
+    macro_auroc,
+    patient_weights,
+)
 
 
 def test_auroc_counts_a_tie_as_half():
@@ -36,6 +46,64 @@ def test_both_areas_equal_scikit_learn_with_ties_and_weights(seed, n, levels, sh
             assert auprc[column] == pytest.approx(average_precision_score(labels, scores, sample_weight=w), abs=1e-9)
 
 
+def test_f1_by_hand():
+    # called 3 of 4, of which 2 are right, of 2 positives: 2 * 2 / (3 + 2)
+    called, labels = np.array([True, True, True, False]), np.array([True, False, True, False])
+    assert f1_scores(called, labels, np.ones((4, 1))) == pytest.approx([0.8])
+
+
+def test_the_calibration_error_by_hand():
+    # in the bin to 0.1: mean probability 0.05, no positive; in the bin to 0.9: 0.85 and one of two
+    probabilities, labels = np.array([0.0, 0.1, 0.81, 0.89]), np.array([False, False, True, False])
+    assert calibration_errors(probabilities, labels, np.ones((4, 1))) == pytest.approx([0.5 * 0.05 + 0.5 * 0.35])
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(2, 80), st.floats(0.02, 0.98))
+def test_f1_and_calibration_error_equal_scikit_learn(seed, n, share):
+    rng = np.random.default_rng(seed)
+    scores, labels = rng.normal(size=n).round(1), rng.random(n) < share
+    weights = rng.integers(0, 4, size=(n, 3)).astype(float)
+    f1, ece = f1_scores(scores > 0.3, labels, weights), calibration_errors(expit(scores), labels, weights)
+    for column in range(3):
+        rows = np.repeat(np.arange(n), weights[:, column].astype(int))
+        if not labels[rows].any() or labels[rows].all():
+            assert np.isnan([f1[column], ece[column]]).all()
+            continue
+        assert f1[column] == pytest.approx(f1_score(labels[rows], scores[rows] > 0.3), abs=1e-9)
+        true, predicted = calibration_curve(labels[rows], expit(scores[rows]), n_bins=10)
+        edges = np.linspace(0, 1, 11)
+        counts = np.histogram(np.searchsorted(edges[1:-1], expit(scores[rows])), np.arange(11))[0]
+        expected = (np.abs(true - predicted) * counts[counts > 0]).sum() / len(rows)
+        assert ece[column] == pytest.approx(expected, abs=1e-9)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(3, 60))
+def test_no_other_threshold_has_a_higher_f1(seed, n):
+    rng = np.random.default_rng(seed)
+    labels = rng.random((n, 1)) < 0.3
+    scores = rng.normal(size=(n, 1)).round(1) + labels
+    threshold = best_thresholds(scores, labels)[0]
+    if labels.all() or not labels.any():
+        assert np.isnan(threshold)
+        return
+    precision, recall, _ = precision_recall_curve(labels[:, 0], scores[:, 0])
+    best = np.max(2 * precision * recall / np.maximum(precision + recall, 1e-12))
+    assert threshold in scores
+    assert f1_score(labels[:, 0], scores[:, 0] >= threshold) == pytest.approx(best, abs=1e-9)
+
+
+def test_without_a_threshold_f1_is_not_defined():
+    scores, labels, patients = example()
+    for thresholds in (None, np.full(3, np.nan)):
+        rows = evaluate(scores, labels, patients, ["x", "y", "z"], thresholds, resamples=5)
+        assert {row["value"] for row in rows if row["metric"] == "f1"} == {None}
+    rows = evaluate(scores, labels, patients, ["x", "y", "z"], np.array([0.5, np.nan, 0.5]), resamples=5)
+    defined = {row["class"]: row["value"] is not None for row in rows if row["metric"] == "f1"}
+    assert defined == {"macro": True, "macro_supported": True, "x": True, "y": False, "z": False}
+
+
 def test_records_of_a_patient_are_drawn_together():
     weights = patient_weights(["a", "b", "a", "c"], 200, seed=1)
     np.testing.assert_array_equal(weights[0], weights[2])
@@ -54,7 +122,7 @@ def example(n=400, seed=0):
 def test_rows_give_averages_first_and_support_counts():
     scores, labels, patients = example()
     rows = evaluate(scores, labels, patients, ["x", "y", "z"], resamples=50, min_positives=100)
-    assert [row["metric"] for row in rows] == ["auroc"] * 5 + ["auprc"] * 5
+    assert [row["metric"] for row in rows] == [name for name in ("auroc", "auprc", "f1", "ece") for _ in range(5)]
     assert [row["class"] for row in rows[:5]] == ["macro", "macro_supported", "x", "y", "z"]
     assert [row["n_pos"] for row in rows[:5]] == [2, 1, *labels.sum(axis=0)]
     assert {row["n"] for row in rows} == {400}
@@ -79,7 +147,7 @@ def test_a_class_without_negatives_has_no_value():
 
 def test_no_records_give_rows_without_values():
     rows = evaluate(np.empty((0, 2)), np.empty((0, 2), dtype=bool), [], ["x", "y"], resamples=10)
-    assert len(rows) == 8
+    assert len(rows) == 16
     assert all(row["value"] is None and row["n"] == 0 for row in rows)
 
 

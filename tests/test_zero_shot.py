@@ -3,8 +3,11 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+from sklearn.metrics import roc_auc_score
 
+from fgclep.evaluation.prompts import read_prompts
 from fgclep.evaluation.records import task_records
+from fgclep.evaluation.scores import read_scores
 from fgclep.evaluation.table import read_metrics
 from fgclep.evaluation.tasks import Task, TaskClass, load_task
 from fgclep.evaluation.zero_shot import prompts_per_lead, score_classes
@@ -12,8 +15,10 @@ from fgclep.models.alignment import GlobalAlignment
 from fgclep.schemas import EMBEDDINGS, METRICS, write_table
 from fgclep.stage import UserError
 
-RHYTHM = Path(__file__).resolve().parents[1] / "resources" / "tasks" / "ptbxl_rhythm.yaml"
+RESOURCES = Path(__file__).resolve().parents[1] / "resources"
+RHYTHM, VOCABULARY = RESOURCES / "tasks" / "ptbxl_rhythm.yaml", str(RESOURCES / "vocabulary")
 TOY = Task("toy", "ptb-xl", "s", (TaskClass("A", "a", ("1",), ("x", "y")), TaskClass("B", "b", ("2",), ("z",))))
+PROMPTS = [[("x",), ("y",)], [("z",)]]
 
 
 class FakeModel:
@@ -33,7 +38,7 @@ class FakeModel:
 
 def test_the_class_score_is_the_maximum_over_its_prompts():
     model = FakeModel(["x", "y", "z"])
-    scores = score_classes(model.score, np.array([[1.0, 2.0, -3.0], [5.0, 4.0, 0.5]]), TOY.classes)
+    scores = score_classes(model.score, np.array([[1.0, 2.0, -3.0], [5.0, 4.0, 0.5]]), PROMPTS)
     np.testing.assert_array_equal(scores, [[2, -3], [5, 0.5]])
     assert scores.dtype == np.float32
 
@@ -42,25 +47,33 @@ def test_the_lead_ensemble_takes_the_maximum_over_thirteen_wordings():
     assert len(set(prompts_per_lead("x"))) == 13
     model = FakeModel(["x", "x in lead v3", "z in lead avr"])
     embeddings = np.array([[1.0, 4.0, 2.0], [3.0, 0.0, -1.0]])
-    np.testing.assert_array_equal(score_classes(model.score, embeddings, TOY.classes, leads=True), [[4, 2], [3, -1]])
-    np.testing.assert_array_equal(score_classes(model.score, embeddings, TOY.classes)[:, 1], -9)
+    np.testing.assert_array_equal(score_classes(model.score, embeddings, PROMPTS, leads=True), [[4, 2], [3, -1]])
+    np.testing.assert_array_equal(score_classes(model.score, embeddings, PROMPTS)[:, 1], -9)
 
 
 def test_batches_of_prompts_do_not_change_the_scores():
     embeddings = np.random.default_rng(0).normal(size=(6, 3))
     model = FakeModel(["x", "y", "z"])
-    whole = score_classes(model.score, embeddings, TOY.classes, leads=True)
+    whole = score_classes(model.score, embeddings, PROMPTS, leads=True)
     small = FakeModel(["x", "y", "z"])
-    np.testing.assert_array_equal(score_classes(small.score, embeddings, TOY.classes, leads=True, batch_size=7), whole)
+    np.testing.assert_array_equal(score_classes(small.score, embeddings, PROMPTS, leads=True, batch_size=7), whole)
     assert (model.batches, max(small.batches)) == ([39], 7)
 
 
 def test_a_shared_prompt_is_scored_once():
-    classes = (*TOY.classes, TaskClass("C", "c", ("3",), ("x", "z")))
     model = FakeModel(["x", "y", "z"])
-    scores = score_classes(model.score, np.array([[1.0, 2.0, 3.0]]), classes)
+    scores = score_classes(model.score, np.array([[1.0, 2.0, 3.0]]), [*PROMPTS, [("x",), ("z",)]])
     assert model.batches == [3]
     np.testing.assert_array_equal(scores, [[2, 3, 3]])
+
+
+def test_of_a_prompt_of_several_texts_the_mean_counts():
+    model = FakeModel(["x", "y", "z"])
+    scores = score_classes(model.score, np.array([[1.0, 2.0, -6.0]]), [[("x", "y"), ("z",)], [("y", "z"), ("x", "z")]])
+    np.testing.assert_array_equal(scores, [[1.5, -2.0]])
+    leads = FakeModel(["x", "x in lead v3", "y"])
+    scores = score_classes(leads.score, np.array([[1.0, 4.0, 2.0]]), [[("x", "y")]], leads=True)
+    np.testing.assert_array_equal(scores, [[3.0]])  # the largest over the leads of each text first
 
 
 def table(rows):
@@ -128,35 +141,67 @@ def rhythm_embeddings(tmp_path):
 
 
 def run_stage_on(embeddings, folder, monkeypatch, split):
-    from fgclep.stages import evaluate_zero_shot
+    from fgclep.stages import build_prompts, evaluate_zero_shot
 
     model = FakeModel(["sinus rhythm", "atrial fibrillation", "sinus tachycardia"])
     monkeypatch.setattr(evaluate_zero_shot.FGCLEP, "from_pretrained", lambda path: model)
     output = folder / f"{split}.csv"
+    prompts = build_prompts.arguments().parse_args(
+        ["--task-files", str(RHYTHM), "--vocabulary", VOCABULARY, "--output", str(folder / "prompts.parquet")]
+    )
+    prompts.settings = {"prompts": ["synonyms", "names"]}
+    build_prompts.main(prompts)
     settings = {"zero_shot_split": split, "bootstrap": 20, "min_positives": 8, "batch_size": 64, "seed": 3}
     options = ["--model", "fine", "--model-dir", "unused", "--task-files", str(RHYTHM), "--embeddings", str(embeddings)]
+    options += ["--prompts", str(folder / "prompts.parquet"), "--scores", str(folder / "scores.parquet")]
     args = evaluate_zero_shot.arguments().parse_args([*options, "--output", str(output)])
-    args.settings = settings
+    args.settings = {**settings, **prompts.settings}
     evaluate_zero_shot.main(args)
     return output
 
 
-def test_the_stage_writes_both_protocols(rhythm_embeddings, tmp_path, monkeypatch):
+def test_the_stage_writes_both_protocols_for_every_set(rhythm_embeddings, tmp_path, monkeypatch):
     output = run_stage_on(rhythm_embeddings, tmp_path, monkeypatch, "test")
     rows = read_metrics(output)
     assert output.read_text(encoding="utf-8").splitlines()[0] == ",".join(METRICS.names)
-    assert len(rows) == 2 * 2 * (2 + 12)
+    assert len(rows) == 2 * 2 * 4 * (2 + 12)
     macro = [row for row in rows if row["class"] == "macro" and row["metric"] == "auroc"]
-    assert [(row["protocol"], float(row["value"]), row["n"], row["n_pos"]) for row in macro] == [
-        ("zero_shot", 1.0, "30", "3"),
-        ("zero_shot_leads", 1.0, "30", "3"),
+    assert [(row["protocol"], row["setting"], float(row["value"]), row["n"], row["n_pos"]) for row in macro] == [
+        (protocol, kind, 1.0, "30", "3")
+        for kind in ("synonyms", "names")
+        for protocol in ("zero_shot", "zero_shot_leads")
     ]
+    f1 = [float(row["value"]) for row in rows if row["class"] == "macro" and row["metric"] == "f1"]
+    assert len(f1) == 4 and min(f1) > 0.95  # at the lowest score of a positive validation record
     assert {(row["model"], row["label_set"], row["fraction"], row["seed"]) for row in rows} == {
         ("fine", "official", "0.0", "3")
     }
     assert {row["value"] for row in rows if row["class"] == "TRIGU"} == {""}
 
 
-def test_all_records_can_be_scored(rhythm_embeddings, tmp_path, monkeypatch):
+def test_the_scores_are_those_that_the_metrics_are_of(rhythm_embeddings, tmp_path, monkeypatch):
+    rows = read_metrics(run_stage_on(rhythm_embeddings, tmp_path, monkeypatch, "test"))
+    scored = read_scores([tmp_path / "scores.parquet"])
+    assert len(scored) == 4
+    own = scored["fine", ("ptbxl_rhythm", "official", "zero_shot", "names")]
+    assert (len(own.ids), own.scores.shape, own.classes[0]) == (30, (30, 12), "SR")
+    values = {
+        row["class"]: float(row["value"])
+        for row in rows
+        if (row["protocol"], row["setting"], row["metric"]) == ("zero_shot", "names", "auroc") and row["value"]
+    }
+    assert values["SR"] == roc_auc_score(own.labels[:, 0], own.scores[:, 0])
+
+
+def test_all_records_can_be_scored_and_then_f1_has_no_threshold(rhythm_embeddings, tmp_path, monkeypatch):
     rows = read_metrics(run_stage_on(rhythm_embeddings, tmp_path, monkeypatch, "all"))
     assert {row["n"] for row in rows} == {"90"}
+    assert {row["value"] for row in rows if row["metric"] == "f1"} == {""}
+
+
+def test_prompts_are_read_as_they_were_written(rhythm_embeddings, tmp_path, monkeypatch):
+    run_stage_on(rhythm_embeddings, tmp_path, monkeypatch, "test")
+    prompts = read_prompts(tmp_path / "prompts.parquet")
+    task = load_task(RHYTHM)
+    assert prompts["ptbxl_rhythm", "names"] == [[(item.title,)] for item in task.classes]
+    assert prompts["ptbxl_rhythm", "synonyms"] == [[(text,) for text in item.prompts] for item in task.classes]

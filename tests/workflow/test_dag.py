@@ -20,7 +20,7 @@ DEFAULT_PLAN = {
     "fetch_records": 9,
     "build_shards": 9,
     "collect_quarantine": 1,
-    "measure_waveforms": 1,
+    "measure_waveforms": 4,
     "parse_reports": 1,
     "recover_features": 1,
     "build_similarity": 1,
@@ -29,14 +29,29 @@ DEFAULT_PLAN = {
     "verify_features": 1,
     "augment_reports": 1,
     "embed_ecgs": 9,
+    "embed_measurements": 3,
+    "build_prompts": 1,
     "evaluate_zero_shot": 2,
-    "evaluate_linear_probe": 18,
+    "evaluate_linear_probe": 24,
+    "evaluate_transfer": 4,
+    "evaluate_retrieval": 2,
     "collect_metrics": 1,
+    "compare_models": 1,
     "render_report": 1,
     "render_review": 1,
     "all": 1,
 }
-PROBES_AND_REPORT = {"evaluate_zero_shot": 2, "evaluate_linear_probe": 18, "collect_metrics": 1, "render_report": 1}
+FROM_METRICS = {"collect_metrics": 1, "compare_models": 1, "render_report": 1}
+EVALUATION = {"evaluate_zero_shot": 2, "evaluate_linear_probe": 24, "evaluate_transfer": 4, **FROM_METRICS}
+# of the fine model alone
+FINE = {
+    "embed_ecgs": 3,
+    "evaluate_zero_shot": 1,
+    "evaluate_linear_probe": 6,
+    "evaluate_transfer": 1,
+    "evaluate_retrieval": 1,
+    **FROM_METRICS,
+}
 
 
 @contextmanager
@@ -80,7 +95,7 @@ def test_the_real_overlay_simulates_only_the_pretraining_source(checkout):
     assert plan["simulate_physionet"] == 1
     assert plan["fetch_records"] == plan["build_shards"] == 4 + 8 + 4 + 16
     assert plan["fetch_split"] == 1
-    assert plan["evaluate_linear_probe"] == 7 * 3
+    assert plan["evaluate_linear_probe"] == 7 * 4
 
 
 def test_the_paper_overlay_is_planned_without_any_download(checkout):
@@ -273,29 +288,22 @@ class TestReruns:
                 "pretraining: {workers: 3, checkpoint_seconds: 9, log_every: 1, tensorboard: false}",
                 {"render_report": 1},
             ),
-            ("evaluation: {bootstrap: 50}", PROBES_AND_REPORT),
+            ("evaluation: {bootstrap: 50}", {**EVALUATION, "evaluate_retrieval": 2}),
+            ("evaluation: {prompts: [names]}", {"build_prompts": 1, "evaluate_zero_shot": 2, **FROM_METRICS}),
+            ("evaluation: {shots: []}", {"evaluate_linear_probe": 24, **FROM_METRICS}),
+            ("evaluation: {transfer_classes: 9}", {"evaluate_transfer": 4, "collect_metrics": 1, "render_report": 1}),
+            ("evaluation: {retrieval_records: 9}", {"evaluate_retrieval": 2, "collect_metrics": 1, "render_report": 1}),
             (
                 "verification: {features: shuffled}",
                 {
                     "augment_reports": 1,
                     "pretrain": 1,
-                    "embed_ecgs": 3,
-                    "evaluate_zero_shot": 1,
-                    "evaluate_linear_probe": 6,
-                    "collect_metrics": 1,
-                    "render_report": 1,
+                    **FINE,
                 },
             ),
             (
                 "pretraining: {fine_epochs: 9}",
-                {
-                    "pretrain": 1,
-                    "embed_ecgs": 3,
-                    "evaluate_zero_shot": 1,
-                    "evaluate_linear_probe": 6,
-                    "collect_metrics": 1,
-                    "render_report": 1,
-                },
+                {"pretrain": 1, **FINE},
             ),
             (
                 "simulation: {records: {cpsc2018: 90}}",
@@ -307,11 +315,13 @@ class TestReruns:
                     "fetch_records": 1,
                     "build_shards": 1,
                     "collect_quarantine": 1,
+                    "measure_waveforms": 1,
                     "embed_ecgs": 3,
+                    "embed_measurements": 1,
                     "evaluate_zero_shot": 2,
-                    "evaluate_linear_probe": 3,
-                    "collect_metrics": 1,
-                    "render_report": 1,
+                    "evaluate_linear_probe": 4,
+                    "evaluate_transfer": 4,
+                    **FROM_METRICS,
                 },
             ),
             (
@@ -325,8 +335,9 @@ class TestReruns:
                     "embed_ecgs": 6,
                     "evaluate_zero_shot": 2,
                     "evaluate_linear_probe": 12,
-                    "collect_metrics": 1,
-                    "render_report": 1,
+                    "evaluate_transfer": 2,
+                    "evaluate_retrieval": 2,
+                    **FROM_METRICS,
                     "render_review": 1,
                 },
             ),
@@ -361,8 +372,10 @@ class TestReruns:
             "build_shards": 5,
             "merge_truth": 1,
             "collect_quarantine": 1,
+            "measure_waveforms": 3,
             "embed_ecgs": 9,
-            **PROBES_AND_REPORT,
+            "embed_measurements": 3,
+            **EVALUATION,
             "all": 1,
         }
 
@@ -385,9 +398,10 @@ class TestReruns:
     def test_a_changed_task_reruns_its_evaluation(self, done):
         with edited(done.folder / "resources" / "tasks" / "csn.yaml", "\n# another text\n"):
             assert done.plan() == {
+                "build_prompts": 1,
                 "evaluate_zero_shot": 2,
-                "evaluate_linear_probe": 3,
-                "collect_metrics": 1,
-                "render_report": 1,
+                "evaluate_linear_probe": 4,
+                "evaluate_transfer": 4,
+                **FROM_METRICS,
                 "all": 1,
             }

@@ -146,6 +146,14 @@ EMBEDDINGS = pa.schema(
     ]
 )
 SPLIT = pa.schema([*_key, pa.field("split", pa.string(), nullable=False)])  # train | val | test, of a benchmark
+PROMPTS = pa.schema(
+    [
+        pa.field("task", pa.string(), nullable=False),
+        pa.field("prompts", pa.string(), nullable=False),  # the set: names | synonyms | features
+        pa.field("class", pa.string(), nullable=False),
+        pa.field("texts", _strings, nullable=False),  # the mean of their logits counts; of the prompts the largest
+    ]
+)
 METRICS = pa.schema(
     [
         pa.field("model", pa.string(), nullable=False),
@@ -166,7 +174,10 @@ METRICS = pa.schema(
 )
 CLASS_SCORES = pa.schema(  # of the test records, for curves and for comparing models
     [
-        *(pa.field(name, pa.string(), nullable=False) for name in ("model", "task", "label_set", "protocol", "setting")),
+        *(
+            pa.field(name, pa.string(), nullable=False)
+            for name in ("model", "task", "label_set", "protocol", "setting")
+        ),
         *_key,
         pa.field("patient_id", pa.string(), nullable=False),
         pa.field("classes", _strings, nullable=False),

@@ -71,6 +71,7 @@ rule evaluate_variant:
         tasks=expand("resources/tasks/{task}.yaml", task=SOURCE_OF_TASK),
         shards=shards_of(EVALUATION_SOURCES),
         splits=splits_of(TASKS),
+        prompts="results/evaluation/prompts.parquet",
     output:
         metrics="results/ablation/metrics/{name}.csv",
     log:
@@ -88,6 +89,7 @@ rule evaluate_variant:
     params:
         settings=lambda wildcards: settings(
             {**inference(), **only(CONFIG["evaluation"], "regularization", "min_positives", "zero_shot_split")},
+            prompts=CONFIG["evaluation"]["prompts"][0],
             seed=RUNS[wildcards.name][1],
         ),
         code=source_digest("fgclep.stages.evaluate_variant"),
@@ -100,6 +102,7 @@ rule evaluate_variant:
         "--task-files {input.tasks:q} "
         "--shards {input.shards:q} "
         "--splits {input.splits:q} "
+        "--prompts {input.prompts:q} "
         "--settings {params.settings:q} "
         "--output {output.metrics:q} "
         "--log {log:q}"

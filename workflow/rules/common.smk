@@ -68,6 +68,8 @@ EVALUATION_SOURCES = sorted(set(SOURCE_OF_TASK.values()))
 STORED_SOURCES = [key for key, source in CONFIG["data"]["sources"].items() if source["role"] == "store"]
 SOURCES = PRETRAINING_SOURCES + EVALUATION_SOURCES + STORED_SOURCES
 FOLDS = range(CONFIG["verification"]["folds"])
+TRAINED = ["coarse", "fine"]
+PROBED = [*TRAINED, "random", "measurements"]  # the last two are what a probe reaches without pre-training
 AUGMENTED_REPORTS = f"results/recovery/reports/{CONFIG['verification']['features']}.parquet"
 ENVIRONMENT = f"../../envs/{'cuda' if CONFIG['pretraining']['device'] == 'cuda' else 'cpu'}.yaml"
 
@@ -80,7 +82,7 @@ wildcard_constraints:
     fold=r"\d+",
     features="|".join(KINDS),
     variant=r"[a-z][a-z0-9_]*",
-    model="coarse|fine|random",
+    model="coarse|fine|random|measurements",
     name=r"coarse|coarse-fold\d+|fine",
     task="|".join(SOURCE_OF_TASK),
 

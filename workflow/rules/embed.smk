@@ -8,6 +8,8 @@ rule embed_ecgs:
         "results/logs/embed_ecgs/{model}-{source}.log",
     benchmark:
         "results/benchmarks/embed_ecgs/{model}-{source}.tsv"
+    wildcard_constraints:
+        model="coarse|fine|random",
     conda:
         ENVIRONMENT
     resources:
@@ -26,5 +28,32 @@ rule embed_ecgs:
         "--source {wildcards.source:q} "
         "--shards {input.shards:q} "
         "--settings {params.settings:q} "
+        "--output {output.embeddings:q} "
+        "--log {log:q}"
+
+
+rule embed_measurements:
+    input:
+        shards=shards_of_source,
+        measurements="results/measurements/{source}.parquet",
+    output:
+        embeddings="results/embeddings/measurements/{source}.parquet",
+    log:
+        "results/logs/embed_measurements/{source}.log",
+    benchmark:
+        "results/benchmarks/embed_measurements/{source}.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        code=source_digest("fgclep.stages.embed_measurements"),
+    message:
+        "Collecting the measurements of {wildcards.source}"
+    shell:
+        "python -m fgclep.stages.embed_measurements "
+        "--shards {input.shards:q} "
+        "--measurements {input.measurements:q} "
         "--output {output.embeddings:q} "
         "--log {log:q}"

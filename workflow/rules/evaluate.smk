@@ -1,6 +1,38 @@
 INTERVALS = only(CONFIG["evaluation"], "bootstrap", "min_positives")
-ZERO_SHOT = only(CONFIG["evaluation"], "zero_shot_split", "batch_size")
-PROBE = only(CONFIG["evaluation"], "fractions", "seeds", "regularization")
+ZERO_SHOT = only(CONFIG["evaluation"], "prompts", "zero_shot_split", "batch_size")
+PROBE = only(CONFIG["evaluation"], "fractions", "shots", "seeds", "regularization")
+TRANSFER = only(CONFIG["evaluation"], "transfer_classes", "regularization")
+RETRIEVAL = only(CONFIG["evaluation"], "retrieval_records", "bootstrap")
+
+
+rule build_prompts:
+    input:
+        tasks=expand("resources/tasks/{task}.yaml", task=SOURCE_OF_TASK),
+        vocabulary=VOCABULARY,
+    output:
+        prompts="results/evaluation/prompts.parquet",
+    log:
+        "results/logs/build_prompts.log",
+    benchmark:
+        "results/benchmarks/build_prompts.tsv"
+    priority: 1  # a prompt that is wrong is told before the models are trained
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        settings=settings(only(CONFIG["evaluation"], "prompts")),
+        code=source_digest("fgclep.stages.build_prompts"),
+    message:
+        "Writing the prompts of the tasks"
+    shell:
+        "python -m fgclep.stages.build_prompts "
+        "--task-files {input.tasks:q} "
+        "--vocabulary resources/vocabulary "
+        "--settings {params.settings:q} "
+        "--output {output.prompts:q} "
+        "--log {log:q}"
 
 
 rule fetch_split:
@@ -41,8 +73,10 @@ rule evaluate_zero_shot:
         tasks=expand("resources/tasks/{task}.yaml", task=SOURCE_OF_TASK),
         embeddings=embeddings_of_tasks,
         splits=splits_of(TASKS),
+        prompts="results/evaluation/prompts.parquet",
     output:
         metrics="results/evaluation/zero_shot/{model}.csv",
+        scores="results/evaluation/scores/zero_shot/{model}.parquet",
     log:
         "results/logs/evaluate_zero_shot/{model}.log",
     benchmark:
@@ -65,8 +99,10 @@ rule evaluate_zero_shot:
         "--task-files {input.tasks:q} "
         "--embeddings {input.embeddings:q} "
         "--splits {input.splits:q} "
+        "--prompts {input.prompts:q} "
         "--settings {params.settings:q} "
         "--output {output.metrics:q} "
+        "--scores {output.scores:q} "
         "--log {log:q}"
 
 
@@ -77,6 +113,7 @@ rule evaluate_linear_probe:
         splits=lambda wildcards: splits_of([wildcards.task]),
     output:
         metrics="results/evaluation/linear_probe/{model}/{task}.csv",
+        scores="results/evaluation/scores/linear_probe/{model}/{task}.parquet",
     log:
         "results/logs/evaluate_linear_probe/{model}-{task}.log",
     benchmark:
@@ -99,6 +136,105 @@ rule evaluate_linear_probe:
         "--splits {input.splits:q} "
         "--settings {params.settings:q} "
         "--output {output.metrics:q} "
+        "--scores {output.scores:q} "
+        "--log {log:q}"
+
+
+rule evaluate_transfer:
+    input:
+        tasks=expand("resources/tasks/{task}.yaml", task=SOURCE_OF_TASK),
+        embeddings=embeddings_of_tasks,
+        splits=splits_of(TASKS),
+        vocabulary=VOCABULARY,
+    output:
+        metrics="results/evaluation/transfer/{model}.csv",
+    log:
+        "results/logs/evaluate_transfer/{model}.log",
+    benchmark:
+        "results/benchmarks/evaluate_transfer/{model}.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=2000,
+        runtime=240,
+    params:
+        settings=settings({**INTERVALS, **TRANSFER}, seed=CONFIG["seed"]),
+        code=source_digest("fgclep.stages.evaluate_transfer"),
+    message:
+        "Linear probes of {wildcards.model} from one database to another"
+    shell:
+        "python -m fgclep.stages.evaluate_transfer "
+        "--model {wildcards.model:q} "
+        "--task-files {input.tasks:q} "
+        "--embeddings {input.embeddings:q} "
+        "--splits {input.splits:q} "
+        "--vocabulary resources/vocabulary "
+        "--settings {params.settings:q} "
+        "--output {output.metrics:q} "
+        "--log {log:q}"
+
+
+rule evaluate_retrieval:
+    input:
+        model="results/models/{model}",
+        shards=shards_of(PRETRAINING_SOURCES),
+        texts="results/reports/texts.parquet",
+        reports="results/reports/reports.parquet",
+    output:
+        metrics="results/evaluation/retrieval/{model}.csv",
+        retrieved="results/evaluation/retrieved/{model}.parquet",
+    log:
+        "results/logs/evaluate_retrieval/{model}.log",
+    benchmark:
+        "results/benchmarks/evaluate_retrieval/{model}.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=CONFIG["pretraining"]["memory_mb"] + 2000,
+        runtime=60,
+        gpu=int(CONFIG["pretraining"]["device"] == "cuda"),
+    params:
+        settings=settings({**inference(), **RETRIEVAL}, seed=CONFIG["seed"]),
+        code=source_digest("fgclep.stages.evaluate_retrieval"),
+    message:
+        "Retrieval between ECGs and reports by {wildcards.model}"
+    shell:
+        "python -m fgclep.stages.evaluate_retrieval "
+        "--model {wildcards.model:q} "
+        "--model-dir {input.model:q} "
+        "--shards {input.shards:q} "
+        "--texts {input.texts:q} "
+        "--reports {input.reports:q} "
+        "--settings {params.settings:q} "
+        "--output {output.metrics:q} "
+        "--retrieved {output.retrieved:q} "
+        "--log {log:q}"
+
+
+rule compare_models:
+    input:
+        scores=scores(),
+    output:
+        comparisons="results/evaluation/comparisons.csv",
+    log:
+        "results/logs/compare_models.log",
+    benchmark:
+        "results/benchmarks/compare_models.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        settings=settings(only(CONFIG["evaluation"], "bootstrap"), seed=CONFIG["seed"]),
+        code=source_digest("fgclep.stages.compare_models"),
+    message:
+        "Comparing the models"
+    shell:
+        "python -m fgclep.stages.compare_models "
+        "--scores {input.scores:q} "
+        "--settings {params.settings:q} "
+        "--output {output.comparisons:q} "
         "--log {log:q}"
 
 

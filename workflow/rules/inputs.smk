@@ -77,14 +77,16 @@ def quarantine_tables():
 
 
 def evaluations():
-    """Tables of metrics: zero-shot needs a text tower that was trained, the probe does not."""
-    tasks = list(SOURCE_OF_TASK)
-    zero_shot = [f"results/evaluation/zero_shot/{model}.csv" for model in ("coarse", "fine")]
-    probes = [
-        f"results/evaluation/linear_probe/{model}/{task}.csv"
-        for model in ("coarse", "fine", "random")
-        for task in tasks
-    ]
+    """Tables of metrics: zero-shot and retrieval need a text tower that was trained, probes do not."""
+    by_text = expand("results/evaluation/{protocol}/{model}.csv", protocol=["zero_shot", "retrieval"], model=TRAINED)
+    probes = expand("results/evaluation/linear_probe/{model}/{task}.csv", model=PROBED, task=SOURCE_OF_TASK)
+    return [*by_text, *probes, *expand("results/evaluation/transfer/{model}.csv", model=PROBED)]
+
+
+def scores():
+    """Tables of what the models scored on the test records."""
+    zero_shot = expand("results/evaluation/scores/zero_shot/{model}.parquet", model=TRAINED)
+    probes = expand("results/evaluation/scores/linear_probe/{model}/{task}.parquet", model=PROBED, task=SOURCE_OF_TASK)
     return [*zero_shot, *probes]
 
 

@@ -1,4 +1,4 @@
-"""Zero-shot and linear-probe evaluation."""
+"""What models are evaluated on, and how."""
 
 from typing import Annotated, Literal
 
@@ -22,6 +22,13 @@ class EvaluationSection(Section):
         description="Folder or URL below which lie the published splits that a task names, such as csn_published. "
         "Tasks that name none, as all of the defaults, need nothing from there.",
     )
+    prompts: list[Literal["synonyms", "names", "features"]] = Field(
+        ["synonyms", "names", "features"],
+        min_length=1,
+        description="How zero-shot asks for a class. synonyms: by the wordings of reports that its task file lists. "
+        "names: by its title. features: by the waveform features of the vocabulary that it is made with. The first "
+        "stands in the headline table of the report, and is what an ablation is judged by.",
+    )
     zero_shot_split: Literal["test", "all"] = Field(
         "test",
         description="Records scored without training. test: the published test split. all: every record, for small "
@@ -30,11 +37,29 @@ class EvaluationSection(Section):
     fractions: list[Annotated[float, Field(gt=0, le=1)]] = Field(
         [0.01, 0.1, 1.0], min_length=1, description="Shares of the training records for the linear probe, above 0 to 1."
     )
-    seeds: int = Field(1, ge=1, description="Random draws of the training records for fractions below 1.")
+    shots: list[Annotated[int, Field(ge=1)]] = Field(
+        [1, 4, 16], description="Positive training records of each class for the few-shot probe; []: none is trained."
+    )
+    seeds: int = Field(
+        5, ge=1, description="Random draws of the training records for fractions below 1, and of the shots."
+    )
     regularization: list[Annotated[float, Field(gt=0)]] = Field(
         [0.01, 0.1, 1.0, 10.0],
         min_length=1,
-        description="Inverse strengths C of the L2 penalty of the probe; the best on the validation split is taken.",
+        description="Inverse strengths C of the L2 penalty of the probe; the best on the validation split is taken, "
+        "with few shots the middle one.",
+    )
+    transfer_classes: int = Field(
+        3,
+        ge=1,
+        description="Classes that two tasks of different databases must share for a probe to be trained on the one and "
+        "tested on the other; above the number of all classes: none is.",
+    )
+    retrieval_records: int = Field(
+        5000,
+        ge=1,
+        description="Test records with a report, drawn from each source of the pre-training, that ECGs and reports "
+        "look for each other among.",
     )
     bootstrap: int = Field(
         1000, ge=0, description="Resamples of the test patients for the 95 % confidence intervals; 0: no intervals."
@@ -44,9 +69,9 @@ class EvaluationSection(Section):
     )
     batch_size: int = Field(256, ge=1, description="Prompts scored at once; changes speed and memory only.")
 
-    @field_validator("tasks")
+    @field_validator("tasks", "prompts", "shots")
     @classmethod
-    def _each_task_once(cls, tasks: list[str]) -> list[str]:
-        if twice := sorted({task for task in tasks if tasks.count(task) > 1}):
+    def _each_once(cls, values: list) -> list:
+        if twice := sorted({str(value) for value in values if values.count(value) > 1}):
             raise ValueError(f"{', '.join(twice)} is given more than once")
-        return tasks
+        return values

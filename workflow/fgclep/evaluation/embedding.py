@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
 import pyarrow as pa
 import torch
 
@@ -38,16 +39,21 @@ def embed_records(
         embedded = model.embed_ecgs(*patches)
         rows = pa.array(places)
         columns = {name: store.keys[name].take(rows) for name in ("source", "record_id", "patient_id", "split")}
-        columns |= {"codes": codes["codes"].take(rows), "features": _lists(model.ecg_features(*patches).float())}
+        features = model.ecg_features(*patches).float()
+        columns |= {"codes": codes["codes"].take(rows), "features": _as_lists(features)}
         none = pa.nulls(len(rows))
         if not model.align.by_patch:
-            columns |= {"embedding": _lists(embedded.float()), "patches": none}
+            columns |= {"embedding": _as_lists(embedded.float()), "patches": none}
         else:
-            columns |= {"embedding": none, "patches": _lists(embedded.half())}
+            columns |= {"embedding": none, "patches": _as_lists(embedded.half())}
         yield pa.table(columns, schema=EMBEDDINGS)
 
 
-def _lists(vectors: torch.Tensor) -> pa.Array:
-    values = vectors.flatten(1).cpu().numpy()
+def _as_lists(vectors: torch.Tensor) -> pa.Array:
+    return as_lists(vectors.flatten(1).cpu().numpy())
+
+
+def as_lists(values: np.ndarray) -> pa.Array:
+    """Rows of an array (records, values) as an Arrow array of lists."""
     bounds = pa.array(range(0, values.size + 1, values.shape[1]), pa.int32())
     return pa.ListArray.from_arrays(bounds, pa.array(values.ravel()))

@@ -83,6 +83,33 @@ def draw_records(labels: np.ndarray, fraction: float, seed: int) -> np.ndarray:
     return np.flatnonzero(chosen)
 
 
+def draw_shots(labels: np.ndarray, shots: int, seed: int) -> np.ndarray:
+    """Draw so many positives of each class, or all that there are.
+
+    From the rarest to the most frequent class, records are drawn at random from its positives until the class has
+    enough, those counted that were drawn for another one. Frequent classes may so have more.
+
+    Parameters
+    ----------
+    labels
+        Of all training records, shape (n, classes), bool.
+    shots
+        Positives of each class.
+    seed
+        Of the draw.
+
+    Returns
+    -------
+    Sorted row numbers.
+    """
+    order = np.random.default_rng(seed).permutation(len(labels))
+    chosen = np.zeros(len(labels), dtype=bool)
+    for column in np.argsort(labels.sum(axis=0), kind="stable"):
+        missing = max(0, shots - labels[chosen, column].sum())
+        chosen[order[labels[order, column] & ~chosen[order]][:missing]] = True
+    return np.flatnonzero(chosen)
+
+
 def fit_probe(features: np.ndarray, labels: np.ndarray, regularization: float) -> Probe:
     """Fit one L2-penalized logistic regression per class, each to convergence.
 
@@ -119,6 +146,12 @@ def fit_probe(features: np.ndarray, labels: np.ndarray, regularization: float) -
     return Probe(mean, scale, coefficients, intercepts, regularization, tuple(untrained), tuple(not_converged))
 
 
+def middle_of(regularization: Sequence[float]) -> float:
+    """Return the middle one of the values of C, the smaller of two: for want of validation records."""
+    candidates = sorted(set(regularization))
+    return candidates[(len(candidates) - 1) // 2]
+
+
 def choose_probe(
     train: tuple[np.ndarray, np.ndarray],
     val: tuple[np.ndarray, np.ndarray],
@@ -136,7 +169,7 @@ def choose_probe(
     """
     candidates = sorted(set(regularization))
     if np.isnan(macro_auroc(np.zeros(val[1].shape), val[1])):
-        middle = candidates[(len(candidates) - 1) // 2]
+        middle = middle_of(candidates)
         logger.info("no class has positives and negatives among the validation records: C = %g, the middle one", middle)
         return fit_probe(*train, middle)
     if len(candidates) == 1:

@@ -1,15 +1,17 @@
-"""Area under the ROC and the precision-recall curve, per class and averaged, with bootstrap intervals over patients.
+"""AUROC, AUPRC, F1 and calibration error, per class and averaged, with bootstrap intervals over patients.
 
-Both areas are computed from weighted counts, for all resamples at once: a bootstrap resample of patients is a vector
-of weights, how often each record's patient was drawn.
+All are computed from weighted counts, for all resamples at once: a bootstrap resample of patients is a vector of
+weights, how often each record's patient was drawn.
 """
 
 from collections.abc import Sequence
 
 import numpy as np
 from scipy import sparse
+from scipy.special import expit
 
-METRIC_NAMES = ("auroc", "auprc")
+METRIC_NAMES = ("auroc", "auprc", "f1", "ece")
+BINS = 10  # of the calibration error, of equal width
 INTERVAL = (2.5, 97.5)  # percentiles
 _RESAMPLES_AT_ONCE = 250  # bounds the memory
 
@@ -49,6 +51,78 @@ def areas(scores: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> np.nda
     return result
 
 
+def f1_scores(called: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """F1 of one class under many weightings of the records: 2 TP / (2 TP + FP + FN).
+
+    Parameters
+    ----------
+    called, labels
+        Whether the model and the labels say that a record is positive, shape (n,), bool.
+    weights
+        Shape (n, resamples).
+
+    Returns
+    -------
+    Shape (resamples,); NaN where positives or negatives have no weight.
+    """
+    true_positives, n_pos, n_called = (weights.T @ rows for rows in (called & labels, labels, called))
+    result = np.full(weights.shape[1], np.nan)
+    known = (n_pos > 0) & (weights.T @ ~labels > 0)
+    result[known] = 2 * true_positives[known] / (n_pos + n_called)[known]
+    return result
+
+
+def calibration_errors(probabilities: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Expected calibration error of one class (Naeini et al. 2015, AAAI) under many weightings of the records.
+
+    The mean over the records of how far mean probability and share of positives lie apart in their bin of probability.
+
+    Parameters
+    ----------
+    probabilities
+        Shape (n,).
+    labels
+        Shape (n,), bool.
+    weights
+        Shape (n, resamples).
+
+    Returns
+    -------
+    Shape (resamples,), 0 to 1; NaN where positives or negatives have no weight.
+    """
+    place = np.searchsorted(np.linspace(0, 1, BINS + 1)[1:-1], probabilities)  # a bin holds its upper edge
+    excess = _sum_by_group(place, np.arange(len(place)), BINS, weights * (probabilities - labels)[:, None])
+    result = np.full(weights.shape[1], np.nan)
+    known = (weights[labels].sum(axis=0) > 0) & (weights[~labels].sum(axis=0) > 0)
+    result[known] = np.abs(excess).sum(axis=0)[known] / weights.sum(axis=0)[known]
+    return result
+
+
+def best_thresholds(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Scores from which on a record is called positive, for the highest F1 of each class.
+
+    Parameters
+    ----------
+    scores
+        Of records that are not tested on, shape (n, classes).
+    labels
+        Shape (n, classes), bool.
+
+    Returns
+    -------
+    Shape (classes,), each one of the scores, of equally good ones the highest; NaN for a class without positives or
+    without negatives.
+    """
+    thresholds = np.full(labels.shape[1], np.nan)
+    for column in np.flatnonzero(_defined(labels)):
+        order = np.argsort(-scores[:, column], kind="stable")
+        sorted_scores, positives = scores[order, column], labels[order, column].cumsum()
+        last = np.append(sorted_scores[1:] != sorted_scores[:-1], True)  # of equal scores
+        f1 = np.where(last, 2 * positives / (np.arange(1, len(order) + 1) + positives[-1]), -1.0)
+        thresholds[column] = sorted_scores[np.argmax(f1)]
+    return thresholds
+
+
 def _sum_by_group(group: np.ndarray, rows: np.ndarray, groups: int, weights: np.ndarray) -> np.ndarray:
     """Sum the given rows of ``weights`` by group; shape (groups, resamples).
 
@@ -83,14 +157,42 @@ def patient_weights(patients: Sequence[str] | np.ndarray, resamples: int, seed: 
     return weights
 
 
-def _all_areas(scores: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return AUROC and AUPRC of every class: shape (2, classes, resamples)."""
-    result = np.full((2, labels.shape[1], weights.shape[1]), np.nan)
+def _all_metrics(scores: np.ndarray, labels: np.ndarray, thresholds: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return ``METRIC_NAMES`` of every class: shape (4, classes, resamples)."""
+    result = np.full((len(METRIC_NAMES), labels.shape[1], weights.shape[1]), np.nan)
     for start in range(0, weights.shape[1], _RESAMPLES_AT_ONCE):
         some = slice(start, start + _RESAMPLES_AT_ONCE)
         part = np.ascontiguousarray(weights[:, some])
         for column in np.flatnonzero(_defined(labels)):
-            result[:, column, some] = areas(scores[:, column], labels[:, column], part)
+            own, positive = scores[:, column], labels[:, column]
+            result[:2, column, some] = areas(own, positive, part)
+            if not np.isnan(thresholds[column]):
+                result[2, column, some] = f1_scores(own >= thresholds[column], positive, part)
+            result[3, column, some] = calibration_errors(expit(own.astype(np.float64)), positive, part)
+    return result
+
+
+def macro_aurocs(scores: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Mean AUROC over the classes with positives and negatives, under many weightings of the records.
+
+    Parameters
+    ----------
+    scores, labels
+        Shape (n, classes).
+    weights
+        Shape (n, resamples).
+
+    Returns
+    -------
+    Shape (resamples,); NaN where no class is defined.
+    """
+    columns = np.flatnonzero(_defined(labels))
+    result = np.empty(weights.shape[1])
+    for start in range(0, weights.shape[1], _RESAMPLES_AT_ONCE):
+        part = np.ascontiguousarray(weights[:, start : start + _RESAMPLES_AT_ONCE])
+        values = [areas(scores[:, column], labels[:, column], part)[0] for column in columns]
+        mean = _mean(np.stack(values)) if values else np.full(part.shape[1], np.nan)
+        result[start : start + part.shape[1]] = mean
     return result
 
 
@@ -108,7 +210,7 @@ def _mean(values: np.ndarray) -> np.ndarray:
 
 def macro_auroc(scores: np.ndarray, labels: np.ndarray) -> float:
     """Mean AUROC over the classes with positives and negatives; NaN if there is none."""
-    return float(_mean(_all_areas(scores, labels, np.ones((len(labels), 1)))[0, :, 0]))
+    return float(macro_aurocs(scores, labels, np.ones((len(labels), 1)))[0])
 
 
 def _number(value: float) -> float | None:
@@ -133,22 +235,26 @@ def evaluate(
     labels: np.ndarray,
     patients: Sequence[str] | np.ndarray,
     class_names: Sequence[str],
+    thresholds: np.ndarray | None = None,
     resamples: int = 1000,
     min_positives: int = 10,
     seed: int = 0,
 ) -> list[dict[str, object]]:
-    """AUROC and AUPRC per class and averaged over classes, with 95 % percentile intervals.
+    """AUROC, AUPRC, F1 and calibration error per class and averaged over classes, with 95 % percentile intervals.
 
     Parameters
     ----------
     scores
-        Shape (records, classes).
+        Logits or log odds, shape (records, classes).
     labels
         Shape (records, classes), bool.
     patients
         Patient of each record: patients, not records, are resampled, as a patient's records are not independent.
     class_names
         Names of the columns.
+    thresholds
+        Scores from which on a record is called positive, shape (classes,), as ``best_thresholds`` finds them on other
+        records; NaN or ``None`` leaves F1 undefined.
     resamples
         Bootstrap resamples; 0: no intervals.
     min_positives
@@ -171,8 +277,10 @@ def evaluate(
     if not np.isfinite(scores).all():
         raise ValueError(f"{(~np.isfinite(scores)).any(axis=1).sum()} records have scores that are not finite")
     n, n_pos = len(labels), labels.sum(axis=0)
-    point = _all_areas(scores, labels, np.ones((n, 1)))[:, :, 0]
-    resampled = _all_areas(scores, labels, patient_weights(patients, resamples, seed))
+    if thresholds is None:
+        thresholds = np.full(labels.shape[1], np.nan)
+    point = _all_metrics(scores, labels, thresholds, np.ones((n, 1)))[:, :, 0]
+    resampled = _all_metrics(scores, labels, thresholds, patient_weights(patients, resamples, seed))
     averages = {"macro": _defined(labels), "macro_supported": _defined(labels) & (n_pos >= min_positives)}
     rows = []
     for place, metric in enumerate(METRIC_NAMES):

@@ -21,14 +21,15 @@ class TaskRecords:
 
     Parameters
     ----------
-    patients, splits
-        Patient and split (train, val or test) of each record, shape (n,).
+    ids, patients, splits
+        Id, patient and split (train, val or test) of each record, shape (n,).
     vectors
         Features or embeddings, float32, shape (n, d).
     labels
         Shape (n, classes), bool.
     """
 
+    ids: np.ndarray
     patients: np.ndarray
     splits: np.ndarray
     vectors: np.ndarray
@@ -37,7 +38,9 @@ class TaskRecords:
     def of(self, split: str) -> "TaskRecords":
         """Return the records of one split, or those of every split for ``all``."""
         chosen = np.ones(len(self.splits), dtype=bool) if split == "all" else self.splits == split
-        return TaskRecords(self.patients[chosen], self.splits[chosen], self.vectors[chosen], self.labels[chosen])
+        return TaskRecords(
+            *(part[chosen] for part in (self.ids, self.patients, self.splits, self.vectors, self.labels))
+        )
 
 
 def in_published_split(table: pa.Table, split: pa.Table, task: Task) -> pa.Table:
@@ -108,6 +111,7 @@ def task_records(
     table = table.sort_by("record_id")
     labels = task.labels(table["codes"].to_pylist())
     member = labels.any(axis=1)
+    ids = np.asarray(table["record_id"].to_pylist(), dtype=str)
     patients = np.asarray(table["patient_id"].to_pylist(), dtype=str)
     splits = np.asarray(table["split"].to_pylist(), dtype=str)
     pairs = np.unique(np.stack([patients, splits]), axis=1)
@@ -117,4 +121,4 @@ def task_records(
     rows = table["row"].filter(pa.array(member))
     flat = vectors.take(rows).combine_chunks().flatten().to_numpy(zero_copy_only=False)
     matrix = flat.reshape(len(rows), len(flat) // max(1, len(rows)))
-    return TaskRecords(patients[member], splits[member], matrix, labels[member])
+    return TaskRecords(ids[member], patients[member], splits[member], matrix, labels[member])

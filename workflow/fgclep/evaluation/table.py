@@ -1,12 +1,14 @@
-"""The CSV tables of metrics: columns of the schema ``METRICS``, numbers in full precision, empty where not defined."""
+"""The CSV tables of metrics and comparisons: numbers in full precision, empty where not defined."""
 
 import csv
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+import pyarrow as pa
+
 from fgclep.evaluation.tasks import Task
-from fgclep.schemas import METRICS
+from fgclep.schemas import COMPARISONS, METRICS
 from fgclep.stage import UserError
 
 
@@ -25,20 +27,29 @@ def metric_rows(
 
 
 def write_metrics(rows: Iterable[Mapping[str, object]], path: str | Path) -> None:
-    """Write rows with the keys of ``METRICS``, atomically.
+    """Write rows with the keys of ``METRICS``; see ``_write``."""
+    _write(rows, Path(path), METRICS)
+
+
+def write_comparisons(rows: Iterable[Mapping[str, object]], path: str | Path) -> None:
+    """Write rows with the keys of ``COMPARISONS``; see ``_write``."""
+    _write(rows, Path(path), COMPARISONS)
+
+
+def _write(rows: Iterable[Mapping[str, object]], path: Path, schema: pa.Schema) -> None:
+    """Write a table, atomically.
 
     Raises ``ValueError`` naming the file and the column if a key is missing or unknown or a value is absent where the
     schema demands one.
     """
-    path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     with partial.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, METRICS.names, lineterminator="\n")
+        writer = csv.DictWriter(file, schema.names, lineterminator="\n")
         writer.writeheader()
         for row in rows:
-            wrong = sorted(set(row) ^ set(METRICS.names))
-            wrong += [field.name for field in METRICS if not field.nullable and row.get(field.name) in (None, "")]
+            wrong = sorted(set(row) ^ set(schema.names))
+            wrong += [field.name for field in schema if not field.nullable and row.get(field.name) in (None, "")]
             if wrong:
                 raise ValueError(f"{path}: column {wrong[0]!r} is missing, unknown or empty in {dict(row)}")
             writer.writerow(row)

@@ -14,7 +14,7 @@ import yaml
 
 from fgclep.stage import UserError
 
-RESERVED_NAMES = ("macro", "macro_supported")
+RESERVED_NAMES = ("macro", "macro_supported", "all")
 SPLITS = ("train", "val", "test")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 

@@ -9,7 +9,8 @@ import torch
 from fgclep.device import choose_device
 from fgclep.evaluation.embedding import embed_records
 from fgclep.evaluation.linear_probe import choose_probe
-from fgclep.evaluation.metrics import evaluate
+from fgclep.evaluation.metrics import best_thresholds, evaluate
+from fgclep.evaluation.prompts import read_prompts
 from fgclep.evaluation.records import splits_of_tasks, task_records
 from fgclep.evaluation.table import metric_rows, write_metrics
 from fgclep.evaluation.tasks import load_task
@@ -26,6 +27,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--task-files", nargs="+", required=True, help="YAML files of the tasks")
     parser.add_argument("--shards", nargs="+", required=True, help="of the sources of all tasks")
     parser.add_argument("--splits", nargs="*", default=[], help="Parquet files of the splits that tasks name")
+    parser.add_argument("--prompts", required=True, help="Parquet file of the prompts")
     parser.add_argument("--output", required=True, help="CSV file")
     return parser
 
@@ -40,21 +42,34 @@ def main(args: argparse.Namespace) -> None:
     table = pa.concat_tables(embed_records(model, args.shards, settings, device, "ECGs"))
     column = "patches" if model.align.by_patch else "embedding"
     splits = splits_of_tasks(args.splits)
+    prompts = read_prompts(args.prompts)
     rows = []
     for task in map(load_task, args.task_files):
         own = table.filter(pc.equal(table["source"], task.source))
         embedded, features = (task_records(own, task, name, splits) for name in (column, "features"))
         train, val, test = (features.of(split) for split in ("train", "val", "test"))
         probe = choose_probe((train.vectors, train.labels), (val.vectors, val.labels), settings["regularization"])
+        classes = prompts[task.name, settings["prompts"]]
         asked = embedded.of(settings["zero_shot_split"])
-        for protocol, fraction, records, scores in (
-            ("zero_shot", 0.0, asked, score_classes(model.score, asked.vectors, task.classes)),
-            ("linear_probe", 1.0, test, probe.scores(test.vectors)),
+        by_prompt, val_by_prompt = (
+            score_classes(model.score, part.vectors, classes) for part in (asked, embedded.of("val"))
+        )
+        chosen = None if settings["zero_shot_split"] == "all" else best_thresholds(val_by_prompt, val.labels)
+        probe_chosen = best_thresholds(probe.scores(val.vectors), val.labels)
+        for protocol, setting, fraction, records, scores, thresholds in (
+            ("zero_shot", settings["prompts"], 0.0, asked, by_prompt, chosen),
+            ("linear_probe", "", 1.0, test, probe.scores(test.vectors), probe_chosen),
         ):
             measured = evaluate(
-                scores, records.labels, records.patients, task.class_names, 0, settings["min_positives"], 0
+                scores,
+                records.labels,
+                records.patients,
+                task.class_names,
+                thresholds,
+                resamples=0,
+                min_positives=settings["min_positives"],
             )
-            rows += metric_rows(measured, args.model, task, protocol, fraction, settings["seed"])
+            rows += metric_rows(measured, args.model, task, protocol, fraction, settings["seed"], setting)
     write_metrics(rows, args.output)
 
 

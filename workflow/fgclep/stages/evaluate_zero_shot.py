@@ -1,17 +1,20 @@
-"""Evaluate a model on tasks without training on their labels, with plain prompts and with the lead ensemble."""
+"""Evaluate a model on tasks without training on their labels, by sets of prompts, with and without lead ensemble."""
 
 import argparse
 import logging
+from itertools import product
 
 import torch
 
-from fgclep.evaluation.metrics import evaluate
+from fgclep.evaluation.metrics import best_thresholds, evaluate
+from fgclep.evaluation.prompts import read_prompts
 from fgclep.evaluation.records import splits_of_tasks, task_records
+from fgclep.evaluation.scores import score_table
 from fgclep.evaluation.table import metric_rows, write_metrics
 from fgclep.evaluation.tasks import load_task
 from fgclep.evaluation.zero_shot import score_classes
 from fgclep.models.fgclep import FGCLEP
-from fgclep.schemas import EMBEDDINGS, read_table
+from fgclep.schemas import CLASS_SCORES, EMBEDDINGS, read_table, table_writer
 from fgclep.stage import progress, run_stage, stage_parser
 
 logger = logging.getLogger(__name__)
@@ -26,36 +29,50 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--task-files", nargs="+", required=True, help="YAML files of the tasks")
     parser.add_argument("--embeddings", nargs="+", required=True, help="for each task the Parquet file of its source")
     parser.add_argument("--splits", nargs="*", default=[], help="Parquet files of the splits that tasks name")
-    parser.add_argument("--output", required=True, help="CSV file")
+    parser.add_argument("--prompts", required=True, help="Parquet file of the prompts")
+    parser.add_argument("--output", required=True, help="CSV file of the metrics")
+    parser.add_argument("--scores", required=True, help="Parquet file of the records' scores")
     return parser
 
 
 def main(args: argparse.Namespace) -> None:
-    """Write the metrics of both protocols (columns of ``METRICS``)."""
+    """Write metrics (columns of ``METRICS``) and scores (schema ``CLASS_SCORES``) of every set, by both protocols.
+
+    F1 has a threshold chosen on the validation records, and no value if all records are scored, these among them.
+    """
     settings = args.settings
     torch.set_num_threads(1)  # prompts are few and short; the logits must not depend on the number of cores
     model = FGCLEP.from_pretrained(args.model_dir)
     column = "patches" if model.align.by_patch else "embedding"
     splits = splits_of_tasks(args.splits)
+    prompts = read_prompts(args.prompts)
     rows = []
     pairs = list(zip(args.task_files, args.embeddings, strict=True))
-    for task_file, embeddings in progress(pairs, len(pairs), "zero-shot", "task"):
-        task = load_task(task_file)
-        table = read_table(embeddings, EMBEDDINGS, [name for name in EMBEDDINGS.names if name != "features"])
-        records = task_records(table, task, column, splits).of(settings["zero_shot_split"])
-        logger.info("%s: %d records in the split %s", task.name, len(records.labels), settings["zero_shot_split"])
-        for protocol, leads in PROTOCOLS.items():
-            scores = score_classes(model.score, records.vectors, task.classes, leads, settings["batch_size"])
-            measured = evaluate(
-                scores,
-                records.labels,
-                records.patients,
-                task.class_names,
-                settings["bootstrap"],
-                settings["min_positives"],
-                settings["seed"],
-            )
-            rows += metric_rows(measured, args.model, task, protocol, 0.0, settings["seed"])
+    with table_writer(args.scores, CLASS_SCORES) as write:
+        for task_file, embeddings in progress(pairs, len(pairs), "zero-shot", "task"):
+            task = load_task(task_file)
+            table = read_table(embeddings, EMBEDDINGS, [name for name in EMBEDDINGS.names if name != "features"])
+            every = task_records(table, task, column, splits)
+            records, val = every.of(settings["zero_shot_split"]), every.of("val")
+            logger.info("%s: %d records in the split %s", task.name, len(records.ids), settings["zero_shot_split"])
+            for kind, (protocol, leads) in product(settings["prompts"], PROTOCOLS.items()):
+                classes = prompts[task.name, kind]
+                scores, val_scores = (
+                    score_classes(model.score, part.vectors, classes, leads, settings["batch_size"])
+                    for part in (records, val)
+                )
+                measured = evaluate(
+                    scores,
+                    records.labels,
+                    records.patients,
+                    task.class_names,
+                    None if settings["zero_shot_split"] == "all" else best_thresholds(val_scores, val.labels),
+                    settings["bootstrap"],
+                    settings["min_positives"],
+                    settings["seed"],
+                )
+                rows += metric_rows(measured, args.model, task, protocol, 0.0, settings["seed"], kind)
+                write(score_table(args.model, task, protocol, kind, records, scores))
     write_metrics(rows, args.output)
 
 

@@ -1,0 +1,81 @@
+"""Compare the models of two runs of the workflow, such as with different settings, on the same test records."""
+
+from pathlib import Path
+
+from fgclep.evaluation.comparison import compare
+from fgclep.evaluation.scores import Evaluation, Scored, read_scores
+from fgclep.stage import UserError
+
+
+def compare_runs(runs: tuple[Path, Path], model: str, resamples: int, seed: int) -> list[dict[str, object]]:
+    """Compare a model of two runs in every evaluation that both have.
+
+    Parameters
+    ----------
+    runs
+        Folders of results, with ``evaluation/scores``.
+    model
+        Name of the model in both.
+    resamples, seed
+        Of the bootstrap of the patients, see ``comparison.compare``.
+
+    Returns
+    -------
+    Rows with the columns of ``COMPARISONS``; the models are named by their folders.
+
+    Raises
+    ------
+    UserError
+        If a folder has no scores of the model, the runs have no evaluation in common, or one was made on other records.
+    """
+    found = [_scores(run, model) for run in runs]
+    common = [evaluation for evaluation in found[0] if evaluation in found[1]]
+    if not common:
+        raise UserError(f"{runs[0]} and {runs[1]} have no task, protocol and prompts of {model} in common")
+    scored = {
+        (str(run), evaluation): own[evaluation] for evaluation in common for run, own in zip(runs, found, strict=True)
+    }
+    return compare(scored, resamples, seed)
+
+
+def _scores(run: Path, model: str) -> dict[Evaluation, Scored]:
+    folder = run / "evaluation" / "scores"
+    paths = [*folder.glob(f"zero_shot/{model}.parquet"), *sorted(folder.glob(f"linear_probe/{model}/*.parquet"))]
+    if not paths:
+        raise UserError(
+            f"{folder} has no scores of a model {model}; give the folder of results of a finished run, or --model"
+        )
+    return {evaluation: own for (_, evaluation), own in read_scores(paths).items()}
+
+
+def comparison_text(rows: list[dict[str, object]]) -> str:
+    """Lines for a terminal: macro AUROC of both runs, difference with its 95 % interval, corrected p."""
+    heads = ("task", "protocol", "first", "second", "difference (95 % interval)", "p, corrected", "n")
+    lines = [heads]
+    for row in rows:
+        protocol = " ".join(filter(None, (str(row["protocol"]), str(row["setting"] or ""))))
+        interval = f" ({_signed(row['ci_low'])} to {_signed(row['ci_high'])})" if row["ci_low"] is not None else ""
+        lines.append(
+            (
+                str(row["task"]), protocol, _percent(row["value_a"]), _percent(row["value_b"]),
+                _signed(row["difference"]) + interval, _p(row["p_holm"]), str(row["n"]),
+            )
+        )  # fmt: skip
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
+    )
+
+
+def _percent(value: object) -> str:
+    return f"{100 * value:.1f}" if isinstance(value, float) else "not defined"
+
+
+def _signed(value: object) -> str:
+    return f"{100 * value:+.1f}" if isinstance(value, float) else "not defined"
+
+
+def _p(value: object) -> str:
+    if not isinstance(value, float):
+        return "not defined"
+    return "< 0.0001" if value < 1e-4 else f"{value:.4f}"

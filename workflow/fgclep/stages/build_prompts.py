@@ -1,0 +1,35 @@
+"""Write the prompts that ask for the classes of the tasks, in every set, and check that none asks for another class."""
+
+import argparse
+
+from fgclep.evaluation.prompts import PromptSets
+from fgclep.evaluation.tasks import load_task
+from fgclep.schemas import PROMPTS, write_table
+from fgclep.stage import run_stage, stage_parser
+from fgclep.vocabulary import load_vocabulary
+
+
+def arguments() -> argparse.ArgumentParser:
+    """Command line of the stage."""
+    parser = stage_parser(__doc__)
+    parser.add_argument("--task-files", nargs="+", required=True, help="YAML files of the tasks")
+    parser.add_argument("--vocabulary", required=True, help="folder")
+    parser.add_argument("--output", required=True, help="Parquet file")
+    return parser
+
+
+def main(args: argparse.Namespace) -> None:
+    """Write one row per prompt (schema ``PROMPTS``)."""
+    sets = PromptSets(load_vocabulary(args.vocabulary))
+    rows = [
+        {"task": task.name, "prompts": kind, "class": item.name, "texts": list(prompt)}
+        for task in map(load_task, args.task_files)
+        for kind in args.settings["prompts"]
+        for item, prompts in zip(task.classes, sets.of(task, kind), strict=True)
+        for prompt in prompts
+    ]
+    write_table(rows, args.output, PROMPTS)
+
+
+if __name__ == "__main__":
+    run_stage(main, arguments())
