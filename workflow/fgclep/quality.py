@@ -94,4 +94,3 @@ def _check_leads(record: Record, mv: np.ndarray, settings: Mapping[str, float]) 
         beyond[lead] = np.mean(np.abs(mv[lead] - np.median(mv[lead])) > settings["max_mv"])
     if implausible := named(beyond > share):
         raise ValueError(f"implausible amplitude (above {settings['max_mv']:g} mV) in {implausible}")
-

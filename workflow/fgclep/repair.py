@@ -112,8 +112,9 @@ def limb_lead_errors(covariance: np.ndarray, orders: np.ndarray) -> np.ndarray:
 def with_limb_leads_in_order(record: Record, mv: np.ndarray, max_error_mv: float) -> Record:
     """Take limb leads in the order in which they meet Einthoven's and Goldberger's equations.
 
-    ``mv`` is the record in mV, whose first six leads are the limb leads. The order must be four times better than the labelled one and than any other. Swapped
-    electrodes cannot be found in this way: all leads are computed from the same electrodes.
+    ``mv`` is the record in mV, whose first six leads are the limb leads. The order must be four times better than the
+    labelled one and than any other. Swapped electrodes cannot be found in this way: all leads are computed from the
+    same electrodes.
 
     Raises ``ValueError`` if there is no such order, and the labelled one misses an equation by more than
     ``max_error_mv`` (root mean square).
