@@ -1,5 +1,6 @@
 """``fgclep``: errors of one line, and nothing loaded before it is needed."""
 
+import os
 import subprocess
 import sys
 
@@ -49,5 +50,6 @@ def test_numbers_of_things_must_be_positive(capsys, command, option):
 def test_a_reader_that_has_had_enough_is_no_error(tmp_path):
     run = f"{sys.executable} -m fgclep.cli recover | true; exit ${{PIPESTATUS[0]}}"
     (tmp_path / "config.yaml").write_text("{}\n")
-    finished = subprocess.run(["bash", "-c", run], cwd=tmp_path, capture_output=True, text=True, check=False)
+    env = {key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"}
+    finished = subprocess.run(["bash", "-c", run], cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
     assert finished.stderr == ""

@@ -98,6 +98,16 @@ def test_neither_batches_nor_the_order_of_shards_change_what_is_found(model, res
     assert {ecg.shard for ecg in expected[0]} == set(map(str, shards))
 
 
+def test_what_differs_by_rounding_only_is_a_tie(model, results, monkeypatch):
+    shards = sorted((results / "shards").rglob("*.parquet"))
+    expected = search(model[0], TEXTS, shards, 22)
+    exact, noise = model[0].logits, np.random.default_rng(0)
+    monkeypatch.setattr(model[0], "logits", lambda *given: exact(*given) + noise.normal(0, 1e-7))
+    assert [[ecg.record_id for ecg in ecgs] for ecgs in search(model[0], TEXTS, shards, 22, batch_size=1)] == [
+        [ecg.record_id for ecg in ecgs] for ecgs in expected
+    ]
+
+
 def test_a_split_is_searched_alone(model, results, capsys):
     rows = found(capsys, results, model[1], TEXTS[0], "--split", "val", "--top", "100")
     assert {row["split"] for row in rows} == {"val"} and len(rows) == 6
