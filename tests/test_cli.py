@@ -1,72 +1,55 @@
-"""``fgclep predict`` on records, and errors of one line."""
+"""``fgclep``: errors of one line, and nothing loaded before it is needed."""
 
-import json
+import os
+import subprocess
+import sys
 
 import pytest
-import torch
-from training_data import SETTINGS
-from wfdb_files import heart, write_record
 
-from fgclep.cli import main
-from fgclep.models.build import new_model
-
-PROMPTS = ["--prompt", "sinus rhythm", "--prompt", "atrial fibrillation"]
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    torch.manual_seed(0)
-    folder = tmp_path_factory.mktemp("model")
-    new_model(SETTINGS, ["sinus rhythm", "atrial fibrillation"]).save_pretrained(folder)
-    return str(folder)
-
-
-@pytest.fixture
-def record(tmp_path):
-    write_record(tmp_path, "r1", heart())
-    return tmp_path / "r1"
-
-
-@pytest.mark.parametrize("extension", ["", ".hea", ".dat"])
-def test_a_record_gets_a_probability_per_prompt(model, record, capsys, extension):
-    main(["predict", f"{record}{extension}", "--model", model, *PROMPTS])
-    printed = capsys.readouterr()
-    lines = printed.out.splitlines()
-    assert lines[0] == str(record)
-    assert [line.split()[:-1] for line in lines[1:]] == [["sinus", "rhythm"], ["atrial", "fibrillation"]]
-    assert all(0 <= float(line.split()[-1]) <= 1 for line in lines[1:])
-    assert "not for diagnosis" in printed.err
-
-
-def test_json_has_one_object_per_record(model, record, capsys):
-    main(["predict", str(record), str(record), "--json", "--model", model, *PROMPTS])
-    found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert [list(row["probabilities"]) for row in found] == [["sinus rhythm", "atrial fibrillation"]] * 2
-
-
-def test_a_record_in_a_folder_with_a_dot_is_found(model, tmp_path, capsys):
-    write_record(tmp_path / "1.0.3", "r1", heart())
-    main(["predict", str(tmp_path / "1.0.3" / "r1"), "--model", model, *PROMPTS])
-    assert "sinus rhythm" in capsys.readouterr().out
+from fgclep.cli import COMMANDS, main
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["predict", "nowhere", *PROMPTS], "nowhere: record nowhere: the file nowhere.hea is missing"),
         (["score-recovery", "--audit", "no.parquet"], "no.parquet does not exist; run `snakemake --cores all`"),
+        (["predict", "r", "--prompt", "x", "--model", "no"], "no holds no model; run `snakemake --cores all` first"),
+        (["retrieve", "x", "--shards", "no"], "no does not exist; run `snakemake --cores all` first, or give --shards"),
     ],
 )
-def test_an_error_is_one_line(model, capsys, arguments, message):
-    extra = ["--model", model] if arguments[0] == "predict" else []
+def test_an_error_is_one_line(capsys, arguments, message):
     with pytest.raises(SystemExit) as stop:
-        main([*arguments, *extra])
+        main(arguments)
     assert stop.value.code == 1
     printed = capsys.readouterr().err
     assert message in printed and printed.count("\n") == 1
 
 
-def test_a_missing_model_says_how_to_get_one(record, capsys, tmp_path):
+def test_help_names_every_command_and_waits_for_no_library(capsys):
     with pytest.raises(SystemExit):
-        main(["predict", str(record), "--model", str(tmp_path / "none"), *PROMPTS])
-    assert "holds no model; run `snakemake --cores all` first" in capsys.readouterr().err
+        main(["--help"])
+    listed = [
+        line.split()[0] for line in capsys.readouterr().out.splitlines() if line.startswith("    ") and line[4] != " "
+    ]
+    assert len(listed) == len(COMMANDS)
+    code = "import sys, fgclep.cli; fgclep.cli.arguments(); assert not {'numpy', 'torch', 'polars'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("command", ["predict", "retrieve"])
+@pytest.mark.parametrize("option", ["--batch-size", "--features", "--top"])
+def test_numbers_of_things_must_be_positive(capsys, command, option):
+    if (command, option) in {("predict", "--top"), ("retrieve", "--features")}:
+        return
+    with pytest.raises(SystemExit) as stop:
+        main([command, "r", option, "0"])
+    assert stop.value.code == 2
+    assert "0 is not at least 1" in capsys.readouterr().err
+
+
+def test_a_reader_that_has_had_enough_is_no_error(tmp_path):
+    run = f"{sys.executable} -m fgclep.cli recover | true; exit ${{PIPESTATUS[0]}}"
+    (tmp_path / "config.yaml").write_text("{}\n")
+    env = {key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"}
+    finished = subprocess.run(["bash", "-c", run], cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+    assert finished.stderr == ""

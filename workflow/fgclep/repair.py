@@ -5,7 +5,7 @@ from itertools import permutations
 
 import numpy as np
 
-from fgclep.leads import INDEX, LEADS, LIMB_LEADS
+from fgclep.leads import LEADS, LIMB_LEADS
 from fgclep.wfdb_reader import MISSING, Record
 
 # Einthoven's and Goldberger's equations: each row times (I, II, III, aVR, aVL, aVF) is zero.
@@ -57,35 +57,35 @@ def with_filled_gaps(record: Record, max_gap_ms: float) -> Record:
 def with_all_limb_leads(record: Record) -> Record:
     """Compute limb leads that the file lacks from the two of I, II and III that it has.
 
-    Raises ``ValueError`` if fewer of these are there, or a chest lead is missing.
+    A record with fewer of these is left as it is. Raises ``ValueError`` if a computed lead does not fit 16 bits.
     """
-    absent = [lead for lead in LEADS if lead not in record.leads]
-    if not absent:
-        return record
+    absent = [lead for lead in LIMB_LEADS if lead not in record.leads]
     known = [LIMB_LEADS.index(lead) for lead in ("I", "II", "III") if lead in record.leads]
-    if len(known) < 2 or any(lead not in LIMB_LEADS for lead in absent):
-        raise ValueError(f"leads {', '.join(absent)} are missing in {', '.join(record.leads)}")
+    if not absent or len(known) < 2:
+        return record
     known = known[:2]
     unknown = [position for position in range(6) if position not in known]
     # six limb leads from two: solve the four equations for the other four
     weights = -np.linalg.solve(EQUATIONS[:, unknown], EQUATIONS[:, known])
     rows = [record.leads.index(LIMB_LEADS[position]) for position in known]
     mv = record.millivolts()[rows].astype(float)
-    digital = np.zeros((len(LEADS), record.digital.shape[1]), dtype=np.int16)
-    gain, baseline = np.full(len(LEADS), record.gain[rows[0]]), np.zeros(len(LEADS), dtype=np.int32)
+    leads = tuple(lead for lead in LEADS if lead in LIMB_LEADS or lead in record.leads)
+    digital = np.zeros((len(leads), record.digital.shape[1]), dtype=np.int16)
+    gain, baseline = np.full(len(leads), record.gain[rows[0]]), np.zeros(len(leads), dtype=np.int32)
     for row, lead in enumerate(record.leads):
-        place = INDEX[lead]
+        place = leads.index(lead)
         digital[place], gain[place], baseline[place] = record.digital[row], record.gain[row], record.baseline[row]
     for lead in absent:
-        computed = weights[unknown.index(LIMB_LEADS.index(lead))] @ mv * gain[INDEX[lead]]
+        place = leads.index(lead)
+        computed = weights[unknown.index(LIMB_LEADS.index(lead))] @ mv * gain[place]
         gaps = np.isnan(computed)
         if np.abs(computed[~gaps]).max(initial=0) > 32767:
             raise ValueError(f"lead {lead} is missing, and does not fit 16 bits if computed")
-        digital[INDEX[lead]] = np.where(gaps, MISSING, np.round(np.nan_to_num(computed)))
+        digital[place] = np.where(gaps, MISSING, np.round(np.nan_to_num(computed)))
     names = " and ".join(LIMB_LEADS[position] for position in known)
     remark = f"{', '.join(absent)} computed from {names}"
     return replace(
-        record, digital=digital, gain=gain, baseline=baseline, leads=LEADS, remarks=(*record.remarks, remark)
+        record, digital=digital, gain=gain, baseline=baseline, leads=leads, remarks=(*record.remarks, remark)
     )
 
 
@@ -112,8 +112,9 @@ def limb_lead_errors(covariance: np.ndarray, orders: np.ndarray) -> np.ndarray:
 def with_limb_leads_in_order(record: Record, mv: np.ndarray, max_error_mv: float) -> Record:
     """Take limb leads in the order in which they meet Einthoven's and Goldberger's equations.
 
-    ``mv`` is the record in mV. The order must be four times better than the labelled one and than any other. Swapped
-    electrodes cannot be found in this way: all leads are computed from the same electrodes.
+    ``mv`` is the record in mV, whose first six leads are the limb leads. The order must be four times better than the
+    labelled one and than any other. Swapped electrodes cannot be found in this way: all leads are computed from the
+    same electrodes.
 
     Raises ``ValueError`` if there is no such order, and the labelled one misses an equation by more than
     ``max_error_mv`` (root mean square).
@@ -128,7 +129,7 @@ def with_limb_leads_in_order(record: Record, mv: np.ndarray, max_error_mv: float
             return record
         equation = _EQUATION_NAMES[int(np.argmax(as_labelled))]
         raise ValueError(f"the limb leads contradict each other: {equation} is missed by {as_labelled.max():.2f} mV")
-    order = np.concatenate([_ORDERS[best], np.arange(6, 12)])
+    order = np.concatenate([_ORDERS[best], np.arange(6, len(mv))])
     moved = [f"{LEADS[place]} was labelled {LEADS[source]}" for place, source in enumerate(order) if place != source]
     return replace(
         record,

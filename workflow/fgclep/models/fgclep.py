@@ -197,12 +197,16 @@ class FGCLEP(PreTrainedModel):
         return torch.cat(parts)
 
     @torch.inference_mode()
-    def score(self, embeddings: np.ndarray, prompts: Sequence[str]) -> np.ndarray:
-        """Logits (n, len(prompts)), float32, of embedded ECGs, each flattened (n, values), against prompts."""
+    def score(self, embeddings: np.ndarray, prompts: Sequence[str] | Tensor) -> np.ndarray:
+        """Logits (n, len(prompts)), float32, of embedded ECGs, each flattened (n, values), against prompts.
+
+        ``prompts`` may be embedded already, by ``embed_texts``.
+        """
         ecgs = torch.from_numpy(np.require(embeddings, requirements=["C", "W"]))
         if self.align.by_patch:
             ecgs = ecgs.unflatten(1, (-1, self.config.projection))
-        return self.logits(ecgs, self._embed(prompts)).float().cpu().numpy()
+        texts = prompts.to(self.device) if isinstance(prompts, Tensor) else self._embed(prompts)
+        return self.logits(ecgs, texts).float().cpu().numpy()
 
     @torch.inference_mode()
     def predict(
@@ -266,7 +270,32 @@ class FGCLEP(PreTrainedModel):
         return self.embed_texts(prompts).to(self.device)
 
     def _encode(self, signal: np.ndarray, fs: float, leads: Sequence[str]) -> Tensor:
-        """Embed one ECG as a user has it."""
+        prepared, present = self.prepare(signal, fs, leads)
+        return self.encode_prepared(prepared[None], present[None])
+
+    def encode_prepared(self, signals: Tensor, present: Tensor) -> Tensor:
+        """Embeddings of ECGs from ``prepare``, stacked: (batch, 12, samples) and (batch, 12)."""
+        some_missing = not bool(present.all())
+        return self.encode_ecg(signals.to(self.device), present.to(self.device) if some_missing else None)
+
+    def prepare(self, signal: np.ndarray, fs: float, leads: Sequence[str] = LEADS) -> tuple[Tensor, Tensor]:
+        """Make the model's input of one ECG.
+
+        Parameters
+        ----------
+        signal, fs, leads
+            As in ``predict``.
+
+        Returns
+        -------
+        Tensor, Tensor
+            Signal float32 (12, samples), 0 where a lead is missing, and which leads are there, bool (12,).
+
+        Raises
+        ------
+        ValueError
+            As ``predict``.
+        """
         signal = np.asarray(signal, dtype=np.float32)
         if signal.ndim != 2 or len(signal) != len(leads):
             raise ValueError(
@@ -279,8 +308,8 @@ class FGCLEP(PreTrainedModel):
             kind = self.config.ecg_encoder["kind"]
             raise ValueError(f"leads {missing} are missing in {list(leads)}; a {kind} needs {needed}")
         prepared = prepare_signal(signal, fs, self.config.signal)
-        signals = torch.zeros(1, len(LEADS), prepared.shape[1])
-        signals[0, positions] = torch.from_numpy(prepared)
-        present = torch.zeros(1, len(LEADS), dtype=torch.bool)
-        present[0, positions] = True
-        return self.encode_ecg(signals.to(self.device), present.to(self.device) if missing else None)
+        signals = torch.zeros(len(LEADS), prepared.shape[1])
+        signals[positions] = torch.from_numpy(prepared)
+        present = torch.zeros(len(LEADS), dtype=torch.bool)
+        present[positions] = True
+        return signals, present

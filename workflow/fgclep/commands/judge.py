@@ -1,0 +1,29 @@
+"""``fgclep audit``, ``score-recovery`` and ``score-review``: judge the recovered features."""
+
+import argparse
+from pathlib import Path
+
+from fgclep.recovery.score import print_recovery_scores
+from fgclep.report.record_audit import record_audit
+from fgclep.report.review_score import read_answers, score_text
+from fgclep.stage import UserError
+from fgclep.vocabulary import load_vocabulary
+
+
+def audit(args: argparse.Namespace) -> None:
+    """Print what was decided about the recovered features of records, and why."""
+    vocabulary = load_vocabulary(args.vocabulary)
+    print("\n\n".join(record_audit(name, Path(args.results), vocabulary) for name in args.records))
+
+
+def score_recovery(args: argparse.Namespace) -> None:
+    """Print precision and recall of the accepted and of all proposed features against the simulator's truth."""
+    for path in (args.audit, args.truth, args.reports, args.texts):
+        if not Path(path).exists():
+            raise UserError(f"{path} does not exist; run `snakemake --cores all` with a simulated source first")
+    print_recovery_scores(args.audit, args.truth, args.reports, args.texts)
+
+
+def score_review(args: argparse.Namespace) -> None:
+    """Print the precision of the filter by a clinician's answers on the review sheet, weighted as they were drawn."""
+    print(score_text(read_answers(args.file)))

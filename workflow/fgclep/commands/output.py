@@ -1,0 +1,91 @@
+"""What commands print: results to a file or standard output, remarks to standard error, nothing raw from outside."""
+
+import csv
+import io
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from fgclep.files import write_text
+from fgclep.stage import UserError
+
+FORMATS = ("table", "csv", "json")
+RESEARCH_ONLY = "For research only: not a medical device, not for diagnosis."
+_EXTENSIONS = {".csv": "csv", ".json": "json", ".jsonl": "json"}
+
+
+def printable(text: object) -> str:
+    r"""Write control characters, and what cannot be encoded, as escapes: a name must not steer the terminal.
+
+    >>> printable("ecg\x1b[2J ü")
+    'ecg\\x1b[2J ü'
+    """
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
+
+
+def say(message: object) -> None:
+    """Write a line to standard error, above a progress bar."""
+    tqdm.write(printable(message), file=sys.stderr)
+
+
+class Output:
+    """Results as they come, to standard output or, all at once at the end, to a file.
+
+    Parameters
+    ----------
+    file
+        Where to; ``None``: standard output.
+    form
+        ``table``, ``csv`` or ``json`` (one object per line); ``None``: by the extension of the file, else ``table``.
+    columns
+        Of the CSV.
+
+    Raises
+    ------
+    UserError
+        If the file is a folder.
+    """
+
+    def __init__(self, file: Path | None, form: str | None, columns: Sequence[str]):
+        if file is not None and file.is_dir():
+            raise UserError(f"{file} is a folder; give --output a file")
+        self.file = file
+        self.form = form or (_EXTENSIONS.get(file.suffix.lower()) if file else None) or "table"
+        self.columns = columns
+        self._parts: list[str] = []
+        if self.form == "csv":
+            self._add(_csv_line(columns))
+
+    def lines(self, lines: Sequence[str]) -> None:
+        """Write lines of a table."""
+        self._add("".join(f"{line}\n" for line in lines))
+
+    def rows(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Write rows of a CSV; a column that a row lacks is empty."""
+        self._add("".join(_csv_line([row.get(name) for name in self.columns]) for row in rows))
+
+    def json(self, row: Mapping[str, Any]) -> None:
+        """Write an object as a line."""
+        self._add(json.dumps(row) + "\n")
+
+    def close(self) -> None:
+        """Put the file in its place."""
+        if self.file is not None:
+            write_text(self.file, "".join(self._parts))
+            say(f"wrote {self.file}")
+
+    def _add(self, text: str) -> None:
+        if self.file is None:
+            tqdm.write(text, file=sys.stdout, end="")
+        else:
+            self._parts.append(text)
+
+
+def _csv_line(values: Sequence[Any]) -> str:
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\n").writerow(["" if value is None else printable(value) for value in values])
+    return line.getvalue()

@@ -1,0 +1,17 @@
+"""``fgclep plan``: what a run takes, before it starts."""
+
+import argparse
+import json
+from pathlib import Path
+
+from fgclep.config import load
+from fgclep.plan import make_plan, plan_text
+from fgclep.stage import UserError
+
+
+def run(args: argparse.Namespace) -> None:
+    """Print the plan of a run."""
+    if not Path("config.yaml").exists():
+        raise UserError("there is no config.yaml here; run this where the Snakefile is")
+    made = make_plan(load("config.yaml", *args.configfile))
+    print(json.dumps(made.as_json(), indent=1) if args.json else plan_text(made))

@@ -1,0 +1,227 @@
+"""``fgclep predict``: what a model says of recordings."""
+
+import argparse
+import re
+import sys
+import textwrap
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from fgclep.commands.model import find_task, find_vocabulary, load_model
+from fgclep.commands.output import RESEARCH_ONLY, Output, printable, say
+from fgclep.config.quality import QualitySection
+from fgclep.prediction import Finding, Input, Questions
+from fgclep.recordings import find_recordings, read_recording
+from fgclep.recordings.labels import lead_names
+from fgclep.stage import UserError, progress
+from fgclep.wfdb_reader import Record
+
+COLUMNS = ("record", "kind", "finding", "text", "probability", "measurement", "measured", "error")
+MEASURED = {"supported": "yes", "likely": "rather yes", "unlikely": "rather no", "refuted": "no"}
+FEATURES = 10
+WIDTH = 110
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One that was asked for: as read, or why it could not be."""
+
+    name: str
+    record: Record | None = None
+    prepared: Input | None = None
+    error: str = ""
+
+
+class Remarks:
+    """Tells what was noticed about recordings, the like of it once."""
+
+    def __init__(self) -> None:
+        self._alike: Counter[str] = Counter()
+        self._example: dict[str, str] = {}
+
+    def tell(self, name: str, remarks: Iterable[str]) -> None:
+        """Say the remarks that differ from those before by more than their numbers."""
+        for remark in remarks:
+            kind = re.sub(r"\d[\d.,]*", "#", remark)
+            self._alike[kind] += 1
+            if self._example.setdefault(kind, remark) is remark and self._alike[kind] == 1:
+                say(f"{name}: {remark}")
+
+    def tell_how_often(self) -> None:
+        """Say how many recordings more each remark is about."""
+        for kind, count in self._alike.items():
+            if count > 1:
+                say(f"and {count - 1:,} more like this: {self._example[kind]}")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Write the probabilities of all recordings; those that cannot be used end the program with status 1."""
+    options = {"fs": _sampling_rate(args.fs), "leads": _leads(args.leads), "units": args.units}
+    output = Output(args.output, args.format, COLUMNS)
+    if args.features is not None and args.features < 1:
+        raise UserError(f"--features {args.features}: give the number of features to tell, 1 or more")
+    task = find_task(args.task) if args.task else None
+    most = args.features or (None if args.prompt or task else FEATURES)
+    vocabulary = find_vocabulary() if most else None
+    recordings = list(_recordings(args.records))
+    questions = Questions(load_model(args.model), args.prompt, task, vocabulary, most or 0)
+    remarks, failed, predicted = Remarks(), 0, 0
+    batch: list[Recording] = []
+
+    def write_batch() -> None:
+        good = [
+            (recording.record, recording.prepared) for recording in batch if recording.record and recording.prepared
+        ]
+        answers = iter(questions.answer(*zip(*good, strict=True)) if good else [])
+        for recording in batch:
+            _write(output, recording, next(answers) if recording.record else [], questions)
+        batch.clear()
+
+    named = progress(recordings, len(recordings), "predict", "ECG") if len(recordings) > 1 else recordings
+    for recording in named:
+        recording = recording if recording.error else _read(recording.name, questions, options)
+        if recording.record is None:
+            failed += 1
+            say(f"fgclep: {recording.name}: {recording.error}")
+        else:
+            predicted += 1
+            remarks.tell(recording.name, recording.record.remarks)
+        batch.append(recording)
+        if len(batch) == args.batch_size:
+            write_batch()
+    write_batch()
+    output.close()
+    remarks.tell_how_often()
+    if failed and len(recordings) > 1:
+        say(f"fgclep: {failed:,} of {len(recordings):,} recordings could not be used; the reasons stand above")
+    if predicted:
+        say(RESEARCH_ONLY)
+    if failed:
+        sys.exit(1)
+
+
+def _sampling_rate(fs: float | None) -> float | None:
+    quality = QualitySection()
+    if fs is not None and not quality.min_sampling_rate <= fs <= quality.max_sampling_rate:
+        limits = f"{quality.min_sampling_rate:g} to {quality.max_sampling_rate:g} Hz"
+        raise UserError(f"--fs {fs:g}: an ECG has a sampling rate of {limits}")
+    return fs
+
+
+def _leads(text: str | None) -> list[str] | None:
+    try:
+        leads = None if text is None else lead_names(text)
+    except ValueError as error:
+        raise UserError(f"--leads: {error}") from error
+    return leads
+
+
+def _recordings(names: Sequence[str]) -> Iterator[Recording]:
+    """Yield what the names stand for, not yet read."""
+    for name in names:
+        try:
+            paths, others = find_recordings(name)
+        except ValueError as error:
+            yield Recording(name, error=str(error))
+            continue
+        if others:
+            shown = ", ".join(path.name for path in others[:3]) + (", ..." if len(others) > 3 else "")
+            say(f"{name}: left out {len(others):,} CSV files in which no column is a lead ({shown})")
+        for path in paths:
+            yield Recording(name if paths == [Path(name)] else str(path))
+
+
+def _read(name: str, questions: Questions, options: dict) -> Recording:
+    try:
+        record = read_recording(name, **options)
+        prepared = questions.prepare(record)
+    except ValueError as error:
+        return Recording(name, error=str(error))
+    remarks = (*record.remarks, *questions.length_remark(record))
+    return Recording(name, replace(record, remarks=remarks), prepared)
+
+
+def _write(output: Output, recording: Recording, findings: Sequence[Finding], questions: Questions) -> None:
+    record = recording.record
+    if output.form == "csv":
+        name = {"record": recording.name}
+        output.rows(
+            [{**name, "error": recording.error}]
+            if record is None
+            else [
+                {
+                    **name,
+                    "kind": finding.kind,
+                    "finding": finding.name,
+                    "text": finding.text,
+                    "probability": f"{finding.probability:.4f}",
+                    "measurement": finding.measurement,
+                    "measured": finding.measured,
+                }
+                for finding in findings
+            ]
+        )
+    elif output.form == "json":
+        output.json(_json(recording, findings, questions))
+    elif record is not None:
+        output.lines(_table(recording.name, record, findings, questions))
+
+
+def _json(recording: Recording, findings: Sequence[Finding], questions: Questions) -> dict:
+    record = recording.record
+    if record is None:
+        return {"record": recording.name, "error": recording.error}
+    row: dict = {
+        "record": recording.name,
+        "sampling_rate": record.sampling_rate,
+        "seconds": round(record.digital.shape[1] / record.sampling_rate, 3),
+        "leads": list(record.leads),
+        "notes": list(record.remarks),
+    }
+    prompts, classes, features = (
+        [finding for finding in findings if finding.kind == kind] for kind in ("prompt", "class", "feature")
+    )
+    if prompts:
+        row["probabilities"] = {finding.name: round(finding.probability, 4) for finding in prompts}
+    if questions.task:
+        row |= {"task": questions.task.name, "classes": {f.name: round(f.probability, 4) for f in classes}}
+    if questions.features:
+        row["features"] = [
+            {
+                "feature": finding.name,
+                "text": finding.text,
+                "probability": round(finding.probability, 4),
+                "measurement": finding.measurement,
+                "measured": finding.measured or None,
+            }
+            for finding in features
+        ]
+    return row
+
+
+def _table(name: str, record: Record, findings: Sequence[Finding], questions: Questions) -> list[str]:
+    seconds = record.digital.shape[1] / record.sampling_rate
+    leads = "" if len(record.leads) == 12 else f", leads {', '.join(record.leads)}"
+    lines = [f"{printable(name)}  ({seconds:.3g} s, {record.sampling_rate:g} Hz{leads})"]
+    task = "" if questions.task is None else questions.task.name
+    titles = {"class": f"  {task}:", "feature": "  waveform features, most probable first:"}
+    width = max(len(printable(_words(finding))) for finding in findings)
+    kind = "prompt"
+    for finding in findings:
+        if finding.kind != kind:
+            kind = finding.kind
+            lines.append(titles[kind])
+        line = f"  {finding.probability:.3f}  {printable(_words(finding)):<{width}}"
+        said = f"measured: {MEASURED[finding.measurement]} ({finding.measured})" if finding.measurement else ""
+        if said and len(line) + 2 + len(said) > WIDTH:
+            lines.append(line.rstrip())
+            lines += textwrap.wrap(said, WIDTH, initial_indent=" " * 9, subsequent_indent=" " * 9)
+        else:
+            lines.append(f"{line}  {said}".rstrip())
+    return lines
+
+
+def _words(finding: Finding) -> str:
+    return finding.text if finding.kind != "class" else f"{finding.name}: {finding.text}"

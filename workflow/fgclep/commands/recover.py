@@ -1,0 +1,39 @@
+"""``fgclep recover``: ask the language model of the config, ahead of the workflow, which finds the answers then."""
+
+import argparse
+import logging
+from pathlib import Path
+
+from fgclep.config import load
+from fgclep.recovery.dry_run import describe
+from fgclep.stage import UserError
+from fgclep.stages.recover_features import make_language_model, statements_to_ask
+from fgclep.vocabulary import load_vocabulary
+
+KNOWLEDGE = """\
+recovery.backend is knowledge: nothing is asked, and there is nothing to wait for. For a language model write
+
+    recovery:
+      backend: ollama"""
+
+
+def run(args: argparse.Namespace) -> None:
+    """Ask about all statements of the reports."""
+    settings = load("config.yaml", *args.configfile).recovery.model_dump(mode="json")
+    if settings["backend"] == "knowledge":
+        print(KNOWLEDGE)
+        return
+    if not Path(args.texts).exists():
+        raise UserError(f"{args.texts} does not exist; run `snakemake --cores all {args.texts}` first")
+    vocabulary = load_vocabulary("resources/vocabulary")
+    statements = [statement for _, statement in statements_to_ask(args.texts, vocabulary)]
+    model = make_language_model(settings, Path("resources/prompts/recover.txt"), vocabulary)
+    if args.dry_run:
+        print(describe(model, settings, [statement.text for statement in statements]))
+        return
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    logging.getLogger("httpx2").setLevel(logging.WARNING)
+    candidates = [candidate for some in model.propose(statements) for candidate in some]
+    features = sum(candidate.feature is not None for candidate in candidates)
+    print(f"{features} features proposed for {len(statements)} statements; the answers are in {settings['cache']}")

@@ -1,0 +1,75 @@
+"""An ECG in European Data Format (EDF, EDF+C)."""
+
+import warnings
+from pathlib import Path
+
+import edfio
+import numpy as np
+
+from fgclep.leads import LEADS
+from fgclep.recordings.labels import MILLIVOLTS, check_once, lead_and_unit, left_out
+from fgclep.recordings.volts import guess_unit
+from fgclep.wfdb_reader import Record
+
+_MAGIC = b"0       "
+_UNKNOWN_LENGTH = "EDF header indicates -1 data records"
+_MICRO = ("\u00c2\u00b5", "\u00ce\u00bc")  # the micro sign and mu in UTF-8, read as Latin-1
+
+
+def read_edf(path: Path, units: str | None) -> Record:
+    """Read the leads among the signals, with the header's units; other signals are left out with a remark.
+
+    ``units`` is taken for leads whose unit is blank. Raises ``ValueError`` with the reason.
+    """
+    with path.open("rb") as file:
+        if file.read(len(_MAGIC)) != _MAGIC:
+            raise ValueError("it is no EDF file")
+    try:
+        return _read(path, units)
+    except (IndexError, OverflowError, TypeError, ZeroDivisionError, UnboundLocalError) as error:  # damaged headers
+        raise ValueError(f"it is no readable EDF file ({type(error).__name__}: {error})") from error
+
+
+def _read(path: Path, units: str | None) -> Record:
+    with warnings.catch_warnings(record=True) as raised:
+        warnings.simplefilter("always")
+        edf = edfio.read_edf(path, header_encoding="latin-1")
+    if damage := [text for w in raised if not (text := str(w.message)).startswith(_UNKNOWN_LENGTH)]:
+        raise ValueError(f"it is cut short or damaged: {damage[-1]}")
+    if edf.reserved.startswith("EDF+D"):
+        raise ValueError("it is interrupted (EDF+D); cut it into its pieces first")
+    found = {signal: lead for signal in edf.signals if (lead := lead_and_unit(signal.label)[0])}
+    labels = [signal.label for signal in edf.signals]
+    if not found:
+        raise ValueError(f"none of its signals is one of the twelve leads: {', '.join(map(repr, labels))}")
+    check_once(list(found.values()), [signal.label for signal in found])
+    rates = {signal.sampling_frequency for signal in found}
+    if len(rates) > 1:
+        raise ValueError(f"its leads have different sampling rates: {', '.join(f'{rate:g}' for rate in sorted(rates))}")
+    remarks = left_out([signal.label for signal in edf.signals if signal not in found], "signals")
+    signals = sorted(found, key=lambda signal: LEADS.index(found[signal]))
+    unit = {signal: _unit(signal) for signal in signals}
+    blank = [signal for signal in signals if not unit[signal]]
+    if blank and units is None:
+        units, remark = guess_unit(np.stack([signal.data for signal in blank]))
+        remarks += [remark] if remark else []
+    gain, baseline = np.zeros(len(signals)), np.zeros(len(signals), dtype=np.int32)
+    for row, signal in enumerate(signals):
+        steps, span = signal.digital_max - signal.digital_min, signal.physical_max - signal.physical_min
+        if steps <= 0 or not np.isfinite(span) or not span:
+            raise ValueError(f"lead {signal.label!r} has no calibration: its header gives no range of values")
+        gain[row] = steps / span / MILLIVOLTS[(unit[signal] or units or "mV").lower()]
+        zero = signal.digital_min - signal.physical_min * steps / span
+        baseline[row] = np.clip(round(zero), -(2**23), 2**23)  # beyond it the offset is lost, on which nothing depends
+    digital = np.maximum(np.stack([signal.digital for signal in signals]), -32767)  # the lowest stands for no value
+    leads = tuple(found[signal] for signal in signals)
+    return Record(digital, gain, baseline, float(rates.pop()), leads, remarks=tuple(remarks))
+
+
+def _unit(signal: edfio.EdfSignal) -> str:
+    unit = signal.physical_dimension.strip()
+    for garbled in _MICRO:
+        unit = unit.replace(garbled, "µ")
+    if unit and unit.lower() not in MILLIVOLTS:
+        raise ValueError(f"lead {signal.label!r} is in {unit!r}, not in mV, uV or V")
+    return unit
