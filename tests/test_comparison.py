@@ -1,3 +1,5 @@
+import csv
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -5,13 +7,14 @@ from hypothesis import strategies as st
 from scipy.stats import norm
 from sklearn.metrics import roc_auc_score
 
-from fgclep.evaluation.compare_runs import compare_runs, comparison_text
+from fgclep import cli
+from fgclep.evaluation.compare_runs import compare_runs, comparison_lines
 from fgclep.evaluation.comparison import compare, holm
 from fgclep.evaluation.records import TaskRecords
 from fgclep.evaluation.scores import Scored, score_table
 from fgclep.evaluation.table import write_comparisons
 from fgclep.evaluation.tasks import Task, TaskClass
-from fgclep.schemas import CLASS_SCORES, write_table
+from fgclep.schemas import CLASS_SCORES, COMPARISONS, write_table
 from fgclep.stage import UserError
 
 PROBE = ("toy", "s", "linear_probe", "")
@@ -131,8 +134,10 @@ def test_two_runs_are_compared_on_what_both_have(tmp_path):
     (expected,) = compare({("a", PROBE): first, ("b", PROBE): second}, 100, 0)
     assert row["difference"] == pytest.approx(expected["difference"], abs=1e-6)  # scores are kept as float32
     assert (row["model_a"], row["model_b"]) == tuple(map(str, runs))
-    line = comparison_text([row]).splitlines()[1]
+    line = comparison_lines([row])[1]
     assert line.startswith("toy   linear_probe") and f"{100 * row['difference']:+.1f} (" in line and "< 0.0001" in line
+    with pytest.raises(UserError, match="are the same folder"):
+        compare_runs((runs[0], tmp_path / "b" / ".." / "a"), "fine", 10, 0)
     with pytest.raises(UserError, match="has no scores of a model coarse"):
         compare_runs(runs, "coarse", 10, 0)
 
@@ -140,5 +145,19 @@ def test_two_runs_are_compared_on_what_both_have(tmp_path):
 def test_what_is_not_defined_is_said_in_words():
     one, other = models().values()
     parts = [Scored(own.classes, own.ids, own.patients, own.labels & False, own.scores) for own in (one, other)]
-    text = comparison_text(compare({("a", PROBE): parts[0], ("b", PROBE): parts[1]}, 10, 0))
-    assert text.splitlines()[1].count("not defined") == 4
+    lines = comparison_lines(compare({("a", PROBE): parts[0], ("b", PROBE): parts[1]}, 10, 0))
+    assert lines[1].count("not defined") == 4
+
+
+def test_the_command_compares_two_runs(tmp_path, capsys):
+    for folder, (key, own) in zip("ab", models().items(), strict=True):
+        write_run(tmp_path / folder, {key: own})
+    cli.main(["compare", str(tmp_path / "a"), str(tmp_path / "b"), "--bootstrap", "50"])
+    head, line = capsys.readouterr().out.splitlines()
+    assert head.startswith("task") and line.startswith("toy")
+    cli.main(["compare", str(tmp_path / "a"), str(tmp_path / "b"), "--output", str(tmp_path / "c.csv")])
+    (row,) = csv.DictReader((tmp_path / "c.csv").open(newline="", encoding="utf-8"))
+    assert list(row) == COMPARISONS.names and float(row["difference"]) > 0
+    with pytest.raises(SystemExit):
+        cli.main(["compare", str(tmp_path / "a"), str(tmp_path / "none")])
+    assert "none/evaluation/scores has no scores of a model fine" in capsys.readouterr().err

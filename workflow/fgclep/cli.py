@@ -113,6 +113,24 @@ def add_retrieve(commands: argparse._SubParsersAction) -> None:
     command.set_defaults(run=command_of("retrieve"))
 
 
+def add_compare(commands: argparse._SubParsersAction) -> None:
+    """Add ``fgclep compare``."""
+    command = commands.add_parser(
+        "compare",
+        help="whether the model of one run is better than that of another",
+        description="Compare the macro AUROCs of two runs on the same test records, by a paired bootstrap of the "
+        "patients with p-values corrected for the number of tasks. docs/evaluation.md tells more.",
+    )
+    command.add_argument("runs", nargs=2, type=Path, metavar="RESULTS", help="folder of the results of a run")
+    command.add_argument("--model", default="fine", help="name of the model in both (default: %(default)s)")
+    command.add_argument(
+        "--bootstrap", type=positive, default=1000, metavar="N", help="resamples (default: %(default)s)"
+    )
+    command.add_argument("--seed", type=int, default=0, help="of the resampling (default: %(default)s)")
+    _add_output(command)
+    command.set_defaults(run=command_of("compare"))
+
+
 def add_audit(commands: argparse._SubParsersAction) -> None:
     """Add ``fgclep audit``."""
     command = commands.add_parser(
@@ -186,7 +204,16 @@ def add_score_recovery(commands: argparse._SubParsersAction) -> None:
     command.set_defaults(run=command_of("judge", "score_recovery"))
 
 
-COMMANDS = (add_predict, add_retrieve, add_audit, add_score_review, add_plan, add_recover, add_score_recovery)
+COMMANDS = (
+    add_predict,
+    add_retrieve,
+    add_compare,
+    add_audit,
+    add_score_review,
+    add_plan,
+    add_recover,
+    add_score_recovery,
+)
 
 
 def arguments() -> argparse.ArgumentParser:

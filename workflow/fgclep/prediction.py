@@ -80,9 +80,9 @@ class Questions:
         self._asked = [TaskClass(prompt, prompt, (), (prompt,)) for prompt in prompts]
         self._asked += [] if task is None else task.classes
         self._prompts = len(prompts)
-        classes = [*self._asked, *(TaskClass(f.id, f.text, (), (f.text,)) for f in self.features)]
-        texts = list(dict.fromkeys(text for item in classes for text in item.prompts))
-        self._classes, self._place = classes, {text: place for place, text in enumerate(texts)}
+        self._texts_of = [item.prompts for item in self._asked] + [(feature.text,) for feature in self.features]
+        texts = list(dict.fromkeys(text for some in self._texts_of for text in some))
+        self._place = {text: place for place, text in enumerate(texts)}
         self._texts = model.embed_texts(texts)
 
     @torch.inference_mode()
@@ -90,7 +90,7 @@ class Questions:
         """Answer all questions about recordings and what ``prepare`` made of them: prompts, classes, then features."""
         signals, present = map(torch.stack, zip(*inputs, strict=True))
         embeddings = self.model.encode_prepared(signals, present).flatten(1).float().cpu().numpy()
-        scores = score_classes(self._score, embeddings, self._classes)
+        scores = score_classes(self._score, embeddings, [[(text,) for text in some] for some in self._texts_of])
         probabilities = 1 / (1 + np.exp(-scores.astype(np.float64)))
         return [self._findings(record, row) for record, row in zip(records, probabilities, strict=True)]
 

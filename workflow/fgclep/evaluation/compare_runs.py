@@ -26,8 +26,10 @@ def compare_runs(runs: tuple[Path, Path], model: str, resamples: int, seed: int)
     Raises
     ------
     UserError
-        If a folder has no scores of the model, the runs have no evaluation in common, or one was made on other records.
+        If both are the same folder, one has no scores of the model, the runs have no evaluation in common, or one was made on other records.
     """
+    if runs[0].resolve() == runs[1].resolve():
+        raise UserError(f"{runs[0]} and {runs[1]} are the same folder; give the results of two runs")
     found = [_scores(run, model) for run in runs]
     common = [evaluation for evaluation in found[0] if evaluation in found[1]]
     if not common:
@@ -48,7 +50,7 @@ def _scores(run: Path, model: str) -> dict[Evaluation, Scored]:
     return {evaluation: own for (_, evaluation), own in read_scores(paths).items()}
 
 
-def comparison_text(rows: list[dict[str, object]]) -> str:
+def comparison_lines(rows: list[dict[str, object]]) -> list[str]:
     """Lines for a terminal: macro AUROC of both runs, difference with its 95 % interval, corrected p."""
     heads = ("task", "protocol", "first", "second", "difference (95 % interval)", "p, corrected", "n")
     lines = [heads]
@@ -62,9 +64,7 @@ def comparison_text(rows: list[dict[str, object]]) -> str:
             )
         )  # fmt: skip
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
-    )
+    return ["  ".join(map(str.ljust, line, widths)).rstrip() for line in lines]
 
 
 def _percent(value: object) -> str:
