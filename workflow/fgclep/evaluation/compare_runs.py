@@ -26,7 +26,8 @@ def compare_runs(runs: tuple[Path, Path], model: str, resamples: int, seed: int)
     Raises
     ------
     UserError
-        If both are the same folder, one has no scores of the model, the runs have no evaluation in common, or one was made on other records.
+        If both are the same folder, one has no scores of the model, the runs have no evaluation in common, or one was
+        made on other records.
     """
     if runs[0].resolve() == runs[1].resolve():
         raise UserError(f"{runs[0]} and {runs[1]} are the same folder; give the results of two runs")
