@@ -57,8 +57,7 @@ class Output:
         self.form = form or (_EXTENSIONS.get(file.suffix.lower()) if file else None) or "table"
         self.columns = columns
         self._parts: list[str] = []
-        if self.form == "csv":
-            self._add(_csv_line(columns))
+        self._header = _csv_line(columns)
 
     def lines(self, lines: Sequence[str]) -> None:
         """Write lines of a table."""
@@ -66,7 +65,9 @@ class Output:
 
     def rows(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Write rows of a CSV; a column that a row lacks is empty."""
-        self._add("".join(_csv_line([row.get(name) for name in self.columns]) for row in rows))
+        lines = [_csv_line([row.get(name) for name in self.columns]) for row in rows]
+        self._add("".join([self._header, *lines]))
+        self._header = ""
 
     def json(self, row: Mapping[str, Any]) -> None:
         """Write an object as a line."""

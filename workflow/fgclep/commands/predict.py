@@ -38,30 +38,29 @@ class Remarks:
     """Tells what was noticed about recordings, the like of it once."""
 
     def __init__(self) -> None:
+        self._first: dict[str, str] = {}
         self._alike: Counter[str] = Counter()
-        self._example: dict[str, str] = {}
 
     def tell(self, name: str, remarks: Iterable[str]) -> None:
         """Say the remarks that differ from those before by more than their numbers."""
         for remark in remarks:
             kind = re.sub(r"\d[\d.,]*", "#", remark)
-            self._alike[kind] += 1
-            if self._example.setdefault(kind, remark) is remark and self._alike[kind] == 1:
+            if kind in self._first:
+                self._alike[kind] += 1
+            else:
+                self._first[kind] = remark
                 say(f"{name}: {remark}")
 
     def tell_how_often(self) -> None:
         """Say how many recordings more each remark is about."""
         for kind, count in self._alike.items():
-            if count > 1:
-                say(f"and {count - 1:,} more like this: {self._example[kind]}")
+            say(f"and {count:,} more like this: {self._first[kind]}")
 
 
 def run(args: argparse.Namespace) -> None:
     """Write the probabilities of all recordings; those that cannot be used end the program with status 1."""
     options = {"fs": _sampling_rate(args.fs), "leads": _leads(args.leads), "units": args.units}
     output = Output(args.output, args.format, COLUMNS)
-    if args.features is not None and args.features < 1:
-        raise UserError(f"--features {args.features}: give the number of features to tell, 1 or more")
     task = find_task(args.task) if args.task else None
     most = args.features or (None if args.prompt or task else FEATURES)
     vocabulary = find_vocabulary() if most else None
@@ -71,9 +70,7 @@ def run(args: argparse.Namespace) -> None:
     batch: list[Recording] = []
 
     def write_batch() -> None:
-        good = [
-            (recording.record, recording.prepared) for recording in batch if recording.record and recording.prepared
-        ]
+        good = [(some.record, some.prepared) for some in batch if some.record and some.prepared]
         answers = iter(questions.answer(*zip(*good, strict=True)) if good else [])
         for recording in batch:
             _write(output, recording, next(answers) if recording.record else [], questions)
