@@ -166,7 +166,10 @@ METRICS = pa.schema(
 )
 CLASS_SCORES = pa.schema(  # of the test records, for curves and for comparing models
     [
-        *(pa.field(name, pa.string(), nullable=False) for name in ("model", "task", "label_set", "protocol", "setting")),
+        *(
+            pa.field(name, pa.string(), nullable=False)
+            for name in ("model", "task", "label_set", "protocol", "setting")
+        ),
         *_key,
         pa.field("patient_id", pa.string(), nullable=False),
         pa.field("classes", _strings, nullable=False),
