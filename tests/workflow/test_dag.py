@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from conftest import Checkout
 
+RENDERED = {"render_report": 1, "render_figures": 1}  # by whatever changes a result
 DEFAULT_PLAN = {
     "simulate_physionet": 4,
     "merge_truth": 1,
@@ -32,11 +33,11 @@ DEFAULT_PLAN = {
     "evaluate_zero_shot": 2,
     "evaluate_linear_probe": 18,
     "collect_metrics": 1,
-    "render_report": 1,
+    **RENDERED,
     "render_review": 1,
     "all": 1,
 }
-PROBES_AND_REPORT = {"evaluate_zero_shot": 2, "evaluate_linear_probe": 18, "collect_metrics": 1, "render_report": 1}
+PROBES_AND_REPORT = {"evaluate_zero_shot": 2, "evaluate_linear_probe": 18, "collect_metrics": 1, **RENDERED}
 
 
 @contextmanager
@@ -108,6 +109,18 @@ def test_several_processes_train_together_under_torchrun(checkout, tmp_path):
     launched = re.findall(r"torchrun --standalone --nproc-per-node 4 -m -- (fgclep\.stages\.pretrain .*)", printed)
     assert len(launched) == DEFAULT_PLAN["pretrain"]
     assert all(parsed(["python", "-m", *shlex.split(line)]).settings["processes"] == 4 for line in launched)
+
+
+def test_only_a_model_with_attention_is_asked_where_it_looks(checkout, tmp_path):
+    overlay = tmp_path / "overlay.yaml"
+    overlay.write_text("pretraining: {alignment: attention}\n")
+    found = {command[2]: parsed(command) for command in commands(checkout, "--configfile", str(overlay))}
+    assert str(found["fgclep.stages.attend_examples"].output) == "results/attention.parquet"
+    for stage in ("render_report", "render_figures"):
+        assert str(found[f"fgclep.stages.{stage}"].attention) == "results/attention.parquet"
+    without = {command[2]: parsed(command) for command in commands(checkout)}
+    assert "fgclep.stages.attend_examples" not in without
+    assert without["fgclep.stages.render_report"].attention is None
 
 
 def test_a_published_split_reaches_its_task_alone(checkout):
@@ -200,7 +213,8 @@ def test_the_ablation_trains_every_variant_with_every_seed(checkout, tmp_path):
     plan = checkout.plan("ablation")
     assert plan["pretrain_variant"] == plan["evaluate_variant"] == 14 * 3  # with the coarse models, and fine
     assert plan["build_similarity_of_variant"] == 3 and plan["augment_reports"] == 5
-    assert plan["render_report_with_ablation"] == 1 and "render_report" not in plan
+    assert plan["render_report_with_ablation"] == plan["render_figures_with_ablation"] == 1
+    assert "render_report" not in plan and "render_figures" not in plan
     overlay = tmp_path / "overlay.yaml"
     left_out = "clip: null, similarity_raw: null, similarity_encoder: null, features_random: null"
     overlay.write_text(f"ablation: {{seeds: 1, variants: {{{left_out}}}}}\n")
@@ -265,7 +279,8 @@ class TestReruns:
     @pytest.mark.parametrize(
         ("overlay", "expected"),
         [
-            ("report: {strips: 2}", {"render_report": 1}),
+            ("report: {strips: 2}", RENDERED),
+            ("report: {examples: 2}", {"render_report": 1}),
             ("report: {review: 20}", {"render_report": 1, "render_review": 1}),  # the former shows the settings
             ("data: {transfer: {parallel: 1}}", {"render_report": 1}),  # which shows the settings
             ("recovery: {concurrency: 4, host: 'http://other:1', cache: elsewhere}", {"render_report": 1}),
@@ -283,7 +298,7 @@ class TestReruns:
                     "evaluate_zero_shot": 1,
                     "evaluate_linear_probe": 6,
                     "collect_metrics": 1,
-                    "render_report": 1,
+                    **RENDERED,
                 },
             ),
             (
@@ -294,7 +309,7 @@ class TestReruns:
                     "evaluate_zero_shot": 1,
                     "evaluate_linear_probe": 6,
                     "collect_metrics": 1,
-                    "render_report": 1,
+                    **RENDERED,
                 },
             ),
             (
@@ -311,7 +326,7 @@ class TestReruns:
                     "evaluate_zero_shot": 2,
                     "evaluate_linear_probe": 3,
                     "collect_metrics": 1,
-                    "render_report": 1,
+                    **RENDERED,
                 },
             ),
             (
@@ -326,7 +341,7 @@ class TestReruns:
                     "evaluate_zero_shot": 2,
                     "evaluate_linear_probe": 12,
                     "collect_metrics": 1,
-                    "render_report": 1,
+                    **RENDERED,
                     "render_review": 1,
                 },
             ),
@@ -371,7 +386,7 @@ class TestReruns:
         with edited(stage, "\n# a remark\n"):
             assert done.plan() == {}
         with edited(stage, "\nCHANGED = True\n"):
-            assert done.plan() == {"collect_metrics": 1, "render_report": 1, "all": 1}
+            assert done.plan() == {"collect_metrics": 1, **RENDERED, "all": 1}
 
     def test_a_changed_source_reruns_its_own_stages(self, done):
         sources = done.folder / "workflow" / "fgclep" / "sources"
@@ -388,6 +403,6 @@ class TestReruns:
                 "evaluate_zero_shot": 2,
                 "evaluate_linear_probe": 3,
                 "collect_metrics": 1,
-                "render_report": 1,
+                **RENDERED,
                 "all": 1,
             }
