@@ -6,6 +6,9 @@ min_version("9.0")
 configfile: "config.yaml"
 
 
+report: "workflow/report/workflow.rst"
+
+
 include: "workflow/rules/common.smk"
 include: "workflow/rules/inputs.smk"
 include: "workflow/rules/simulate.smk"
@@ -28,6 +31,8 @@ rule all:
     default_target: True
     input:
         "results/report.html",
+        "results/figures",
+        "results/tables",
         "results/review.html",
         "results/evaluation/metrics.csv",
         "results/evaluation/comparisons.csv",

@@ -7,8 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from fgclep import schemas
+from fgclep.leads import LEADS
 from fgclep.schemas import (
+    ATTENTION,
     AUDIT,
+    CLASS_SCORES,
+    COMPARISONS,
     LEAD_MEASURES,
     MANIFEST,
     MEASUREMENTS,
@@ -16,6 +20,7 @@ from fgclep.schemas import (
     METRICS,
     QUARANTINE,
     REPORTS,
+    RETRIEVED,
     SHARD,
     TEXTS,
     write_table,
@@ -75,8 +80,9 @@ def config() -> dict:
         "seed": 0,
         "data": {"base": "results/simulation/files", "sources": sources},
         "recovery": {"backend": "knowledge", "model": "<b>llama</b>"},
-        "evaluation": {"bootstrap": 1000, "min_positives": 10, "zero_shot_split": "test"},
-        "report": {"strips": 2, "examples": 4, "review": 6},
+        "evaluation": {"bootstrap": 1000, "min_positives": 10, "zero_shot_split": "test", "prompts": PROMPTS},
+        "report": {"strips": 2, "examples": 4, "retrieved": 2, "review": 6},
+        "ablation": {"variants": {}},
     }
 
 
@@ -114,45 +120,144 @@ def answers() -> list[dict]:
     ]
 
 
-def metrics_rows() -> list[dict]:
-    """Return rows for three models, all protocols and tasks; one class is never positive."""
-    rows = []
-    bonus = {"fine": 0.06, "coarse": 0.03, "random": -0.2}
-    protocols = [
-        ("zero_shot", 0.0),
-        ("zero_shot_leads", 0.0),
-        ("linear_probe", 0.01),
-        ("linear_probe", 0.1),
-        ("linear_probe", 1.0),
+PROMPTS = ["synonyms", "names", "features"]
+BONUS = {"fine": 0.06, "coarse": 0.03, "random": -0.2, "measurements": -0.1}
+RETRIEVED_RECORDS = ("r0", "r1", "r2", "r3")
+
+
+def conditions() -> list[tuple[str, str, float, int]]:
+    """Protocols with their settings, shares of the training records, and seeds."""
+    return [
+        *(("zero_shot", prompts, 0.0, 0) for prompts in PROMPTS),
+        ("zero_shot_leads", PROMPTS[0], 0.0, 0),
+        *(("linear_probe", "", fraction, 0) for fraction in (0.01, 0.1, 1.0)),
+        *(("few_shot", shots, 0.0, seed) for shots in ("1", "4", "16") for seed in (0, 1)),
     ]
-    for model, gain in bonus.items():
-        for protocol, fraction in protocols:
-            if model == "random" and protocol != "linear_probe":
+
+
+def metrics_rows() -> list[dict]:
+    """Return rows for four models, all protocols and tasks; one class is never positive.
+
+    Macro AUROC: 0.8 + ``BONUS`` + 0.01 per task + 0.02 per fraction; by class names 0.05 and by features 0.1 less;
+    0.01 more for seed 1. AUPRC, F1 and calibration error: a tenth of it, and of macros only.
+    """
+    rows = []
+    prompts_cost = dict(zip(PROMPTS, (0.0, 0.05, 0.1), strict=True))
+    for model, gain in BONUS.items():
+        for protocol, setting, fraction, seed in conditions():
+            if model in ("random", "measurements") and protocol.startswith("zero_shot"):
                 continue
             for number, (task, classes) in enumerate(TASKS.items()):
-                averaged = len(classes) - ("STE" in classes)
-                for place, name in enumerate(["macro", "macro_supported", *classes]):
-                    value = 0.8 + gain + 0.01 * number + 0.02 * fraction - 0.003 * place
-                    known = name != "STE"
-                    interval = (value - 0.04, value + 0.03) if known else (None, None)
-                    rows.append(
-                        {
-                            "model": model,
-                            "task": task,
-                            "label_set": "codes",
-                            "protocol": protocol,
-                            "fraction": fraction,
-                            "seed": 0,
-                            "metric": "auroc",
-                            "class": name,
-                            "value": value if known else None,
-                            "ci_low": interval[0],
-                            "ci_high": interval[1],
-                            "n": 300,
-                            "n_pos": averaged if place < 2 else 40 - 2 * place if known else 0,
-                        }
-                    )
+                place = {"model": model, "task": task, "label_set": "codes", "protocol": protocol, "setting": setting}
+                place |= {"fraction": fraction, "seed": seed}
+                base = 0.8 + gain + 0.01 * number + 0.02 * fraction - prompts_cost.get(setting, 0.0) + 0.01 * seed
+                rows += class_rows(place, classes, base)
+                rows += [
+                    {**rows[-len(classes) - 2], "metric": metric, "value": base / 10, "ci_low": None, "ci_high": None}
+                    for metric in ("auprc", "f1", "ece")
+                ]
+    return [*rows, *transfer_rows(), *retrieval_rows()]
+
+
+def class_rows(place: dict, classes: list[str], base: float) -> list[dict]:
+    """AUROC of the averages and of every class; that of STE is not defined."""
+    averaged = len(classes) - ("STE" in classes)
+    rows = []
+    for number, name in enumerate(["macro", "macro_supported", *classes]):
+        value, known = base - 0.003 * number, name != "STE"
+        interval = (value - 0.04, value + 0.03) if known else (None, None)
+        rows.append(
+            {
+                **place,
+                "metric": "auroc",
+                "class": name,
+                "value": value if known else None,
+                "ci_low": interval[0],
+                "ci_high": interval[1],
+                "n": 300,
+                "n_pos": averaged if number < 2 else 40 - 2 * number if known else 0,
+            }
+        )
     return rows
+
+
+def transfer_rows() -> list[dict]:
+    """Probes trained on one of two tasks and tested on the other, over three classes."""
+    return [
+        {"model": model, "task": task, "label_set": "codes", "protocol": "transfer", "setting": other, "fraction": 1.0}
+        | {"seed": 0, "metric": "auroc", "class": "macro", "value": 0.7 + gain, "ci_low": 0.6 + gain}
+        | {"ci_high": 0.8 + gain, "n": 300, "n_pos": 3}
+        for task, other in (("cpsc2018", "csn"), ("csn", "cpsc2018"))
+        for model, gain in BONUS.items()
+    ]
+
+
+def retrieval_rows() -> list[dict]:
+    """Recall and median rank in both directions of the models that read texts."""
+    values = {"recall@1": 0.1, "recall@5": 0.3, "recall@10": 0.5, "median_rank": 9.0}
+    return [
+        {"model": model, "task": "mimic-iv-ecg", "label_set": "reports", "protocol": "retrieval", "setting": direction}
+        | {"fraction": 0.0, "seed": 0, "metric": metric, "class": "all", "value": value, "ci_low": value - 0.05}
+        | {"ci_high": value + 0.05, "n": 250, "n_pos": 250}
+        for direction in ("ecg_to_text", "text_to_ecg")
+        for model in ("fine", "coarse")
+        for metric, value in values.items()
+    ]
+
+
+def comparison_rows() -> list[dict]:
+    """Coarse against fine and random against coarse: b minus a. On the last task there is no p."""
+    rows = []
+    for number, task in enumerate(TASKS):
+        for protocol, setting, one, other in (
+            ("zero_shot", "synonyms", "coarse", "fine"),
+            ("zero_shot", "features", "coarse", "fine"),
+            ("linear_probe", "", "fine", "coarse"),
+            ("linear_probe", "", "random", "coarse"),
+        ):
+            change = BONUS[other] - BONUS[one]
+            p = {0: 0.0004, 5: None}.get(number, 0.01 * number)
+            rows.append(
+                {"task": task, "label_set": "codes", "protocol": protocol, "setting": setting, "model_a": one}
+                | {"model_b": other, "value_a": 0.8 + BONUS[one], "value_b": 0.8 + BONUS[other]}
+                | {"difference": change, "ci_low": change - 0.01, "ci_high": change + 0.02, "p": p}
+                | {"p_holm": None if p is None else min(1.0, 3 * p), "n": 300}
+            )
+    return rows
+
+
+def score_rows(model: str, protocol: str, setting: str, task: str) -> list[dict]:
+    """Scores of 60 test records: of the first class those of a perfect model, the others noise."""
+    rng, classes = np.random.default_rng(len(task)), TASKS[task]
+    labels = rng.random((60, len(classes))) < 0.3
+    scores = rng.normal(size=labels.shape)
+    scores[:, 0] = np.where(labels[:, 0], 2.0, -2.0)
+    same = {"model": model, "task": task, "label_set": "codes", "protocol": protocol, "setting": setting}
+    return [
+        {**same, "source": "s", "record_id": f"r{number}", "patient_id": f"p{number}", "classes": classes}
+        | {"labels": labels[number].tolist(), "scores": scores[number].tolist()}
+        for number in range(len(labels))
+    ]
+
+
+def attention_rows() -> list[dict]:
+    """Attention of two texts to the patches of every ECG: one looks at V1 from 5 to 7 s, the other everywhere."""
+    focused = {("V1", 5.0): 0.45, ("V1", 6.0): 0.432}
+    return [
+        {
+            "source": "mimic-iv-ecg",
+            "record_id": f"r{record}",
+            "text": text,
+            "lead": lead,
+            "start": start,
+            "end": start + 1.0,
+        }
+        | {"weight": 1 / 120 if text == "diffuse" else focused.get((lead, start), 0.001)}
+        for record in range(4)
+        for text in ("qrs <b> above 120 ms", "diffuse")
+        for lead in LEADS
+        for start in map(float, range(10))
+    ]
 
 
 def write_csv(path: Path, columns: list[str], rows: list[dict]) -> None:
@@ -165,7 +270,7 @@ def write_csv(path: Path, columns: list[str], rows: list[dict]) -> None:
 
 
 def write_results(folder: Path, ecgs: list[np.ndarray] | None = None) -> list[str]:
-    """Write every input of ``render_report`` below ``folder`` and return the command line of the stage."""
+    """Write every input of the report below ``folder``; returns the options that its stages share."""
     ecgs = ecgs or [synthetic_ecg(rate=rate) for rate in (60, 75, 90, 110)]
     quarantine = [
         {"source": "ptb-xl", "record_id": "broken", "stage": "build_shards", "reason": "dead (flat) leads: V1 <i>"},
@@ -242,6 +347,28 @@ def write_results(folder: Path, ecgs: list[np.ndarray] | None = None) -> list[st
     write_table(answers(), folder / "candidates.parquet", schemas.CANDIDATES)
     write_table(quarantine, folder / "quarantine.parquet", QUARANTINE)
     write_csv(folder / "metrics.csv", METRICS.names, metrics_rows())
+    write_csv(folder / "comparisons.csv", COMPARISONS.names, comparison_rows())
+    retrieved = [
+        {"query": text, "rank": rank + 1, "source": "mimic-iv-ecg", "record_id": record, "hit": rank == 0}
+        | {"probability": 0.9 - 0.2 * rank}
+        for text in ("Sinus rhythm; Abnormal ECG", "Atrial flutter <i>")
+        for rank, record in enumerate(RETRIEVED_RECORDS)
+    ]
+    write_table(retrieved, folder / "retrieved.parquet", RETRIEVED)
+    write_table(attention_rows(), folder / "attention.parquet", ATTENTION)
+    scores = {
+        f"{model}-zero_shot": [
+            row for task in TASKS for prompts in PROMPTS for row in score_rows(model, "zero_shot", prompts, task)
+        ]
+        for model in ("fine", "coarse")
+    }
+    scores |= {
+        f"{model}-{task}": score_rows(model, "linear_probe", "", task)
+        for model in BONUS
+        for task in ("csn", "cpsc2018")
+    }
+    for name, rows in scores.items():
+        write_table(rows, folder / "scores" / f"{name}.parquet", CLASS_SCORES)
     columns = ["name", "epoch", "train_loss", "validation_loss", "validation_recall", "temperature", "bias", "selected"]
     for name, epochs in (("coarse", 4), ("fine", 3)):
         rows = [
@@ -257,7 +384,9 @@ def write_results(folder: Path, ecgs: list[np.ndarray] | None = None) -> list[st
             }
             for epoch in range(1, epochs + 1)
         ]
-        write_csv(folder / f"{name}.csv", columns, rows)
+        write_csv(folder / name / "training.csv", columns, rows)
+        speeds = [{"name": name, "epoch": row["epoch"], "ecg_per_s": 1234.5, "waiting_share": 0.034} for row in rows]
+        write_csv(folder / name / "throughput.csv", list(speeds[0]), speeds)
     counts = [9000, 400, 20, 0, 3]
     distinct = {
         "histogram": {"edges": [0, 0.2, 0.4, 0.6, 0.8, 1.0], "counts": counts},
@@ -283,6 +412,12 @@ def write_results(folder: Path, ecgs: list[np.ndarray] | None = None) -> list[st
     return [
         "--metrics",
         folder / "metrics.csv",
+        "--scores",
+        *[folder / "scores" / f"{name}.parquet" for name in scores],
+        "--comparisons",
+        folder / "comparisons.csv",
+        "--retrieved",
+        folder / "retrieved.parquet",
         "--quarantine",
         folder / "quarantine.parquet",
         "--manifests",
@@ -303,15 +438,17 @@ def write_results(folder: Path, ecgs: list[np.ndarray] | None = None) -> list[st
         folder / "measurements.parquet",
         "--similarity-summary",
         folder / "summary.json",
-        "--training",
-        folder / "coarse.csv",
-        folder / "fine.csv",
-        "--config-json",
-        json.dumps(config()),
+        "--models",
+        folder / "coarse",
+        folder / "fine",
         "--vocabulary",
         VOCABULARY,
         "--settings",
-        json.dumps(config()["report"]),
-        "--output",
-        folder / "report.html",
+        json.dumps({**config()["report"], "prompts": PROMPTS, "variants": {}}),
     ]
+
+
+def report_command(folder: Path) -> list[str]:
+    """Write every input below ``folder``; returns the options of ``render_report``."""
+    own = ["--config-json", json.dumps(config()), "--output", folder / "report.html"]
+    return list(map(str, [*write_results(folder), *own]))

@@ -10,7 +10,7 @@ from fgclep.config import validate_config
 from fgclep.config.ablation import COARSE, REFERENCE
 from fgclep.evaluation.ablation import MEAN, interval, summarize
 from fgclep.report.ablation import comparison
-from fgclep.report.render import difference
+from fgclep.report.estimate import difference
 from fgclep.stage import UserError
 
 

@@ -2,6 +2,8 @@
 
 import csv
 import json
+import zipfile
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
@@ -37,6 +39,29 @@ def test_the_report_stands_alone(results):
     for task in TASKS:
         assert task in html
     assert 'src="http' not in html
+
+
+def test_figures_and_tables_are_files_for_a_paper(results):
+    figures, tables = ({path.name for path in (results / name).iterdir()} for name in ("figures", "tables"))
+    for name in (
+        "auroc_zero_shot",
+        "roc_linear_probe",
+        "reliability",
+        "few_shot",
+        "training",
+        "ecg_1",
+        "retrieved_1_1",
+    ):
+        assert {f"{name}.svg", f"{name}.pdf", f"{name}.csv"} <= figures
+    assert {"headline.tex", "comparisons.tex", "retrieval.csv", "classes_csn_corrected.tex"} <= tables
+
+
+def test_snakemake_makes_its_own_report_without_network(run, checkout):
+    made = checkout.snakemake("--report", "run.zip", *TINY)
+    assert made.returncode == 0, made.stdout[-3000:]
+    with zipfile.ZipFile(checkout.folder / "run.zip") as archive:
+        names = {Path(name).name for name in archive.namelist()}
+    assert {"report.html", "metrics.csv", "auroc_zero_shot.svg", "headline.csv"} <= names
 
 
 def test_the_review_sheet_asks_about_two_hundred_decisions(results):
@@ -107,7 +132,14 @@ def test_audit_and_truth_are_there(results):
 def test_models_are_in_hugging_face_format(results):
     for name in ("coarse", "fine"):
         files = {path.name for path in (results / "models" / name).iterdir()}
-        assert {"config.json", "model.safetensors", "tokenizer.json", "training.csv", "README.md"} <= files
+        assert {
+            "config.json",
+            "model.safetensors",
+            "tokenizer.json",
+            "training.csv",
+            "throughput.csv",
+            "README.md",
+        } <= files
 
 
 def test_a_second_run_has_nothing_to_do(run, checkout, results):

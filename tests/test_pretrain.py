@@ -20,6 +20,11 @@ def whole(request, tmp_path_factory):
     return PretrainRun(tmp_path_factory.mktemp("whole") / "run", processes=request.param, **SMALL).finish()
 
 
+def throughput(run: PretrainRun) -> list[dict]:
+    with (run.folder / "models/coarse/throughput.csv").open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
 def test_a_run_killed_at_random_steps_ends_with_the_same_weights_bit_for_bit(whole, tmp_path):
     seed = random.randrange(10**6)
     print(f"seed {seed}")
@@ -34,6 +39,7 @@ def test_a_run_killed_at_random_steps_ends_with_the_same_weights_bit_for_bit(who
     assert (run.folder / "models/coarse/training.csv").read_bytes() == (
         whole.folder / "models/coarse/training.csv"
     ).read_bytes()
+    assert len(throughput(run)) == EPOCHS
     assert [row["step"] for row in run.steps()] == [str(number + 1) for number in range(STEPS)]
     assert [row["loss"] for row in run.steps()] == [row["loss"] for row in whole.steps()]
     assert not list((run.folder / "models/.checkpoints").iterdir())
@@ -61,6 +67,12 @@ def test_the_selected_epoch_is_marked(whole):
     losses = [float(row["validation_loss"]) for row in rows]
     assert [row["selected"] for row in rows] == ["1" if loss == min(losses) else "0" for loss in losses]
     assert all(0 <= float(row["validation_recall"]) <= 1 for row in rows)
+
+
+def test_the_speed_of_every_epoch_is_kept_beside_the_model(whole):
+    rows = throughput(whole)
+    assert [(row["name"], row["epoch"]) for row in rows] == [("coarse", str(epoch + 1)) for epoch in range(EPOCHS)]
+    assert all(float(row["ecg_per_s"]) > 0 and 0 <= float(row["waiting_share"]) <= 1 for row in rows)
 
 
 def test_only_the_first_process_writes_the_log(whole):

@@ -2,8 +2,6 @@
 
 import json
 import re
-import shutil
-import subprocess
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
@@ -11,15 +9,15 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from report_data import CANDIDATES, config, metrics_rows, synthetic_ecg, write_results
+from report_data import CANDIDATES, PROMPTS, config, report_command, synthetic_ecg, write_csv
 
 from fgclep.recovery.checks import ACCEPTING, REASONS
-from fgclep.report import dataflow, metrics, plots, recovery
+from fgclep.report import dataflow, recovery
 from fgclep.report.evidence import explain, intervals, measured
+from fgclep.report.paper import LEFT, ROW, TOP, at_paper_rate
 from fgclep.report.render import environment, source_bases
-from fgclep.report.strips import LEFT, ROW, TOP, at_paper_rate, ecg_strip, polyline
-from fgclep.report.svg import element
-from fgclep.schemas import AUDIT, METRICS, QUARANTINE, write_table
+from fgclep.report.strips import ecg_strip, polyline
+from fgclep.schemas import AUDIT, QUARANTINE, write_table
 from fgclep.stage import UserError
 from fgclep.stages.render_report import arguments, main
 from fgclep.vocabulary import load_vocabulary
@@ -50,7 +48,7 @@ class Page(HTMLParser):
 
 
 def render_in(folder: Path, *changes: str) -> Path:
-    main(arguments().parse_args([*map(str, write_results(folder)), *changes]))
+    main(arguments().parse_args([*report_command(folder), *changes]))
     return folder / "report.html"
 
 
@@ -94,15 +92,20 @@ def test_the_report_loads_nothing(html):
 
 
 def test_the_epoch_whose_weights_are_kept_is_marked(html):
-    training = html[html.index('id="training"') : html.index('id="classes"')]
+    training = html[html.index('id="training"') : html.index('id="tasks"')]
     kept = re.findall(r'<th scope="row">(\w+)</th><td class="n"><span title="kept">✓</span> (\d)</td>', training)
     assert kept == [("coarse", "3"), ("fine", "2")]
     assert training.count("✓</span>") == 2
     assert ">40.0</td>" in training  # recall of the coarse model's fourth epoch, in percent
 
 
+def test_the_measured_speed_of_the_training_is_told(html):
+    training = html[html.index('id="training"') : html.index('id="tasks"')]
+    assert training.count('<td class="n">1234</td><td class="n">3.4</td>') == 4 + 3  # ECG/s, % of the time waiting
+
+
 def test_the_report_is_small(report):
-    assert report.stat().st_size < 500_000
+    assert report.stat().st_size < 700_000
 
 
 def test_headings_figures_and_table_heads_can_be_read_aloud(html):
@@ -139,114 +142,50 @@ def test_real_sources_are_called_real(tmp_path):
 
 
 def test_a_run_without_candidates_and_strips_gives_a_report(tmp_path):
-    arguments_ = write_results(tmp_path)
+    given = report_command(tmp_path)
     write_table([], tmp_path / "audit.parquet", AUDIT)
     write_table([], tmp_path / "quarantine.parquet", QUARANTINE)
-    main(arguments().parse_args([*map(str, arguments_), "--settings", '{"strips": 0, "examples": 0}']))
+    settings = {"strips": 0, "examples": 0, "retrieved": 0, "prompts": PROMPTS}
+    main(arguments().parse_args([*given, "--settings", json.dumps(settings)]))
     text = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "No record was quarantined." in text
     assert "None to show" in text
 
 
+def test_the_ablation_is_told_where_it_has_been_run(html, tmp_path):
+    given = report_command(tmp_path)
+    columns = ["seeds", "mean", "ci_low", "ci_high", "difference", "difference_low", "difference_high"]
+    rows = [
+        {"variant": variant, "protocol": protocol, "task": "mean", **dict(zip(columns, values, strict=True))}
+        for variant, values in (
+            ("fine", [3, 0.8, 0.7, 0.9, 0, 0, 0]),
+            ("my_loss", [3, 0.7, 0.6, 0.8, -0.1, -0.2, 0.05]),
+        )
+        for protocol in ("zero_shot", "linear_probe")
+    ]
+    write_csv(tmp_path / "ablation.csv", list(rows[0]), rows)
+    settings = {**config(), "ablation": {"variants": {"my_loss": {"pretraining": {"loss": "<i>"}}}}}
+    changes = ("--ablation", str(tmp_path / "ablation.csv"), "--config-json", json.dumps(settings))
+    main(arguments().parse_args([*given, *changes]))
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    section = text[text.index('<section id="ablation"') : text.index('<section id="settings"')]
+    assert "pretraining: {loss: &lt;i&gt;}" in section
+    assert "−10.0<small>−20.0 to +5.0</small>" in section
+    assert 'href="#ablation"' in text and 'href="#ablation"' not in html
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
-    [("metrics.csv", "model,task\nfine,csn\n", "label_set"), ("coarse.csv", "name,epoch\ncoarse,one\n", "one")],
+    [
+        ("metrics.csv", "model,task\nfine,csn\n", "label_set"),
+        ("coarse/training.csv", "name,epoch\ncoarse,one\n", "one"),
+    ],
 )
 def test_a_csv_file_of_another_kind_is_named(tmp_path, name, content, message):
-    given = write_results(tmp_path)
+    given = report_command(tmp_path)
     (tmp_path / name).write_text(content, encoding="utf-8")
     with pytest.raises(UserError, match=rf"{name}: .*{message}"):
-        main(arguments().parse_args(list(map(str, given))))
-
-
-@pytest.mark.skipif(not shutil.which("chromium"), reason="chromium is not installed")
-def test_in_a_browser_tables_sort_and_nothing_is_complained_about(report, tmp_path):
-    browser = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--dump-dom"]
-    browser.append(f"--user-data-dir={tmp_path / 'profile'}")
-
-    def load(path: Path) -> subprocess.CompletedProcess:
-        return subprocess.run([*browser, path.as_uri()], capture_output=True, text=True, timeout=120, check=True)
-
-    assert "CONSOLE" not in load(report).stderr
-    page = report.read_text(encoding="utf-8")
-    click = """<script>
-      const table = [...document.querySelectorAll("table.sortable")].at(-2);
-      const button = table.querySelectorAll("th button")[3];
-      for (const order of ["first", "second"]) {
-        button.click();
-        const names = [...table.tBodies[0].rows].map((row) => row.cells[0].textContent);
-        document.body.setAttribute("data-" + order, names.join());
-      }
-    </script></body>"""
-    (tmp_path / "clicked.html").write_text(
-        re.sub(r"<meta http-equiv[^>]*>", "", page).replace("</body>", click), encoding="utf-8"
-    )
-    dom = load(tmp_path / "clicked.html").stdout
-    names = ["normal", "AF", "I-AVB", "LBBB", "RBBB", "PAC", "PVC", "STD"]
-    assert f'data-first="{",".join(names)},STE"' in dom  # undefined values stay at the end
-    assert f'data-second="{",".join(reversed(names))},STE"' in dom
-
-
-def frame(rows: list[dict]) -> pl.DataFrame:
-    return pl.DataFrame(rows, schema_overrides={"value": pl.Float64, "ci_low": pl.Float64, "ci_high": pl.Float64})
-
-
-def test_values_and_intervals_are_averaged_over_seeds():
-    row = next(r for r in metrics_rows() if r["protocol"] == "linear_probe" and r["class"] == "macro")
-    twice = frame([row, {**row, "seed": 1, "value": row["value"] + 0.1, "ci_low": row["ci_low"] + 0.1}])
-    averaged = metrics.over_seeds(twice)
-    assert averaged["value"].to_list() == pytest.approx([row["value"] + 0.05])
-    assert averaged["ci_low"].to_list() == pytest.approx([row["ci_low"] + 0.05])
-    assert averaged["ci_high"].to_list() == pytest.approx([row["ci_high"]])
-
-
-def test_the_headline_has_published_values_below_ours_and_no_zero_shot_of_random():
-    blocks = {block.name: block for block in metrics.headline(metrics.over_seeds(frame(metrics_rows())))}
-    assert list(blocks) == [
-        "Zero-shot", "Zero-shot, lead ensemble", "Linear probe, 1 %", "Linear probe, 10 %", "Linear probe, 100 %",
-    ]  # fmt: skip
-    assert [row.name for row in blocks["Zero-shot"].rows] == ["fine", "coarse", "MERL", "CLEP", "FG-CLEP"]
-    assert [row.name for row in blocks["Linear probe, 1 %"].rows][:3] == ["fine", "coarse", "random"]
-    published = blocks["Zero-shot"].rows[-1]
-    assert published.mean.value == pytest.approx(0.8227, abs=5e-5)
-    lead_ensemble = blocks["Zero-shot, lead ensemble"].rows[-1]
-    assert lead_ensemble.mean.value == pytest.approx(0.8289, abs=5e-5)
-
-
-def test_the_mean_takes_one_label_set_per_task_and_needs_every_task():
-    def column(task: str, labels: str) -> metrics.Column:
-        return metrics.Column(task, labels)
-
-    cells = {
-        column("csn", "codes"): plots.Estimate(0.8),
-        column("csn", "published"): plots.Estimate(0.2),
-        column("cpsc2018", "codes"): plots.Estimate(0.9),
-    }
-    assert metrics.mean(cells).value == pytest.approx(0.85)
-    assert metrics.mean({**cells, column("ptbxl_sub", "codes"): metrics.UNDEFINED}).value is None
-
-
-def test_support_is_told_apart_where_zero_shot_and_probe_have_other_records():
-    rows = [row for row in metrics_rows() if row["task"] == "cpsc2018"]
-    (same,) = metrics.columns(frame(rows))
-    assert same.support == ("8 of 9 classes, n 300",)
-    fewer = [{**row, "n": 30} if row["protocol"] == "linear_probe" else row for row in rows]
-    (other,) = metrics.columns(frame(fewer))
-    assert other.support == ("zero-shot: 8 of 9 classes, n 300", "probe: 8 of 9 classes, n 30")
-    (table,) = metrics.class_tables(frame(fewer))
-    assert table.support_heads == ["Positive, zero-shot", "Records, zero-shot", "Positive, probe", "Records, probe"]
-    assert table.rows[0][:2] == ("normal", [36, 300, 36, 30])
-
-
-def test_class_tables_keep_undefined_classes_with_their_support():
-    tables = {t.column.task: t for t in metrics.class_tables(metrics.over_seeds(frame(metrics_rows())))}
-    name, support, cells = tables["cpsc2018"].rows[-1]
-    assert tables["cpsc2018"].support_heads == ["Positive", "Records"]
-    assert (name, support) == ("STE", [0, 300])
-    assert all(cell.value is None for cell in cells)
-    assert tables["csn"].heads[0] == "Zero-shot: fine"
-    assert "Linear probe, 100 %: random" in tables["csn"].heads
-    assert metrics_rows()[0].keys() == set(METRICS.names)
+        main(arguments().parse_args(given))
 
 
 def test_every_record_is_counted_once():
@@ -371,7 +310,7 @@ def test_one_millivolt_is_ten_millimeters_and_a_second_twenty_five():
     traces = paths(ecg_strip(step, 500, "a step"), "trace")
     assert len(traces) == 4 + 13  # four calibration pulses, twelve leads and the rhythm strip
     assert traces[0] == f"M20 {TOP}h15v-100h50v100h15"
-    numbers = [int(number) for number in re.findall(r"-?\d+", traces[1])]
+    numbers = [int(number) for number in re.findall(r"-?\d+", traces[4])]
     across = numbers[0] + np.cumsum([0, *numbers[2::2]])
     height = np.cumsum([numbers[1], *numbers[3::2]])
     assert (across[0], across[-1]) == (LEFT, LEFT + 624)
@@ -429,22 +368,6 @@ def test_an_ecg_takes_little_space_and_a_short_one_can_be_drawn():
     assert "lead" in ecg_strip(noisy[:, :1000], 500, "two seconds")
     with pytest.raises(ValueError, match="12 leads"):
         ecg_strip(noisy[:3], 500, "three leads")
-
-
-def test_drawings_escape_their_labels():
-    assert "<b>" not in plots.curves({"<b>": [(1, 2.0)]}, "<b>", '"<b>')
-    assert element("text", "a & b", x=1.0) == '<text x="1">a &amp; b</text>'
-
-
-def test_a_histogram_needs_one_edge_more_than_counts():
-    with pytest.raises(ValueError, match="one edge more"):
-        plots.histogram([0, 1], [1, 2], "x", "label")
-
-
-def test_a_forest_marks_undefined_values():
-    svg = plots.forest({"csn": [plots.Estimate(0.9, 0.8, 0.95), plots.Estimate(None)]}, ["fine", "coarse"], "label")
-    assert "90.0" in svg
-    assert "not defined" in svg
 
 
 def test_a_missing_name_in_the_template_is_an_error():

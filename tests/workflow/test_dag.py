@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from conftest import Checkout
 
+RENDERED = {"render_report": 1, "render_figures": 1}  # by whatever changes a result
 DEFAULT_PLAN = {
     "simulate_physionet": 4,
     "merge_truth": 1,
@@ -37,11 +38,11 @@ DEFAULT_PLAN = {
     "evaluate_retrieval": 2,
     "collect_metrics": 1,
     "compare_models": 1,
-    "render_report": 1,
+    **RENDERED,
     "render_review": 1,
     "all": 1,
 }
-FROM_METRICS = {"collect_metrics": 1, "compare_models": 1, "render_report": 1}
+FROM_METRICS = {"collect_metrics": 1, "compare_models": 1, **RENDERED}
 EVALUATION = {"evaluate_zero_shot": 2, "evaluate_linear_probe": 24, "evaluate_transfer": 4, **FROM_METRICS}
 # of the fine model alone
 FINE = {
@@ -123,6 +124,18 @@ def test_several_processes_train_together_under_torchrun(checkout, tmp_path):
     launched = re.findall(r"torchrun --standalone --nproc-per-node 4 -m -- (fgclep\.stages\.pretrain .*)", printed)
     assert len(launched) == DEFAULT_PLAN["pretrain"]
     assert all(parsed(["python", "-m", *shlex.split(line)]).settings["processes"] == 4 for line in launched)
+
+
+def test_only_a_model_with_attention_is_asked_where_it_looks(checkout, tmp_path):
+    overlay = tmp_path / "overlay.yaml"
+    overlay.write_text("pretraining: {alignment: attention}\n")
+    found = {command[2]: parsed(command) for command in commands(checkout, "--configfile", str(overlay))}
+    assert str(found["fgclep.stages.attend_examples"].output) == "results/attention.parquet"
+    for stage in ("render_report", "render_figures"):
+        assert str(found[f"fgclep.stages.{stage}"].attention) == "results/attention.parquet"
+    without = {command[2]: parsed(command) for command in commands(checkout)}
+    assert "fgclep.stages.attend_examples" not in without
+    assert without["fgclep.stages.render_report"].attention is None
 
 
 def test_a_published_split_reaches_its_task_alone(checkout):
@@ -215,7 +228,8 @@ def test_the_ablation_trains_every_variant_with_every_seed(checkout, tmp_path):
     plan = checkout.plan("ablation")
     assert plan["pretrain_variant"] == plan["evaluate_variant"] == 14 * 3  # with the coarse models, and fine
     assert plan["build_similarity_of_variant"] == 3 and plan["augment_reports"] == 5
-    assert plan["render_report_with_ablation"] == 1 and "render_report" not in plan
+    assert plan["render_report_with_ablation"] == plan["render_figures_with_ablation"] == 1
+    assert "render_report" not in plan and "render_figures" not in plan
     overlay = tmp_path / "overlay.yaml"
     left_out = "clip: null, similarity_raw: null, similarity_encoder: null, features_random: null"
     overlay.write_text(f"ablation: {{seeds: 1, variants: {{{left_out}}}}}\n")
@@ -280,7 +294,8 @@ class TestReruns:
     @pytest.mark.parametrize(
         ("overlay", "expected"),
         [
-            ("report: {strips: 2}", {"render_report": 1}),
+            ("report: {strips: 2}", RENDERED),
+            ("report: {examples: 2}", {"render_report": 1}),
             ("report: {review: 20}", {"render_report": 1, "render_review": 1}),  # the former shows the settings
             ("data: {transfer: {parallel: 1}}", {"render_report": 1}),  # which shows the settings
             ("recovery: {concurrency: 4, host: 'http://other:1', cache: elsewhere}", {"render_report": 1}),
@@ -291,8 +306,8 @@ class TestReruns:
             ("evaluation: {bootstrap: 50}", {**EVALUATION, "evaluate_retrieval": 2}),
             ("evaluation: {prompts: [names]}", {"build_prompts": 1, "evaluate_zero_shot": 2, **FROM_METRICS}),
             ("evaluation: {shots: []}", {"evaluate_linear_probe": 24, **FROM_METRICS}),
-            ("evaluation: {transfer_classes: 9}", {"evaluate_transfer": 4, "collect_metrics": 1, "render_report": 1}),
-            ("evaluation: {retrieval_records: 9}", {"evaluate_retrieval": 2, "collect_metrics": 1, "render_report": 1}),
+            ("evaluation: {transfer_classes: 9}", {"evaluate_transfer": 4, "collect_metrics": 1, **RENDERED}),
+            ("evaluation: {retrieval_records: 9}", {"evaluate_retrieval": 2, "collect_metrics": 1, **RENDERED}),
             (
                 "verification: {features: shuffled}",
                 {
@@ -384,7 +399,7 @@ class TestReruns:
         with edited(stage, "\n# a remark\n"):
             assert done.plan() == {}
         with edited(stage, "\nCHANGED = True\n"):
-            assert done.plan() == {"collect_metrics": 1, "render_report": 1, "all": 1}
+            assert done.plan() == {"collect_metrics": 1, **RENDERED, "all": 1}
 
     def test_a_changed_source_reruns_its_own_stages(self, done):
         sources = done.folder / "workflow" / "fgclep" / "sources"

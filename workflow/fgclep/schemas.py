@@ -205,6 +205,16 @@ RETRIEVED = pa.schema(  # ECGs that a model finds for a report, best first
         pa.field("hit", pa.bool_(), nullable=False),  # the ECG has this very report
     ]
 )
+ATTENTION = pa.schema(  # of a text to the patches of an ECG; sums to 1
+    [
+        *_key,
+        pa.field("text", pa.string(), nullable=False),
+        pa.field("lead", pa.string(), nullable=False),  # or "all leads", where a patch sees them all
+        pa.field("start", pa.float64(), nullable=False),  # s from the beginning of the recording
+        pa.field("end", pa.float64(), nullable=False),
+        pa.field("weight", pa.float32(), nullable=False),
+    ]
+)
 
 
 def _mismatch(found: pa.Schema, schema: pa.Schema) -> str:

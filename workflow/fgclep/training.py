@@ -129,6 +129,7 @@ class Trainer:
         self.steps_per_epoch = train.steps(self.batch_size, self.processes)
         self.position = Position()
         self.history: list[dict] = []
+        self.throughput: list[dict] = []  # measured, so other than the history it differs from run to run
 
     @property
     def batch_size(self) -> int:
@@ -209,6 +210,7 @@ class Trainer:
                     self._save()
                     saved = time.monotonic()
         rates = speed.in_all()
+        self.throughput.append({"epoch": position.epoch + 1, **rates})
         waited = 100 * rates["waiting_share"]
         logger.info(
             "epoch %d: %.0f ECG/s, %.1f %% of the time waiting for data", position.epoch + 1, rates["ecg_per_s"], waited
@@ -381,6 +383,7 @@ class Trainer:
             "scaler": scaler.state_dict() if scaler is not None else {},
             "position": vars(self.position),
             "history": self.history,
+            "throughput": self.throughput,
         }
         self.checkpoints.save(state)
 
@@ -399,5 +402,5 @@ class Trainer:
         if self.accelerator.scaler is not None:
             self.accelerator.scaler.load_state_dict(state["scaler"])
         self.position = Position(**state["position"])
-        self.history = state["history"]
+        self.history, self.throughput = state["history"], state["throughput"]
         logger.info("resuming in epoch %d after %d batches", self.position.epoch + 1, self.position.batches)

@@ -135,10 +135,14 @@ rule summarize_ablation:
         "--log {log:q}"
 
 
+ABLATION_TABLE = "results/ablation/ablation.csv"
+
+
 use rule render_report as render_report_with_ablation with:
     input:
         **REPORTED,
-        ablation="results/ablation/ablation.csv",
+        templates=templates("report.html.j2", *REPORT_TEMPLATES, "script.js.j2", "style.css", "report.css"),
+        ablation=ABLATION_TABLE,
     output:
         report="results/ablation/report.html",
     log:
@@ -146,10 +150,28 @@ use rule render_report as render_report_with_ablation with:
     benchmark:
         "results/benchmarks/ablation/render_report.tsv"
     params:
-        ablation=["--ablation", "results/ablation/ablation.csv"],
+        options=report_options(ABLATION_TABLE),
+
+
+use rule render_figures as render_figures_with_ablation with:
+    input:
+        **REPORTED,
+        ablation=ABLATION_TABLE,
+    output:
+        figures=directory("results/ablation/figures"),
+        tables=directory("results/ablation/tables"),
+    log:
+        "results/logs/ablation/render_figures.log",
+    benchmark:
+        "results/benchmarks/ablation/render_figures.tsv"
+    params:
+        settings=lambda wildcards: report_settings("strips", "retrieved", variants=CONFIG["ablation"]["variants"]),
+        options=report_options(ABLATION_TABLE),
 
 
 rule ablation:
     input:
-        "results/ablation/ablation.csv",
+        ABLATION_TABLE,
         "results/ablation/report.html",
+        "results/ablation/figures",
+        "results/ablation/tables",

@@ -242,7 +242,7 @@ rule collect_metrics:
     input:
         tables=evaluations(),
     output:
-        metrics="results/evaluation/metrics.csv",
+        metrics=report("results/evaluation/metrics.csv", category="Metrics", caption="../report/metrics.rst"),
     log:
         "results/logs/collect_metrics.log",
     benchmark:

@@ -169,6 +169,22 @@ def splits_of(tasks):
     return [f"resources/splits/{task}.parquet" for task in tasks if TASKS[task].split]
 
 
+def attention_of_the_examples():
+    """Where the fine model looks, which only one with alignment: attention can tell."""
+    return ["results/attention.parquet"] if CONFIG["pretraining"]["alignment"] == "attention" else []
+
+
+def report_settings(*names, **more):
+    """Settings of the report; the first prompt set is that of the headline."""
+    return settings(only(CONFIG["report"], *names), prompts=CONFIG["evaluation"]["prompts"], **more)
+
+
+def report_options(ablation=None):
+    """Command-line options that not every run has."""
+    options = ["--attention", *attention_of_the_examples()] if attention_of_the_examples() else []
+    return [*options, "--ablation", ablation] if ablation else options
+
+
 def templates(*names):
     return [f"workflow/fgclep/report/templates/{name}" for name in names]
 

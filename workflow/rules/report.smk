@@ -1,5 +1,27 @@
+REPORT_TEMPLATES = [
+    f"report_{part}.html.j2"
+    for part in (
+        "macros",
+        "summary",
+        "data",
+        "recovery",
+        "examples",
+        "similarity",
+        "training",
+        "tasks",
+        "classes",
+        "curves",
+        "retrieval",
+        "ablation",
+        "end",
+    )
+]
+# What the report and the figures are made from.
 REPORTED = dict(
     metrics="results/evaluation/metrics.csv",
+    scores=scores(),
+    comparisons="results/evaluation/comparisons.csv",
+    retrieved="results/evaluation/retrieved/fine.parquet",
     quarantine="results/quarantine.parquet",
     manifests=expand("results/manifest/{source}.parquet", source=SOURCES),
     shards=shards_of(SOURCES),
@@ -11,16 +33,73 @@ REPORTED = dict(
     measurements=expand("results/measurements/{source}.parquet", source=PRETRAINING_SOURCES),
     similarity_summary="results/similarity/summary.json",
     models=["results/models/coarse", "results/models/fine"],
+    attention=attention_of_the_examples(),
     vocabulary=VOCABULARY,
-    templates=templates("report.html.j2", "script.js.j2", "style.css"),
 )
+REPORTED_OPTIONS = (
+    "--metrics {input.metrics:q} "
+    "--scores {input.scores:q} "
+    "--comparisons {input.comparisons:q} "
+    "--retrieved {input.retrieved:q} "
+    "--quarantine {input.quarantine:q} "
+    "--manifests {input.manifests:q} "
+    "--shards {input.shards:q} "
+    "--texts {input.texts:q} "
+    "--reports {input.reports:q} "
+    "--fine-reports {input.fine_reports:q} "
+    "--candidates {input.candidates:q} "
+    "--audit {input.audit:q} "
+    "--measurements {input.measurements:q} "
+    "--similarity-summary {input.similarity_summary:q} "
+    "--models {input.models:q} "
+    "--vocabulary resources/vocabulary "
+    "--settings {params.settings:q} "
+    "{params.options:q} "
+    "--log {log:q} "
+)
+
+
+rule attend_examples:
+    input:
+        model="results/models/fine",
+        audit="results/recovery/audit.parquet",
+        shards=shards_of(PRETRAINING_SOURCES),
+        texts="results/reports/texts.parquet",
+        reports=AUGMENTED_REPORTS,
+    output:
+        attention="results/attention.parquet",
+    log:
+        "results/logs/attend_examples.log",
+    benchmark:
+        "results/benchmarks/attend_examples.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        settings=settings(only(CONFIG["report"], "strips")),
+        code=source_digest("fgclep.stages.attend_examples"),
+    message:
+        "Finding where the model looks"
+    shell:
+        "python -m fgclep.stages.attend_examples "
+        "--model-dir {input.model:q} "
+        "--audit {input.audit:q} "
+        "--shards {input.shards:q} "
+        "--texts {input.texts:q} "
+        "--reports {input.reports:q} "
+        "--settings {params.settings:q} "
+        "--output {output.attention:q} "
+        "--log {log:q}"
 
 
 rule render_report:
     input:
         **REPORTED,
+        templates=templates("report.html.j2", *REPORT_TEMPLATES, "script.js.j2", "style.css", "report.css"),
     output:
-        report="results/report.html",
+        report=report("results/report.html", category="Report", caption="../report/report.rst"),
     log:
         "results/logs/render_report.log",
     benchmark:
@@ -28,36 +107,50 @@ rule render_report:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=2000,
+        mem_mb=3000,
         runtime=30,
     params:
-        training=["results/models/coarse/training.csv", "results/models/fine/training.csv"],
         config_json=settings(CONFIG),
-        settings=settings(without(CONFIG["report"], "review")),
-        ablation=[],
+        settings=lambda wildcards: report_settings("strips", "examples", "retrieved"),
+        options=report_options(),
         code=source_digest("fgclep.stages.render_report"),
     message:
         "Rendering the report"
     shell:
-        "python -m fgclep.stages.render_report "
-        "--metrics {input.metrics:q} "
-        "--quarantine {input.quarantine:q} "
-        "--manifests {input.manifests:q} "
-        "--shards {input.shards:q} "
-        "--texts {input.texts:q} "
-        "--reports {input.reports:q} "
-        "--fine-reports {input.fine_reports:q} "
-        "--candidates {input.candidates:q} "
-        "--audit {input.audit:q} "
-        "--measurements {input.measurements:q} "
-        "--similarity-summary {input.similarity_summary:q} "
-        "--training {params.training:q} "
+        f"python -m fgclep.stages.render_report {REPORTED_OPTIONS}"
         "--config-json {params.config_json:q} "
-        "--vocabulary resources/vocabulary "
-        "--settings {params.settings:q} "
-        "{params.ablation:q} "
-        "--output {output.report:q} "
-        "--log {log:q}"
+        "--output {output.report:q}"
+
+
+rule render_figures:
+    input:
+        **REPORTED,
+    output:
+        figures=report(
+            directory("results/figures"), patterns=["{name}.svg"], category="Figures", caption="../report/figures.rst"
+        ),
+        tables=report(
+            directory("results/tables"), patterns=["{name}.csv"], category="Tables", caption="../report/tables.rst"
+        ),
+    log:
+        "results/logs/render_figures.log",
+    benchmark:
+        "results/benchmarks/render_figures.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=3000,
+        runtime=30,
+    params:
+        settings=lambda wildcards: report_settings("strips", "retrieved", variants={}),
+        options=report_options(),
+        code=source_digest("fgclep.stages.render_figures"),
+    message:
+        "Drawing the figures and writing the tables"
+    shell:
+        f"python -m fgclep.stages.render_figures {REPORTED_OPTIONS}"
+        "--figures {output.figures:q} "
+        "--tables {output.tables:q}"
 
 
 rule render_review:

@@ -10,6 +10,9 @@ class ReportSection(Section):
 
     strips: int = Field(8, ge=0, description="ECGs drawn as 3 x 4 strips with their report and recovered features.")
     examples: int = Field(8, ge=0, description="Rows of the tables of examples.")
+    retrieved: int = Field(
+        4, ge=0, description="Texts of reports that are shown with the three ECGs that the fine model ranks first."
+    )
     review: int = Field(
         200,
         ge=0,

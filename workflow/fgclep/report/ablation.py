@@ -7,8 +7,9 @@ import yaml
 
 from fgclep.config.ablation import COARSE, REFERENCE
 from fgclep.evaluation.ablation import MEAN
+from fgclep.report.estimate import Estimate
 from fgclep.report.evidence import is_missing
-from fgclep.report.plots import Estimate
+from fgclep.report.table import Block, Cell, Head, Row, Table
 
 PROTOCOLS = {"zero_shot": "zero-shot", "linear_probe": "linear probe, all training records"}
 
@@ -53,6 +54,20 @@ def comparison(rows: Sequence[Mapping[str, Any]], variants: Mapping[str, Any]) -
         }
         for name in dict.fromkeys(row["variant"] for row in rows)
     ]
+
+
+def ablation_table(rows: Sequence[Mapping[str, Any]], variants: Mapping[str, Any]) -> Table:
+    """Return the comparison as a table; see ``comparison``."""
+    heads = [Head("What differs", numeric=False)]
+    for protocol in PROTOCOLS.values():
+        heads += [Head(protocol), Head("difference")]
+    lines = []
+    for row in comparison(rows, variants):
+        cells = [Cell.words(row["change"])]
+        for value, difference in zip(row["values"], row["differences"], strict=True):
+            cells += [Cell.percent(value), Cell.difference(difference) if difference else Cell("")]
+        lines.append(Row(row["name"], cells))
+    return Table("Macro AUROC (%), mean over the tasks", "Variant", heads, [Block("", lines)])
 
 
 def _estimate(row: Mapping[str, Any], value: str, low: str, high: str) -> Estimate:

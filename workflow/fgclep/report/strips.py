@@ -1,29 +1,30 @@
 """A 12-lead ECG as it is printed: 3 x 4 leads and a rhythm strip at 25 mm/s and 10 mm/mV, as inline SVG.
 
-The unit of the drawing is 0.1 mm, so that one sample at 250 Hz is one unit wide and 10 µV are one unit high: paths are
-written in whole numbers and an ECG takes about 40 kB.
+The unit of the drawing is 0.1 mm, as in ``fgclep.report.paper``, so that one sample at 250 Hz is one unit wide and
+10 µV are one unit high: paths are written in whole numbers and an ECG takes about 40 kB.
 """
 
-from fractions import Fraction
+from collections.abc import Sequence
 
 import numpy as np
 from markupsafe import Markup
-from scipy.signal import resample_poly
 
-from fgclep.leads import INDEX
+from fgclep.report.looks import Look
+from fgclep.report.paper import (
+    LAST_ROW,
+    LEFT,
+    MM,
+    PAPER_RATE,
+    PLACES,
+    PULSE_SECONDS,
+    ROW,
+    UNITS_PER_MV,
+    WIDTH,
+    margins,
+    on_paper,
+    shown,
+)
 from fgclep.report.svg import drawing, element
-
-RATE = 250  # Hz; at 25 mm/s one sample is 0.1 mm wide
-UNITS_PER_MV = 100  # 10 mm
-MM = 10
-# Rows and columns of the standard page; every column shows the 2.5 s that follow those of the column before.
-# The last row is the rhythm strip.
-LAYOUT = (("I", "aVR", "V1", "V4"), ("II", "aVL", "V2", "V5"), ("III", "aVF", "V3", "V6"), ("II",))
-SECONDS = 10.0
-PULSE_SECONDS = 0.2  # of the calibration pulse of 1 mV
-LEFT, ROW, TOP, BOTTOM = 12 * MM, 26 * MM, 18 * MM, 11 * MM
-WIDTH = LEFT + int(SECONDS * RATE) + 3 * MM
-MOST = 60 * MM  # that the sheet is extended for high amplitudes; an artifact beyond it is cut off
 
 
 def ecg_strip(millivolts: np.ndarray, fs: float, label: str) -> Markup:
@@ -49,48 +50,30 @@ def ecg_strip(millivolts: np.ndarray, fs: float, label: str) -> Markup:
     ValueError
         If there are not 12 leads.
     """
-    if millivolts.shape[0] != len(INDEX):
-        raise ValueError(f"an ECG has 12 leads, got an array of shape {millivolts.shape}")
-    traces = at_paper_rate(millivolts[:, : round(SECONDS * fs)], fs)
-    top, bottom = _margins(traces)
-    height = top + 3 * ROW + bottom
+    return draw_strip(on_paper(millivolts, fs), fs, label)
+
+
+def draw_strip(traces: np.ndarray, fs: float, label: str, looks: Sequence[Look] = ()) -> Markup:
+    """Draw traces as ``on_paper`` returns them; see ``ecg_strip``.
+
+    Behind the traces there is a group of the class ``look`` for each of ``looks``, which shades the patches that the
+    text attends to, as far as the page shows them; the first text's has the class ``look-1``, and so on.
+    """
+    top, bottom = margins(traces)
+    height = top + LAST_ROW * ROW + bottom
     parts = [_paper(height)]
-    for row, names in enumerate(LAYOUT):
-        base_line = top + row * ROW
-        parts.append(_pulse(base_line))
-        width = int(SECONDS * RATE) // len(names)
-        for column, name in enumerate(names):
-            start, left = column * width, LEFT + column * width
-            path = polyline(traces[INDEX[name], start : start + width], left, base_line)
-            parts.append(element("path", d=path, class_="trace"))
-            if column:
-                parts.append(element("path", d=f"M{left} {base_line - 40}v-30m0 110v-30", class_="divider"))
-            parts.append(element("text", name, x=left + 8, y=base_line - 88, class_="lead"))
+    for number, look in enumerate(looks, start=1):
+        parts.append(element("g", *_shades(look, top), class_=f"look look-{number}"))
+    parts += [_pulse(top + row * ROW) for row in range(LAST_ROW + 1)]
+    for place in PLACES:
+        base_line, left = top + place.row * ROW, _x(place.start)
+        parts.append(element("path", d=polyline(place.samples(traces), left, base_line), class_="trace"))
+        if place.start:
+            parts.append(element("path", d=f"M{left} {base_line - 40}v-30m0 110v-30", class_="divider"))
+        parts.append(element("text", place.lead, x=left + 8, y=base_line - 88, class_="lead"))
     caption = f"25 mm/s   10 mm/mV   {fs:g} Hz"
     parts.append(element("text", caption, x=WIDTH - 10, y=height - 12, text_anchor="end", class_="lead small"))
     return drawing(WIDTH, height, label, parts, class_="ecg")
-
-
-def at_paper_rate(millivolts: np.ndarray, fs: float) -> np.ndarray:
-    """Resample to 250 Hz, with the median of each lead at zero; gaps (NaN) stay gaps.
-
-    Returns an array of shape (leads, round(samples * 250 / fs)) in mV.
-    """
-    samples = millivolts.shape[1]
-    length = round(samples * RATE / fs)
-    if not length:
-        return np.zeros((millivolts.shape[0], 0))
-    gaps = np.isnan(millivolts)
-    filled = np.where(gaps, 0.0, millivolts).astype(np.float64)
-    counted = np.where(gaps.all(axis=1, keepdims=True), 0.0, millivolts)
-    filled = np.where(gaps, 0.0, filled - np.nanmedian(counted, axis=1, keepdims=True))
-    ratio = Fraction(RATE / fs).limit_denominator(1000)
-    resampled = resample_poly(filled, ratio.numerator, ratio.denominator, axis=1, padtype="line")
-    shown = np.full((millivolts.shape[0], length), np.nan)
-    shown[:, : resampled.shape[1]] = resampled[:, :length]
-    nearest = np.minimum(np.arange(length) * samples // length, samples - 1)
-    shown[gaps[:, nearest]] = np.nan
-    return shown
 
 
 def polyline(millivolts: np.ndarray, left: int, base_line: int) -> str:
@@ -114,18 +97,19 @@ def polyline(millivolts: np.ndarray, left: int, base_line: int) -> str:
     return "".join(pieces)
 
 
-def _margins(traces: np.ndarray) -> tuple[int, int]:
-    """Room above the first base line and below the last, more than usual where amplitudes are high."""
-    above, below = TOP, BOTTOM
-    for row, names in enumerate(LAYOUT):
-        width = int(SECONDS * RATE) // len(names)
-        for column, name in enumerate(names):
-            shown = traces[INDEX[name], column * width : (column + 1) * width]
-            shown = shown[~np.isnan(shown)]
-            if shown.size:
-                above = max(above, int(UNITS_PER_MV * shown.max()) + 3 * MM - row * ROW)
-                below = max(below, int(-UNITS_PER_MV * shown.min()) + 3 * MM - (3 - row) * ROW)
-    return min(above, MOST), min(below, MOST)
+def _shades(look: Look, top: int) -> list[Markup]:
+    """Rectangles behind the traces, one path for each shade."""
+    paths: dict[int, str] = {}
+    for patch, shade in look.levels():
+        for place, start, end in shown(patch.lead, patch.start, patch.end):
+            left, width = _x(start), _x(end) - _x(start)
+            rectangle = f"M{left} {top + place.row * ROW - ROW // 2}h{width}v{ROW}h-{width}z"
+            paths[shade] = paths.get(shade, "") + rectangle
+    return [element("path", d=path, class_=f"shade-{shade}") for shade, path in sorted(paths.items())]
+
+
+def _x(seconds: float) -> int:
+    return LEFT + round(seconds * PAPER_RATE)
 
 
 def _paper(height: int) -> Markup:
@@ -140,5 +124,5 @@ def _paper(height: int) -> Markup:
 
 def _pulse(base_line: int) -> Markup:
     """The calibration pulse: 1 mV for 0.2 s."""
-    width, start = int(PULSE_SECONDS * RATE), 2 * MM
+    width, start = int(PULSE_SECONDS * PAPER_RATE), 2 * MM
     return element("path", d=f"M{start} {base_line}h15v-{UNITS_PER_MV}h{width}v{UNITS_PER_MV}h15", class_="trace")

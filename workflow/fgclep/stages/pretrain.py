@@ -5,7 +5,7 @@ import csv
 import logging
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +31,8 @@ logger = logging.getLogger(__name__)
 TRAINING_COLUMNS = (
     "name", "epoch", "train_loss", "validation_loss", "validation_recall", "temperature", "bias", "selected",
 )  # fmt: skip
+# Measured, and therefore in a file of its own: training.csv is the same in every run.
+THROUGHPUT_COLUMNS = ("name", "epoch", "ecg_per_s", "waiting_share")
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -49,7 +51,7 @@ def arguments() -> argparse.ArgumentParser:
 
 
 def main(args: argparse.Namespace) -> None:
-    """Train and write ``<output>/`` (Hugging Face format, with its model card and ``training.csv``)."""
+    """Train and write ``<output>/`` (Hugging Face format, with its model card and the tables of its training)."""
     settings = args.settings
     torch.manual_seed(settings["seed"])
     torch.set_num_threads(settings["threads"])
@@ -100,20 +102,30 @@ def main(args: argparse.Namespace) -> None:
         records = {split: store.keys for split, store in zip(("train", "val"), stores, strict=True)}
         start = Path(args.start_from).name if args.start_from else None
         card = model_card(args.name, records, len(texts), settings, history, start)
-        write_model(trainer.model, args.name, history, card, args.output)
+        tables = {
+            "training.csv": (TRAINING_COLUMNS, history),
+            "throughput.csv": (THROUGHPUT_COLUMNS, trainer.throughput),
+        }
+        write_model(trainer.model, args.name, tables, card, args.output)
         trainer.checkpoints.remove()
     trainer.accelerator.end_training()
 
 
-def write_model(model: FGCLEP, name: str, history: list[dict], card: str, output: Path) -> None:
-    """Write a folder in Hugging Face format, with card and ``training.csv``; it appears when it is complete."""
+def write_model(
+    model: FGCLEP, name: str, tables: Mapping[str, tuple[Sequence[str], list[dict]]], card: str, output: Path
+) -> None:
+    """Write a folder in Hugging Face format, with card and CSV tables; it appears when it is complete.
+
+    ``tables`` has for each file name the columns and the rows, to which ``name`` is added.
+    """
     partial = output.with_name(f".{output.name}.part")
     shutil.rmtree(partial, ignore_errors=True)
     model.save_pretrained(partial)
-    with (partial / "training.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, TRAINING_COLUMNS)
-        writer.writeheader()
-        writer.writerows({"name": name, **row} for row in history)
+    for file_name, (columns, rows) in tables.items():
+        with (partial / file_name).open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, columns)
+            writer.writeheader()
+            writer.writerows({"name": name, **row} for row in rows)
     (partial / "README.md").write_text(card, encoding="utf-8")
     shutil.rmtree(output, ignore_errors=True)
     partial.rename(output)

@@ -1,0 +1,63 @@
+"""Write the report's figures as SVG, PDF and CSV, and its tables as LaTeX and CSV, for use in a paper."""
+
+import argparse
+import csv
+import io
+import shutil
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from fgclep.report.examples import answered, examples
+from fgclep.report.figure_set import figures
+from fgclep.report.print_plots import print_plot
+from fgclep.report.results import add_inputs, read_results
+from fgclep.report.table_set import csv_rows, tables
+from fgclep.report.tex import tabular
+from fgclep.stage import run_stage, stage_parser
+
+
+def arguments() -> argparse.ArgumentParser:
+    """Command line of the stage."""
+    parser = stage_parser(__doc__)
+    add_inputs(parser)
+    parser.add_argument("--figures", type=Path, required=True, help="folder for the figures")
+    parser.add_argument("--tables", type=Path, required=True, help="folder for the tables")
+    return parser
+
+
+def main(args: argparse.Namespace) -> None:
+    """Write both folders; each appears when it is complete."""
+    results, settings = read_results(args), args.settings
+    shown, found = examples(results, settings["strips"]), answered(results, settings["retrieved"])
+    drawn: dict[str, bytes] = {}
+    for name, figure in figures(results, shown, found).items():
+        drawn |= {f"{name}.{kind}": content for kind, content in print_plot(figure).items()}
+        columns, rows = figure.data()
+        drawn[f"{name}.csv"] = csv_text([columns, *rows])
+    write_folder(args.figures, drawn)
+    written: dict[str, bytes] = {}
+    for name, table in tables(results, settings["variants"]).items():
+        written |= {f"{name}.tex": tabular(table).encode(), f"{name}.csv": csv_text(csv_rows(table))}
+    write_folder(args.tables, written)
+
+
+def csv_text(rows: Iterable[Sequence[str | float | None]]) -> bytes:
+    """Return rows as CSV in UTF-8; ``None`` becomes an empty field."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue().encode()
+
+
+def write_folder(folder: Path, files: dict[str, bytes]) -> None:
+    """Replace a folder by one with these files."""
+    partial = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    for name, content in files.items():
+        (partial / name).write_bytes(content)
+    shutil.rmtree(folder, ignore_errors=True)
+    partial.rename(folder)
+
+
+if __name__ == "__main__":
+    run_stage(main, arguments())
