@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from report_data import CANDIDATES, PROMPTS, config, report_command, synthetic_ecg, write_csv
+from report_data import CANDIDATES, PROMPTS, comparison_rows, config, report_command, synthetic_ecg, write_csv
 
 from fgclep.recovery.checks import ACCEPTING, REASONS
 from fgclep.report import dataflow, recovery
@@ -17,7 +17,7 @@ from fgclep.report.evidence import explain, intervals, measured
 from fgclep.report.paper import LEFT, ROW, TOP, at_paper_rate
 from fgclep.report.render import environment, source_bases
 from fgclep.report.strips import ecg_strip, polyline
-from fgclep.schemas import AUDIT, QUARANTINE, write_table
+from fgclep.schemas import AUDIT, COMPARISONS, QUARANTINE, write_table
 from fgclep.stage import UserError
 from fgclep.stages.render_report import arguments, main
 from fgclep.vocabulary import load_vocabulary
@@ -128,6 +128,16 @@ def test_the_first_lines_say_how_good_and_on_what(html):
     assert "mean macro AUROC of 88.5 % over 6 tasks" in start
     assert "trained on 3 simulated ECGs" in start
     assert "Simulated data. ptb-xl, cpsc2018, csn here are made by the workflow's simulator" in start
+
+
+def test_the_summary_tells_how_sure_the_gain_of_the_fine_stage_is(html, tmp_path):
+    assert "better than the coarse one on 2 of 5 tasks and worse on none" in html
+    given = report_command(tmp_path)
+    rows = [row | {"p_holm": 0.5} for row in comparison_rows()]
+    write_csv(tmp_path / "comparisons.csv", COMPARISONS.names, rows)
+    main(arguments().parse_args(given))
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "may be chance in the choice of patients on each of the 6 tasks" in page
 
 
 def test_real_sources_are_called_real(tmp_path):

@@ -186,7 +186,7 @@ def test_every_figure_is_svg_and_pdf(printed):
 
 
 def test_text_of_a_report_is_no_formula_in_a_figure(printed):
-    assert "$x$ &lt;b&gt;" in printed[-1]["svg"].decode()
+    assert ">$x$ &lt;b&gt;</text>" in printed[-1]["svg"].decode()
 
 
 def test_a_printed_ecg_has_its_true_size(printed):
