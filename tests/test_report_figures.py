@@ -73,8 +73,10 @@ def test_scores_are_those_of_the_first_prompt_set():
 # -- where a model looks -----------------------------------------------------------------------------------------------
 
 
-def patches(weights: dict[tuple[str, float], float]) -> list[Patch]:
-    return [Patch(lead, start, start + 1.0, weight) for (lead, start), weight in weights.items()]
+def patches(weights: dict[tuple[str, float], float], total: int = 0) -> list[Patch]:
+    """Patches of a second with their attention, and others without any up to a total number."""
+    found = [Patch(lead, start, start + 1.0, weight) for (lead, start), weight in weights.items()]
+    return found + [Patch("aVF", 0.0, 1.0, 0.0)] * (total - len(found))
 
 
 def test_neighboring_patches_are_named_together_and_the_strongest_place_first():
@@ -91,14 +93,15 @@ def test_attention_to_everything_is_called_spread_out():
     assert Look("x", even).words == words
 
 
-def test_shades_follow_the_share_of_the_largest_attention():
-    look = Look("x", patches({("I", 0.0): 0.4, ("I", 1.0): 0.3, ("I", 2.0): 0.1, ("I", 3.0): 0.05}))
-    assert [shade for _, shade in look.levels()] == [4, 3, 1]
+def test_shades_tell_how_many_times_its_even_share_a_patch_gets():
+    # the even share is 5 %: 12, 6, 1.6 and 1.4 times as much
+    look = Look("x", patches({("I", 0.0): 0.6, ("I", 1.0): 0.3, ("I", 2.0): 0.08, ("I", 3.0): 0.07}, 20))
+    assert [(patch.start, shade) for patch, shade in look.levels()] == [(0.0, 4), (1.0, 3), (2.0, 1)]
 
 
 def test_the_sheet_shades_what_it_shows_of_a_lead():
     # of V1 the sheet shows 5 to 7.5 s, of II besides 0 to 2.5 s the rhythm strip
-    look = Look("x", patches({("V1", 4.0): 0.3, ("V1", 7.0): 0.3, ("II", 2.0): 0.3}))
+    look = Look("x", patches({("V1", 4.0): 0.3, ("V1", 7.0): 0.3, ("II", 2.0): 0.3}, 40))
     svg = draw_strip(on_paper(synthetic_ecg(), 500), 500, "an ECG", [look])
     [path] = re.findall(r'<g class="look look-1"><path d="([^"]*)" class="shade-4">', svg)
     found = [tuple(map(int, numbers)) for numbers in re.findall(r"M(\d+) (\d+)h(\d+)", path)]
@@ -111,15 +114,16 @@ def test_the_sheet_shades_what_it_shows_of_a_lead():
 
 
 def test_a_patch_of_all_leads_is_shaded_in_all_of_them():
-    svg = draw_strip(on_paper(synthetic_ecg(), 500), 500, "an ECG", [Look("x", [Patch("all leads", 0.0, 1.0, 1.0)])])
+    looks = [Look("x", [Patch("all leads", float(start), start + 1.0, float(start == 0)) for start in range(10)])]
+    svg = draw_strip(on_paper(synthetic_ecg(), 500), 500, "an ECG", looks)
     [path] = re.findall(r'class="look look-1"><path d="([^"]*)"', svg)
     assert [int(y) for y in re.findall(r"M\d+ (\d+)h", path)] == [TOP + row * ROW - ROW // 2 for row in range(4)]
 
 
 def test_the_small_grid_shows_every_patch():
-    svg = grid(Look("a & b", patches({("V1", 2.0): 0.6, ("I", 3.0): 0.4})))
-    assert svg.count("shade-") == 2
-    assert re.findall(r">(I|V1|2 s|4 s)</text>", svg) == ["I", "V1", "2 s", "4 s"]
+    svg = grid(Look("a & b", patches({("V1", 2.0): 0.6, ("I", 3.0): 0.4}, 12)))
+    assert re.findall("shade-[0-9]", svg) == ["shade-2", "shade-3"]  # 4.8 and 7.2 times the even share
+    assert re.findall(r">(I|V1|0 s|4 s)</text>", svg) == ["I", "V1", "0 s", "4 s"]
     assert "a &amp; b" in svg
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 HALF = 0.5  # "mostly": the fewest patches that have half of the attention
 FOCUSED = 0.25  # share of the patches that these may be; beyond it the attention is spread out
 NAMED = 3  # places that are named
+SHADES = (1.5, 3, 6, 12)  # times the even share from which on a patch is darker
 
 
 @dataclass(frozen=True)
@@ -43,10 +44,9 @@ class Look:
         more = len(places) - NAMED
         return f"mostly at {named}" + (f" and {more} {'place' if more == 1 else 'places'} more" if more > 0 else "")
 
-    def levels(self, count: int = 4) -> list[tuple[Patch, int]]:
-        """Patches with their shade, 1 to ``count``, by their share of the largest attention; the faintest have none."""
-        largest = max((patch.weight for patch in self.patches), default=0.0)
-        shades = ((patch, min(count, int((count + 1) * patch.weight / largest))) for patch in self.patches if largest)
+    def levels(self) -> list[tuple[Patch, int]]:
+        """Patches with more than their even share, and their shades: 1 to 4, see ``SHADES``."""
+        shades = [(patch, sum(patch.weight * len(self.patches) >= times for times in SHADES)) for patch in self.patches]
         return [(patch, shade) for patch, shade in shades if shade]
 
 

@@ -33,6 +33,7 @@ INCH = 254  # units of 0.1 mm
 COLORS = ("#1d5a8a", "#b4601d", "#6b6f76", "#7a4a8c", "black")
 DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1, 1.2)), (0, (4, 1.2, 1, 1.2)), (0, (2, 2)))
 MARKERS = ("o", "s", "D", "^", "o")
+ALPHAS = (0.2, 0.4, 0.65, 1.0)  # of the shades of attention
 RING = 4  # of the signs, the one that is not filled
 STYLE: Any = {
     "font.size": 8,
@@ -220,13 +221,12 @@ def _attention(figure: Attention) -> Page:
 
 def _patches(axes: Axes, look: Look) -> None:
     leads = sorted({patch.lead for patch in look.patches}, key=lambda lead: INDEX.get(lead, -1))
-    largest = max((patch.weight for patch in look.patches), default=0.0) or 1.0
-    corners = [
-        [(p.start, row), (p.end, row), (p.end, row + 1), (p.start, row + 1)]
-        for p in look.patches
-        for row in (leads.index(p.lead),)
-    ]
-    alphas = [patch.weight / largest for patch in look.patches]
-    axes.add_collection(PolyCollection(corners, facecolors=[(*mpl.colors.to_rgb(COLORS[1]), a) for a in alphas]))
-    axes.set(xlim=(corners[0][0][0], max(p.end for p in look.patches)), ylim=(len(leads), 0), xlabel="seconds")
+    corners, colors = [], []
+    for patch, shade in look.levels():
+        row = leads.index(patch.lead)
+        corners.append([(patch.start, row), (patch.end, row), (patch.end, row + 1), (patch.start, row + 1)])
+        colors.append((*mpl.colors.to_rgb(COLORS[1]), ALPHAS[shade - 1]))
+    axes.add_collection(PolyCollection(corners, facecolors=colors))
+    first, last = min(patch.start for patch in look.patches), max(patch.end for patch in look.patches)
+    axes.set(xlim=(first, last), ylim=(len(leads), 0), xlabel="seconds")
     axes.set_yticks(np.arange(len(leads)) + 0.5, leads)
