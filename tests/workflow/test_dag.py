@@ -141,7 +141,7 @@ def test_own_records_are_planned_from_their_table(checkout, tmp_path):
     overlay = tmp_path / "overlay.yaml"
     overlay.write_text(f"data:\n  sources:\n    local: {{base: {tmp_path}, role: pretrain}}\n")
     run = checkout.snakemake("--dry-run", "--configfile", str(overlay))
-    assert run.returncode != 0 and "records.csv does not exist; docs/data.md" in run.stdout
+    assert run.returncode != 0 and "records.csv does not exist; docs/own-data.md" in run.stdout
     assert "Traceback" not in run.stdout
     (tmp_path / "records.csv").write_text("id,patient,report\n")
     found = [command for command in commands(checkout, "--configfile", str(overlay)) if "local" in command]
