@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from hypothesis import settings
@@ -12,6 +13,7 @@ settings.register_profile("untimed", deadline=None)  # a busy machine is no fail
 settings.load_profile("untimed")
 
 ROOT = Path(__file__).resolve().parents[1]
+TINY = ("--cores", "2", "--configfile", "tests/config/tiny.yaml")
 PARTS = ("Snakefile", "config.yaml", "profiles", "workflow", "resources", "envs", "tests/config")
 
 
@@ -76,6 +78,22 @@ def _job_counts(lines: Sequence[str]) -> dict[str, int]:
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     return Checkout(tmp_path_factory.mktemp("checkout") / "fg-clep")
+
+
+class Finished(NamedTuple):
+    """A checkout in which the workflow has run, and what it printed."""
+
+    checkout: Checkout
+    run: subprocess.CompletedProcess[str]
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """The whole road on the tiny config, taken once for all tests; they may add to it, and change nothing."""
+    checkout = Checkout(tmp_path_factory.mktemp("finished") / "fg-clep")
+    run = checkout.snakemake(*TINY)
+    assert run.returncode == 0, run.stdout[-5000:]
+    return Finished(checkout, run)
 
 
 @pytest.fixture(scope="session")

@@ -22,6 +22,7 @@ SMALL = {
         *("--batch", "4", "--records", "24", "--width", "64", "--steps", "1", "--rounds", "1"),
         *("--no-warm-baseline", "--no-compiled", "--statements", "none"),
     ],
+    "probe": ["--records", "40", "--widths", "4", "--epochs", "2"],
     "similarity": ["--texts", "300", "600", "--plain-texts", "300", "--neighbors", "30"],
 }  # fmt: skip
 

@@ -7,25 +7,28 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from conftest import TINY
 
 from fgclep.config.ablation import DEFAULT_VARIANTS
 from fgclep.schemas import AUDIT, METRICS, QUARANTINE, TRUTH, read_table
 
-TINY = ("--cores", "2", "--configfile", "tests/config/tiny.yaml")
 TASKS = {"ptbxl_super", "ptbxl_sub", "ptbxl_form", "ptbxl_rhythm", "cpsc2018", "csn"}
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def run(checkout):
-    finished = checkout.snakemake(*TINY)
-    assert finished.returncode == 0, finished.stdout[-5000:]
-    return finished
+def checkout(finished):
+    return finished.checkout
 
 
 @pytest.fixture(scope="module")
-def results(run, checkout):
+def run(finished):
+    return finished.run
+
+
+@pytest.fixture(scope="module")
+def results(checkout):
     return checkout.folder / "results"
 
 

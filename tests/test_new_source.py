@@ -38,8 +38,7 @@ def base(tmp_path):
     database = tmp_path / "base" / "ward-ecg" / "1.0.0"
     for number in range(1, 4):
         write_record(database / "ecgs", f"e{number}", heart(seed=number))
-    header = re.search(r"    (exam,patient,.*)\n    (e1,.*)\n", DOCUMENT)
-    (database / "exams.csv").write_text(f"{header[1]}\n{header[2]}\ne2,p7,,M,\ne3,p8,50,M,Sinus rhythm\ne4,p9,,,\n")
+    (database / "exams.csv").write_text(f"{block('csv')}e2,p7,,M,\ne3,p8,50,M,Sinus rhythm\ne4,p9,,,\n")
     write_lists(database)
     return tmp_path / "base"
 

@@ -95,8 +95,8 @@ def test_the_real_overlay_simulates_only_the_pretraining_source(checkout):
     plan = checkout.plan("--configfile", "workflow/config/real.yaml")
     assert plan["simulate_physionet"] == 1
     assert plan["fetch_records"] == plan["build_shards"] == 4 + 8 + 4 + 16
-    assert plan["fetch_split"] == 1
-    assert plan["evaluate_linear_probe"] == 7 * 4
+    assert plan["fetch_split"] == 2
+    assert plan["evaluate_linear_probe"] == 8 * 4
 
 
 def test_the_paper_overlay_is_planned_without_any_download(checkout):
@@ -138,18 +138,19 @@ def test_only_a_model_with_attention_is_asked_where_it_looks(checkout, tmp_path)
     assert without["fgclep.stages.render_report"].attention is None
 
 
-def test_a_published_split_reaches_its_task_alone(checkout):
+def test_published_splits_reach_their_tasks_alone(checkout):
     found = commands(checkout, "--configfile", "workflow/config/real.yaml")
-    [fetch] = [parsed(command) for command in found if command[2] == "fgclep.stages.fetch_split"]
-    assert str(fetch.task_file) == "resources/tasks/csn_published.yaml"
-    assert fetch.base.endswith("/7a931dbd2dbf347a9745edd3b6729820cc518a90/finetune")
+    names = ("cpsc2018_published", "csn_published")
+    fetched = [parsed(command) for command in found if command[2] == "fgclep.stages.fetch_split"]
+    assert {str(fetch.task_file) for fetch in fetched} == {f"resources/tasks/{name}.yaml" for name in names}
+    assert all(fetch.base.endswith("/7a931dbd2dbf347a9745edd3b6729820cc518a90/finetune") for fetch in fetched)
     probes = [parsed(command) for command in found if command[2] == "fgclep.stages.evaluate_linear_probe"]
-    table = "resources/splits/csn_published.parquet"
+    tables = [f"resources/splits/{name}.parquet" for name in names]
     assert {(probe.task_file, tuple(probe.splits)) for probe in probes if probe.splits} == {
-        ("resources/tasks/csn_published.yaml", (table,))
+        (f"resources/tasks/{name}.yaml", (table,)) for name, table in zip(names, tables, strict=True)
     }
     zero_shot = [parsed(command) for command in found if command[2] == "fgclep.stages.evaluate_zero_shot"]
-    assert [run.splits for run in zero_shot] == [[table], [table]]
+    assert [run.splits for run in zero_shot] == [tables, tables]
 
 
 def test_a_stored_source_is_kept_as_shards_and_measurements(checkout, tmp_path):
@@ -168,7 +169,7 @@ def test_own_records_are_planned_from_their_table(checkout, tmp_path):
     overlay = tmp_path / "overlay.yaml"
     overlay.write_text(f"data:\n  sources:\n    local: {{base: {tmp_path}, role: pretrain}}\n")
     run = checkout.snakemake("--dry-run", "--configfile", str(overlay))
-    assert run.returncode != 0 and "records.csv does not exist; docs/data.md" in run.stdout
+    assert run.returncode != 0 and "records.csv does not exist; docs/own-data.md" in run.stdout
     assert "Traceback" not in run.stdout
     (tmp_path / "records.csv").write_text("id,patient,report\n")
     found = [command for command in commands(checkout, "--configfile", str(overlay)) if "local" in command]

@@ -42,7 +42,7 @@ for source in SOURCES:
     for table in own_tables(source):
         if not Path(table).exists():
             raise WorkflowError(
-                f"config: data.sources.{source}: {table} does not exist; docs/data.md shows how to write it"
+                f"config: data.sources.{source}: {table} does not exist; docs/own-data.md shows how to write it"
             )
 
 

@@ -1,4 +1,4 @@
-"""Records of your own: a folder of WFDB records with a ``records.csv``, as docs/data.md describes."""
+"""Records of your own: a folder of WFDB records with a ``records.csv``, as docs/own-data.md describes."""
 
 import math
 from pathlib import Path

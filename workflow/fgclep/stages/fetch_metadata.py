@@ -59,7 +59,7 @@ def _describe_folder(source: Source, folder: Path, output: Path) -> None:
     for name in source.tables:
         if not (folder / name).is_file():
             raise UserError(
-                f"{folder / name} does not exist; docs/data.md shows how to write it. The folder is set by\n\n"
+                f"{folder / name} does not exist; docs/own-data.md shows how to write it. The folder is set by\n\n"
                 f"    data:\n      sources:\n        {source.key}:\n          base: path/to/your/records"
             )
         shutil.copyfile(folder / name, output / name)
