@@ -119,8 +119,7 @@ def workspace(finished, tmp_path_factory):
     write_record(copy.folder / "path" / "to", "record", heart())
     for number in (1, 2, 3):
         write_record(copy.folder / "path/to/folder/2024", f"r{number}", heart(seed=number))
-    (copy.folder / "other").mkdir()
-    (copy.folder / "other" / "results").symlink_to("../results")  # another run to compare with
+    shutil.copytree(copy.folder / "results/evaluation", copy.folder / "other/results/evaluation")  # of another run
     return copy
 
 
