@@ -23,11 +23,13 @@ from pathlib import Path
 import pytest
 import snakemake.cli
 from conftest import ROOT, TINY, Checkout
-from wfdb_files import heart, write_record
+from edfio import Edf, EdfSignal
+from wfdb_files import RATE, heart, write_record
 
 from fgclep import cli
 from fgclep.config import load
 from fgclep.evaluation.tasks import load_task
+from fgclep.leads import LEADS
 from fgclep.stage import UserError
 
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -116,11 +118,17 @@ def workspace(finished, tmp_path_factory):
     copy = Checkout(tmp_path_factory.mktemp("docs") / "fg-clep")
     for part in ("results", "resources/physionet", ".snakemake"):
         shutil.copytree(finished.checkout.folder / part, copy.folder / part)
-    write_record(copy.folder / "path" / "to", "record", heart())
+    for folder, name in (("path/to", "record"), (".", "r1"), ("folder", "r2")):
+        write_record(copy.folder / folder, name, heart())
+    leads = zip(LEADS, heart(), strict=True)
+    edf = Edf([EdfSignal(mv, RATE, label=lead, physical_dimension="mV") for lead, mv in leads])
+    for path in ("path/to/record.edf", "r1.edf", "more.edf"):
+        edf.write(copy.folder / path)
+    task = (ROOT / "resources/tasks/cpsc2018.yaml").read_text(encoding="utf-8")
+    (copy.folder / "my_task.yaml").write_text(task.replace("name: cpsc2018\n", "name: my_task\n"), encoding="utf-8")
     for number in (1, 2, 3):
         write_record(copy.folder / "path/to/folder/2024", f"r{number}", heart(seed=number))
-    (copy.folder / "other").mkdir()
-    (copy.folder / "other" / "results").symlink_to("../results")  # another run to compare with
+    shutil.copytree(copy.folder / "results/evaluation", copy.folder / "other/results/evaluation")  # of another run
     return copy
 
 
