@@ -27,6 +27,7 @@ SMALL = {
 }  # fmt: skip
 
 
+@pytest.mark.benchmark
 @pytest.mark.parametrize("name", SMALL)
 def test_a_benchmark_ends_with_its_figures(name):
     command = [sys.executable, str(BENCHMARKS / f"{name}.py"), *SMALL[name]]
@@ -35,6 +36,7 @@ def test_a_benchmark_ends_with_its_figures(name):
     assert figures["name"] == name and figures["ratio"] > 0
 
 
+@pytest.mark.benchmark
 def test_measurements_agree_with_the_marks_of_cardiologists(physionet):
     command = [sys.executable, str(BENCHMARKS / "measurements.py"), "--ecgs", str(physionet / "ludb/1.0.1/data")]
     figures = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1])

@@ -184,7 +184,7 @@ def test_a_task_gives_its_classes_the_best_of_their_prompts(model, load, record,
         f"  {row['classes']['NORM']:.3f}  NORM: normal ecg",
     ]
     failing("predict", record, "--model", model, "--task", "ptbxl")
-    assert "there is no task 'ptbxl' in resources/tasks; there are cpsc2018, csn, " in capsys.readouterr().err
+    assert "there is no task 'ptbxl' in resources/tasks; there are cpsc2018, " in capsys.readouterr().err
     monkeypatch.chdir(tmp_path)
     failing("predict", record, "--model", model, "--task", "ptbxl_super")
     assert "there is no folder resources/tasks here; run this where the Snakefile is" in capsys.readouterr().err

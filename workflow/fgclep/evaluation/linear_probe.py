@@ -27,7 +27,8 @@ class Probe:
     coefficients
         Shape (features, classes); 0 for a class that could not be trained.
     intercepts
-        Shape (classes,); 0 for a class that could not be trained.
+        Shape (classes,); the log odds of the training records, with half a record more of either kind, for a class that
+        could not be trained.
     regularization
         Inverse strength C of the L2 penalty.
     untrained, not_converged
@@ -43,7 +44,7 @@ class Probe:
     not_converged: tuple[int, ...]
 
     def scores(self, features: np.ndarray) -> np.ndarray:
-        """Log odds (records, classes); a class that could not be trained gets the same score, 0, everywhere."""
+        """Log odds (records, classes); a class that could not be trained gets the same score everywhere."""
         return ((features - self.mean) / self.scale) @ self.coefficients + self.intercepts
 
 
@@ -136,6 +137,8 @@ def fit_probe(features: np.ndarray, labels: np.ndarray, regularization: float) -
         for column in range(labels.shape[1]):
             if labels[:, column].all() or not labels[:, column].any():
                 untrained.append(column)
+                positives = labels[:, column].sum()
+                intercepts[column] = np.log((positives + 0.5) / (len(labels) - positives + 0.5))
                 continue
             model = LogisticRegression(C=regularization, solver="lbfgs", max_iter=MAX_ITERATIONS)
             model.fit(standardized, labels[:, column])
