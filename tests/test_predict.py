@@ -26,6 +26,8 @@ from fgclep.signals import prepare_signal
 from fgclep.vocabulary import Vocabulary, load_vocabulary, verdict
 from fgclep.wfdb_reader import Record
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 ROOT = Path(__file__).parents[1]
 PROMPTS = ["sinus rhythm", "atrial fibrillation"]
 ASK = [word for prompt in PROMPTS for word in ("--prompt", prompt)]
@@ -38,15 +40,6 @@ def saved(folder: Path, **changes) -> str:
     model = new_model({**SETTINGS, "bias": 0.0, "ecg_encoder": {"kind": "resnet18", "width": 4}, **changes}, PROMPTS)
     model.save_pretrained(folder)
     return str(folder)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Tiny models gain nothing from more, and lose much on a busy machine."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

@@ -19,16 +19,9 @@ from fgclep.models.build import new_model
 from fgclep.report.tables import millivolts
 from fgclep.schemas import MANIFEST, SHARD, read_table, write_table
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 REPORT = ["Flutter <script>alert(1)</script>", "rate \x1b[2J 150"]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Tiny models gain nothing from more, and lose much on a busy machine."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")
