@@ -39,4 +39,6 @@ rule all:
         "results/quarantine.parquet",
         "results/recovery/audit.parquet",
         truth_of_the_pretraining_sources(),
+        # asked for, so that Snakemake makes one that is missing even if all that was made from it is there
+        shards_of(SOURCES),
         expand("results/measurements/{source}.parquet", source=STORED_SOURCES),

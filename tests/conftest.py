@@ -48,9 +48,9 @@ class Checkout:
         assert run.returncode == 0, run.stdout
         return _job_counts(run.stdout.splitlines())
 
-    def pretend_all_is_done(self) -> None:
+    def pretend_all_is_done(self, *options: str) -> None:
         """Create every output empty, and have Snakemake note it as made by the present code and config."""
-        summary = self.snakemake("--summary").stdout.splitlines()
+        summary = self.snakemake("--summary", *options).stdout.splitlines()
         header = next(number for number, line in enumerate(summary) if line.startswith("output_file\t"))
         for line in summary[header + 1 :]:
             path = self.folder / line.split("\t")[0]
@@ -59,7 +59,7 @@ class Checkout:
                 path.touch()
             elif line.count("\t"):
                 path.mkdir(exist_ok=True)
-        run = self.snakemake("--cores", "1", "--touch", "--forceall")
+        run = self.snakemake("--cores", "1", "--touch", "--forceall", *options)
         assert run.returncode == 0, run.stdout
 
 

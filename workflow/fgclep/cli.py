@@ -171,6 +171,21 @@ def add_plan(commands: argparse._SubParsersAction) -> None:
     command.set_defaults(run=command_of("plan"))
 
 
+def add_why(commands: argparse._SubParsersAction) -> None:
+    """Add ``fgclep why``."""
+    command = commands.add_parser(
+        "why",
+        help="what would run again, and because of which value",
+        description="Say in words which jobs Snakemake would run for a file, and why: which setting, module or file "
+        "has changed since it was made. Runs nothing.",
+    )
+    command.add_argument("target", nargs="?", metavar="TARGET", help="file or rule (default: all that snakemake makes)")
+    command.add_argument(
+        "--configfile", nargs="+", default=[], metavar="FILE", help="config files over config.yaml, as for snakemake"
+    )
+    command.set_defaults(run=command_of("why"))
+
+
 def add_recover(commands: argparse._SubParsersAction) -> None:
     """Add ``fgclep recover``."""
     command = commands.add_parser(
@@ -211,6 +226,7 @@ COMMANDS = (
     add_audit,
     add_score_review,
     add_plan,
+    add_why,
     add_recover,
     add_score_recovery,
 )

@@ -38,20 +38,34 @@ def source_digest(module: str, package: Path = PACKAGE) -> str:
     >>> len(source_digest("fgclep.digest"))
     12
     """
-    seen: dict[str, str] = {}
+    code = {name: _parsed(name, file, package)[0] for name, file in _modules(module, package).items()}
+    return hashlib.sha256(repr(sorted(code.items())).encode()).hexdigest()[:12]
+
+
+def source_files(module: str, package: Path = PACKAGE) -> list[Path]:
+    """Files of the modules that ``source_digest`` hashes, by name; raises as it does."""
+    return sorted(_modules(module, package).values())
+
+
+def _modules(module: str, package: Path) -> dict[str, Path]:
+    """Return a module and all of its package that it imports, directly or not, with their files."""
+    found: dict[str, Path] = {}
     waiting = [module]
     while waiting:
         name = waiting.pop()
-        if name in seen:
+        if name in found:
             continue
         file = _file(name, package)
         if file is None:
             raise ModuleNotFoundError(f"there is no module {name} in {package}", name=name)
-        stat = file.stat()
-        code, imported = _parse(file, name, package, stat.st_mtime_ns, stat.st_size)
-        seen[name] = code
-        waiting += imported
-    return hashlib.sha256(repr(sorted(seen.items())).encode()).hexdigest()[:12]
+        found[name] = file
+        waiting += _parsed(name, file, package)[1]
+    return found
+
+
+def _parsed(name: str, file: Path, package: Path) -> tuple[str, tuple[str, ...]]:
+    stat = file.stat()
+    return _parse(file, name, package, stat.st_mtime_ns, stat.st_size)
 
 
 def _file(module: str, package: Path) -> Path | None:

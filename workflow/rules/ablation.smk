@@ -87,11 +87,8 @@ rule evaluate_variant:
         runtime=240,
         gpu=int(CONFIG["pretraining"]["device"] == "cuda"),
     params:
-        settings=lambda wildcards: settings(
-            {**inference(), **only(CONFIG["evaluation"], "regularization", "min_positives", "zero_shot_split")},
-            prompts=CONFIG["evaluation"]["prompts"][0],
-            seed=RUNS[wildcards.name][1],
-        ),
+        depends_on=lambda wildcards: settings(variant_evaluation(wildcards.name)),
+        settings=lambda wildcards, threads: settings(variant_evaluation(wildcards.name), **MEMORY),
         code=source_digest("fgclep.stages.evaluate_variant"),
     message:
         "Evaluating the variant {wildcards.name}"

@@ -63,14 +63,16 @@ SETTINGS = validated(config)
 CONFIG = SETTINGS.model_dump(mode="json")
 TASKS = {task: task_of_name(task) for task in CONFIG["evaluation"]["tasks"]}
 SOURCE_OF_TASK = {task: loaded.source for task, loaded in TASKS.items()}
-PRETRAINING_SOURCES = [key for key, source in CONFIG["data"]["sources"].items() if source["role"] == "pretrain"]
+# By name: the order of the keys in the config changes nothing.
+PRETRAINING_SOURCES = sorted(key for key, source in CONFIG["data"]["sources"].items() if source["role"] == "pretrain")
 EVALUATION_SOURCES = sorted(set(SOURCE_OF_TASK.values()))
-STORED_SOURCES = [key for key, source in CONFIG["data"]["sources"].items() if source["role"] == "store"]
+STORED_SOURCES = sorted(key for key, source in CONFIG["data"]["sources"].items() if source["role"] == "store")
 SOURCES = PRETRAINING_SOURCES + EVALUATION_SOURCES + STORED_SOURCES
 FOLDS = range(CONFIG["verification"]["folds"])
 TRAINED = ["coarse", "fine"]
 PROBED = [*TRAINED, "random", "measurements"]  # the last two are what a probe reaches without pre-training
 AUGMENTED_REPORTS = f"results/recovery/reports/{CONFIG['verification']['features']}.parquet"
+MEMORY = {"memory_mb": CONFIG["pretraining"]["memory_mb"]}  # where signals are read in order, it changes no output
 ENVIRONMENT = f"../../envs/{'cuda' if CONFIG['pretraining']['device'] == 'cuda' else 'cpu'}.yaml"
 
 

@@ -18,7 +18,8 @@ rule embed_ecgs:
         gpu=int(CONFIG["pretraining"]["device"] == "cuda"),
     params:
         options=embedding_options,
-        settings=lambda wildcards: settings(untrained() if wildcards.model == "random" else inference()),
+        depends_on=lambda wildcards: settings(embedding(wildcards.model)),
+        settings=lambda wildcards, threads: settings(embedding(wildcards.model), **MEMORY),
         code=source_digest("fgclep.stages.embed_ecgs"),
     message:
         "Embedding the ECGs of {wildcards.source} (model: {wildcards.model})"

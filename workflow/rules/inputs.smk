@@ -110,12 +110,14 @@ def training_launcher():
 
 def inference():
     """Settings of a trained model's use, which knows its own architecture; such jobs are many, so each has one thread."""
-    section = only(CONFIG["pretraining"], "device", "batch_size", "memory_mb")
+    section = only(CONFIG["pretraining"], "device", "batch_size")
     return {**section, "threads": 1, "workers": 1, "signal": CONFIG["signal"]}
 
 
-def untrained():
-    """Settings that an ECG encoder with random weights depends on."""
+def embedding(model):
+    """Settings of an embedding; an ECG encoder with random weights depends on its architecture and the seed as well."""
+    if model != "random":
+        return inference()
     section = only(CONFIG["pretraining"], "ecg_encoder", "projection", "temperature", "max_temperature", "bias")
     return {**inference(), **section, "seed": CONFIG["seed"]}
 
@@ -189,7 +191,8 @@ def templates(*names):
     return [f"workflow/fgclep/report/templates/{name}" for name in names]
 
 
-VARIANTS = [REFERENCE, *(name for name, changes in CONFIG["ablation"]["variants"].items() if changes is not None)]
+CHANGED_VARIANTS = [name for name, changes in CONFIG["ablation"]["variants"].items() if changes is not None]
+VARIANTS = [REFERENCE, *sorted(CHANGED_VARIANTS)]
 SECTIONS_OF_VARIANT = {name: SETTINGS.variant(name) for name in VARIANTS}
 SEEDS = range(CONFIG["seed"], CONFIG["seed"] + CONFIG["ablation"]["seeds"])
 # coarse models of every seed, from which the variants of that seed start
@@ -221,6 +224,12 @@ def variant_settings(name):
     if variant == COARSE:
         return training_settings("coarse", CONFIG["pretraining"], seed)
     return training_settings("fine", SECTIONS_OF_VARIANT[variant]["pretraining"], seed)
+
+
+def variant_evaluation(name):
+    """Settings of the evaluation of one training of the ablation."""
+    section = only(CONFIG["evaluation"], "regularization", "min_positives", "zero_shot_split")
+    return {**inference(), **section, "prompts": CONFIG["evaluation"]["prompts"][0], "seed": RUNS[name][1]}
 
 
 def text_tower_of_variant(wildcards):
