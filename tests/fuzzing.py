@@ -13,7 +13,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 ROOT = Path(__file__).resolve().parents[1]
-# Examples per reader: few in pytest, many in .ci/run (see pyproject.toml)
+# Examples per reader: few in pytest, many in .ci/run
 EXAMPLES = int(os.environ.get("FGCLEP_FUZZ_EXAMPLES", "25"))
 SECONDS = 20.0  # an example that takes longer hangs, on a busy machine as well
 MEMORY = 2 << 30  # bytes of address space that a reader may ask for

@@ -5,16 +5,21 @@ for gigabytes. FGCLEP_FUZZ_EXAMPLES sets the number of examples per reader; .ci/
 """
 
 import io
+import json
 import tarfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
 from edfio import Edf, EdfSignal
 from fuzzing import ROOT, fuzzed, mutated, outcome
 from hypothesis import given
+from hypothesis import strategies as st
+from language_servers import MODEL, ScriptedServer, body
+from recovery_setup import PROMPT, SERVERS, recovery_settings
 from wfdb_files import heart, write_record
 
 from fgclep.archive import ArchiveReader
@@ -24,7 +29,9 @@ from fgclep.leads import LEADS
 from fgclep.listing import CHECKSUMS, RECORDS, iterate_checksums, listed_records
 from fgclep.manifest import build_manifest
 from fgclep.recordings.read import read_recording
+from fgclep.recovery.cache import AnswerCache
 from fgclep.recovery.prompt import Prompt
+from fgclep.recovery.server import NoReply, Options, UnusableAnswer
 from fgclep.report.review_score import read_answers
 from fgclep.sources import get_source
 from fgclep.stage import UserError
@@ -63,12 +70,13 @@ PTB_XL = (
 )
 MIMIC_LIST = "subject_id,study_id,file_name,ecg_time,path\n10,40,40,2180-07-23 08:44:00,files/p10/s40/40\n"
 MIMIC_MACHINE = (
-    "subject_id,study_id,cart_id,ecg_time," + ",".join(f"report_{i}" for i in range(18)) + ",bandwidth,filtering,"
+    f"subject_id,study_id,cart_id,ecg_time,{','.join(f'report_{i}' for i in range(18))},bandwidth,filtering,"
     "rr_interval,p_onset,p_end,qrs_onset,qrs_end,t_end,p_axis,qrs_axis,t_axis\n"
-    "10,40,6,2180-07-23 08:44:00,Sinus rhythm,Normal ECG"
-    + 16 * ","
-    + ",0.005-150 Hz,filter,659,40,128,170,258,518,81,77,65\n"
+    f"10,40,6,2180-07-23 08:44:00,Sinus rhythm,Normal ECG{16 * ','},0.005-150 Hz,filter,"
+    "659,40,128,170,258,518,81,77,65\n"
 )
+MIMIC = ("record_list.csv", "machine_measurements.csv")
+SPLIT = b"path,x\nWFDB/01/JS1.mat,1\nWFDB/02/JS2,2\n"
 LUDB = (
     "ID,Sex,Age,Rhythms,Electric axis of the heart,Conduction abnormalities,Extrasystolies,Hypertrophies,"
     'Cardiac pacing,Ischemia,Non-specific repolarization abnormalities,Other states\n1,"F\n","51\n",Sinus,,,,,,,,\n'
@@ -82,16 +90,11 @@ REVIEW = (
 )
 
 
-def record_files(suffix: str) -> bytes:
-    return (_folder_of_record() / f"r{suffix}").read_bytes()
-
-
-def _folder_of_record() -> Path:
-    import tempfile
-
-    folder = Path(tempfile.mkdtemp())
-    write_record(folder, "r", SHORT, comments=["Age: 71", "Sex: Female", "Dx: 427172004,10370003"])
-    return folder
+def record_files() -> tuple[bytes, bytes]:
+    """Return the header and the signal file of a record."""
+    with TemporaryDirectory() as folder:
+        write_record(Path(folder), "r", SHORT, comments=["Age: 71", "Sex: Female", "Dx: 427172004,10370003"])
+        return (Path(folder) / "r.hea").read_bytes(), (Path(folder) / "r.dat").read_bytes()
 
 
 def archive() -> bytes:
@@ -116,11 +119,8 @@ def npy() -> bytes:
 
 
 def table(values: np.ndarray) -> bytes:
-    lines = [
-        ",".join(["time [ms]", *LEADS]),
-        *(f"{2 * i}," + ",".join(f"{v:.3f}" for v in row) for i, row in enumerate(values.T)),
-    ]
-    return "\n".join(lines).encode()
+    rows = (",".join([f"{2 * number}", *(f"{value:.3f}" for value in row)]) for number, row in enumerate(values.T))
+    return "\n".join([",".join(["time [ms]", *LEADS]), *rows]).encode()
 
 
 def manifest_of(key: str) -> Callable[[Path], object]:
@@ -170,34 +170,53 @@ class Reader:
 
 
 def _readers() -> dict[str, Reader]:
-    header, signal = record_files(".hea"), record_files(".dat")
+    header, signal = record_files()
     lists = ((CHECKSUMS, SUMS.encode()), (RECORDS, b"files/1\nfiles/2\n"))
+    cpsc = SUMS.replace("files/", "training/cpsc_2018/g1/").encode()
+    words = {"features": FEATURES.encode(), "diagnoses": DIAGNOSES.encode()}
+    words["administrative"] = b"patterns: ['^unconfirmed']\n"
     split = PublishedSplit("path", ())
+
+    def record(file: str, valid: bytes, *others: tuple[str, bytes]) -> Reader:
+        return Reader(file, valid, lambda folder: read_record(folder / "r"), ValueError, others)
+
+    def recording(file: str, valid: bytes, *others: tuple[str, bytes], fs: float | None = None) -> Reader:
+        return Reader(file, valid, lambda folder: read_recording(folder / file, fs=fs), ValueError, others)
+
+    def tables(key: str, file: str, text: str, *others: tuple[str, bytes]) -> Reader:
+        return Reader(file, text.encode(), manifest_of(key), others=(*lists, *others))
+
+    def one(file: str, valid: bytes, read: Callable[[Path], object], *others: tuple[str, bytes]) -> Reader:
+        return Reader(file, valid, lambda folder: read(folder / file), others=others)
+
     return {
-        "header": Reader("r.hea", header, lambda f: read_record(f / "r"), ValueError, (("r.dat", signal),)),
-        "signal": Reader("r.dat", signal, lambda f: read_record(f / "r"), ValueError, (("r.hea", header),)),
-        "predict-wfdb": Reader("r.hea", header, lambda f: read_recording(f / "r"), ValueError, (("r.dat", signal),)),
-        "predict-edf": Reader("r.edf", edf(), lambda f: read_recording(f / "r.edf"), ValueError),
-        "predict-csv": Reader("r.csv", table(SHORT), lambda f: read_recording(f / "r.csv"), ValueError),
-        "predict-npy": Reader("r.npy", npy(), lambda f: read_recording(f / "r.npy", fs=500), ValueError),
-        "checksums": Reader(CHECKSUMS, SUMS.encode(), lambda f: list(iterate_checksums(f / CHECKSUMS))),
-        "records": Reader(RECORDS, b"files/1\nfiles/3.hea\nfiles/\n", lambda f: listed_records(f, "files"), others=lists[:1]),
-        "mimic-list": Reader("record_list.csv", MIMIC_LIST.encode(), manifest_of("mimic-iv-ecg"), others=(*lists, ("machine_measurements.csv", MIMIC_MACHINE.encode()))),
-        "mimic-machine": Reader("machine_measurements.csv", MIMIC_MACHINE.encode(), manifest_of("mimic-iv-ecg"), others=(*lists, ("record_list.csv", MIMIC_LIST.encode()))),
-        "ptb-xl": Reader("ptbxl_database.csv", PTB_XL.encode(), manifest_of("ptb-xl"), others=lists),
-        "ludb": Reader("ludb.csv", LUDB.encode(), manifest_of("ludb"), others=lists),
-        "local": Reader("records.csv", LOCAL.encode(), manifest_of("local"), others=lists),
-        "cpsc2018": Reader(CHECKSUMS, SUMS.replace("files/", "training/cpsc_2018/g1/").encode(), manifest_of("cpsc2018"), others=lists[1:]),
+        "header": record("r.hea", header, ("r.dat", signal)),
+        "signal": record("r.dat", signal, ("r.hea", header)),
+        "predict-wfdb": recording("r.hea", header, ("r.dat", signal)),
+        "predict-edf": recording("r.edf", edf()),
+        "predict-csv": recording("r.csv", table(SHORT)),
+        "predict-npy": recording("r.npy", npy(), fs=500),
+        "checksums": one(CHECKSUMS, SUMS.encode(), lambda path: list(iterate_checksums(path))),
+        "records": one(RECORDS, b"files/1\nfiles/3.hea\n", lambda path: listed_records(path.parent, ""), lists[0]),
+        "mimic-list": tables("mimic-iv-ecg", MIMIC[0], MIMIC_LIST, (MIMIC[1], MIMIC_MACHINE.encode())),
+        "mimic-machine": tables("mimic-iv-ecg", MIMIC[1], MIMIC_MACHINE, (MIMIC[0], MIMIC_LIST.encode())),
+        "ptb-xl": tables("ptb-xl", "ptbxl_database.csv", PTB_XL),
+        "ludb": tables("ludb", "ludb.csv", LUDB),
+        "local": tables("local", "records.csv", LOCAL),
+        "cpsc2018": Reader(CHECKSUMS, cpsc, manifest_of("cpsc2018"), others=lists[1:]),
         "archive": Reader("chunk.tar", archive(), extract_all),
-        "split": Reader("split.csv", b"path,x\nWFDB/01/JS1.mat,1\nWFDB/02/JS2,2\n", lambda f: list(record_ids(f / "split.csv", split, get_source("csn")))),
-        "config": Reader("config.yaml", (ROOT / "workflow/config/real.yaml").read_bytes(), lambda f: load(f / "config.yaml")),
-        "task": Reader("task.yaml", TASK.encode(), lambda f: load_task(f / "task.yaml")),
-        "features": Reader("features.yaml", FEATURES.encode(), load_vocabulary, others=(("diagnoses.yaml", DIAGNOSES.encode()), ("administrative.yaml", b"patterns: ['^unconfirmed']\n"))),
-        "diagnoses": Reader("diagnoses.yaml", DIAGNOSES.encode(), load_vocabulary, others=(("features.yaml", FEATURES.encode()), ("administrative.yaml", b"patterns: ['^unconfirmed']\n"))),
-        "administrative": Reader("administrative.yaml", b"patterns: ['^unconfirmed']\n", load_vocabulary, others=(("features.yaml", FEATURES.encode()), ("diagnoses.yaml", DIAGNOSES.encode()))),
-        "prompt": Reader("recover.txt", (ROOT / "resources/prompts/recover.txt").read_bytes(), lambda f: Prompt(f / "recover.txt", ["a", "b"])),
-        "review": Reader("review.csv", REVIEW.encode(), lambda f: read_answers(f / "review.csv")),
-    }  # fmt: skip
+        "split": one("split.csv", SPLIT, lambda path: list(record_ids(path, split, get_source("csn")))),
+        "config": one("config.yaml", (ROOT / "workflow/config/real.yaml").read_bytes(), load),
+        "task": one("task.yaml", TASK.encode(), load_task),
+        "prompt": one("recover.txt", PROMPT.read_bytes(), lambda path: Prompt(path, ["a", "b"])),
+        "review": one("review.csv", REVIEW.encode(), read_answers),
+        **{
+            name: Reader(
+                f"{name}.yaml", text, load_vocabulary, others=tuple((f"{n}.yaml", t) for n, t in words.items())
+            )
+            for name, text in words.items()
+        },
+    }
 
 
 READERS = _readers()
@@ -238,3 +257,144 @@ def test_a_broken_file_is_an_error_for_the_user(name, folder):
         try_it(name, content, folder)
 
     check()
+
+
+# -- found so far ------------------------------------------------------------------------------------------------------
+
+LAUGHS = b"x0: &x0 [a]\n" + b"".join(
+    b"x%d: &x%d [%s]\n" % (i, i, b",".join([b"*x%d" % (i - 1)] * 10)) for i in range(1, 10)
+)
+FOUND = {
+    "checksums: no UTF-8": ("checksums", b"\x80", "line 1"),
+    "RECORDS: no UTF-8": ("records", b"\xff/1\nfiles/3.hea\n", None),
+    "a row without an id": ("mimic-list", MIMIC_LIST.encode() + b"11\n", "a row has no record_id"),
+    "a code that is a number": ("ptb-xl", PTB_XL.replace("'SR'", "7").encode(), "the code 7 is no text"),
+    "a fold without end": ("ptb-xl", PTB_XL.replace(",3,", ",1e309,").encode(), "ecg_id 1: OverflowError"),
+    "codes without end": ("ptb-xl", PTB_XL.replace("{'NORM'", 5000 * "-" + "{'NORM'").encode(), "ecg_id 1"),
+    "split: no UTF-8": ("split", b"path,x\n\x80,1\n", "no text in UTF-8"),
+    "split: no path": ("split", b"path,x\nJS1,1\n..,2\n/,3\n", "line 4: no path in the column"),
+    "split: a short row": ("split", b"x,path\n1\n", "line 2: no path in the column"),
+    "config: no UTF-8": ("config", b"\x80", "no text in UTF-8"),
+    "config: no date": ("config", b"seed: 2024-99-99", "is not YAML"),
+    "config: itself": ("config", b"evaluation: &a {b: *a}", "holds itself"),
+    "config: a billion laughs": ("config", LAUGHS, "1,000,000 values"),
+    "task: overlapping null": ("task", TASK.replace("[[AF, SR]]", "null").encode(), "overlapping must be a list"),
+    "vocabulary: empty": ("features", b"", "a list under the key features"),
+    "vocabulary: a number for a rule": ("features", FEATURES.replace("200", "[]").encode(), "above is [], no number"),
+    "vocabulary: a text for a list": ("diagnoses", DIAGNOSES.replace("[long_pr]", "0").encode(), "required: "),
+    "vocabulary: no entry": ("diagnoses", b"version: 1\ndiagnoses: [1]\n", "is no mapping"),
+    "vocabulary: shared_codes": ("diagnoses", DIAGNOSES.replace("[]", "0").encode(), "must be a list of texts"),
+    "vocabulary: no pattern": ("administrative", b"patterns: ['(']\n", "is no pattern"),
+    "prompt: no UTF-8": ("prompt", b"# version: 1\n\x80", "no text in UTF-8"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", FOUND)
+def test_what_fuzzing_found_is_an_error_for_the_user(case, folder):
+    name, content, message = FOUND[case]
+    error = try_it(name, content, folder)
+    assert (error is None) if message is None else message in str(error)
+
+
+HEADERS = {
+    "a signal file elsewhere": ("r.dat", "../../../etc/passwd"),
+    "a signal file by its path": ("r.dat", "/etc/passwd"),
+    "a signal file on the network": ("r.dat", "http://localhost:9/r.dat"),
+    "ten billion samples": (" 3000\n", " 10000000000\n"),
+    "a billion samples per frame": ("r.dat 16 ", "r.dat 16x1000000000 "),
+    "a billion leads": ("r 12 ", "r 1000000000 "),
+    "a skew of a billion": ("r.dat 16 ", "r.dat 16:1000000000 "),
+    "an offset of a billion": ("r.dat 16 ", "r.dat 16+1000000000000 "),
+}
+
+
+@pytest.mark.parametrize("case", HEADERS)
+def test_a_header_leads_nowhere_and_takes_no_memory(case, folder):
+    header, (old, new) = READERS["header"].valid.decode(), HEADERS[case]
+    assert old in header
+    assert try_it("header", header.replace(old, new).encode(), folder) is not None
+
+
+# -- language models ---------------------------------------------------------------------------------------------------
+
+ANSWER = json.dumps({"statement_1": ["absent p waves", "unknown"], "statement_2": []})
+OPTIONS = Options(0.0, 0, 100, 4096)
+
+
+@pytest.fixture(scope="module")
+def server():
+    server = ScriptedServer()
+    yield server
+    server.close()
+
+
+@fuzzed
+@given(mutated(ANSWER.encode()))
+def test_a_broken_answer_is_unusable_and_no_more(content):
+    prompt = Prompt(PROMPT, ["absent p waves"])
+    try:
+        answers = prompt.read(content.decode("utf-8", errors="replace"), 2)
+    except UnusableAnswer:
+        return
+    assert len(answers) == 2 and all(text.isprintable() and len(text) <= 200 for answer in answers for text in answer)
+
+
+@fuzzed
+@given(st.data())
+def test_a_broken_entry_of_the_cache_is_asked_again(folder, data):
+    place, question = folder / "cache", {"text": "a", "sample": 0}
+    cache = AnswerCache(place)
+    cache.put(question, ["absent p waves"], {"seconds": 1.0})
+    (file,) = place.glob("??/*.json")
+    valid = file.read_bytes()
+    file.write_bytes(data.draw(mutated(valid)))
+    found: list = []
+    outcome(place, lambda: found.append(cache.get(question)), UserError)
+    assert found[0] is None or (found[0]["answer"], found[0]["more"]) == (["absent p waves"], {"seconds": 1.0})
+
+
+REPLIES = {
+    "ollama": {
+        "model": MODEL, "created_at": "2024-01-01T00:00:00Z", "done": True, "done_reason": "stop",
+        "message": {"role": "assistant", "content": ANSWER}, "prompt_eval_count": 20, "eval_count": 10,
+    },
+    "openai": {
+        "id": "1", "object": "chat.completion", "created": 1, "model": MODEL, "system_fingerprint": "b1",
+        "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": ANSWER}}],
+        "usage": {"prompt_tokens": 20, "completion_tokens": 10, "total_tokens": 30},
+    },
+}  # fmt: skip
+LISTS = {
+    "ollama": {"models": [{"name": MODEL, "model": MODEL, "digest": "365c0bd3c000", "size": 1}]},
+    "openai": {"object": "list", "data": [{"id": MODEL, "object": "model", "created": 1, "owned_by": "x"}]},
+}
+
+
+@pytest.mark.parametrize("backend", SERVERS)
+def test_a_broken_reply_is_one_of_the_three_faults_of_a_server(backend, server):
+    client = SERVERS[backend](recovery_settings(backend=backend, model=MODEL, host=server.url, timeout_seconds=5))
+
+    @fuzzed
+    @given(mutated(json.dumps(REPLIES[backend]).encode()))
+    def ask(content: bytes) -> None:
+        server.script = [body(content)]
+        try:
+            reply = client.ask("?", {}, OPTIONS)
+        except (NoReply, UnusableAnswer, UserError):
+            return
+        assert isinstance(reply.content, str) and isinstance(reply.server_version, str)
+        assert all(type(number) in {int, type(None)} for number in (reply.prompt_tokens, reply.answer_tokens))
+
+    @fuzzed
+    @given(mutated(json.dumps(LISTS[backend]).encode()))
+    def look(content: bytes) -> None:
+        server.says = content
+        try:
+            model = client.model()
+        except (NoReply, UserError):
+            return
+        assert isinstance(model.digest, str) and isinstance(model.server_version, str)
+
+    ask()
+    look()
+    server.says = None

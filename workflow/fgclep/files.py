@@ -40,7 +40,7 @@ def read_yaml(path: Path) -> Any:
     try:
         document = yaml.safe_load(read_text(path))
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: 2024-99-99 looks like a date
-        raise UserError(f"{path} is no valid YAML: {error}") from None
+        raise UserError(f"{path} is not YAML: {error}") from None
     waiting, values = [document], 0
     while waiting:
         value = waiting.pop()
