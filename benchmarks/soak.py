@@ -230,8 +230,9 @@ def draw(runs: list[Run], records: int, path: Path) -> None:
             axes.axvspan(start, stop, color="#888888", alpha=0.14 * (number % 2), linewidth=0)
             last = max((start + stop) / 2, last + 0.022 * edges[-1])  # short stages would stand on one another
             axes.text(last, 1.03 * top, run.name, rotation=60, ha="left", va="bottom", rotation_mode="anchor")
-        axes.set(xlim=(0, edges[-1]), ylim=(0, 1.02 * top), xlabel="seconds", ylabel="memory, MiB")
-        axes.set_title(f"{records:,} records", loc="right", y=-0.18)
+        axes.set(
+            xlim=(0, edges[-1]), ylim=(0, 1.02 * top), xlabel=f"seconds ({records:,} records)", ylabel="memory, MiB"
+        )
         axes.legend(loc="upper right", ncols=2)
         page.savefig(path, format="svg", metadata=METADATA["svg"])
 

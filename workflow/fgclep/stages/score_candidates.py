@@ -8,7 +8,7 @@ import torch
 
 from fgclep.device import choose_device
 from fgclep.folds import fold_of
-from fgclep.loader import SignalStore
+from fgclep.loader import READ_ONCE_MB, SignalStore
 from fgclep.models.fgclep import FGCLEP
 from fgclep.schemas import SCORES, write_parts
 from fgclep.stage import progress, run_stage, stage_parser
@@ -38,7 +38,7 @@ def main(args: argparse.Namespace) -> None:
     store = SignalStore(
         args.shards,
         settings["signal"],
-        settings["memory_mb"],
+        min(settings["memory_mb"], READ_ONCE_MB),
         lambda keys: [
             fold_of(*patient, args.folds) == args.fold
             for patient in zip(keys["source"].to_pylist(), keys["patient_id"].to_pylist(), strict=True)
