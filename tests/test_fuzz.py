@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from edfio import Edf, EdfSignal
 from fuzzing import ROOT, fuzzed, mutated, outcome
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from language_servers import MODEL, ScriptedServer, body
 from recovery_setup import PROMPT, SERVERS, recovery_settings
@@ -262,7 +262,7 @@ def test_a_broken_file_is_an_error_for_the_user(name, folder):
 # -- found so far ------------------------------------------------------------------------------------------------------
 
 LAUGHS = b"x0: &x0 [a]\n" + b"".join(
-    b"x%d: &x%d [%s]\n" % (i, i, b",".join([b"*x%d" % (i - 1)] * 10)) for i in range(1, 10)
+    b"x%d: &x%d [%s*x%d]\n" % (i, i, 9 * (b"*x%d," % (i - 1)), i - 1) for i in range(1, 10)
 )
 FOUND = {
     "checksums: no UTF-8": ("checksums", b"\x80", "line 1"),
@@ -281,7 +281,7 @@ FOUND = {
     "task: overlapping null": ("task", TASK.replace("[[AF, SR]]", "null").encode(), "overlapping must be a list"),
     "vocabulary: empty": ("features", b"", "a list under the key features"),
     "vocabulary: a number for a rule": ("features", FEATURES.replace("200", "[]").encode(), "above is [], no number"),
-    "vocabulary: a text for a list": ("diagnoses", DIAGNOSES.replace("[long_pr]", "0").encode(), "required: "),
+    "vocabulary: a text for a list": ("diagnoses", DIAGNOSES.replace("[long_pr]", "0").encode(), "required is 0, not "),
     "vocabulary: no entry": ("diagnoses", b"version: 1\ndiagnoses: [1]\n", "is no mapping"),
     "vocabulary: shared_codes": ("diagnoses", DIAGNOSES.replace("[]", "0").encode(), "must be a list of texts"),
     "vocabulary: no pattern": ("administrative", b"patterns: ['(']\n", "is no pattern"),
@@ -387,6 +387,8 @@ def test_a_broken_reply_is_one_of_the_three_faults_of_a_server(backend, server):
 
     @fuzzed
     @given(mutated(json.dumps(LISTS[backend]).encode()))
+    @example(b'{"object": "list", "data": [{"0": "llama3:8b", "object": "model", "created": 1}]}')
+    @example(b'{"object": "list", "data": [{"id": "llama3:8b", "\xed\xa0\x80": "model", "created": 1}]}')
     def look(content: bytes) -> None:
         server.says = content
         try:

@@ -16,11 +16,9 @@ because the measurement may be off by that much.
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
-
-from pydantic import TypeAdapter, ValidationError
 
 from fgclep.files import read_yaml
 from fgclep.leads import INDEX, LEADS
@@ -127,16 +125,28 @@ def _entries(path: Path, key: str, kind: type) -> tuple[dict, dict]:
             raise UserError(f"{path}: entry {row.get('id', row)!r:.100}: unknown territory {error}") from None
         try:
             entry = kind(**values)
-            TypeAdapter(kind).validate_python(vars(entry))
-        except ValidationError as error:
-            (wrong, *_), reason = error.errors()[0]["loc"], error.errors()[0]["msg"]
-            raise UserError(f"{path}: entry {row.get('id', row)!r:.100}: {wrong}: {reason}") from None
+            _check_types(entry)
         except TypeError as error:
             raise UserError(f"{path}: entry {row.get('id', row)!r:.100}: {error}") from None
         if entry.id in entries:
             raise UserError(f"{path}: the id {entry.id!r} is given twice")
         entries[entry.id] = entry
     return entries, document
+
+
+def _check_types(entry: Feature | Diagnosis) -> None:
+    """Raise ``TypeError`` for a value of another type than its field's, which YAML takes as it comes."""
+    for field_ in fields(entry):
+        value, wanted = getattr(entry, field_.name), field_.type
+        if wanted == tuple[str, ...]:
+            fits = isinstance(value, tuple) and all(isinstance(item, str) for item in value)
+        elif wanted == dict[str, Any] | None:
+            fits = value is None or isinstance(value, dict)
+        else:
+            fits = isinstance(value, wanted)  # type: ignore[arg-type]
+        if not fits:
+            shown = "a list of texts" if wanted == tuple[str, ...] else getattr(wanted, "__name__", wanted)
+            raise TypeError(f"{field_.name} is {value!r:.100}, not {shown}")
 
 
 def load_vocabulary(folder: str | Path) -> Vocabulary:
