@@ -91,7 +91,8 @@ def to_record(
     digital = np.full(values.shape, MISSING, dtype=np.int16)
     baseline = np.zeros(len(leads), dtype=np.int32)
     for place, row in enumerate(order):
-        scaled = values[row].astype(np.float64) * (MILLIVOLTS[per_lead[row].lower()] * GAIN)
+        with np.errstate(all="ignore"):  # signaling NaN, and numbers that overflow: none of them is known
+            scaled = values[row].astype(np.float64) * (MILLIVOLTS[per_lead[row].lower()] * GAIN)
         known = np.abs(scaled) < np.finfo(np.float32).max  # the median of larger ones is infinite
         if not known.any():
             continue
