@@ -30,6 +30,13 @@ class Checkout:
             else:
                 shutil.copy2(source, target)
 
+    @classmethod
+    def at(cls, folder: Path) -> "Checkout":
+        """A folder that is a checkout already, with what has been made in it."""
+        checkout = cls.__new__(cls)
+        checkout.folder = folder
+        return checkout
+
     def snakemake(self, *options: str) -> subprocess.CompletedProcess[str]:
         """Run Snakemake in the copy; standard output and error come back as one text, as on a terminal."""
         return subprocess.run(

@@ -25,6 +25,7 @@ class ScriptedServer:
         self.asked: list[dict[str, Any]] = []
         self.models = [{"name": MODEL, "model": MODEL, "digest": DIGEST}]
         self.version = "0.12.6"
+        self.says: bytes | None = None  # to every GET, in place of what it should say
         self.before: Callable[[dict[str, Any]], None] = lambda request: None
         self.headers: list[dict[str, str]] = []
         self.over = threading.Event()
@@ -70,6 +71,9 @@ def _handler(server: ScriptedServer) -> type[BaseHTTPRequestHandler]:
             pass
 
         def do_GET(self) -> None:
+            if server.says is not None:
+                send(self, server.says)
+                return
             replies = {
                 "/api/tags": {"models": server.models},
                 "/api/version": {"version": server.version},

@@ -17,6 +17,7 @@ SMALL = {
     "loss_memory": ["--batches", "512", "1024", "--losses", "fg_clep"],
     "manifest": ["--records", "500"],
     "recovery": ["--records", "60"],
+    "soak": ["--records", "60", "--pool", "10", "--per-chunk", "30"],
     "verification": ["--records", "300", "600"],
     "pretrain": [
         *("--batch", "4", "--records", "24", "--width", "64", "--steps", "1", "--rounds", "1"),

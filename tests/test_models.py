@@ -165,3 +165,12 @@ def test_only_the_last_text_layers_are_trained():
 def test_the_tokenizer_spells_words_it_does_not_know():
     tokenizer = train_tokenizer(CORPUS, 16)
     assert tokenizer.tokenize("Sinus QX") == ["sinus", "q", "##x"]
+
+
+def test_pickled_weights_are_not_read(tmp_path):
+    model = new_model(SETTINGS, CORPUS)
+    model.save_pretrained(tmp_path)
+    (tmp_path / "model.safetensors").unlink()
+    torch.save(model.state_dict(), tmp_path / "pytorch_model.bin")
+    with pytest.raises(OSError, match=r"model\.safetensors"):
+        FGCLEP.from_pretrained(tmp_path)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import ROOT, Checkout
+from conftest import ROOT, TINY, Checkout
 
 from fgclep.config.root import Config
 from fgclep.digest import source_files
@@ -195,6 +195,31 @@ class TestWhatElseChanges:
         assert running(jobs) == with_what_follows(jobs, readers)
         assert any(
             cause == "resources/vocabulary/features.yaml was changed since" for job in jobs for cause in job.causes
+        )
+
+
+@pytest.mark.exhaustive
+def test_nothing_stale_is_read(finished, tmp_path):
+    """After a run with more chunks, more sources and another seed, all is as if there had been none."""
+    changed = {
+        "seed": 1,
+        "data": {"sources": {"mimic-iv-ecg": {"chunks": 1}, "ptb-xl": {"chunks": 1}}},
+        "evaluation": {"tasks": ["ptbxl_super", "ptbxl_rhythm"]},
+    }
+    shutil.copytree(finished.checkout.folder, tmp_path / "used/fg-clep", symlinks=True)
+    used, fresh = Checkout.at(tmp_path / "used/fg-clep"), Checkout(tmp_path / "fresh/fg-clep")
+    for checkout in (used, fresh):
+        (checkout.folder / "changed.yaml").write_text(yaml.safe_dump(changed))
+        run = checkout.snakemake(*TINY, "changed.yaml")
+        assert run.returncode == 0, run.stdout[-3000:]
+    assert (used.folder / "results/shards/mimic-iv-ecg/1.parquet").exists()  # left over
+    outputs = [
+        *("evaluation/metrics.csv", "evaluation/comparisons.csv", "quarantine.parquet", "recovery/audit.parquet"),
+        *("models/fine/model.safetensors", "shards/ptb-xl/0.parquet", "simulation/truth.parquet", "review.html"),
+    ]
+    for output in outputs:
+        assert (used.folder / "results" / output).read_bytes() == (fresh.folder / "results" / output).read_bytes(), (
+            output
         )
 
 

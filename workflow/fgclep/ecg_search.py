@@ -10,10 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import torch
 
-from fgclep.loader import SignalStore
+from fgclep.loader import READ_ONCE_MB, SignalStore
 from fgclep.models.fgclep import FGCLEP
 
-MEMORY_MB = 256  # of signals
 _EQUAL = 4  # decimals of the logit; what differs by less is a tie, as batches of another size round otherwise
 
 
@@ -82,7 +81,7 @@ def search(
     """
     texts = model.embed_texts(queries)
     keep = None if split is None else (lambda keys: pc.equal(keys["split"], split).to_numpy())
-    store = SignalStore(shards, model.config.signal, MEMORY_MB, keep)
+    store = SignalStore(shards, model.config.signal, READ_ONCE_MB, keep)
     places_of = np.concatenate([[0], np.cumsum([len(group) for group in store.groups])])
     best: list[list[Found]] = [[] for _ in queries]
     steps = -(-len(store) // batch_size)

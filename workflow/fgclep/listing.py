@@ -29,7 +29,8 @@ def iterate_checksums(path: Path) -> Iterator[tuple[str, str]]:
 
     Raises ``UserError`` with file and line number for a line that is none, or a path that leads out of the folder.
     """
-    with path.open(encoding="utf-8") as lines:
+    # what is no UTF-8 becomes surrogates, which no plain path has
+    with path.open(encoding="utf-8", errors="surrogateescape") as lines:
         for number, line in enumerate(lines, start=1):
             text = line.rstrip("\r\n")
             if not text:
@@ -89,7 +90,7 @@ def listed_records(metadata: Path, folder: str) -> tuple[set[str], dict[str, str
             folders.add(parent)
             parent = parent.rpartition("/")[0]
     known = headers | folders
-    for line in (metadata / RECORDS).read_text(encoding="utf-8").splitlines():
+    for line in (metadata / RECORDS).read_text(encoding="utf-8", errors="replace").splitlines():
         entry = line.strip().removesuffix(".hea")
         if entry and entry.startswith(above) and not entry.endswith("/") and entry not in known:
             incomplete.setdefault(entry, f"{RECORDS} lists it, {CHECKSUMS} does not")

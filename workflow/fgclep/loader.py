@@ -18,6 +18,7 @@ from fgclep.shards import OFFSET, unpack
 from fgclep.signals import prepare_signal
 
 KEY_COLUMNS = ("source", "record_id", "patient_id", "split")
+READ_ONCE_MB = 256  # enough where every signal is read once, in order: more would only be kept
 _WAVEFORM_COLUMNS = ["source", "record_id", "sampling_rate", "n_samples", "gain", "baseline", "waveform"]
 
 

@@ -37,6 +37,8 @@ def build_manifest(source: Source, metadata: Path, chunks: int) -> tuple[pl.Data
     """
     listed, incomplete = listed_records(metadata, source.folder)
     rows = source.records(metadata, listed)
+    if empty := [name for name in ("record_id", "patient_id", "path") if rows[name].null_count()]:
+        raise UserError(f"{metadata / source.tables[0]}: a row has no {empty[0]}; fetch the file again")
     known = set(rows["path"])
     twice = set(rows.filter(pl.col("record_id").is_duplicated())["record_id"])
     reasons: dict[str, str] = {}

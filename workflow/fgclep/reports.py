@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import pyarrow as pa
 
@@ -44,8 +45,9 @@ def parse_reports(reports: Iterable[Report], vocabulary: Vocabulary, min_words: 
     keys: list[tuple[str, str]] = []
     cleaned: list[list[str]] = []
     counts: Counter[str] = Counter()
+    clean = cache(clean_statement)  # reports say the same again and again: one string for each distinct text
     for source, record_id, statements in reports:
-        texts = list(dict.fromkeys(text for raw in statements if (text := clean_statement(raw))))
+        texts = list(dict.fromkeys(text for raw in statements if (text := clean(raw))))
         counts.update(texts)
         keys.append((source, record_id))
         cleaned.append(texts)
@@ -57,17 +59,18 @@ def parse_reports(reports: Iterable[Report], vocabulary: Vocabulary, min_words: 
     parsed = [parser.parse(text) for text in ordered]
     usable = {s.text: i for i, s in enumerate(parsed) if s.kind != "administrative"}
 
-    kept, dropped = [], []
+    kept_keys, kept_ids, dropped = [], [], []
     for (source, record_id), texts in zip(keys, cleaned, strict=True):
         own = [text for text in texts if text in usable]
         reason = _why_unusable(texts, own, min_words)
         if reason:
             dropped.append({"source": source, "record_id": record_id, "stage": "parse_reports", "reason": reason})
         else:
-            kept.append({"source": source, "record_id": record_id, "text_ids": [usable[text] for text in own]})
+            kept_keys.append((source, record_id))
+            kept_ids.append([usable[text] for text in own])
     return ParsedReports(
         pa.Table.from_pylist([_text_row(i, s, counts[s.text]) for i, s in enumerate(parsed)], schema=TEXTS),
-        pa.Table.from_pylist(kept, schema=REPORTS),
+        pa.table([[key[0] for key in kept_keys], [key[1] for key in kept_keys], kept_ids], schema=REPORTS),
         pa.Table.from_pylist(dropped, schema=QUARANTINE),
     )
 

@@ -1,7 +1,7 @@
 """Every table that crosses a rule: column names, types and units, checked on write and on read."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -215,6 +215,7 @@ ATTENTION = pa.schema(  # of a text to the patches of an ECG; sums to 1
         pa.field("weight", pa.float32(), nullable=False),
     ]
 )
+ROWS_PER_GROUP = 2**14  # of a table written in parts
 
 
 def _mismatch(found: pa.Schema, schema: pa.Schema) -> str:
@@ -286,6 +287,22 @@ def write_table(
         size = row_group_size or 2**20
         for start in range(0, max(1, len(rows)), size):
             write(rows.slice(start, size))
+
+
+def write_parts(parts: Iterable[pa.Table], path: str | Path, schema: pa.Schema) -> None:
+    """Write a table that comes in parts and is never in memory as a whole; see ``table_writer``.
+
+    Parts are joined to row groups of ``ROWS_PER_GROUP`` rows or a little more.
+    """
+    with table_writer(path, schema) as write:
+        waiting, written = [schema.empty_table()], False
+        for part in parts:
+            waiting.append(_checked(part, Path(path), schema))
+            if sum(map(len, waiting)) >= ROWS_PER_GROUP:
+                write(pa.concat_tables(waiting))
+                waiting, written = [schema.empty_table()], True
+        if len(waiting) > 1 or not written:
+            write(pa.concat_tables(waiting))
 
 
 def check_table(path: str | Path, schema: pa.Schema) -> None:

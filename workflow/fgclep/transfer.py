@@ -158,7 +158,7 @@ def fetch(client: httpx.Client, url: str, partial: PartialFile, retries: int, pa
                 "data.sources.<source>.base) and the connection, and run snakemake again: it continues where it stopped"
             )
         longest = min(_MAX_PAUSE, pause * 2 ** max(failures - 1, 0)) if wait is None else min(_MAX_WAIT, wait)
-        longest *= random.uniform(1, 1.25)  # keeps parallel requests from coming back all at once
+        longest *= random.uniform(1, 1.25)  # nosec B311 # keeps parallel requests from coming back all at once
         LOG.info("%s: %s; again in %.1f s", url, reason, longest)
         time.sleep(longest)
 

@@ -14,14 +14,14 @@ because the measurement may be off by that much.
 """
 
 import math
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from fgclep.leads import INDEX
+from fgclep.files import read_yaml
+from fgclep.leads import INDEX, LEADS
 from fgclep.schemas import LEAD_MEASURES, MEASURES
 from fgclep.stage import UserError
 from fgclep.territories import as_leads
@@ -100,26 +100,53 @@ class Vocabulary:
         return [*self.features.values(), *self.diagnoses.values()]
 
 
+def _document(path: Path, key: str) -> dict:
+    """Return a YAML file that has a list under ``key``."""
+    if not path.exists():
+        raise UserError(f"{path} does not exist; it belongs to the repository: git checkout -- {path}")
+    document = read_yaml(path)
+    if not isinstance(document, dict) or not isinstance(document.get(key), list):
+        raise UserError(f"{path} must hold a list under the key {key}")
+    return document
+
+
 def _entries(path: Path, key: str, kind: type) -> tuple[dict, dict]:
-    try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path} does not exist; it belongs to the repository: git checkout -- {path}") from None
+    document = _document(path, key)
+    if not isinstance(document.get("version"), int):
+        raise UserError(f"{path}: the version is {document.get('version')!r}; give a whole number")
     entries = {}
     for row in document[key]:
+        if not isinstance(row, dict) or not all(isinstance(name, str) for name in row):
+            raise UserError(f"{path}: the entry {row!r:.100} is no mapping with an id")
         values = {name: tuple(value) if isinstance(value, list) else value for name, value in row.items()}
         try:
             values["leads"] = as_leads(values.get("leads", values.get("territory")))
-        except KeyError as error:
-            raise UserError(f"{path}: entry {row.get('id', row)!r}: unknown territory {error}") from None
+        except (KeyError, TypeError) as error:
+            raise UserError(f"{path}: entry {row.get('id', row)!r:.100}: unknown territory {error}") from None
         try:
             entry = kind(**values)
+            _check_types(entry)
         except TypeError as error:
-            raise UserError(f"{path}: entry {row.get('id', row)!r}: {error}") from None
+            raise UserError(f"{path}: entry {row.get('id', row)!r:.100}: {error}") from None
         if entry.id in entries:
             raise UserError(f"{path}: the id {entry.id!r} is given twice")
         entries[entry.id] = entry
     return entries, document
+
+
+def _check_types(entry: Feature | Diagnosis) -> None:
+    """Raise ``TypeError`` for a value of another type than its field's, which YAML takes as it comes."""
+    for field_ in fields(entry):
+        value, wanted = getattr(entry, field_.name), field_.type
+        if wanted == tuple[str, ...]:
+            fits = isinstance(value, tuple) and all(isinstance(item, str) for item in value)
+        elif wanted == dict[str, Any] | None:
+            fits = value is None or isinstance(value, dict)
+        else:
+            fits = isinstance(value, wanted)  # type: ignore[arg-type]
+        if not fits:
+            shown = "a list of texts" if wanted == tuple[str, ...] else getattr(wanted, "__name__", wanted)
+            raise TypeError(f"{field_.name} is {value!r:.100}, not {shown}")
 
 
 def load_vocabulary(folder: str | Path) -> Vocabulary:
@@ -131,7 +158,12 @@ def load_vocabulary(folder: str | Path) -> Vocabulary:
     folder = Path(folder)
     features, document = _entries(folder / "features.yaml", "features", Feature)
     diagnoses, concluded = _entries(folder / "diagnoses.yaml", "diagnoses", Diagnosis)
-    administrative = yaml.safe_load((folder / "administrative.yaml").read_text(encoding="utf-8"))["patterns"]
+    administrative = _document(folder / "administrative.yaml", "patterns")["patterns"]
+    for pattern in administrative:
+        try:
+            re.compile(pattern)
+        except (re.error, TypeError, RecursionError, OverflowError) as error:
+            raise UserError(f"{folder / 'administrative.yaml'}: {pattern!r:.100} is no pattern: {error}") from None
 
     path = folder / "features.yaml"
     for feature in features.values():
@@ -166,13 +198,19 @@ def load_vocabulary(folder: str | Path) -> Vocabulary:
         for phrase in (entry.text, *entry.synonyms, *entry.names, *entry.german):
             if phrases.setdefault(phrase.lower(), entry.id) != entry.id:
                 raise UserError(f"{folder}: {phrase!r} is given to both {phrases[phrase.lower()]!r} and {entry.id!r}")
-    shared = frozenset(concluded.get("shared_codes", []))
-    return Vocabulary(document["version"], features, diagnoses, tuple(administrative), phrases, shared)
+    shared = concluded.get("shared_codes", [])
+    if not isinstance(shared, list) or not all(isinstance(code, str) for code in shared):
+        raise UserError(f"{path}: shared_codes must be a list of texts")
+    return Vocabulary(document["version"], features, diagnoses, tuple(administrative), phrases, frozenset(shared))
 
 
-def _check_rule(rule: dict[str, Any], where: str) -> None:
+def _check_rule(rule: Any, where: str) -> None:
+    if not isinstance(rule, dict):
+        raise UserError(f"{where}: {rule!r:.100} is no rule")
     for joint in ("all", "any"):
         if joint in rule:
+            if not isinstance(rule[joint], list) or not rule[joint]:
+                raise UserError(f"{where}: {joint} must hold a list of rules")
             for part in rule[joint]:
                 _check_rule(part, where)
             return
@@ -184,10 +222,15 @@ def _check_rule(rule: dict[str, Any], where: str) -> None:
         raise UserError(
             f"{where}: a rule has measure, above and/or below, and may have leads, count, margin; got {rule}"
         )
+    for name in {"count", "above", "below", "margin"} & set(rule):
+        if not isinstance(rule[name], int | float):
+            raise UserError(f"{where}: {name} is {rule[name]!r:.100}, no number")
+    if not isinstance(rule.get("leads", []), list):
+        raise UserError(f"{where}: leads must be a list")
     known = LEAD_MEASURES if "leads" in rule else MEASURES
     if rule.get("measure") not in known:
         raise UserError(f"{where}: unknown measure {rule.get('measure')!r}; known are {', '.join(known)}")
-    if unknown_leads := [lead for lead in rule.get("leads", []) if lead not in INDEX]:
+    if unknown_leads := [lead for lead in rule.get("leads", []) if lead not in LEADS]:
         raise UserError(f"{where}: unknown leads {unknown_leads}")
 
 

@@ -30,6 +30,7 @@ _MISSING_OF_FORMAT = {
     "32": -(2**31),
 }
 _BITS_OF_FORMAT = {"8": 8, "80": 8, "16": 16, "61": 16, "160": 16, "212": 12, "24": 24, "32": 32}
+_SAMPLES_PER_BYTE = 1000  # of the other formats: compressed by no more than that
 _UNITS_PER_MILLIVOLT = {"mv": 1.0, "uv": 1000.0, "µv": 1000.0, "v": 0.001}
 _SEX = {"f": "F", "female": "F", "m": "M", "male": "M"}
 
@@ -105,6 +106,7 @@ def _reason(error: Exception) -> str:
 def _read(path: Path) -> Record:
     uncalibrated = _uncalibrated(path.with_name(f"{path.name}.hea"))
     with _quick_headers():
+        _check_length(wfdb.rdheader(str(path)), path.parent)  # before memory is taken for what the header describes
         record = wfdb.rdrecord(str(path), physical=False, return_res=32)
     if not record.n_sig:
         raise ValueError("the header lists no signals")
@@ -113,7 +115,6 @@ def _read(path: Path) -> Record:
     order = _order(record.sig_name)
     if bad := [record.sig_name[i] for i in order if record.sig_name[i] in uncalibrated]:
         raise ValueError(f"gain is 0 or absent in {', '.join(bad)}")
-    _check_length(record, path.parent)
     stored = np.ascontiguousarray(record.d_signal.T)
     _check_values(record, stored)
 
@@ -180,18 +181,22 @@ def _order(names: Sequence[str | None]) -> list[int]:
     return [positions[lead] for lead in LEADS if lead in positions]
 
 
-def _check_length(record: wfdb.Record, folder: Path) -> None:
+def _check_length(header: wfdb.Record, folder: Path) -> None:
     """Compare the size of the signal files with the length in the header; wfdb reads a part in silence."""
-    for name in dict.fromkeys(record.file_name):
-        signals = [i for i, file in enumerate(record.file_name) if file == name]
-        bits = [_BITS_OF_FORMAT.get(record.fmt[i]) for i in signals]
-        if None in bits:
-            continue
-        frames = record.sig_len * sum(
-            b * (record.samps_per_frame[i] or 1) for b, i in zip(bits, signals, strict=True) if b is not None
-        )
-        expected = (record.byte_offset[signals[0]] or 0) + -(-frames // 8)
+    length = header.sig_len or 0
+    if any((skew or 0) > length for skew in header.skew or ()):
+        raise ValueError(f"a signal is shifted by more than its {length} samples")
+    for name in dict.fromkeys(header.file_name or ()):
+        signals = [i for i, file in enumerate(header.file_name) if file == name]
+        bits = [_BITS_OF_FORMAT.get(header.fmt[i]) for i in signals]
+        frames = [length * (header.samps_per_frame[i] or 1) for i in signals]
         found = (folder / name).stat().st_size
+        if None in bits:
+            if sum(frames) > _SAMPLES_PER_BYTE * found:
+                raise ValueError(f"{name} has {found} bytes, its header describes {sum(frames)} samples")
+            continue
+        total = sum(b * count for b, count in zip(bits, frames, strict=True) if b is not None)
+        expected = (header.byte_offset[signals[0]] or 0) + -(-total // 8)
         if found != expected:
             raise ValueError(f"{name} has {found} bytes, its header describes {expected}")
 
@@ -210,12 +215,15 @@ def _check_values(record: wfdb.Record, stored: np.ndarray) -> None:
 def _uncalibrated(header: Path) -> set[str]:
     """Names of signals whose gain is 0 or left out; wfdb would put 200 in its place.
 
-    Raises ``ValueError`` for a record of several segments.
+    Raises ``ValueError`` for a record of several segments, and for a header with more or fewer signals than it says.
     """
     lines = [line.split() for line in header.read_text(encoding="utf-8", errors="replace").splitlines()]
     lines = [words for words in lines if words and not words[0].startswith("#")]
     if lines and "/" in lines[0][0]:
         raise ValueError("it consists of several segments, which are not supported")
+    announced = lines[0][1] if lines and len(lines[0]) > 1 else ""
+    if announced.isdecimal() and int(announced) != len(lines) - 1:
+        raise ValueError(f"its header announces {announced} signals and lists {len(lines) - 1}")
     names = set()
     for words in lines[1:]:
         number = re.match(r"[-+.\deE]+", words[2]) if len(words) > 2 else None

@@ -87,8 +87,7 @@ rule evaluate_variant:
         runtime=240,
         gpu=int(CONFIG["pretraining"]["device"] == "cuda"),
     params:
-        depends_on=lambda wildcards: settings(variant_evaluation(wildcards.name)),
-        settings=lambda wildcards, threads: settings(variant_evaluation(wildcards.name), **MEMORY),
+        settings=lambda wildcards: settings(variant_evaluation(wildcards.name)),
         code=source_digest("fgclep.stages.evaluate_variant"),
     message:
         "Evaluating the variant {wildcards.name}"

@@ -72,7 +72,6 @@ FOLDS = range(CONFIG["verification"]["folds"])
 TRAINED = ["coarse", "fine"]
 PROBED = [*TRAINED, "random", "measurements"]  # the last two are what a probe reaches without pre-training
 AUGMENTED_REPORTS = f"results/recovery/reports/{CONFIG['verification']['features']}.parquet"
-MEMORY = {"memory_mb": CONFIG["pretraining"]["memory_mb"]}  # where signals are read in order, it changes no output
 ENVIRONMENT = f"../../envs/{'cuda' if CONFIG['pretraining']['device'] == 'cuda' else 'cpu'}.yaml"
 
 

@@ -18,8 +18,7 @@ rule embed_ecgs:
         gpu=int(CONFIG["pretraining"]["device"] == "cuda"),
     params:
         options=embedding_options,
-        depends_on=lambda wildcards: settings(embedding(wildcards.model)),
-        settings=lambda wildcards, threads: settings(embedding(wildcards.model), **MEMORY),
+        settings=lambda wildcards: settings(embedding(wildcards.model)),
         code=source_digest("fgclep.stages.embed_ecgs"),
     message:
         "Embedding the ECGs of {wildcards.source} (model: {wildcards.model})"

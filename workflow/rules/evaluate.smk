@@ -194,8 +194,7 @@ rule evaluate_retrieval:
         runtime=60,
         gpu=int(CONFIG["pretraining"]["device"] == "cuda"),
     params:
-        depends_on=settings({**inference(), **RETRIEVAL}, seed=CONFIG["seed"]),
-        settings=untracked(settings({**inference(), **RETRIEVAL}, seed=CONFIG["seed"], **MEMORY)),
+        settings=settings({**inference(), **RETRIEVAL}, seed=CONFIG["seed"]),
         code=source_digest("fgclep.stages.evaluate_retrieval"),
     message:
         "Retrieval between ECGs and reports by {wildcards.model}"

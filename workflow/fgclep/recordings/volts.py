@@ -91,8 +91,9 @@ def to_record(
     digital = np.full(values.shape, MISSING, dtype=np.int16)
     baseline = np.zeros(len(leads), dtype=np.int32)
     for place, row in enumerate(order):
-        scaled = values[row].astype(np.float64) * (MILLIVOLTS[per_lead[row].lower()] * GAIN)
-        known = np.isfinite(scaled)
+        with np.errstate(all="ignore"):  # signaling NaN, and numbers that overflow: none of them is known
+            scaled = values[row].astype(np.float64) * (MILLIVOLTS[per_lead[row].lower()] * GAIN)
+        known = np.abs(scaled) < np.finfo(np.float32).max  # the median of larger ones is infinite
         if not known.any():
             continue
         middle = float(np.median(scaled[known]))  # an offset, which may be large, costs no range

@@ -55,15 +55,16 @@ class OpenAIServer:
     def model(self) -> Model:
         """See ``Server.model``."""
         wanted, host = self._settings["model"], self._settings["host"]
-        listed = self._reach(lambda: {model.id: model for model in self._client.models.list().data})
+        # the client does not check what it passes on: an id may be no text, a key no Unicode
+        listed = self._reach(
+            lambda: {str(model.id): model.model_dump(warnings=False) for model in self._client.models.list().data}
+        )
         if wanted not in listed:
             raise UserError(
                 f"the server at {host} does not have the model {wanted!r} (it has {', '.join(listed) or 'none'}); "
                 f"write in config.yaml\n\n    recovery:\n      model: {next(iter(listed), 'NAME')}"
             )
-        said = {
-            key: value for key, value in listed[wanted].model_dump().items() if key not in {"created", "permission"}
-        }
+        said = {key: value for key, value in listed[wanted].items() if key not in {"created", "permission"}}
         return Model(digest(json.dumps(said, sort_keys=True, default=str)), "")
 
     def _reach(self, call: Callable[[], T]) -> T:

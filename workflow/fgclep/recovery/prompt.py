@@ -8,6 +8,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+from fgclep.files import read_text
 from fgclep.recovery.server import UnusableAnswer
 from fgclep.stage import UserError
 
@@ -46,7 +47,7 @@ class Prompt:
     """
 
     def __init__(self, path: str | Path, features: Sequence[str]):
-        text = Path(path).read_text(encoding="utf-8")
+        text = read_text(Path(path))
         if not (found := _VERSION.match(text)):
             raise UserError(f"{path}: the first line must give the version of the prompt, such as\n\n    # version: 1")
         self.version = int(found[1])

@@ -57,9 +57,21 @@ def _intervals(truth: Truth, rng: np.random.Generator) -> dict[str, int]:
 
 def make(plan: Plan, vocabulary: Vocabulary, settings: Mapping[str, Any]) -> Made:
     """Make one recording."""
+    _, digital, truth, rng = make_signal(plan, vocabulary, GAIN, 60.0)
+    return write_up(plan, digital, truth, rng, vocabulary, settings)
+
+
+def write_up(
+    plan: Plan,
+    digital: np.ndarray,
+    truth: Truth,
+    rng: np.random.Generator,
+    vocabulary: Vocabulary,
+    settings: Mapping[str, Any],
+) -> Made:
+    """Make the files and the report of a recording, int16 samples (12, n) in canonical lead order."""
     subject = 10_000_000 + (plan.patient * 997 + 32) % 9_999_991
     study = 40_000_000 + (plan.number * 7_654_321 + 238) % 9_999_973
-    _, digital, truth, rng = make_signal(plan, vocabulary, GAIN, 60.0)
     report = machine_report(truth, vocabulary, settings["feature_mention_rate"], rng)
     day = f"{2110 + plan.patient % 90}-{1 + plan.visit * 3 % 12:02d}-{1 + plan.number % 28:02d}"
     time = f"{plan.number % 24:02d}:{plan.number * 7 % 60:02d}:00"

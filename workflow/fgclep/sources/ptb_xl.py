@@ -26,7 +26,11 @@ def read_records(metadata: Path, paths: set[str]) -> pl.DataFrame:
     for row in read_csv(file, _COLUMNS).iter_rows(named=True):
         try:
             rows.append(_row(row))
-        except (KeyError, ValueError, SyntaxError, TypeError, AttributeError) as error:
+        # the last three by numbers such as 1e309, and by codes nested without end
+        except (
+            *(KeyError, ValueError, SyntaxError, TypeError, AttributeError),
+            *(OverflowError, RecursionError, MemoryError),
+        ) as error:
             raise UserError(
                 f"{file}: ecg_id {row['ecg_id']}: {type(error).__name__}: {error}; fetch the file again"
             ) from error
@@ -35,6 +39,8 @@ def read_records(metadata: Path, paths: set[str]) -> pl.DataFrame:
 
 def _row(row: dict[str, str | None]) -> dict:
     codes = ast.literal_eval(row["scp_codes"] or "{}")
+    if wrong := [code for code in dict(codes) if not isinstance(code, str)]:
+        raise TypeError(f"the code {wrong[0]!r} is no text")
     age = float(row["age"]) if row["age"] else None
     return {
         "record_id": f"{int(row['ecg_id'] or ''):05d}",

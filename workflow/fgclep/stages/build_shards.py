@@ -19,7 +19,7 @@ from fgclep.wfdb_reader import Record, read_record
 LOG = logging.getLogger(__name__)
 ROWS_PER_GROUP = 256  # records that a reader holds at a time
 # wfdb reads files; one record at a time lies in memory where there is such a folder
-_MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+_MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # nosec B108 # mkdtemp makes a folder of its own there
 
 
 def arguments() -> argparse.ArgumentParser:

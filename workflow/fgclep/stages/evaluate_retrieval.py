@@ -11,7 +11,7 @@ import torch
 from fgclep.device import choose_device
 from fgclep.evaluation.retrieval import retrieval_metrics
 from fgclep.evaluation.table import write_metrics
-from fgclep.loader import SignalStore, record_names
+from fgclep.loader import READ_ONCE_MB, SignalStore, record_names
 from fgclep.models.fgclep import FGCLEP
 from fgclep.retrieval import ranks
 from fgclep.schemas import REPORTS, RETRIEVED, TEXTS, read_table, write_table
@@ -65,7 +65,7 @@ def main(args: argparse.Namespace) -> None:
     store = SignalStore(
         args.shards,
         settings["signal"],
-        settings["memory_mb"],
+        READ_ONCE_MB,
         lambda keys: drawn(keys, reported, settings["retrieval_records"], settings["seed"]),
         settings["workers"],
     )

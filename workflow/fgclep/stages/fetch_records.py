@@ -12,6 +12,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
+import pyarrow.compute as pc
+
 from fgclep.archive import ArchiveWriter
 from fgclep.download import Database, FileUnavailable, is_url, open_database
 from fgclep.listing import CHECKSUMS, read_checksums, record_files
@@ -47,7 +49,8 @@ def main(args: argparse.Namespace) -> None:
     """
     source = get_source(args.source)
     table = read_table(args.manifest, MANIFEST, ["record_id", "path", "chunk"])
-    records = sorted((row["path"], row["record_id"]) for row in table.to_pylist() if row["chunk"] == args.chunk)
+    rows = table.filter(pc.equal(table["chunk"], args.chunk)).to_pylist()
+    records = sorted((row["path"], row["record_id"]) for row in rows)
     wanted = {path + suffix for path, _ in records for suffix in (".hea", ".dat", ".mat")}
     checksums = read_checksums(args.metadata / CHECKSUMS, wanted)
     scratch = args.output.with_name(f".{args.output.name}.parts")

@@ -2,6 +2,7 @@
 
 import argparse
 import csv
+import io
 import logging
 import tempfile
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from fgclep.download import FileUnavailable, is_url, open_database
 from fgclep.evaluation.tasks import PublishedSplit, load_task
+from fgclep.files import read_text
 from fgclep.schemas import SPLIT, write_table
 from fgclep.sources import get_source
 from fgclep.sources.source import Source
@@ -45,7 +47,7 @@ def main(args: argparse.Namespace) -> None:
                 place = files.get(file.path, Path(scratch), file.sha256)
             except FileUnavailable as error:
                 raise UserError(f"{error}. Is evaluation.splits_base right? The sums are in {args.task_file}") from None
-            for record_id in _record_ids(place, task.split, source):
+            for record_id in record_ids(place, task.split, source):
                 if found.setdefault(record_id, file.split) != file.split:
                     raise UserError(f"{file.path}: {record_id} is also in the split {found[record_id]}")
     rows = [{"source": task.source, "record_id": name, "split": found[name]} for name in sorted(found)]
@@ -54,13 +56,19 @@ def main(args: argparse.Namespace) -> None:
     LOG.info("%s: %s", task.name, counts)
 
 
-def _record_ids(place: Path, split: PublishedSplit, source: Source) -> Iterator[str]:
-    with place.open(newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
+def record_ids(place: Path, split: PublishedSplit, source: Source) -> Iterator[str]:
+    """Yield the ids of the records whose paths a file of a split lists."""
+    reader = csv.DictReader(io.StringIO(read_text(place), newline=""))
+    try:
         if split.column not in (reader.fieldnames or []):
             raise UserError(f"{place}: column {split.column!r} is missing, which the task's file names")
         for row in reader:
-            yield source.record_id(str(PurePosixPath(row[split.column]).with_suffix("")))
+            path = PurePosixPath(row[split.column] or "")
+            if not path.name:
+                raise UserError(f"{place}, line {reader.line_num}: no path in the column {split.column!r}")
+            yield source.record_id(str(path.with_suffix("")))
+    except csv.Error as error:
+        raise UserError(f"{place}, line {reader.line_num}: {error}") from None
 
 
 if __name__ == "__main__":

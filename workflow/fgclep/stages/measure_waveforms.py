@@ -4,7 +4,7 @@ import argparse
 import logging
 import multiprocessing
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from fgclep.schemas import LEAD_MEASURES, MEASUREMENTS, MEASURES, SHARD, read_table, write_table
+from fgclep.schemas import LEAD_MEASURES, MEASUREMENTS, MEASURES, SHARD, read_table, write_parts
 from fgclep.shards import decode_waveform, to_millivolts
 from fgclep.sources import get_source
 from fgclep.stage import progress, run_stage, stage_parser
@@ -20,6 +20,8 @@ from fgclep.waveforms import measure
 
 LOG = logging.getLogger(__name__)
 _COLUMNS = ["source", "record_id", "sampling_rate", "n_samples", "gain", "baseline", "waveform"]
+# path of a shard, number of a row group, and the database's own measurements by record id
+Task = tuple[Path, int, dict[str, dict[str, float | None]]]
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -38,18 +40,22 @@ def main(args: argparse.Namespace) -> None:
     intervals = None
     if args.settings["intervals"] == "database" and source.intervals is not None:
         intervals = source.intervals(args.metadata)
-    tasks = []
-    for path in args.shards:
+    groups = sum(pq.read_metadata(path).num_row_groups for path in args.shards)
+    parts = _in_parallel(_tasks(args.shards, intervals), min(args.settings["workers"], max(groups, 1)))
+    write_parts(progress(parts, groups, f"measure {source.key}", "group"), args.output, MEASUREMENTS)
+    rate = read_table(args.output, MEASUREMENTS, ["heart_rate"])["heart_rate"]
+    LOG.info("%s: %d records, %d could not be measured", source.key, len(rate), rate.null_count)
+
+
+def _tasks(shards: Sequence[Path], intervals: pl.DataFrame | None) -> Iterator[Task]:
+    """Yield the row groups of the shards with the database's own measurements of their records."""
+    for path in shards:
         ids = read_table(path, SHARD, ["record_id"])["record_id"].to_pylist()
         metadata, first = pq.read_metadata(path), 0
         for group in range(metadata.num_row_groups):
             last = first + metadata.row_group(group).num_rows
-            tasks.append((path, group, _of_records(intervals, ids[first:last])))
+            yield path, group, _of_records(intervals, ids[first:last])
             first = last
-    tables = list(progress(_in_parallel(tasks, args.settings["workers"]), len(tasks), f"measure {source.key}", "group"))
-    table = pa.concat_tables(tables) if tables else MEASUREMENTS.empty_table()
-    write_table(table, args.output, MEASUREMENTS)
-    LOG.info("%s: %d records, %d could not be measured", source.key, len(table), table["heart_rate"].null_count)
 
 
 def _of_records(intervals: pl.DataFrame | None, ids: list[str]) -> dict[str, dict[str, float | None]]:
@@ -59,19 +65,22 @@ def _of_records(intervals: pl.DataFrame | None, ids: list[str]) -> dict[str, dic
     return {row.pop("record_id"): row for row in chosen.iter_rows(named=True)}
 
 
-def _in_parallel(tasks: list[tuple], workers: int) -> Iterator[pa.Table]:
-    """Measure row groups in processes of one thread each, so that nothing depends on the number of cores."""
+def _in_parallel(tasks: Iterable[Task], workers: int) -> Iterator[pa.Table]:
+    """Measure row groups in processes of one thread each, so that nothing depends on the number of cores.
+
+    Tasks are taken as fast as the pipe to the processes has room.
+    """
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = "1"
     # spawn: a forked child would inherit the locks of polars' and Arrow's threads
-    with multiprocessing.get_context("spawn").Pool(min(workers, max(len(tasks), 1))) as pool:
+    with multiprocessing.get_context("spawn").Pool(workers) as pool:
         for table, failures in pool.imap(_measure_group, tasks):
             for failure in failures:
                 LOG.warning("%s", failure)
             yield table
 
 
-def _measure_group(task: tuple[Path, int, dict[str, dict[str, float | None]]]) -> tuple[pa.Table, list[str]]:
+def _measure_group(task: Task) -> tuple[pa.Table, list[str]]:
     path, group, intervals = task
     with pq.ParquetFile(path) as file:
         records = file.read_row_group(group, columns=_COLUMNS).to_pylist()

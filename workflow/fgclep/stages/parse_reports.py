@@ -1,11 +1,14 @@
 """Clean the reports' statements, parse them against the vocabulary, and give every distinct text an id."""
 
 import argparse
+from collections.abc import Iterable, Iterator
 
 from fgclep.reports import Report, parse_reports
 from fgclep.schemas import MANIFEST, QUARANTINE, REPORTS, TEXTS, read_table, write_table
 from fgclep.stage import UserError, progress, run_stage, stage_parser
 from fgclep.vocabulary import load_vocabulary
+
+PART = 20_000  # reports at once as Python objects
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -21,17 +24,20 @@ def arguments() -> argparse.ArgumentParser:
     return parser
 
 
+def _reports(manifests: Iterable[str]) -> Iterator[Report]:
+    for path in manifests:
+        for batch in read_table(path, MANIFEST, ["source", "record_id", "report"]).to_batches(max_chunksize=PART):
+            yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
+
+
 def main(args: argparse.Namespace) -> None:
     """Write distinct texts, reports as text ids, and the reports that are of no use."""
-    rows: list[Report] = []
-    for path in progress(args.manifests, len(args.manifests), "manifests"):
-        table = read_table(path, MANIFEST, ["source", "record_id", "report"])
-        rows += zip(*(table[name].to_pylist() for name in table.column_names), strict=True)
-    parsed = parse_reports(rows, load_vocabulary(args.vocabulary), args.settings["min_words"])
+    reports = _reports(progress(args.manifests, len(args.manifests), "manifests"))
+    parsed = parse_reports(reports, load_vocabulary(args.vocabulary), args.settings["min_words"])
     if not parsed.reports.num_rows:
         raise UserError(
-            f"{args.manifests}: none of the {len(rows)} records has a usable report; pre-training needs a source with "
-            "reports (data.sources with role: pretrain), or a lower reports.min_words"
+            f"{args.manifests}: none of the {parsed.quarantine.num_rows} records has a usable report; pre-training "
+            "needs a source with reports (data.sources with role: pretrain), or a lower reports.min_words"
         )
     write_table(parsed.texts, args.texts, TEXTS)
     write_table(parsed.reports, args.reports, REPORTS)

@@ -2,14 +2,15 @@
 
 import argparse
 
+import numpy as np
 import pyarrow as pa
 import torch
 
 from fgclep.device import choose_device
 from fgclep.folds import fold_of
-from fgclep.loader import SignalStore
+from fgclep.loader import READ_ONCE_MB, SignalStore
 from fgclep.models.fgclep import FGCLEP
-from fgclep.schemas import SCORES, write_table
+from fgclep.schemas import SCORES, write_parts
 from fgclep.stage import progress, run_stage, stage_parser
 from fgclep.vocabulary import load_vocabulary
 
@@ -37,7 +38,7 @@ def main(args: argparse.Namespace) -> None:
     store = SignalStore(
         args.shards,
         settings["signal"],
-        settings["memory_mb"],
+        READ_ONCE_MB,
         lambda keys: [
             fold_of(*patient, args.folds) == args.fold
             for patient in zip(keys["source"].to_pylist(), keys["patient_id"].to_pylist(), strict=True)
@@ -45,13 +46,16 @@ def main(args: argparse.Namespace) -> None:
         settings["workers"],
     )
     texts = model.embed_texts(features).to(device)
-    rows = []
+
+    def scored(places: np.ndarray, signals: torch.Tensor) -> pa.Table:
+        logits = model.logits(model.encode_ecg(signals.to(device)), texts).float().cpu().numpy()
+        keys, fold = store.keys.take(pa.array(places)), np.full(len(places), args.fold)
+        scores = pa.array(list(logits), type=SCORES.field("scores").type)
+        return pa.table({"source": keys["source"], "record_id": keys["record_id"], "fold": fold, "scores": scores})
+
     batches = store.in_order(settings["batch_size"])
-    for places, signals in progress(batches, len(store) // settings["batch_size"] + 1, f"fold {args.fold}", "batch"):
-        logits = model.logits(model.encode_ecg(signals.to(device)), texts).float().cpu().tolist()
-        keys = store.keys.take(pa.array(places)).select(["source", "record_id"]).to_pylist()
-        rows += [{**key, "fold": args.fold, "scores": scores} for key, scores in zip(keys, logits, strict=True)]
-    write_table(pa.Table.from_pylist(rows, schema=SCORES), args.output, SCORES)
+    counted = progress(batches, len(store) // settings["batch_size"] + 1, f"fold {args.fold}", "batch")
+    write_parts((scored(places, signals) for places, signals in counted), args.output, SCORES)
 
 
 if __name__ == "__main__":
