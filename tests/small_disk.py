@@ -5,6 +5,7 @@ import shlex
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,7 @@ class SmallDisk:
 
 
 def kill_group(process: subprocess.Popen[str]) -> None:
-    """Kill -9 a leader with all of its processes."""
-    os.killpg(process.pid, signal.SIGKILL)
+    """Kill -9 a leader with all of its processes, as far as they have not ended."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
