@@ -1,4 +1,5 @@
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,14 @@ settings.load_profile("untimed")
 ROOT = Path(__file__).resolve().parents[1]
 TINY = ("--cores", "2", "--configfile", "tests/config/tiny.yaml")
 PARTS = ("Snakefile", "config.yaml", "profiles", "workflow", "resources", "envs", "tests/config")
+
+
+# of the moments at which tests/test_faults.py kills; give it back to have the same ones again
+FAULT_SEED = os.environ.get("FGCLEP_FAULT_SEED") or str(random.randrange(10**6))
+
+
+def pytest_report_header() -> str:
+    return f"FGCLEP_FAULT_SEED={FAULT_SEED}"
 
 
 class Checkout:

@@ -8,7 +8,7 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from fgclep.archive import ArchiveReader, ArchiveWriter
+from fgclep.archive import ArchiveReader, archive_writer
 from fgclep.download import FileUnavailable, WebDatabase, open_database
 from fgclep.listing import safe_path
 from fgclep.stage import UserError
@@ -293,10 +293,10 @@ def test_a_redirect_from_https_to_http_is_refused(tmp_path):
 @pytest.fixture
 def archive(tmp_path):
     names = [f"r/{number}.hea" for number in range(3)]
-    with ArchiveWriter(tmp_path / "0.tar") as tar:
+    with archive_writer(tmp_path / "0.tar") as add:
         for name in names:
             (tmp_path / "file").write_bytes(name.encode() * 100)
-            tar.add(name, tmp_path / "file")
+            add(name, tmp_path / "file")
     return tmp_path / "0.tar"
 
 
@@ -348,7 +348,7 @@ def test_an_archive_with_a_damaged_header_is_refused(archive, place):
 
 
 def test_an_archive_appears_only_when_it_is_complete(tmp_path):
-    with pytest.raises(ZeroDivisionError), ArchiveWriter(tmp_path / "0.tar"):
+    with pytest.raises(ZeroDivisionError), archive_writer(tmp_path / "0.tar"):
         raise ZeroDivisionError
     assert list(tmp_path.iterdir()) == []
 

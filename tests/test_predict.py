@@ -340,4 +340,4 @@ def test_a_folder_that_holds_no_model_or_another_is_named(record, capsys, tmp_pa
     weights = (tmp_path / "model.safetensors").read_bytes()
     (tmp_path / "model.safetensors").write_bytes(weights[: len(weights) // 2])
     failing("predict", record, "--model", tmp_path, *ASK)
-    assert f"the model in {tmp_path} is incomplete or damaged" in capsys.readouterr().err
+    assert f"{tmp_path} is truncated or damaged" in capsys.readouterr().err

@@ -25,8 +25,8 @@ from recovery_setup import (
     settings,
 )
 
+from fgclep.claims import claim
 from fgclep.recovery.cache import _checksum
-from fgclep.recovery.claims import claim
 from fgclep.reports import parse_reports
 from fgclep.schemas import TEXTS, write_table
 from fgclep.stage import UserError
@@ -150,7 +150,7 @@ def test_of_many_threads_one_holds_a_claim_at_a_time(tmp_path):
 
 def test_the_claim_of_a_killed_process_is_free(tmp_path):
     path = tmp_path / "x.lock"
-    program = "from pathlib import Path; import time; from fgclep.recovery.claims import claim; "
+    program = "from pathlib import Path; import time; from fgclep.claims import claim; "
     program += f"held = claim(Path({str(path)!r})); print('held', flush=True); time.sleep(60)"
     process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, env=environment(), text=True)
     assert process.stdout.readline() == "held\n"

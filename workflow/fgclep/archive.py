@@ -2,50 +2,32 @@
 
 import os
 import tarfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
+from fgclep.files import whole_file
 from fgclep.listing import safe_path
 from fgclep.stage import UserError
 
 
-class ArchiveWriter:
-    """Write files to a tar archive that appears under its name only when complete.
+@contextmanager
+def archive_writer(path: Path) -> Iterator[Callable[[str, Path], None]]:
+    """Write a tar archive that appears under its name only when complete.
 
-    Names, order and contents decide the bytes: owners, modes and times are fixed. What an interrupted writer left is
-    written over by the next.
+    Yields a function that adds, under a name, the file at a place. Names, order and contents decide the bytes: owners,
+    modes and times are fixed.
     """
+    with whole_file(path) as partial, tarfile.open(partial, "w:", format=tarfile.PAX_FORMAT) as tar:
 
-    def __init__(self, path: Path):
-        self.path = path
-        self._partial = path.with_name(f".{path.name}.part")
+        def add(name: str, place: Path) -> None:
+            info = tarfile.TarInfo(name)
+            with place.open("rb") as content:
+                info.size = os.fstat(content.fileno()).st_size
+                tar.addfile(info, content)
 
-    def __enter__(self) -> Self:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = self._partial.open("wb")
-        self._tar = tarfile.open(fileobj=self._file, mode="w", format=tarfile.PAX_FORMAT)
-        return self
-
-    def add(self, name: str, place: Path) -> None:
-        """Add the file at ``place`` under ``name``."""
-        info = tarfile.TarInfo(name)
-        with place.open("rb") as content:
-            info.size = os.fstat(content.fileno()).st_size
-            self._tar.addfile(info, content)
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            if kind is None:
-                self._tar.close()
-                self._file.flush()
-                os.replace(self._partial, self.path)
-        finally:
-            self._partial.unlink(missing_ok=True)
-            self._file.close()
+        yield add
 
 
 class ArchiveReader:

@@ -1,9 +1,10 @@
 """State of a training in files that are always whole."""
 
-import os
 from pathlib import Path
 
 import torch
+
+from fgclep.files import whole_file
 
 
 class Checkpoints:
@@ -42,11 +43,6 @@ class Checkpoints:
             if file != self._weights(epoch):
                 file.unlink()
 
-    def remove_partial(self) -> None:
-        """Delete what a killed process had not written to the end."""
-        for file in self.path.parent.glob(f"{self.path.stem}.*.part"):
-            file.unlink()
-
     def remove(self) -> None:
         """Delete all files."""
         for file in [self.path, *self._all_weights()]:
@@ -60,10 +56,5 @@ class Checkpoints:
 
 
 def _write(content: dict, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.part")
-    with partial.open("wb") as file:
+    with whole_file(path) as partial, partial.open("wb") as file:
         torch.save(content, file)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(partial, path)

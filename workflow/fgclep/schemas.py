@@ -1,12 +1,13 @@
 """Every table that crosses a rule: column names, types and units, checked on write and on read."""
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from fgclep.files import damaged, whole_file
 
 _key = [pa.field("source", pa.string(), nullable=False), pa.field("record_id", pa.string(), nullable=False)]
 _strings = pa.list_(pa.string())
@@ -257,25 +258,20 @@ def table_writer(path: str | Path, schema: pa.Schema) -> Iterator[Callable[[pa.T
     names or types differ from ``schema`` or a null stands where none may.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     # what is large is packed already (see fgclep.shards), hardly ever equal, and would fill the footer as statistics
     large = {field.name for field in schema if field.type == pa.large_binary()}
     small = [field.name for field in schema if field.name not in large and not pa.types.is_nested(field.type)]
     codecs = {column: "none" if column in large else "zstd" for column in _leaves(schema)}
-    try:
-        with pq.ParquetWriter(
-            partial, schema, compression=codecs, use_dictionary=small, write_statistics=small
-        ) as writer:
+    with (
+        whole_file(path) as partial,
+        pq.ParquetWriter(partial, schema, compression=codecs, use_dictionary=small, write_statistics=small) as writer,
+    ):
 
-            def write(rows: pa.Table | list[dict]) -> None:
-                table = _checked(rows, path, schema)
-                writer.write_table(table, row_group_size=max(1, len(table)))
+        def write(rows: pa.Table | list[dict]) -> None:
+            table = _checked(rows, path, schema)
+            writer.write_table(table, row_group_size=max(1, len(table)))
 
-            yield write
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+        yield write
 
 
 def write_table(
@@ -308,9 +304,11 @@ def write_parts(parts: Iterable[pa.Table], path: str | Path, schema: pa.Schema) 
 def check_table(path: str | Path, schema: pa.Schema) -> None:
     """Check names and types of a Parquet file against ``schema``; only its footer is read.
 
-    Raises ``ValueError`` that names the file and the columns when it was written by something else.
+    Raises ``ValueError`` that names the file and the columns when it was written by something else, and ``UserError``
+    when it is truncated or damaged.
     """
-    found = pq.read_schema(path).remove_metadata()
+    with _damage_explained(path):
+        found = pq.read_schema(path).remove_metadata()
     if found.names != schema.names or [f.type for f in found] != [f.type for f in schema]:
         raise ValueError(f"{path}: {_mismatch(found, schema)}; delete it and run snakemake again")
 
@@ -318,4 +316,15 @@ def check_table(path: str | Path, schema: pa.Schema) -> None:
 def read_table(path: str | Path, schema: pa.Schema, columns: Sequence[str] | None = None) -> pa.Table:
     """Read a Parquet file after ``check_table``; ``columns`` limits what is read."""
     check_table(path, schema)
-    return pq.read_table(path, columns=list(columns) if columns else None, partitioning=None)
+    with _damage_explained(path):
+        return pq.read_table(path, columns=list(columns) if columns else None, partitioning=None)
+
+
+@contextmanager
+def _damage_explained(path: str | Path) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except (pa.ArrowException, OSError) as error:
+        raise damaged(path, error) from error

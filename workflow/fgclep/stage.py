@@ -15,6 +15,7 @@ from typing import TypeVar
 from tqdm import tqdm
 
 T = TypeVar("T")
+_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 class UserError(Exception):
@@ -37,15 +38,37 @@ def full_disk_explained(folder: Path, what: str, needed: Callable[[], int | None
     try:
         yield
     except OSError as error:
-        if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+        if error.errno not in _FULL:
             raise
         bytes_needed = needed()
         more = "more than that" if bytes_needed is None else f"about {bytes_needed / 1e6:,.1f} MB more"
-        free = shutil.disk_usage(folder).free / 1e6
-        raise UserError(
-            f"the disk of {folder.resolve()} is full ({error.strerror}): {free:,.1f} MB are free, and {what} needs "
-            f"{more}. Make room there and run snakemake again: it continues where it stopped"
-        ) from error
+        raise UserError(_full_disk(folder, error, f", and {what} needs {more}")) from error
+
+
+def _full_disk(folder: Path, error: OSError, needs: str = "") -> str:
+    free, reason = shutil.disk_usage(folder).free / 1e6, os.strerror(error.errno or 0)
+    return (
+        f"the disk of {folder.resolve()} is full ({reason}): {free:,.1f} MB are free{needs}. Make room there and run "
+        "snakemake again: it continues where it stopped"
+    )
+
+
+def _disk_error(error: Exception) -> str | None:
+    """What to do about a disk that is full or may not be written; ``None`` for other errors."""
+    if not isinstance(error, OSError) or error.errno not in {*_FULL, errno.EROFS, errno.EACCES} or not error.filename:
+        return None
+    path = Path(error.filename)
+    if error.errno in _FULL:
+        folder = next(place for place in path.absolute().parents if place.exists())
+        return f"{path} cannot be written: {_full_disk(folder, error)}"
+    way_out = (
+        "Its file system is mounted read-only: mount it for writing"
+        if error.errno == errno.EROFS
+        else "Give yourself the right to it"
+    )
+    return (
+        f"{path}: {os.strerror(error.errno)}. {way_out}, or put the folder where you may write, and run snakemake again"
+    )
 
 
 def stage_parser(description: str | None) -> argparse.ArgumentParser:
@@ -59,26 +82,37 @@ def stage_parser(description: str | None) -> argparse.ArgumentParser:
 def run_stage(main: Callable[[argparse.Namespace], None], parser: argparse.ArgumentParser) -> None:
     """Parse the command line and run ``main``; a ``UserError`` ends the program with its message and status 1.
 
+    So does a full or read-only disk, with the file that could not be written and the way out.
+
     Of several processes that torchrun has started, the first one logs; the others report warnings and errors only.
     """
     args = parser.parse_args()
+    try:
+        _start_logging(args.log)
+        main(args)
+    except Exception as error:
+        explained = str(error) if isinstance(error, UserError) else _disk_error(error)
+        if explained is None:
+            logging.getLogger(parser.prog).exception("the stage failed")
+        else:
+            logging.getLogger(parser.prog).error("%s", explained)
+        sys.exit(1)
+
+
+def _start_logging(file: Path | None) -> None:
+    """Log to standard error, and to a file as far as the disk has room for it."""
     is_first = os.environ.get("RANK", "0") == "0"
-    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
-    if args.log and is_first:
-        args.log.parent.mkdir(parents=True, exist_ok=True)
-        handlers.append(logging.FileHandler(args.log, mode="w", encoding="utf-8"))
     level = logging.INFO if is_first else logging.WARNING
-    logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s", handlers=handlers, force=True)
+    form = "%(levelname)s %(name)s: %(message)s"
+    logging.basicConfig(level=level, format=form, stream=sys.stderr, force=True)
+    logging.raiseExceptions = False  # a line that finds the disk full: the stage's own error tells it better
     for noisy in ("httpx", "httpx2", "matplotlib", "fontTools"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    try:
-        main(args)
-    except UserError as error:
-        logging.getLogger(parser.prog).error("%s", error)
-        sys.exit(1)
-    except Exception:
-        logging.getLogger(parser.prog).exception("the stage failed")
-        sys.exit(1)
+    if file and is_first:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        handler = logging.FileHandler(file, mode="w", encoding="utf-8")
+        handler.setFormatter(logging.Formatter(form))
+        logging.getLogger().addHandler(handler)
 
 
 def progress(items: Iterable[T], total: int | None = None, description: str = "", unit: str = "it") -> Iterable[T]:

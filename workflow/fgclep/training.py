@@ -388,8 +388,6 @@ class Trainer:
         self.checkpoints.save(state)
 
     def _resume(self) -> None:
-        if self.accelerator.is_main_process:
-            self.checkpoints.remove_partial()
         state = self.checkpoints.load()
         self.accelerator.wait_for_everyone()
         if state is None:

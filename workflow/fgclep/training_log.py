@@ -2,10 +2,10 @@
 
 import csv
 import io
-import os
 from pathlib import Path
 from typing import Any
 
+from fgclep.files import whole_file
 from fgclep.stage import UserError
 
 STEP_COLUMNS = (
@@ -84,11 +84,8 @@ def _continued(path: Path, step: int) -> io.TextIOWrapper:
     if step and path.exists():
         with path.open(newline="", encoding="utf-8") as file:
             rows = [row for row in csv.DictReader(file) if None not in row.values() and int(row["step"]) <= step]
-    partial = path.with_name(f"{path.name}.part")
-    file = partial.open("w", newline="", encoding="utf-8")
-    writer = csv.DictWriter(file, STEP_COLUMNS)
-    writer.writeheader()
-    writer.writerows(rows)
-    file.flush()
-    os.replace(partial, path)
-    return file
+    with whole_file(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, STEP_COLUMNS)
+        writer.writeheader()
+        writer.writerows(rows)
+    return path.open("a", newline="", encoding="utf-8")

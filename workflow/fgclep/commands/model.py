@@ -3,8 +3,6 @@
 import json
 from pathlib import Path
 
-from safetensors import SafetensorError
-
 from fgclep.device import choose_device
 from fgclep.evaluation.tasks import Task, load_task
 from fgclep.models.fgclep import FGCLEP
@@ -30,7 +28,7 @@ def load_model(folder: str) -> FGCLEP:
         if kind != FGCLEP.config_class.model_type:
             raise UserError(f"{folder} holds a model of type {kind!r}, not {FGCLEP.config_class.model_type!r}")
         model = FGCLEP.from_pretrained(folder)
-    except (OSError, ValueError, AttributeError, SafetensorError) as error:
+    except (OSError, ValueError, AttributeError) as error:
         raise UserError(f"the model in {folder} is incomplete or damaged: {error}") from error
     return model.to(choose_device("auto"))  # type: ignore[arg-type]
 

@@ -87,7 +87,7 @@ def _shards(names: Sequence[Path]) -> list[Path]:
     for path in paths:
         try:
             check_table(path, SHARD)
-        except (ValueError, OSError) as error:
+        except (ValueError, OSError, UserError) as error:
             raise UserError(f"{path} is no shard, or that of another version of the workflow") from error
     return paths
 

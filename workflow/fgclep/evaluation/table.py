@@ -1,13 +1,13 @@
 """The CSV tables of metrics and comparisons: numbers in full precision, empty where not defined."""
 
 import csv
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pyarrow as pa
 
 from fgclep.evaluation.tasks import Task
+from fgclep.files import check_last_line, whole_file
 from fgclep.schemas import COMPARISONS, METRICS
 from fgclep.stage import UserError
 
@@ -42,9 +42,7 @@ def _write(rows: Iterable[Mapping[str, object]], path: Path, schema: pa.Schema) 
     Raises ``ValueError`` naming the file and the column if a key is missing or unknown or a value is absent where the
     schema demands one.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    with partial.open("w", newline="", encoding="utf-8") as file:
+    with whole_file(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, schema.names, lineterminator="\n")
         writer.writeheader()
         for row in rows:
@@ -53,15 +51,15 @@ def _write(rows: Iterable[Mapping[str, object]], path: Path, schema: pa.Schema) 
             if wrong:
                 raise ValueError(f"{path}: column {wrong[0]!r} is missing, unknown or empty in {dict(row)}")
             writer.writerow(row)
-    os.replace(partial, path)
 
 
 def read_metrics(path: str | Path) -> list[dict[str, str]]:
     """Read a table as text, so that numbers pass through unchanged.
 
-    Raises ``UserError`` naming the file if its columns are not those of ``METRICS``.
+    Raises ``UserError`` naming the file if it is truncated or its columns are not those of ``METRICS``.
     """
     path = Path(path)
+    check_last_line(path)
     with path.open(newline="", encoding="utf-8") as file:
         reader = csv.DictReader(file)
         if reader.fieldnames != METRICS.names:

@@ -2,17 +2,20 @@
 
 import math
 from collections.abc import Sequence
+from json import JSONDecodeError
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import AutoModel, PretrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 from transformers.utils import logging
 
+from fgclep.files import damaged
 from fgclep.leads import LEADS, lead_positions
 from fgclep.models.alignment import ALIGNMENTS, AttentionAlignment
 from fgclep.models.ecg import build_ecg_encoder
@@ -103,16 +106,23 @@ class FGCLEP(PreTrainedModel):
 
     @classmethod
     def from_pretrained(cls, folder: str | Path, *args: Any, **kwargs: Any) -> "FGCLEP":  # type: ignore[override]
-        """Load a model and its tokenizer from a folder or from the Hugging Face hub: no pickled weights."""
+        """Load a model and its tokenizer from a folder or from the Hugging Face hub: no pickled weights.
+
+        Raises ``UserError`` naming the folder if a file in it is truncated or damaged.
+        """
         shown = logging.is_progress_bar_enabled()
         logging.disable_progress_bar()  # loading takes no time worth a bar
         try:
             model = super().from_pretrained(folder, *args, **{**kwargs, "use_safetensors": True})
+            # the user names the model; its tokenizer is JSON
+            model.tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)  # nosec B615
+        except (SafetensorError, JSONDecodeError, OSError) as error:
+            if not Path(folder).is_dir():
+                raise
+            raise damaged(folder, error) from error
         finally:
             if shown:
                 logging.enable_progress_bar()
-        # the user names the model; its tokenizer is JSON
-        model.tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)  # nosec B615
         return model.eval()
 
     def save_pretrained(self, folder: str | Path, *args: Any, **kwargs: Any) -> None:  # type: ignore[override]

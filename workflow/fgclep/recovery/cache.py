@@ -3,13 +3,12 @@
 import hashlib
 import json
 import logging
-import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from fgclep.recovery.claims import Claim, claim
+from fgclep.claims import Claim, claim
+from fgclep.files import write_text
 from fgclep.stage import UserError
 
 log = logging.getLogger(__name__)
@@ -63,11 +62,7 @@ class AnswerCache:
         record: dict[str, Any] = {"question": question, "answer": answer, "more": more}
         record["checksum"] = _checksum(record)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor, partial = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(json.dumps(record, sort_keys=True, indent=1) + "\n")
-            os.replace(partial, path)
+            write_text(path, json.dumps(record, sort_keys=True, indent=1) + "\n")
         except OSError as error:
             raise UserError(self._unusable(error)) from error
 

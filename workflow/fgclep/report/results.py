@@ -1,7 +1,6 @@
 """The results of a run that its report and its figures are made from."""
 
 import argparse
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,6 +10,7 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 
+from fgclep.files import check_last_line, read_json
 from fgclep.report import recovery
 from fgclep.report.curves import Scores
 from fgclep.report.funnel import Part, funnel
@@ -167,7 +167,7 @@ def read_results(args: argparse.Namespace) -> Results:
         candidates=pl.DataFrame(read_table(args.candidates, CANDIDATES)),
         audit=recovery.with_outcome(scan([args.audit], AUDIT)),
         measurements=scan(args.measurements, MEASUREMENTS),
-        similarity=json.loads(args.similarity_summary.read_text(encoding="utf-8")),
+        similarity=read_json(args.similarity_summary),
         training=training.join(throughput, on=["name", "epoch"], how="left", maintain_order="left"),
         attention=pl.DataFrame(read_table(args.attention, ATTENTION) if args.attention else ATTENTION.empty_table()),
         ablation=read_csv(args.ablation, ABLATION).to_dicts() if args.ablation else [],
@@ -185,8 +185,9 @@ def csv_columns(schema: pa.Schema) -> Columns:
 def read_csv(path: Path, columns: Columns) -> pl.DataFrame:
     """Read a CSV file that has at least ``columns``.
 
-    Raises ``UserError`` naming the file and the column or the value that is wrong.
+    Raises ``UserError`` naming the file, and the column or the value that is wrong or that it is truncated.
     """
+    check_last_line(path)
     try:
         return pl.read_csv(path, schema_overrides=columns).select(*columns)
     except (pl.exceptions.PolarsError, OSError) as error:

@@ -5,7 +5,6 @@ among its nearest; so S stays symmetric, and a row has as many neighbours as ask
 texts the one with the smaller text id is nearer: texts are numbered by falling count.
 """
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Protocol
 
 import numpy as np
 
+from fgclep.files import whole_folder
 from fgclep.npy import NpyWriter
 from fgclep.similarity.matrix import BOUNDS, DENSE, NEIGHBORS, VALUES
 from fgclep.similarity.summary import Summary
@@ -128,18 +128,14 @@ def write_similarity(
     entries
         Entries of a block.
     """
-    partial = folder.with_name(f".{folder.name}.part")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    if neighbors is None:
-        with NpyWriter(partial / DENSE, np.float16, (texts,)) as matrix:
-            for own, block in row_blocks(source, texts, "similarity", entries):
-                matrix.append(block)
-                summary.add(own, block)
-    else:
-        _write_sparse(source, texts, partial, nearest(source, texts, neighbors, entries), summary, entries)
-    shutil.rmtree(folder, ignore_errors=True)
-    partial.rename(folder)
+    with whole_folder(folder) as partial:
+        if neighbors is None:
+            with NpyWriter(partial / DENSE, np.float16, (texts,)) as matrix:
+                for own, block in row_blocks(source, texts, "similarity", entries):
+                    matrix.append(block)
+                    summary.add(own, block)
+        else:
+            _write_sparse(source, texts, partial, nearest(source, texts, neighbors, entries), summary, entries)
 
 
 def _write_sparse(source: Source, texts: int, folder: Path, limits: Nearest, summary: Summary, entries: int) -> None:

@@ -6,6 +6,8 @@ from typing import Self
 
 import numpy as np
 
+from fgclep.files import damaged
+
 DENSE = "dense.npy"
 VALUES, NEIGHBORS, BOUNDS = "values.npy", "neighbors.npy", "bounds.npy"
 
@@ -41,7 +43,7 @@ class SimilarityMatrix:
         """Open what ``fgclep.similarity.build`` has written; the arrays are memory-mapped."""
         folder = Path(folder)
         names = [DENSE] if (folder / DENSE).exists() else [VALUES, NEIGHBORS, BOUNDS]
-        return cls(*(np.load(folder / name, mmap_mode="r", allow_pickle=False) for name in names))
+        return cls(*(_mapped(folder / name) for name in names))
 
     def block(self, rows: Sequence[int] | np.ndarray, columns: Sequence[int] | np.ndarray) -> np.ndarray:
         """Return S between two lists of text ids, float32 of shape (rows, columns)."""
@@ -58,3 +60,10 @@ class SimilarityMatrix:
             found[found] = neighbors[at[found]] == wanted[found]
             result[number, found] = self.values[entries][at[found]]
         return result[:, place]
+
+
+def _mapped(path: Path) -> np.ndarray:
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise damaged(path.parent, f"{path.name}: {error}") from error

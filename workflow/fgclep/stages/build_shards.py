@@ -2,13 +2,12 @@
 
 import argparse
 import logging
-import os
-import tempfile
 from pathlib import Path
 
 import pyarrow.compute as pc
 
 from fgclep.archive import ArchiveReader
+from fgclep.memory import memory_folder
 from fgclep.quality import usable_record
 from fgclep.schemas import MANIFEST, QUARANTINE, SHARD, read_table, table_writer, write_table
 from fgclep.shards import encode_waveform
@@ -18,8 +17,6 @@ from fgclep.wfdb_reader import Record, read_record
 
 LOG = logging.getLogger(__name__)
 ROWS_PER_GROUP = 256  # records that a reader holds at a time
-# wfdb reads files; one record at a time lies in memory where there is such a folder
-_MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # nosec B108 # mkdtemp makes a folder of its own there
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -42,16 +39,16 @@ def main(args: argparse.Namespace) -> None:
     rows, quarantine, written = [], [], 0
     with (
         ArchiveReader(args.archive) as archive,
-        tempfile.TemporaryDirectory(dir=_MEMORY) as folder,
+        memory_folder() as folder,  # for one record at a time
         table_writer(args.output, SHARD) as write,
     ):
         for entry in progress(manifest, len(manifest), f"{args.source} {args.chunk}", "record"):
             names = [name for suffix in (".hea", ".dat", ".mat") if (name := entry["path"] + suffix) in archive]
             if not names:
                 continue  # fetch_records has told why
-            files = archive.extract(names, Path(folder))
+            files = archive.extract(names, folder)
             try:
-                record = read_record(Path(folder) / Path(entry["path"]).name)
+                record = read_record(folder / Path(entry["path"]).name)
                 record = usable_record(record, args.settings, source.gain, source.sampling_rate)
                 rows.append(shard_row(entry, record))
             except ValueError as error:

@@ -1,9 +1,9 @@
 """Write the text encoder of a model as a model of its own, for a similarity by its embeddings."""
 
 import argparse
-import shutil
 from pathlib import Path
 
+from fgclep.files import whole_folder
 from fgclep.models.fgclep import FGCLEP
 from fgclep.stage import run_stage, stage_parser
 
@@ -19,13 +19,10 @@ def arguments() -> argparse.ArgumentParser:
 def main(args: argparse.Namespace) -> None:
     """Write encoder and tokenizer; the folder appears when it is complete."""
     model = FGCLEP.from_pretrained(args.model)
-    partial = args.output.with_name(f".{args.output.name}.part")
-    shutil.rmtree(partial, ignore_errors=True)
-    model.text_encoder.save_pretrained(partial)
     assert model.tokenizer is not None
-    model.tokenizer.save_pretrained(partial)
-    shutil.rmtree(args.output, ignore_errors=True)
-    partial.rename(args.output)
+    with whole_folder(args.output) as partial:
+        model.text_encoder.save_pretrained(partial)
+        model.tokenizer.save_pretrained(partial)
 
 
 if __name__ == "__main__":

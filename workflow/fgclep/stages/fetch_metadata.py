@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 from fgclep.download import FileUnavailable, open_database
+from fgclep.files import whole_folder
 from fgclep.folder_lists import write_folder_lists
 from fgclep.listing import CHECKSUMS, RECORDS, read_checksums
 from fgclep.origin import note_origin
@@ -31,27 +32,35 @@ def arguments() -> argparse.ArgumentParser:
 def main(args: argparse.Namespace) -> None:
     """Write the metadata; what the checksums list is checked against them."""
     source = get_source(args.source)
-    args.output.mkdir(parents=True, exist_ok=True)
-    note_origin(args.output, args.base, source.slug, args.version)
-    if source.is_own_folder:
-        _describe_folder(source, Path(args.base), args.output)
-        return
+    with whole_folder(args.output) as folder:
+        note_origin(folder, args.base, source.slug, args.version)
+        if source.is_own_folder:
+            _describe_folder(source, Path(args.base), folder)
+        else:
+            _fetch(source, args, folder)
+    LOG.info("%s: metadata of %s/%s in %s", source.key, source.slug, args.version, args.output)
+
+
+def _fetch(source: Source, args: argparse.Namespace, output: Path) -> None:
+    """Fetch the lists and tables; what an interrupted run has fetched waits beside the output and is used again."""
     names = (RECORDS, *source.tables)
+    scratch = args.output.with_name(f".{args.output.name}.parts")
     with (
-        full_disk_explained(args.output, f"the metadata of {source.key}", lambda: None),
+        full_disk_explained(args.output.parent, f"the metadata of {source.key}", lambda: None),
         open_database(source.key, args.base, source.slug, args.version, args.settings) as database,
     ):
         try:
-            _place(database.get(CHECKSUMS, args.output), args.output / CHECKSUMS)
-            checksums = read_checksums(args.output / CHECKSUMS, set(names))
+            shutil.copyfile(database.get(CHECKSUMS, scratch), output / CHECKSUMS)
+            checksums = read_checksums(output / CHECKSUMS, set(names))
             for name in progress(names, len(names), f"{source.key} metadata", "file"):
-                _place(database.get(name, args.output, checksums.get(name)), args.output / name)
+                shutil.copyfile(database.get(name, scratch, checksums.get(name)), output / name)
         except FileUnavailable as error:
             raise UserError(
                 f"{error}. {source.slug}/{args.version} at {args.base} is incomplete or damaged: mend it, or set "
                 f"data.sources.{source.key}.base to another copy, such as https://physionet.org/files"
             ) from error
-    LOG.info("%s: metadata of %s/%s in %s", source.key, source.slug, args.version, args.output)
+    if scratch.exists():
+        shutil.rmtree(scratch)
 
 
 def _describe_folder(source: Source, folder: Path, output: Path) -> None:
@@ -65,11 +74,6 @@ def _describe_folder(source: Source, folder: Path, output: Path) -> None:
         shutil.copyfile(folder / name, output / name)
     count = write_folder_lists(folder, output)
     LOG.info("%s: %d records below %s", source.key, count, folder)
-
-
-def _place(found: Path, place: Path) -> None:
-    if found != place:
-        shutil.copyfile(found, place)
 
 
 if __name__ == "__main__":

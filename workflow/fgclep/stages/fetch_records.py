@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import pyarrow.compute as pc
 
-from fgclep.archive import ArchiveWriter
+from fgclep.archive import archive_writer
 from fgclep.download import Database, FileUnavailable, is_url, open_database
 from fgclep.listing import CHECKSUMS, read_checksums, record_files
 from fgclep.schemas import MANIFEST, QUARANTINE, read_table, write_table
@@ -65,7 +65,7 @@ def main(args: argparse.Namespace) -> None:
         counted,
         full_disk_explained(args.output.parent, f"chunk {args.chunk} of {source.key}", needed),
         open_database(source.key, args.base, source.slug, args.version, args.settings) as database,
-        ArchiveWriter(args.output) as archive,
+        archive_writer(args.output) as add,
         ThreadPoolExecutor(args.settings["parallel"]) as pool,
         closing(_in_order(pool, partial(fetch, database), records)) as found_in_order,
     ):
@@ -78,7 +78,7 @@ def main(args: argparse.Namespace) -> None:
                 counted.fail()
                 continue
             for path, place in found:
-                archive.add(path, place)
+                add(path, place)
             counted.add(sum(place.stat().st_size for _, place in found))
     write_table(quarantine, args.quarantine, QUARANTINE)
     if scratch.exists():

@@ -4,13 +4,12 @@ import argparse
 import csv
 import io
 import logging
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from fgclep.download import FileUnavailable, is_url, open_database
 from fgclep.evaluation.tasks import PublishedSplit, load_task
-from fgclep.files import read_text
+from fgclep.files import read_text, scratch_folder
 from fgclep.schemas import SPLIT, write_table
 from fgclep.sources import get_source
 from fgclep.sources.source import Source
@@ -41,10 +40,10 @@ def main(args: argparse.Namespace) -> None:
     source = get_source(task.source)
     found: dict[str, str] = {}
     # below the base itself: a split has neither slug nor version
-    with open_database(task.name, args.base, "", "", args.settings) as files, tempfile.TemporaryDirectory() as scratch:
+    with open_database(task.name, args.base, "", "", args.settings) as files, scratch_folder(args.output) as scratch:
         for file in task.split.files:
             try:
-                place = files.get(file.path, Path(scratch), file.sha256)
+                place = files.get(file.path, scratch, file.sha256)
             except FileUnavailable as error:
                 raise UserError(f"{error}. Is evaluation.splits_base right? The sums are in {args.task_file}") from None
             for record_id in record_ids(place, task.split, source):

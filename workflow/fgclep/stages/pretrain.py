@@ -3,7 +3,6 @@
 import argparse
 import csv
 import logging
-import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ import pyarrow.compute as pc
 import torch
 
 from fgclep.device import choose_device
+from fgclep.files import whole_folder
 from fgclep.folds import fold_of
 from fgclep.interruption import Interrupted
 from fgclep.loader import SignalStore, record_names
@@ -118,17 +118,14 @@ def write_model(
 
     ``tables`` has for each file name the columns and the rows, to which ``name`` is added.
     """
-    partial = output.with_name(f".{output.name}.part")
-    shutil.rmtree(partial, ignore_errors=True)
-    model.save_pretrained(partial)
-    for file_name, (columns, rows) in tables.items():
-        with (partial / file_name).open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, columns)
-            writer.writeheader()
-            writer.writerows({"name": name, **row} for row in rows)
-    (partial / "README.md").write_text(card, encoding="utf-8")
-    shutil.rmtree(output, ignore_errors=True)
-    partial.rename(output)
+    with whole_folder(output) as partial:
+        model.save_pretrained(partial)
+        for file_name, (columns, rows) in tables.items():
+            with (partial / file_name).open("w", newline="", encoding="utf-8") as file:
+                writer = csv.DictWriter(file, columns)
+                writer.writeheader()
+                writer.writerows({"name": name, **row} for row in rows)
+        (partial / "README.md").write_text(card, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -3,10 +3,10 @@
 import argparse
 import csv
 import io
-import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from fgclep.files import whole_folder
 from fgclep.report.examples import answered, examples
 from fgclep.report.figure_set import figures
 from fgclep.report.print_plots import print_plot
@@ -50,13 +50,9 @@ def csv_text(rows: Iterable[Sequence[str | float | None]]) -> bytes:
 
 def write_folder(folder: Path, files: dict[str, bytes]) -> None:
     """Replace a folder by one with these files."""
-    partial = folder.with_name(f".{folder.name}.part")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    for name, content in files.items():
-        (partial / name).write_bytes(content)
-    shutil.rmtree(folder, ignore_errors=True)
-    partial.rename(folder)
+    with whole_folder(folder) as partial:
+        for name, content in files.items():
+            (partial / name).write_bytes(content)
 
 
 if __name__ == "__main__":

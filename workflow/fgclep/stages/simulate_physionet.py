@@ -3,14 +3,14 @@
 import argparse
 import multiprocessing
 import os
-import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
+from fgclep.files import whole_folder
 from fgclep.schemas import TRUTH, write_table
 from fgclep.simulation import challenge, mimic_iv_ecg, ptb_xl
 from fgclep.simulation.databases import SOURCE_NUMBERS, Made, Plan, plan_database, write_files, write_lists
@@ -43,8 +43,18 @@ def _make_and_write(plan: Plan, vocabulary: Vocabulary, settings: Mapping[str, A
     return made.record_id, made.path, made.row, () if plan.damage else made.features, checksums
 
 
+def _in_parallel(work: Callable[[Plan], Row], plans: list[Plan], workers: int) -> Iterator[Row]:
+    if workers == 1:
+        yield from map(work, plans)
+        return
+    # numpy's own threads would only get in the way of the other processes; they read this when they start
+    os.environ.update(OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1", MKL_NUM_THREADS="1")
+    with multiprocessing.get_context("spawn").Pool(workers) as pool:
+        yield from pool.imap(work, plans, chunksize=50)
+
+
 def main(args: argparse.Namespace) -> None:
-    """Write the database into a folder beside its place, then move it there; the truth table comes last."""
+    """Write the database, which appears when it is complete, and then the truth table."""
     settings, source = args.settings, args.source
     try:
         records = settings["records"][source]
@@ -52,24 +62,12 @@ def main(args: argparse.Namespace) -> None:
         raise UserError(f"--settings has no simulation.records for {source}: {error} is missing") from None
     vocabulary = load_vocabulary(args.vocabulary)
     plans = plan_database(source, settings["seed"], records, settings["broken_records"])
-    folder = args.output.with_name(f".{args.output.name}.part")
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    work = partial(_make_and_write, vocabulary=vocabulary, settings=settings, folder=folder)
-    rows: list[Row] = []
-    if settings["workers"] > 1:
-        # numpy's own threads would only get in the way of the other processes; they read this when they start
-        os.environ.update(OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1", MKL_NUM_THREADS="1")
-        with multiprocessing.get_context("spawn").Pool(settings["workers"]) as pool:
-            rows.extend(progress(pool.imap(work, plans, chunksize=50), len(plans), f"simulating {source}", "ECG"))
-    else:
-        rows.extend(progress(map(work, plans), len(plans), f"simulating {source}", "ECG"))
-    tables = DATABASES[source][1]([row for _, _, row, _, _ in rows])
-    checksums = [entry for *_, listed in rows for entry in listed]
-    write_lists(folder, sorted(path for _, path, *_ in rows), checksums, tables)
-    if args.output.exists():
-        shutil.rmtree(args.output)
-    folder.rename(args.output)
+    with whole_folder(args.output) as folder:
+        work = partial(_make_and_write, vocabulary=vocabulary, settings=settings, folder=folder)
+        rows = list(progress(_in_parallel(work, plans, settings["workers"]), len(plans), f"simulating {source}", "ECG"))
+        tables = DATABASES[source][1]([row for _, _, row, _, _ in rows])
+        checksums = [entry for *_, listed in rows for entry in listed]
+        write_lists(folder, sorted(path for _, path, *_ in rows), checksums, tables)
     truth = [(record_id, feature) for record_id, _, _, features, _ in rows for feature in features]
     table = pa.Table.from_arrays(
         [pa.array([source] * len(truth)), pa.array([key for key, _ in truth]), pa.array([name for _, name in truth])],

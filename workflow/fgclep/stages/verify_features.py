@@ -7,15 +7,14 @@ out.
 
 import argparse
 import logging
-import os
 from collections import Counter
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from fgclep.files import scratch_folder
+from fgclep.npy import NpyWriter
 from fgclep.recovery.audit import CHUNK, Records, chunks, judge, proposals, thresholds
 from fgclep.recovery.checks import UNTESTABLE, measurement
 from fgclep.recovery.evidence import text_evidence
@@ -31,6 +30,7 @@ from fgclep.schemas import (
     SCORES,
     TEXTS,
     read_table,
+    table_writer,
 )
 from fgclep.stage import UserError, progress, run_stage, stage_parser
 from fgclep.statements import parse_statements
@@ -102,10 +102,11 @@ def load_records(args: argparse.Namespace, vocabulary: Vocabulary, scratch: Path
 def _scratch_table(path: Path, dtype: type, shape: tuple[int, int], fill: float) -> np.ndarray:
     if 0 in shape:
         return np.full(shape, fill, dtype=dtype)  # a file of no bytes cannot be mapped
-    table = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
-    for start in range(0, len(table), CHUNK):
-        table[start : start + CHUNK] = fill
-    return table
+    rows, columns = shape
+    with NpyWriter(path, dtype, (columns,)) as writer:  # a map of what is not written yet would crash on a full disk
+        for start in range(0, rows, CHUNK):
+            writer.append(np.full((min(CHUNK, rows - start), columns), fill, dtype=dtype))
+    return np.load(path, mmap_mode="r+")
 
 
 def main(args: argparse.Namespace) -> None:
@@ -115,19 +116,16 @@ def main(args: argparse.Namespace) -> None:
     findings = text_evidence(statements, vocabulary)
     places = {name: i for i, name in enumerate(vocabulary.features)}
     candidates = proposals(read_table(args.candidates, CANDIDATES), places, len(statements))
-    args.output.parent.mkdir(parents=True, exist_ok=True)
-    partial = args.output.with_name(f".{args.output.name}.{os.getpid()}.part")
     reasons: Counter[str] = Counter()
-    with TemporaryDirectory(dir=args.output.parent, prefix=".verify-") as scratch:
-        records = load_records(args, vocabulary, Path(scratch))
+    with scratch_folder(args.output) as scratch:
+        records = load_records(args, vocabulary, scratch)
         limits = thresholds(records, findings, candidates, args.settings)
-        with pq.ParquetWriter(partial, AUDIT, compression="zstd") as writer:
+        with table_writer(args.output, AUDIT) as write:
             total = -(-len(records) // CHUNK)
             for chunk in progress(chunks(records, findings, candidates), total, "records", "chunk"):
                 audit = judge(chunk.pairs, records, findings, candidates, limits, args.settings)
-                writer.write_table(audit)
+                write(audit)
                 reasons.update({row["values"]: row["counts"] for row in audit["reason"].value_counts().to_pylist()})
-    os.replace(partial, args.output)
     for reason, count in sorted(reasons.items(), key=lambda item: -item[1]):
         log.info("%d candidates %s", count, reason)
 
