@@ -120,6 +120,11 @@ def untracked(text):
     return lambda wildcards, threads: text
 
 
+def growing(amount):
+    """Memory or time that grows with every attempt; only a profile with `retries` makes a second one."""
+    return lambda wildcards, attempt: attempt * amount
+
+
 def without(section, *keys):
     return {key: value for key, value in section.items() if key not in keys}
 
