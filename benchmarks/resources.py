@@ -69,7 +69,7 @@ def main() -> None:
     margins = {}
     for rule, found in sorted(jobs.items()):
         peak, longest = max(job.peak_mb for job in found), max(job.seconds for job in found)
-        memory, minutes = (max(values) for values in zip(*((job.asked_mb, job.asked_minutes) for job in found), strict=True))
+        memory, minutes = max(job.asked_mb for job in found), max(job.asked_minutes for job in found)
         margins[rule] = memory / peak
         print(f"| `{rule}` | {len(found)} | {peak:,.0f} | {memory:,} | {longest:,.0f} | {60 * minutes:,} |")
     closest = min(margins, key=margins.__getitem__)
