@@ -1,9 +1,10 @@
 """What each rule takes, by results/benchmarks/, beside what it asks a scheduler for.
 
-Run it in the folder of a finished run, with the options of that run: ``python benchmarks/resources.py --configfile
-mine.yaml``. Snakemake itself, which runs once more around each job of a cluster, is not in these figures.
+Run it in the folder of a finished run, with the config files of that run. Snakemake itself, which runs twice more
+around each job of a cluster, is not in these figures.
 """
 
+import argparse
 import csv
 import json
 import logging
@@ -26,7 +27,7 @@ class Job(NamedTuple):
     asked_minutes: int
 
 
-def planned(options: list[str]) -> list[logging.LogRecord]:
+def planned(config_files: list[str]) -> list[logging.LogRecord]:
     """Return what Snakemake announces of every job of the workflow."""
     announced = []
 
@@ -37,7 +38,7 @@ def planned(options: list[str]) -> list[logging.LogRecord]:
 
     logger.addFilter(keep)
     try:
-        cli.main(["--dry-run", "--forceall", *options])
+        cli.main(["--dry-run", "--forceall", *(["--configfile", *config_files] if config_files else [])])
     except SystemExit as stop:
         if stop.code:
             sys.exit(f"snakemake --dry-run ended with status {stop.code}")
@@ -62,7 +63,9 @@ def measured(records: list[logging.LogRecord]) -> dict[str, list[Job]]:
 
 def main() -> None:
     """Print a table with a line for each rule, and the rule that comes closest to what it asks for."""
-    jobs = measured(planned(sys.argv[1:]))
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--configfile", nargs="+", default=[], help="config files of the run beside config.yaml")
+    jobs = measured(planned(options.parse_args().configfile))
     if not jobs:
         sys.exit("there is nothing in results/benchmarks/: run the workflow first, with the same options")
     print("| rule | jobs | peak, MB | asked, MB | longest, s | asked, s |\n|---|---|---|---|---|---|")
