@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from conftest import TINY
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 SMALL = {
@@ -45,5 +46,19 @@ def test_measurements_agree_with_the_marks_of_cardiologists(physionet):
     assert figures["qrs_median_ms"] <= 10 and figures["pr_median_ms"] <= 15 and figures["qt_median_ms"] <= 25
 
 
+@pytest.mark.benchmark
+def test_what_a_run_took_is_less_than_its_rules_ask_for(finished):
+    command = [sys.executable, str(BENCHMARKS / "resources.py"), *TINY[2:]]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=finished.checkout.folder)
+    assert "| `pretrain` | 4 |" in done.stdout
+    assert json.loads(done.stdout.splitlines()[-1])["ratio"] > 1.5
+
+
 def test_every_benchmark_is_tried():
-    assert {path.stem for path in BENCHMARKS.glob("*.py")} == {*SMALL, "measurements", "ecgs", "scripted_llm"}
+    assert {path.stem for path in BENCHMARKS.glob("*.py")} == {
+        *SMALL,
+        "measurements",
+        "resources",
+        "ecgs",
+        "scripted_llm",
+    }

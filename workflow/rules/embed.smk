@@ -13,8 +13,8 @@ rule embed_ecgs:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=CONFIG["pretraining"]["memory_mb"] + 2000,
-        runtime=240,
+        mem_mb=growing(3000),
+        runtime=growing(240),
         gpu=int(CONFIG["pretraining"]["device"] == "cuda"),
     params:
         options=embedding_options,
@@ -45,8 +45,8 @@ rule embed_measurements:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=growing(60),
     params:
         code=source_digest("fgclep.stages.embed_measurements"),
     message:

@@ -16,11 +16,12 @@ rule build_prompts:
     benchmark:
         "results/benchmarks/build_prompts.tsv"
     priority: 1  # a prompt that is wrong is told before the models are trained
+    localrule: True
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         settings=settings(only(CONFIG["evaluation"], "prompts")),
         code=source_digest("fgclep.stages.build_prompts"),
@@ -47,8 +48,8 @@ rule fetch_split:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
         downloads=int("://" in CONFIG["evaluation"]["splits_base"]),
     params:
         base=CONFIG["evaluation"]["splits_base"],
@@ -84,8 +85,8 @@ rule evaluate_zero_shot:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=8000 if CONFIG["pretraining"]["alignment"] == "attention" else 2000,
-        runtime=60,
+        mem_mb=growing(8000 if CONFIG["pretraining"]["alignment"] == "attention" else 4000),
+        runtime=growing(60),
     params:
         depends_on=settings({**INTERVALS, **without(ZERO_SHOT, "batch_size")}, seed=CONFIG["seed"]),
         settings=untracked(settings({**INTERVALS, **ZERO_SHOT}, seed=CONFIG["seed"])),
@@ -121,8 +122,8 @@ rule evaluate_linear_probe:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=2000,
-        runtime=240,
+        mem_mb=growing(2000),
+        runtime=growing(240),
     params:
         settings=settings({**INTERVALS, **PROBE}, seed=CONFIG["seed"]),
         code=source_digest("fgclep.stages.evaluate_linear_probe"),
@@ -155,8 +156,8 @@ rule evaluate_transfer:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=2000,
-        runtime=240,
+        mem_mb=growing(2000),
+        runtime=growing(240),
     params:
         settings=settings({**INTERVALS, **TRANSFER}, seed=CONFIG["seed"]),
         code=source_digest("fgclep.stages.evaluate_transfer"),
@@ -190,8 +191,8 @@ rule evaluate_retrieval:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=CONFIG["pretraining"]["memory_mb"] + 2000,
-        runtime=60,
+        mem_mb=growing(3000),
+        runtime=growing(60),
         gpu=int(CONFIG["pretraining"]["device"] == "cuda"),
     params:
         settings=settings({**inference(), **RETRIEVAL}, seed=CONFIG["seed"]),
@@ -223,8 +224,8 @@ rule compare_models:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=growing(60),
     params:
         settings=settings(only(CONFIG["evaluation"], "bootstrap"), seed=CONFIG["seed"]),
         code=source_digest("fgclep.stages.compare_models"),
@@ -247,11 +248,12 @@ rule collect_metrics:
         "results/logs/collect_metrics.log",
     benchmark:
         "results/benchmarks/collect_metrics.tsv"
+    localrule: True
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=growing(1000),
+        runtime=growing(5),
     params:
         code=source_digest("fgclep.stages.collect_metrics"),
     message:

@@ -14,8 +14,8 @@ rule fetch_metadata:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=1000,
-        runtime=60,
+        mem_mb=growing(1000),
+        runtime=growing(60),
         downloads=downloads,
     params:
         base=lambda wildcards: base(wildcards.source),
@@ -47,8 +47,8 @@ rule build_manifest:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=growing(4000),
+        runtime=growing(30),
     params:
         chunks=lambda wildcards: len(chunks(wildcards.source)),
         code=code("build_manifest"),
@@ -79,8 +79,8 @@ rule fetch_records:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=1000,
-        runtime=720,
+        mem_mb=growing(1000),
+        runtime=growing(120),
         downloads=downloads,
     params:
         base=lambda wildcards: base(wildcards.source),

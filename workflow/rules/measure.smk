@@ -15,8 +15,8 @@ rule measure_waveforms:
         ENVIRONMENT
     threads: MEASUREMENT["workers"]
     resources:
-        mem_mb=4000,
-        runtime=1440,
+        mem_mb=growing(2000 + 500 * MEASUREMENT["workers"]),
+        runtime=growing(480),
     params:
         depends_on=settings(without(MEASUREMENT, "workers")),
         settings=untracked(settings(MEASUREMENT)),

@@ -20,8 +20,8 @@ rule pretrain:
         ENVIRONMENT
     threads: PRETRAINING["processes"] * max(PRETRAINING["threads"], PRETRAINING["workers"])
     resources:
-        mem_mb=PRETRAINING["processes"] * (PRETRAINING["memory_mb"] + 2000),
-        runtime=2880,
+        mem_mb=growing(PRETRAINING["processes"] * (PRETRAINING["memory_mb"] + 2000)),
+        runtime=1440,
         gpu=PRETRAINING["processes"] if PRETRAINING["device"] == "cuda" else 0,
     params:
         options=pretraining_options,

@@ -21,8 +21,8 @@ rule recover_features:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=1000,
-        runtime=1440,
+        mem_mb=growing(1000),
+        runtime=growing(1440),
     params:
         backend=RECOVERY["backend"],
         depends_on=settings(RECOVERY_OF_BACKEND),

@@ -75,8 +75,8 @@ rule attend_examples:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=growing(4000),
+        runtime=growing(30),
     params:
         settings=settings(only(CONFIG["report"], "strips")),
         code=source_digest("fgclep.stages.attend_examples"),
@@ -107,8 +107,8 @@ rule render_report:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=3000,
-        runtime=30,
+        mem_mb=growing(3000),
+        runtime=growing(30),
     params:
         config_json=settings(CONFIG),
         settings=lambda wildcards: report_settings("strips", "examples", "retrieved"),
@@ -139,8 +139,8 @@ rule render_figures:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=3000,
-        runtime=30,
+        mem_mb=growing(3000),
+        runtime=growing(30),
     params:
         settings=lambda wildcards: report_settings("strips", "retrieved", variants={}),
         options=report_options(),
@@ -170,8 +170,8 @@ rule render_review:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         simulated=[source for source in PRETRAINING_SOURCES if is_simulated(source)],
         settings=settings(only(CONFIG["report"], "review"), seed=CONFIG["seed"]),

@@ -13,8 +13,8 @@ rule parse_reports:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=growing(60),
     params:
         settings=settings(CONFIG["reports"]),
         code=source_digest("fgclep.stages.parse_reports"),

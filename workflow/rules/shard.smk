@@ -12,8 +12,8 @@ rule build_shards:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=growing(2000),
+        runtime=growing(60),
     params:
         settings=settings(CONFIG["quality"]),
         code=code("build_shards"),
@@ -40,11 +40,12 @@ rule collect_quarantine:
         "results/logs/collect_quarantine.log",
     benchmark:
         "results/benchmarks/collect_quarantine.tsv"
+    localrule: True
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         code=source_digest("fgclep.stages.collect_quarantine"),
     message:

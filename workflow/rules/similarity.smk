@@ -13,8 +13,8 @@ rule build_similarity:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=growing(2000),
+        runtime=growing(60),
     params:
         settings=similarity_settings(CONFIG["similarity"]),
         code=source_digest("fgclep.stages.build_similarity"),

@@ -15,8 +15,8 @@ rule simulate_physionet:
         ENVIRONMENT
     threads: SIMULATION_SETTINGS["workers"]
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=growing(2000),
+        runtime=growing(60),
     params:
         source=lambda wildcards: SOURCE_OF_SLUG[wildcards.slug],
         depends_on=lambda wildcards: settings(
@@ -47,11 +47,12 @@ rule merge_truth:
         "results/logs/merge_truth.log",
     benchmark:
         "results/benchmarks/merge_truth.tsv"
+    localrule: True
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=growing(1000),
+        runtime=growing(5),
     params:
         code=source_digest("fgclep.stages.merge_truth"),
     message:

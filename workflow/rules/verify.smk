@@ -12,8 +12,8 @@ rule score_candidates:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=CONFIG["pretraining"]["memory_mb"] + 2000,
-        runtime=720,
+        mem_mb=growing(3000),
+        runtime=growing(240),
         gpu=int(CONFIG["pretraining"]["device"] == "cuda"),
     params:
         folds=len(FOLDS),
@@ -51,8 +51,8 @@ rule verify_features:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=4000,
-        runtime=240,
+        mem_mb=growing(4000),
+        runtime=growing(60),
     params:
         settings=settings(without(CONFIG["verification"], "features")),
         code=source_digest("fgclep.stages.verify_features"),
@@ -87,8 +87,8 @@ rule augment_reports:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=3000,
-        runtime=60,
+        mem_mb=growing(3000),
+        runtime=growing(60),
     params:
         settings=settings(only(CONFIG, "seed")),
         code=source_digest("fgclep.stages.augment_reports"),
