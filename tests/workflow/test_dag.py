@@ -284,85 +284,13 @@ def test_only_what_can_change_the_answers_asks_the_language_model_again(tmp_path
 
 
 class TestReruns:
-    """All is done; then one thing changes."""
+    """All is done; then one thing changes. Settings are in tests/test_reruns.py."""
 
     @pytest.fixture(scope="class")
     def done(self, checkout):
         checkout.pretend_all_is_done()
         assert checkout.plan() == {}
         return checkout
-
-    @pytest.mark.parametrize(
-        ("overlay", "expected"),
-        [
-            ("report: {strips: 2}", RENDERED),
-            ("report: {examples: 2}", {"render_report": 1}),
-            ("report: {review: 20}", {"render_report": 1, "render_review": 1}),  # the former shows the settings
-            ("data: {transfer: {parallel: 1}}", {"render_report": 1}),  # which shows the settings
-            ("recovery: {concurrency: 4, host: 'http://other:1', cache: elsewhere}", {"render_report": 1}),
-            (
-                "pretraining: {workers: 3, checkpoint_seconds: 9, log_every: 1, tensorboard: false}",
-                {"render_report": 1},
-            ),
-            ("evaluation: {bootstrap: 50}", {**EVALUATION, "evaluate_retrieval": 2}),
-            ("evaluation: {prompts: [names]}", {"build_prompts": 1, "evaluate_zero_shot": 2, **FROM_METRICS}),
-            ("evaluation: {shots: []}", {"evaluate_linear_probe": 24, **FROM_METRICS}),
-            ("evaluation: {transfer_classes: 9}", {"evaluate_transfer": 4, "collect_metrics": 1, **RENDERED}),
-            ("evaluation: {retrieval_records: 9}", {"evaluate_retrieval": 2, "collect_metrics": 1, **RENDERED}),
-            (
-                "verification: {features: shuffled}",
-                {
-                    "augment_reports": 1,
-                    "pretrain": 1,
-                    **FINE,
-                },
-            ),
-            (
-                "pretraining: {fine_epochs: 9}",
-                {"pretrain": 1, **FINE},
-            ),
-            (
-                "simulation: {records: {cpsc2018: 90}}",
-                {
-                    "simulate_physionet": 1,
-                    "merge_truth": 1,
-                    "fetch_metadata": 1,
-                    "build_manifest": 1,
-                    "fetch_records": 1,
-                    "build_shards": 1,
-                    "collect_quarantine": 1,
-                    "measure_waveforms": 1,
-                    "embed_ecgs": 3,
-                    "embed_measurements": 1,
-                    "evaluate_zero_shot": 2,
-                    "evaluate_linear_probe": 4,
-                    "evaluate_transfer": 4,
-                    **FROM_METRICS,
-                },
-            ),
-            (
-                "similarity: {related: 0.4}",
-                {
-                    "build_similarity": 1,
-                    "pretrain": 4,
-                    "score_candidates": 2,
-                    "verify_features": 1,
-                    "augment_reports": 1,
-                    "embed_ecgs": 6,
-                    "evaluate_zero_shot": 2,
-                    "evaluate_linear_probe": 12,
-                    "evaluate_transfer": 2,
-                    "evaluate_retrieval": 2,
-                    **FROM_METRICS,
-                    "render_review": 1,
-                },
-            ),
-        ],
-    )
-    def test_a_changed_setting_reruns_what_depends_on_it(self, done, tmp_path, overlay, expected):
-        path = tmp_path / "overlay.yaml"
-        path.write_text(overlay)
-        assert done.plan("--configfile", str(path)) == {**expected, "all": 1}
 
     def test_a_setting_of_another_source_of_similarity_changes_no_model(self, done, tmp_path):
         path = tmp_path / "overlay.yaml"
