@@ -376,6 +376,8 @@ def test_a_broken_reply_is_one_of_the_three_faults_of_a_server(backend, server):
 
     @fuzzed
     @given(mutated(json.dumps(REPLIES[backend]).encode()))
+    @example(json.dumps(REPLIES[backend]).replace("20", "0.50").encode())
+    @example(json.dumps(REPLIES[backend]).replace('"b1"', "[1]").encode())
     def ask(content: bytes) -> None:
         server.script = [body(content)]
         try:

@@ -106,8 +106,9 @@ class OpenAIServer:
                 max_tokens=options.max_tokens,
             )
             choice = reply.choices[0]
-            version = reply.system_fingerprint or ""
-            return choice.finish_reason, choice.message.content, choice.message.refusal, reply.usage, version
+            usage = [getattr(reply.usage, name, None) for name in ("prompt_tokens", "completion_tokens")]
+            told = choice.finish_reason, choice.message.content, choice.message.refusal
+            return *told, usage, reply.system_fingerprint
 
         finish, content, refusal, usage, version = self._reach(call)
         if refusal:
@@ -120,7 +121,8 @@ class OpenAIServer:
             raise UnusableAnswer("the answer is empty")
         if not isinstance(content, str):  # the client does not check what it passes on
             raise UnusableAnswer(f"the answer is no text: {content!r:.200}")
-        return Reply(content, getattr(usage, "prompt_tokens", None), getattr(usage, "completion_tokens", None), version)
+        read, written = (count if type(count) is int else None for count in usage)
+        return Reply(content, read, written, version if isinstance(version, str) else "")
 
 
 def _seconds(text: str | None) -> float | None:
