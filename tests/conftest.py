@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from filelock import FileLock
 from hypothesis import settings
 
 settings.register_profile("untimed", deadline=None)  # a busy machine is no failure
@@ -24,6 +25,14 @@ FAULT_SEED = os.environ.get("FGCLEP_FAULT_SEED") or str(random.randrange(10**6))
 
 def pytest_report_header() -> str:
     return f"FGCLEP_FAULT_SEED={FAULT_SEED}"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With ``--dist loadgroup``, a module's tests share a process, and so do all that need ``finished``."""
+    for item in items:
+        names = getattr(item, "fixturenames", ())
+        item.add_marker(pytest.mark.xdist_group("finished" if "finished" in names else item.path.stem))
 
 
 class Checkout:
@@ -105,11 +114,28 @@ class Finished(NamedTuple):
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
-    """The whole road on the tiny config, taken once for all tests; they may add to it, and change nothing."""
-    checkout = Checkout(tmp_path_factory.mktemp("finished") / "fg-clep")
+    """The whole road on the tiny config, taken once for all tests; they may add to it, and change nothing.
+
+    Each process of pytest-xdist has a copy of its own.
+    """
+    folder = tmp_path_factory.mktemp("finished") / "fg-clep"
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        return Finished(*_take_the_road(folder))
+    first = tmp_path_factory.getbasetemp().parent / "finished" / "fg-clep"
+    output = first.parent / "output.txt"
+    with FileLock(f"{first.parent}.lock"):
+        if not output.exists():
+            output.write_text(_take_the_road(first)[1].stdout, encoding="utf-8")
+    shutil.copytree(first, folder, symlinks=True)
+    printed = output.read_text(encoding="utf-8").replace(str(first), str(folder))
+    return Finished(Checkout.at(folder), subprocess.CompletedProcess((), 0, printed))
+
+
+def _take_the_road(folder: Path) -> tuple[Checkout, subprocess.CompletedProcess[str]]:
+    checkout = Checkout(folder)
     run = checkout.snakemake(*TINY)
     assert run.returncode == 0, run.stdout[-5000:]
-    return Finished(checkout, run)
+    return checkout, run
 
 
 @pytest.fixture(scope="session")

@@ -33,7 +33,8 @@ def slurm() -> None:
 
 
 def write_config(checkout: Checkout, **pretraining: object) -> None:
-    (checkout.folder / "own.yaml").write_text(yaml.safe_dump({"pretraining": pretraining}))
+    own = {"pretraining": pretraining, "evaluation": {"tasks": ["ptbxl_super", "csn"]}}
+    (checkout.folder / "own.yaml").write_text(yaml.safe_dump(own))
 
 
 @pytest.fixture(scope="module")

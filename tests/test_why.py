@@ -1,6 +1,7 @@
 """``fgclep why`` on a finished run: nothing to do, a changed value, edited code, missing files, and wrong questions."""
 
 import json
+import signal
 
 import pytest
 
@@ -29,6 +30,12 @@ def why(finished, tmp_path, monkeypatch, capsys):
 def test_a_finished_run_is_up_to_date(why):
     assert "the workflow is up to date: none of its" in why({})
     assert "results/models/fine is up to date" in why({}, "results/models/fine")
+
+
+def test_signals_are_handled_as_before(why):
+    before = signal.getsignal(signal.SIGTERM)
+    why({})
+    assert signal.getsignal(signal.SIGTERM) == before
 
 
 def test_a_value_is_named_with_what_it_was(why):

@@ -3,6 +3,7 @@
 import json
 import logging
 import re
+import signal
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -76,6 +77,7 @@ def planned_jobs(config_files: Sequence[str | Path] = (), targets: Sequence[str]
     values = dict(_leaves(load("config.yaml", *config_files).model_dump(mode="json")))
     level = logging.root.manager.disable
     logging.disable(logging.CRITICAL)  # Snakemake would print the plan itself
+    handler = signal.getsignal(signal.SIGTERM)  # Snakemake sets its own
     try:
         with SnakemakeApi(OutputSettings(quiet={Quietness.ALL}, dryrun=True)) as api:
             workflow = api.workflow(
@@ -95,6 +97,7 @@ def planned_jobs(config_files: Sequence[str | Path] = (), targets: Sequence[str]
         raise UserError(f"Snakemake cannot plan this: {error}") from None
     finally:
         logging.disable(level)
+        signal.signal(signal.SIGTERM, handler)
 
 
 def _job(job: Any, dag: Any, runs: bool, values: dict[str, Any]) -> Job:

@@ -40,9 +40,9 @@ def main(args: argparse.Namespace) -> None:
     intervals = None
     if args.settings["intervals"] == "database" and source.intervals is not None:
         intervals = source.intervals(args.metadata)
-    groups = sum(pq.read_metadata(path).num_row_groups for path in args.shards)
-    parts = _in_parallel(_tasks(args.shards, intervals), min(args.settings["workers"], max(groups, 1)))
-    write_parts(progress(parts, groups, f"measure {source.key}", "group"), args.output, MEASUREMENTS)
+    tasks = list(_tasks(args.shards, intervals))
+    parts = _in_parallel(tasks, min(args.settings["workers"], max(len(tasks), 1)))
+    write_parts(progress(parts, len(tasks), f"measure {source.key}", "group"), args.output, MEASUREMENTS)
     rate = read_table(args.output, MEASUREMENTS, ["heart_rate"])["heart_rate"]
     LOG.info("%s: %d records, %d could not be measured", source.key, len(rate), rate.null_count)
 
