@@ -120,7 +120,7 @@ def steps(config: dict[str, Any], work: Path, cores: int) -> Iterator[str]:
 
     texts, reports = work / "texts.parquet", work / "reports.parquet"
     for table in ("manifest", "truth"):
-        run("merge_chunks", "--table", table, "--inputs", *parts[table], "--output", work / f"{table}.parquet")
+        run(f"merge_{table}", "--inputs", *parts[table], "--output", work / f"{table}.parquet")
     run(
         "parse_reports", "--manifests", work / "manifest.parquet", "--vocabulary", VOCABULARY,
         "--settings", json.dumps(config["reports"]), "--texts", texts, "--reports", reports,
