@@ -119,8 +119,7 @@ def steps(config: dict[str, Any], work: Path, cores: int) -> Iterator[str]:
     yield "simulate"
 
     texts, reports = work / "texts.parquet", work / "reports.parquet"
-    for table in ("manifest", "truth"):
-        run(f"merge_{table}", "--inputs", *parts[table], "--output", work / f"{table}.parquet")
+    run("merge_manifest", "--inputs", *parts["manifest"], "--output", work / "manifest.parquet")
     run(
         "parse_reports", "--manifests", work / "manifest.parquet", "--vocabulary", VOCABULARY,
         "--settings", json.dumps(config["reports"]), "--texts", texts, "--reports", reports,
@@ -128,7 +127,7 @@ def steps(config: dict[str, Any], work: Path, cores: int) -> Iterator[str]:
     )  # fmt: skip
     augmented = work / "augmented.parquet"
     run(
-        "augment_with_truth", "--truth", work / "truth.parquet", "--texts", texts, "--reports", reports,
+        "augment_with_truth", "--truths", *parts["truth"], "--texts", texts, "--reports", reports,
         "--vocabulary", VOCABULARY, "--output", augmented,
     )  # fmt: skip
     yield "reports"

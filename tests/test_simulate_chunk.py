@@ -77,12 +77,12 @@ def test_a_chunk_is_repeated_to_the_byte_and_another_seed_changes_it(parts, monk
     assert other["shard"].read_bytes() != again["shard"].read_bytes()
 
 
-def augmented(monkeypatch, parts, folder: Path) -> tuple[list[str], list[list[int]], list[list[int]]]:
+def augmented(
+    monkeypatch, parts, folder: Path, truths: list[Path]
+) -> tuple[list[str], list[list[int]], list[list[int]]]:
     """Texts, and text ids of the reports before and after the truth is added."""
-    manifest, truth = folder / "manifest.parquet", folder / "truth.parquet"
+    manifest = folder / "manifest.parquet"
     run(monkeypatch, merge_manifest, "--inputs", *[part["manifest"] for part in parts], "--output", manifest)
-    if not truth.exists():
-        run(monkeypatch, merge_truth, "--inputs", *[part["truth"] for part in parts], "--output", truth)
     files = {name: folder / f"{name}.parquet" for name in ("texts", "reports", "quarantine")}
     run(
         monkeypatch, parse_reports, "--manifests", manifest, "--vocabulary", VOCABULARY,
@@ -90,7 +90,7 @@ def augmented(monkeypatch, parts, folder: Path) -> tuple[list[str], list[list[in
     )  # fmt: skip
     output = folder / "augmented.parquet"
     run(
-        monkeypatch, augment_with_truth, "--truth", truth, "--texts", files["texts"], "--reports", files["reports"],
+        monkeypatch, augment_with_truth, "--truths", *truths, "--texts", files["texts"], "--reports", files["reports"],
         "--vocabulary", VOCABULARY, "--output", output,
     )  # fmt: skip
     texts = read_table(files["texts"], TEXTS)["text"].to_pylist()
@@ -100,10 +100,12 @@ def augmented(monkeypatch, parts, folder: Path) -> tuple[list[str], list[list[in
 
 
 def test_all_that_is_true_of_a_recording_is_added_to_its_report(parts, monkeypatch, tmp_path):
-    texts, before, after = augmented(monkeypatch, parts, tmp_path)
+    truths, truth = [part["truth"] for part in parts], tmp_path / "truth.parquet"
+    texts, before, after = augmented(monkeypatch, parts, tmp_path, truths)
+    run(monkeypatch, merge_truth, "--inputs", *truths, "--output", truth)
     features = load_vocabulary(VOCABULARY).features
     true = defaultdict(set)
-    for row in read_table(tmp_path / "truth.parquet", TRUTH).to_pylist():
+    for row in read_table(truth, TRUTH).to_pylist():
         true[row["record_id"]].add(features[row["feature"]].text)
     names = read_table(tmp_path / "augmented.parquet", REPORTS)["record_id"].to_pylist()
     assert len(names) > 9
@@ -116,7 +118,7 @@ def test_all_that_is_true_of_a_recording_is_added_to_its_report(parts, monkeypat
 def test_a_recording_that_was_not_simulated_keeps_its_report(parts, monkeypatch, tmp_path):
     own = [{"source": "simulated", "record_id": "0000003", "feature": "narrow_qrs"}]
     write_table([*own, {**own[0], "source": "ptb-xl"}], tmp_path / "truth.parquet", TRUTH)
-    texts, before, after = augmented(monkeypatch, parts, tmp_path)
+    texts, before, after = augmented(monkeypatch, parts, tmp_path, [tmp_path / "truth.parquet"])
     names = read_table(tmp_path / "augmented.parquet", REPORTS)["record_id"].to_pylist()
     added = {name: more[len(old) :] for name, old, more in zip(names, before, after, strict=True)}
     assert {name: [texts[place] for place in some] for name, some in added.items() if some} == {
@@ -127,5 +129,5 @@ def test_a_recording_that_was_not_simulated_keeps_its_report(parts, monkeypatch,
 def test_a_truth_of_another_vocabulary_is_named(parts, monkeypatch, tmp_path, capsys):
     write_table([{"source": "simulated", "record_id": "0000003", "feature": "x"}], tmp_path / "truth.parquet", TRUTH)
     with pytest.raises(SystemExit):
-        augmented(monkeypatch, parts, tmp_path)
+        augmented(monkeypatch, parts, tmp_path, [tmp_path / "truth.parquet"])
     assert "truth.parquet: the feature x is not in the vocabulary" in capsys.readouterr().err

@@ -111,7 +111,7 @@ def test_a_simulated_source_goes_into_shards_without_files(checkout):
     overlay = ("--configfile", "workflow/config/simulated-large.yaml")
     plan = checkout.plan(*overlay, "--", "results/models/fine")
     assert plan == {
-        "simulate_chunk": 40, "merge_manifest": 1, "merge_truth": 1, "parse_reports": 1, "build_similarity": 1,
+        "simulate_chunk": 40, "merge_manifest": 1, "parse_reports": 1, "build_similarity": 1,
         "augment_with_truth": 1, "pretrain": 2,
     }  # fmt: skip
     found = commands(checkout, *overlay)

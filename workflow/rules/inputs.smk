@@ -67,8 +67,12 @@ def simulated_truths():
     return [truth for source in SOURCES if is_simulated(source) for truth in truths_of(source)]
 
 
+def pretraining_truths():
+    return [truth for source in PRETRAINING_SOURCES if is_simulated(source) for truth in truths_of(source)]
+
+
 def truth_of_the_pretraining_sources():
-    return ["results/simulation/truth.parquet"] if any(map(is_simulated, PRETRAINING_SOURCES)) else []
+    return ["results/simulation/truth.parquet"] if pretraining_truths() else []
 
 
 def shards_of(sources):

@@ -108,7 +108,7 @@ rule augment_reports:
 
 rule augment_with_truth:
     input:
-        truth="results/simulation/truth.parquet",
+        truths=pretraining_truths(),
         texts="results/reports/texts.parquet",
         reports="results/reports/reports.parquet",
         vocabulary=VOCABULARY,
@@ -129,7 +129,7 @@ rule augment_with_truth:
         "Adding the features that are true to the reports"
     shell:
         "python -m fgclep.stages.augment_with_truth "
-        "--truth {input.truth:q} "
+        "--truths {input.truths:q} "
         "--texts {input.texts:q} "
         "--reports {input.reports:q} "
         "--vocabulary resources/vocabulary "

@@ -21,7 +21,7 @@ PART = 500_000  # rows of the truth read at once
 def arguments() -> argparse.ArgumentParser:
     """Command line of the stage."""
     parser = stage_parser(__doc__)
-    parser.add_argument("--truth", required=True, help="table of the features that are present")
+    parser.add_argument("--truths", required=True, nargs="+", help="tables of the features that are present")
     parser.add_argument("--texts", required=True)
     parser.add_argument("--reports", required=True)
     parser.add_argument("--vocabulary", required=True)
@@ -59,9 +59,10 @@ def main(args: argparse.Namespace) -> None:
     feature_texts = np.array(feature_text_ids(texts, vocabulary))
     reports = read_table(args.reports, REPORTS)
     record, feature = ([np.zeros(0, dtype=np.int32)] for _ in range(2))
-    for places, features in _places(args.truth, reports, list(vocabulary.features)):
-        record.append(places)
-        feature.append(features)
+    for path in args.truths:
+        for places, features in _places(path, reports, list(vocabulary.features)):
+            record.append(places)
+            feature.append(features)
     added = feature_texts[np.concatenate(feature)]
     text_ids = add_texts(reports["text_ids"].combine_chunks(), np.concatenate(record), added)
     write_table(reports.select(KEY).append_column("text_ids", text_ids), args.output, REPORTS)
