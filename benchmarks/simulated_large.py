@@ -3,11 +3,16 @@
 The steps of ``workflow/config/simulated-large.yaml`` with the stages of the workflow, in its order, but without
 Snakemake: for a machine that has PyTorch, transformers and pyarrow, and neither Snakemake nor a network. A step whose
 output is there is not repeated; a training that was interrupted continues.
+
+    python benchmarks/simulated_large.py --install        # the model that comes with the package, anew
+
+With a GPU, add ``--set precision=bf16 batch_size=512 workers=16``, or what it has.
 """
 
 import argparse
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -21,6 +26,8 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 VOCABULARY = ROOT / "resources/vocabulary"
+SHIPPED = ROOT / "workflow/fgclep/pretrained"
+LARGEST = 8_000_000  # bytes of a model that comes with the package
 OVERLAY = ROOT / "workflow/config/simulated-large.yaml"
 MODEL_FILES = (
     "config.json",
@@ -37,7 +44,11 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--work", type=Path, default=Path("results/simulated-large"), help="folder for all that is made"
     )
-    parser.add_argument("--output", type=Path, help="folder that the model's files are copied to")
+    target = parser.add_mutually_exclusive_group()
+    target.add_argument("--output", type=Path, help="folder that the model's files are copied to")
+    target.add_argument(
+        "--install", action="store_const", dest="output", const=SHIPPED, help="put the model into the package"
+    )
     parser.add_argument("--records", type=int, help="ECGs to simulate; default: as the config says")
     parser.add_argument("--cores", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument(
@@ -154,6 +165,18 @@ def steps(config: dict[str, Any], work: Path, cores: int) -> Iterator[str]:
         yield f"train {name}"
 
 
+def copy_model(model: Path, output: Path, size: int) -> None:
+    """Copy the files that a model is used with, and say in its card how they were made."""
+    if output == SHIPPED and size > LARGEST:
+        sys.exit(f"{model} has {size:,} bytes, a model that comes with the package {LARGEST:,} at most")
+    output.mkdir(parents=True, exist_ok=True)
+    for file in MODEL_FILES:
+        shutil.copyfile(model / file, output / file)
+    command = shlex.join(["python", "benchmarks/simulated_large.py", *sys.argv[1:]])
+    with (output / "README.md").open("a", encoding="utf-8") as card:
+        card.write(f"\n## How it was made\n\n```bash\n{command}\n```\n")
+
+
 def main() -> None:
     args = arguments()
     config = settings(args)
@@ -166,12 +189,20 @@ def main() -> None:
         seconds[name] = round(time.perf_counter() - begin - sum(seconds.values()), 1)
         print(f"{name}: {seconds[name]:.1f} s", flush=True)
     model = args.work / "models/fine"
-    if args.output:
-        args.output.mkdir(parents=True, exist_ok=True)
-        for file in MODEL_FILES:
-            shutil.copy(model / file, args.output / file)
     size = sum((model / file).stat().st_size for file in MODEL_FILES)
-    print(json.dumps({"name": "simulated_large", "records": records, "seconds": seconds, "model_bytes": size}))
+    if args.output:
+        copy_model(model, args.output, size)
+    print(
+        json.dumps(
+            {
+                "name": "simulated_large",
+                "ratio": round(LARGEST / size, 2),
+                "records": records,
+                "seconds": seconds,
+                "model_bytes": size,
+            }
+        )
+    )
 
 
 if __name__ == "__main__":
