@@ -3,7 +3,11 @@
 import csv
 import io
 import json
+import os
 import re
+import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -252,6 +256,26 @@ def test_the_model_is_the_one_given_else_that_of_the_run_else_the_shipped_one(
     given = predicted(capsys, record, "--model", model, *ASK)
     atrial = [rows[0]["probabilities"]["atrial fibrillation"] for rows in (from_shipped, given, from_run)]
     assert atrial == sorted(set(atrial))
+
+
+@pytest.mark.slow
+def test_an_installed_package_brings_model_tasks_and_vocabulary(record, tmp_path):
+    """As ``pip install`` lays it out: outside a checkout, without anything beside it."""
+    source, built = tmp_path / "source", tmp_path / "built"
+    shutil.copytree(ROOT / "workflow", source / "workflow", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    saved(source / "workflow/fgclep/pretrained")
+    build = "from setuptools import setup; setup()"
+    subprocess.run(
+        [sys.executable, "-c", build, "build", "--build-lib", str(built)], cwd=source, check=True, capture_output=True
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "fgclep.cli", "predict", str(record), "--task", "cpsc2018", "--features"],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(built)}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert "AFIB: atrial fibrillation" in done.stdout and "waveform features, most probable first" in done.stdout
+    assert "trained on simulated ECGs only" in done.stderr and "not for diagnosis" in done.stderr
 
 
 def test_a_csv_has_a_row_for_every_answer_and_error(model, record, capsys, monkeypatch):
