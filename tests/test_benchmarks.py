@@ -39,6 +39,24 @@ def test_a_benchmark_ends_with_its_figures(name):
 
 
 @pytest.mark.benchmark
+def test_the_model_of_simulated_ecgs_is_trained_and_measured_on_real_ones(physionet, tmp_path):
+    model = tmp_path / "model"
+    command = [sys.executable, str(BENCHMARKS / "simulated_large.py"), "--records", "120", "--work", str(tmp_path)]
+    small = ["fine_epochs=1", "batch_size=16", "threads=1", "ecg_encoder={kind: resnet18, width: 4}"]
+    done = subprocess.run([*command, "--output", str(model), "--set", *small], check=True, stdout=subprocess.PIPE)
+    figures = json.loads(done.stdout.splitlines()[-1])
+    assert figures["records"] == 120 and figures["ratio"] > 1
+    assert "python benchmarks/simulated_large.py --records 120" in (model / "README.md").read_text(encoding="utf-8")
+    other = subprocess.run([*command, "--set", "batch_size=8"], capture_output=True, text=True, check=False)
+    assert other.returncode == 1 and f"{tmp_path} was made with other settings" in other.stderr
+    command = [sys.executable, str(BENCHMARKS / "real_ecgs.py"), "--model", str(model), "--base", str(physionet)]
+    done = subprocess.run([*command, "--bootstrap", "20"], check=True, stdout=subprocess.PIPE)
+    aurocs = json.loads(done.stdout.splitlines()[-1])["auroc"]
+    assert list(aurocs) == ["ptbxl_super", "ptbxl_sub", "ptbxl_rhythm", "ptbxl_form", "csn_cpsc2018_georgia"]
+    assert all(0.2 < low <= value <= high < 1 for value, low, high in aurocs.values())
+
+
+@pytest.mark.benchmark
 def test_measurements_agree_with_the_marks_of_cardiologists(physionet):
     command = [sys.executable, str(BENCHMARKS / "measurements.py"), "--ecgs", str(physionet / "ludb/1.0.1/data")]
     figures = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
@@ -58,6 +76,8 @@ def test_every_benchmark_is_tried():
     assert {path.stem for path in BENCHMARKS.glob("*.py")} == {
         *SMALL,
         "measurements",
+        "simulated_large",
+        "real_ecgs",
         "resources",
         "ecgs",
         "scripted_llm",

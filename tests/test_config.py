@@ -38,7 +38,9 @@ def test_an_overlay_changes_single_keys_and_replaces_lists():
     assert config.data.sources["csn"].version == "1.0.0"
     assert config.data.sources["ptb-xl"].chunks == 2
     assert config.evaluation.fractions == [0.5]
-    assert config.simulation.records == {"mimic-iv-ecg": 8000, "ptb-xl": 1500, "cpsc2018": 700, "csn": 50}
+    assert config.simulation.records == {
+        "mimic-iv-ecg": 8000, "ptb-xl": 1500, "cpsc2018": 700, "csn": 50, "simulated": 20_000,
+    }  # fmt: skip
 
 
 def test_a_source_without_a_base_takes_the_common_one():
@@ -136,6 +138,15 @@ def test_a_source_may_be_named_alone():
         ({"pretraining": {"temperature": 200}}, "temperature 200.0 is above max_temperature 100.0"),
         ({"evaluation": {"tasks": ["csn", "csn"]}}, "csn is given more than once"),
         ({"data": {"sources": {"mimic-iv-ecg": {"role": "evaluate"}}}}, "no source has the role pretrain"),
+        (
+            {"data": {"sources": {"simulated": {"base": "x"}}}},
+            "simulated is simulated, and has neither base nor version",
+        ),
+        (
+            {"data": {"base": "/mirror"}, "verification": {"features": "truth"}},
+            "features is truth, and none of the sources with the role pretrain is simulated. Write\n\n"
+            "    data:\n      sources:\n        simulated:\n          role: pretrain",
+        ),
     ],
 )
 def test_a_mistake_is_named_with_the_yaml_to_write(values, message):

@@ -72,6 +72,12 @@ def test_the_published_setting_fetches_mimic_and_asks_per_statement(folder, caps
     assert len({len(line) for line in lines[:6]}) == 1  # aligned
 
 
+def test_ecgs_simulated_straight_into_shards_take_no_more_than_these(folder):
+    plan = _planned("workflow/config/simulated-large.yaml")["simulated"]
+    assert (plan["records"], plan["records_exact"], plan["origin"]) == (100_000, True, "simulated")
+    assert 4.4e9 < plan["disk_bytes"] < 5.5e9  # shards of 44 kB each, and tables
+
+
 def test_a_disk_that_is_too_small_is_warned_about(folder, monkeypatch):
     monkeypatch.setattr("fgclep.plan.shutil.disk_usage", lambda path: shutil._ntuple_diskusage(10, 9, 1_000_000_000))
     text = plan_text(make_plan(load("config.yaml")))

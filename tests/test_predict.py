@@ -3,7 +3,11 @@
 import csv
 import io
 import json
+import os
 import re
+import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -16,6 +20,7 @@ from training_data import SETTINGS
 from wfdb_files import RATE, heart, write_record
 
 from fgclep.cli import main
+from fgclep.commands import model as commands_model
 from fgclep.commands import predict
 from fgclep.commands.model import load_model
 from fgclep.leads import LEADS
@@ -178,9 +183,8 @@ def test_a_task_gives_its_classes_the_best_of_their_prompts(model, load, record,
     ]
     failing("predict", record, "--model", model, "--task", "ptbxl")
     assert "there is no task 'ptbxl' in resources/tasks; there are cpsc2018, " in capsys.readouterr().err
-    monkeypatch.chdir(tmp_path)
-    failing("predict", record, "--model", model, "--task", "ptbxl_super")
-    assert "there is no folder resources/tasks here; run this where the Snakefile is" in capsys.readouterr().err
+    monkeypatch.chdir(tmp_path)  # where there is no resources/tasks, that of the package is taken
+    assert predicted(capsys, record, "--model", model, "--task", "ptbxl_super") == [row]
 
 
 def test_without_a_question_the_most_probable_features_are_told_with_their_measurement(
@@ -218,10 +222,60 @@ def test_a_value_closer_to_the_limit_than_its_error_is_told_as_such(model, load,
     assert (finding.measurement, finding.measured) == ("likely", "Ventricular rate 75 bpm")
 
 
-def test_without_the_vocabulary_the_error_says_where_to_run(model, record, capsys, monkeypatch, tmp_path):
+def test_without_a_vocabulary_here_that_of_the_package_is_taken(model, record, capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(ROOT)
+    (row,) = predicted(capsys, record, "--model", model)
     monkeypatch.chdir(tmp_path)
-    failing("predict", record, "--model", model)
-    assert "there is no folder resources/vocabulary here" in capsys.readouterr().err
+    assert predicted(capsys, record, "--model", model) == [row]
+
+
+def test_the_model_is_the_one_given_else_that_of_the_run_else_the_shipped_one(
+    model, record, capsys, monkeypatch, tmp_path
+):
+    monkeypatch.setattr(predict, "load_model", load_model)
+    monkeypatch.chdir(tmp_path)
+    shipped, run = tmp_path / "shipped", tmp_path / "results/models/fine"
+    monkeypatch.setattr(commands_model, "SHIPPED_MODEL", shipped)
+    failing("predict", record, *ASK)
+    error = capsys.readouterr().err
+    assert "there is no model in results/models/fine, and this installation comes without one" in error
+    assert "run `snakemake --cores all` first, or give --model FOLDER" in error
+
+    saved(shipped, bias=-1.0)
+    from_shipped = predicted(capsys, record, *ASK)
+    main(["predict", str(record), *ASK])
+    said = capsys.readouterr().err.splitlines()
+    assert said[0] == (
+        "There is no model in results/models/fine. Used is the model that comes with fgclep, which has been trained on "
+        "simulated ECGs only and on no patient's. For research only: not a medical device, not for diagnosis."
+    )
+    saved(run, bias=1.0)
+    from_run = predicted(capsys, record, *ASK)
+    main(["predict", str(record), *ASK])
+    assert "simulated" not in capsys.readouterr().err
+    given = predicted(capsys, record, "--model", model, *ASK)
+    atrial = [rows[0]["probabilities"]["atrial fibrillation"] for rows in (from_shipped, given, from_run)]
+    assert atrial == sorted(set(atrial))
+
+
+@pytest.mark.slow
+def test_an_installed_package_brings_model_tasks_and_vocabulary(record, tmp_path):
+    """As ``pip install`` lays it out: outside a checkout, without anything beside it."""
+    source, built = tmp_path / "source", tmp_path / "built"
+    shutil.copytree(ROOT / "workflow", source / "workflow", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    saved(source / "workflow/fgclep/pretrained")
+    build = "from setuptools import setup; setup()"
+    subprocess.run(
+        [sys.executable, "-c", build, "build", "--build-lib", str(built)], cwd=source, check=True, capture_output=True
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "fgclep.cli", "predict", str(record), "--task", "cpsc2018", "--features"],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(built)}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert "AFIB: atrial fibrillation" in done.stdout and "waveform features, most probable first" in done.stdout
+    assert "trained on simulated ECGs only" in done.stderr and "not for diagnosis" in done.stderr
 
 
 def test_a_csv_has_a_row_for_every_answer_and_error(model, record, capsys, monkeypatch):

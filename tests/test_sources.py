@@ -55,10 +55,12 @@ def mimic(tmp_path) -> Path:
 
 def test_all_sources_have_the_same_shape():
     published = {"cpsc2018", "cpsc_extra", "csn", "georgia", "ludb", "mimic-iv-ecg", "ptb", "ptb-xl"}
-    assert set(SOURCES) == published | {"local"}
+    assert set(SOURCES) == published | {"local", "simulated"}
     for key, source in SOURCES.items():
         assert source.key == key
-        assert bool(source.slug) == bool(source.version) == bool(source.folder) == (key in published)
+        assert bool(source.version) == bool(source.folder) == (key in published)
+        assert source.is_own_folder == (key == "local")
+        assert source.streamed == (key == "simulated")
         assert (source.published is not None) == (key in published)
 
 

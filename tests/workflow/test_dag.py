@@ -107,6 +107,21 @@ def test_the_paper_overlay_is_planned_without_any_download(checkout):
     assert not (checkout.folder / "resources" / "physionet").exists()
 
 
+def test_a_simulated_source_goes_into_shards_without_files(checkout):
+    overlay = ("--configfile", "workflow/config/simulated-large.yaml")
+    plan = checkout.plan(*overlay, "--", "results/models/fine")
+    assert plan == {
+        "simulate_chunk": 40, "merge_manifest": 1, "parse_reports": 1, "build_similarity": 1,
+        "augment_with_truth": 1, "pretrain": 2,
+    }  # fmt: skip
+    found = commands(checkout, *overlay)
+    assert {command[2] for command in found} >= {f"fgclep.stages.{rule}" for rule in plan}
+    measured = [parsed(command) for command in found if command[2] == "fgclep.stages.measure_waveforms"]
+    assert {args.source: args.metadata is None for args in measured} == {
+        "simulated": True, "ptb-xl": False, "cpsc2018": False, "csn": False,
+    }  # fmt: skip
+
+
 def test_without_the_coarse_check_no_fold_is_trained(checkout, tmp_path):
     overlay = tmp_path / "overlay.yaml"
     overlay.write_text("verification:\n  coarse: false\n")

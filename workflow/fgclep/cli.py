@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fgclep.stage import UserError
 
-MODEL = "results/models/fine"
+MODEL_HELP = "folder of a model (default: results/models/fine, else the one that comes with the package)"
 FORMATS = ("table", "csv", "json")  # fgclep.commands.output.FORMATS, which is not loaded for --help
 
 
@@ -67,7 +67,7 @@ def add_predict(commands: argparse._SubParsersAction) -> None:
         help="the N (10) most probable waveform features, with what the measurement of the signal says; the default "
         "without --prompt and --task",
     )
-    command.add_argument("--model", default=MODEL, help="folder of a model (default: %(default)s)")
+    command.add_argument("--model", metavar="FOLDER", help=MODEL_HELP)
     command.add_argument("--fs", type=float, metavar="HZ", help="sampling rate of CSV without time, and of NPY")
     command.add_argument(
         "--leads", metavar="I,II,...", help="leads of CSV without header, and of NPY (default there: the usual twelve)"
@@ -92,7 +92,7 @@ def add_retrieve(commands: argparse._SubParsersAction) -> None:
         description="Find the ECGs of the workflow's shards that fit a text best. docs/using-the-model.md tells more.",
     )
     command.add_argument("queries", nargs="+", metavar="TEXT", help='a finding in words, "sawtooth flutter waves"')
-    command.add_argument("--model", default=MODEL, help="folder of a model (default: %(default)s)")
+    command.add_argument("--model", metavar="FOLDER", help=MODEL_HELP)
     command.add_argument(
         "--shards",
         nargs="+",

@@ -230,6 +230,8 @@ def _plan_source(config: Config, files: _Files, statements: set[str] | None) -> 
     tables = count * (TABLE_BYTES + embeddings)
     shards = round(SHARD_SHARE * raw)
     simulated = raw if files.origin == "simulated" else 0
+    if files.source.streamed:
+        simulated = raw = 0
     simulated_present = (in_place or 0) if simulated else 0
     calls, calls_exact = _llm_calls(config, files, statements)
     return SourcePlan(

@@ -20,7 +20,7 @@ from fgclep.recovery.augmentation import KINDS
 from fgclep.sources import get_source, module_of
 from fgclep.stage import UserError
 
-SLUGS = {key: get_source(key).slug for key in SIMULATED}
+SLUGS = {key: get_source(key).slug for key in SIMULATED if not get_source(key).streamed}
 SOURCE_OF_SLUG = {slug: source for source, slug in SLUGS.items()}
 VOCABULARY = [
     "resources/vocabulary/features.yaml",

@@ -10,7 +10,7 @@ def version(source):
 
 
 def chunks(source):
-    return range(CONFIG["data"]["sources"][source]["chunks"])
+    return range(CONFIG["data"]["sources"].get(source, {"chunks": 0})["chunks"])
 
 
 def downloads(wildcards):
@@ -19,7 +19,7 @@ def downloads(wildcards):
 
 
 def is_simulated(source):
-    return "://" not in base(source) and Path(base(source)) == Path(SIMULATION)
+    return SETTINGS.data.is_simulated(source)
 
 
 def simulated_database(wildcards):
@@ -34,6 +34,11 @@ def own_tables(source):
     return [f"{base(source)}/{table}" for table in database.tables] if database.is_own_folder else []
 
 
+def metadata_of_source(wildcards):
+    """Folder of a source's lists and tables; a streamed one has none."""
+    return [] if is_streamed(wildcards.source) else f"resources/physionet/{wildcards.source}/metadata"
+
+
 def tables_of_own_folder(wildcards):
     return own_tables(wildcards.source)
 
@@ -46,13 +51,28 @@ for source in SOURCES:
             )
 
 
+def is_streamed(source):
+    """Whether a source is simulated straight into its shards, without files to fetch."""
+    return get_source(source).streamed
+
+
+def truths_of(source):
+    """Tables of what is true of a simulated source: one per chunk, or one per database."""
+    if is_streamed(source):
+        return [f"results/simulation/truth/{source}/{chunk}.parquet" for chunk in chunks(source)]
+    return [f"results/simulation/truth/{SLUGS[source]}/{version(source)}.parquet"]
+
+
 def simulated_truths():
-    sources = [source for source in SOURCES if is_simulated(source)]
-    return [f"results/simulation/truth/{SLUGS[source]}/{version(source)}.parquet" for source in sources]
+    return [truth for source in SOURCES if is_simulated(source) for truth in truths_of(source)]
+
+
+def pretraining_truths():
+    return [truth for source in PRETRAINING_SOURCES if is_simulated(source) for truth in truths_of(source)]
 
 
 def truth_of_the_pretraining_sources():
-    return ["results/simulation/truth.parquet"] if any(map(is_simulated, PRETRAINING_SOURCES)) else []
+    return ["results/simulation/truth.parquet"] if pretraining_truths() else []
 
 
 def shards_of(sources):
@@ -65,7 +85,7 @@ def shards_of_source(wildcards):
 
 def quarantine_tables():
     """Tables of unusable records of every source in use, in the order of the stages."""
-    folders = {source: f"results/quarantine/{source}" for source in SOURCES}
+    folders = {source: f"results/quarantine/{source}" for source in SOURCES if not is_streamed(source)}
     manifests = [f"{folder}/manifest.parquet" for folder in folders.values()]
     per_chunk = [
         f"{folder}/{stage}-{chunk}.parquet"

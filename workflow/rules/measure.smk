@@ -3,7 +3,7 @@ MEASUREMENT = CONFIG["measurement"]
 
 rule measure_waveforms:
     input:
-        metadata="resources/physionet/{source}/metadata",
+        metadata=metadata_of_source,
         shards=shards_of_source,
     output:
         measurements="results/measurements/{source}.parquet",

@@ -1,4 +1,5 @@
 SIMULATION_SETTINGS = CONFIG["simulation"]
+STREAMED = "simulated"
 
 
 rule simulate_physionet:
@@ -36,6 +37,72 @@ rule simulate_physionet:
         "--output {output.database:q} "
         "--truth {output.truth:q} "
         "--log {log:q}"
+
+
+rule simulate_chunk:
+    input:
+        vocabulary=VOCABULARY,
+    output:
+        shard=f"results/shards/{STREAMED}/{{chunk}}.parquet",
+        manifest=f"results/simulation/manifest/{STREAMED}/{{chunk}}.parquet",
+        truth=f"results/simulation/truth/{STREAMED}/{{chunk}}.parquet",
+    log:
+        "results/logs/simulate_chunk/{chunk}.log",
+    benchmark:
+        "results/benchmarks/simulate_chunk/{chunk}.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(240),
+    params:
+        chunks=len(chunks(STREAMED)),
+        settings=settings(
+            only(SIMULATION_SETTINGS, "feature_mention_rate"),
+            records=SIMULATION_SETTINGS["records"][STREAMED],
+            seed=CONFIG["seed"],
+        ),
+        code=source_digest("fgclep.stages.simulate_chunk"),
+    message:
+        "Simulating chunk {wildcards.chunk}"
+    shell:
+        "python -m fgclep.stages.simulate_chunk "
+        "--chunk {wildcards.chunk} "
+        "--chunks {params.chunks} "
+        "--vocabulary resources/vocabulary "
+        "--settings {params.settings:q} "
+        "--shard {output.shard:q} "
+        "--manifest {output.manifest:q} "
+        "--truth {output.truth:q} "
+        "--log {log:q}"
+
+
+rule merge_manifest:
+    input:
+        manifests=expand(f"results/simulation/manifest/{STREAMED}/{{chunk}}.parquet", chunk=chunks(STREAMED)),
+    output:
+        manifest=f"results/manifest/{STREAMED}.parquet",
+    log:
+        "results/logs/merge_manifest.log",
+    benchmark:
+        "results/benchmarks/merge_manifest.tsv"
+    localrule: True
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(10),
+    params:
+        code=source_digest("fgclep.stages.merge_manifest"),
+    message:
+        "Joining the manifests of the simulated chunks"
+    shell:
+        "python -m fgclep.stages.merge_manifest --inputs {input.manifests:q} --output {output.manifest:q} --log {log:q}"
+
+
+# the workflow's other ways to a shard and a manifest start from files
+ruleorder: simulate_chunk > build_shards
+ruleorder: merge_manifest > build_manifest
 
 
 rule merge_truth:

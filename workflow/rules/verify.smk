@@ -104,3 +104,34 @@ rule augment_reports:
         "--settings {params.settings:q} "
         "--output {output.reports:q} "
         "--log {log:q}"
+
+
+rule augment_with_truth:
+    input:
+        truths=pretraining_truths(),
+        texts="results/reports/texts.parquet",
+        reports="results/reports/reports.parquet",
+        vocabulary=VOCABULARY,
+    output:
+        reports="results/recovery/reports/truth.parquet",
+    log:
+        "results/logs/augment_with_truth.log",
+    benchmark:
+        "results/benchmarks/augment_with_truth.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=growing(3000),
+        runtime=growing(60),
+    params:
+        code=source_digest("fgclep.stages.augment_with_truth"),
+    message:
+        "Adding the features that are true to the reports"
+    shell:
+        "python -m fgclep.stages.augment_with_truth "
+        "--truths {input.truths:q} "
+        "--texts {input.texts:q} "
+        "--reports {input.reports:q} "
+        "--vocabulary resources/vocabulary "
+        "--output {output.reports:q} "
+        "--log {log:q}"

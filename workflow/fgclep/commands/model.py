@@ -1,25 +1,38 @@
-"""The model and the knowledge that a command uses, with errors that say how to get them."""
+"""The model and the knowledge that a command uses: this folder's, else those that come with the package."""
 
 import json
 from pathlib import Path
 
+from fgclep.commands.output import RESEARCH_ONLY, say
 from fgclep.device import choose_device
 from fgclep.evaluation.tasks import Task, load_task
 from fgclep.models.fgclep import FGCLEP
 from fgclep.stage import UserError
 from fgclep.vocabulary import Vocabulary, load_vocabulary
 
-TASKS, VOCABULARY = Path("resources/tasks"), Path("resources/vocabulary")
+PACKAGE = Path(__file__).resolve().parents[1]
+MODEL, SHIPPED_MODEL = Path("results/models/fine"), PACKAGE / "pretrained"
+# in a checkout, links to the folders of that name beside the Snakefile; installed, copies of them
+TASKS, SHIPPED_TASKS = Path("resources/tasks"), PACKAGE / "resources/tasks"
+VOCABULARY, SHIPPED_VOCABULARY = Path("resources/vocabulary"), PACKAGE / "resources/vocabulary"
+SIMULATED_ONLY = "the model that comes with fgclep, which has been trained on simulated ECGs only and on no patient's"
 
 
-def load_model(folder: str) -> FGCLEP:
+def load_model(folder: str | None) -> FGCLEP:
     """Load a model on the GPU if there is one.
+
+    Parameters
+    ----------
+    folder
+        Of the model; ``None``: that of the run in this folder, else the one that comes with the package, which is said.
 
     Raises
     ------
     UserError
-        If the folder holds no model of this package, or a damaged one.
+        If there is none, or the folder holds no model of this package, or a damaged one.
     """
+    if folder is None:
+        folder = _default_model()
     config = Path(folder) / "config.json"
     if not config.is_file():
         raise UserError(f"{folder} holds no model; run `snakemake --cores all` first, or give --model FOLDER")
@@ -33,8 +46,20 @@ def load_model(folder: str) -> FGCLEP:
     return model.to(choose_device("auto"))  # type: ignore[arg-type]
 
 
+def _default_model() -> str:
+    if (MODEL / "config.json").is_file():
+        return str(MODEL)
+    if not (SHIPPED_MODEL / "config.json").is_file():
+        raise UserError(
+            f"there is no model in {MODEL}, and this installation comes without one; run `snakemake --cores all` "
+            "first, or give --model FOLDER"
+        )
+    say(f"There is no model in {MODEL}. Used is {SIMULATED_ONLY}. {RESEARCH_ONLY}")
+    return str(SHIPPED_MODEL)
+
+
 def find_task(name: str) -> Task:
-    """Load a task by its file, or by its name in ``resources/tasks`` of this folder.
+    """Load a task by its file, or by its name in ``resources/tasks`` of this folder, else of the package.
 
     Raises
     ------
@@ -43,19 +68,15 @@ def find_task(name: str) -> Task:
     """
     if name.endswith((".yaml", ".yml")):
         return load_task(name)
-    if not TASKS.is_dir():
-        raise UserError(f"there is no folder {TASKS} here; run this where the Snakefile is, or give --task FILE.yaml")
-    known = sorted(path.stem for path in TASKS.glob("*.yaml"))
+    folder = TASKS if TASKS.is_dir() else SHIPPED_TASKS
+    known = sorted(path.stem for path in folder.glob("*.yaml"))
     if name not in known:
-        raise UserError(f"there is no task {name!r} in {TASKS}; there are {', '.join(known)}, or give --task FILE.yaml")
-    return load_task(TASKS / f"{name}.yaml")
+        raise UserError(
+            f"there is no task {name!r} in {folder}; there are {', '.join(known)}, or give --task FILE.yaml"
+        )
+    return load_task(folder / f"{name}.yaml")
 
 
 def find_vocabulary() -> Vocabulary:
-    """Load the vocabulary of this folder; raises ``UserError`` if there is none."""
-    if not VOCABULARY.is_dir():
-        raise UserError(
-            f"there is no folder {VOCABULARY} here, which holds the waveform features; run this where the Snakefile "
-            "is, or ask with --prompt"
-        )
-    return load_vocabulary(VOCABULARY)
+    """Load the vocabulary of this folder, else that of the package."""
+    return load_vocabulary(VOCABULARY if VOCABULARY.is_dir() else SHIPPED_VOCABULARY)

@@ -31,7 +31,7 @@ DEFAULT_SOURCES: Any = {  # validated with the rest
 }
 # what a source takes that is not among the defaults, once it is named
 OTHER_SOURCES: Any = {
-    key: {"version": source.version, "chunks": 1, "role": "store"}
+    key: {"version": source.version, "chunks": 1, "role": "store"} | ({"base": SIMULATION} if source.streamed else {})
     for key, source in SOURCES.items()
     if key not in DEFAULT_SOURCES
 }
@@ -44,7 +44,8 @@ class SourceSection(Section):
     model_config = ConfigDict(json_schema_extra=lambda schema: schema.pop("required", None))
 
     version: Annotated[str, Field(pattern=r"^\d+(\.\d+)+$")] | None = Field(
-        description="Version of the database as in its address, in quotes: '1.0'; null for local, which has none."
+        description="Version of the database as in its address, in quotes: '1.0'; null for local and simulated, which "
+        "have none."
     )
     base: str | None = Field(
         None,
@@ -120,6 +121,9 @@ class DataSection(Section):
                     raise ValueError(
                         f"{key} needs the folder with your records. Write\n\n{place}          base: path/to/records"
                     )
+            elif SOURCES[key].streamed:
+                if section.base is None or Path(section.base) != Path(SIMULATION) or section.version is not None:
+                    raise ValueError(f"{key} is simulated, and has neither base nor version; leave them out")
             elif section.version is None:
                 raise ValueError(f"{key} needs a version. Write\n\n{place}          version: '{SOURCES[key].version}'")
             elif key not in DEFAULT_RECORDS and Path(self.base_of(key)) == Path(SIMULATION):
@@ -132,3 +136,7 @@ class DataSection(Section):
     def base_of(self, source: str) -> str:
         """Folder or URL that holds the database of ``source``."""
         return self.sources[source].base or self.base
+
+    def is_simulated(self, source: str) -> bool:
+        """Whether the workflow simulates the records of ``source``."""
+        return "://" not in self.base_of(source) and Path(self.base_of(source)) == Path(SIMULATION)

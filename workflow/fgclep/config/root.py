@@ -44,6 +44,19 @@ class Config(Section):
             self.variant(name)
         return self
 
+    @model_validator(mode="after")
+    def _truth_is_known(self) -> Self:
+        variants = [self.variant(name)["verification"]["features"] for name in self.ablation.variants]
+        if "truth" not in (self.verification.features, *variants):
+            return self
+        for key, source in self.data.sources.items():
+            if source.role == "pretrain" and self.data.is_simulated(key):
+                return self
+        raise ValueError(
+            "verification.features is truth, and none of the sources with the role pretrain is simulated. Write\n\n"
+            "    data:\n      sources:\n        simulated:\n          role: pretrain"
+        )
+
     def variant(self, name: str) -> dict[str, Any]:
         """Return the sections pretraining, similarity and verification of a variant of ``ablation``, as JSON has them.
 

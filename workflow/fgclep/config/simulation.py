@@ -6,15 +6,17 @@ from pydantic import Field, field_validator
 
 from fgclep.config.section import Section, over_defaults
 
-SimulatedKey = Literal["mimic-iv-ecg", "ptb-xl", "cpsc2018", "csn"]
-DEFAULT_RECORDS: Any = {"mimic-iv-ecg": 8000, "ptb-xl": 1500, "cpsc2018": 700, "csn": 1500}
+SimulatedKey = Literal["mimic-iv-ecg", "ptb-xl", "cpsc2018", "csn", "simulated"]
+DEFAULT_RECORDS: Any = {"mimic-iv-ecg": 8000, "ptb-xl": 1500, "cpsc2018": 700, "csn": 1500, "simulated": 20_000}
 
 
 class SimulationSection(Section):
-    """Databases simulated in their native layout; used by sources whose base is results/simulation/files."""
+    """Simulated ECGs: of the source simulated, and in native layout of those whose base is results/simulation/files."""
 
     records: dict[SimulatedKey, Annotated[int, Field(ge=20)]] = Field(
-        DEFAULT_RECORDS, description="Recordings per database; at least 20."
+        DEFAULT_RECORDS,
+        description="Recordings per database; at least 20. Those of the source simulated, of which there may be a "
+        "million, go straight into its shards.",
     )
     broken_records: int = Field(
         3,

@@ -35,10 +35,11 @@ class VerificationSection(Section):
         description="Fixed probability that the coarse model must give to every feature, 0 to 1, in place of "
         "target_fdr; the published method has 0.95.",
     )
-    features: Literal["filtered", "none", "unfiltered", "random", "shuffled"] = Field(
+    features: Literal["filtered", "none", "unfiltered", "random", "shuffled", "truth"] = Field(
         "filtered",
         description="Features that the fine stage trains on. filtered: those that pass the checks. The others are "
         "controls that show what the checks are worth. none: no features. unfiltered: all that were proposed. random: "
         "as many per record as pass, drawn from all that pass anywhere. shuffled: those that pass, handed on to "
-        "another record.",
+        "another record. truth: those that the simulation knows to be present, whatever was proposed; for simulated "
+        "sources.",
     )

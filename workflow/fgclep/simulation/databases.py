@@ -20,7 +20,7 @@ from fgclep.simulation.truth import Truth, find_truth
 from fgclep.simulation.wfdb_files import INVALID, digitize
 from fgclep.vocabulary import Vocabulary
 
-SOURCE_NUMBERS = {"mimic-iv-ecg": 1, "ptb-xl": 2, "cpsc2018": 3, "csn": 4}
+SOURCE_NUMBERS = {"mimic-iv-ecg": 1, "ptb-xl": 2, "cpsc2018": 3, "csn": 4, "simulated": 5}
 MULTIPLE = {"mimic-iv-ecg", "ptb-xl"}  # databases that tell which recordings are of the same patient
 DAMAGES = ("truncated signal", "missing samples", "flat lead", "wrong checksum", "unreadable header", "missing file")
 _RECORDINGS, _PATIENTS, _CHRONIC = 0, 1, 2  # streams of random numbers

@@ -73,6 +73,8 @@ class Source:
         wrong. ``None`` if nothing is documented.
     sampling_rate
         Hz, if all records have the same by the documentation; a record with another one is refused.
+    streamed
+        Its records are simulated straight into the shards: it has neither files nor lists nor versions.
     """
 
     key: str
@@ -86,6 +88,7 @@ class Source:
     published: Published | None = None
     gain: float | None = None
     sampling_rate: float | None = None
+    streamed: bool = False
 
     @property
     def is_own_folder(self) -> bool:

@@ -28,7 +28,9 @@ def arguments() -> argparse.ArgumentParser:
     """Command line of the stage."""
     parser = stage_parser(__doc__)
     parser.add_argument("--source", required=True, help="key of the database")
-    parser.add_argument("--metadata", type=Path, required=True, help="folder that fetch_metadata wrote")
+    parser.add_argument(
+        "--metadata", type=Path, nargs="?", help="folder that fetch_metadata wrote; none for a source without files"
+    )
     parser.add_argument("--shards", type=Path, nargs="+", required=True)
     parser.add_argument("--output", type=Path, required=True)
     return parser

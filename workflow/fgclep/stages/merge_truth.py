@@ -3,9 +3,7 @@
 import argparse
 from pathlib import Path
 
-import pyarrow as pa
-
-from fgclep.schemas import TRUTH, read_table, write_table
+from fgclep.schemas import TRUTH, read_table, table_writer
 from fgclep.stage import run_stage, stage_parser
 
 
@@ -18,9 +16,10 @@ def arguments() -> argparse.ArgumentParser:
 
 
 def main(args: argparse.Namespace) -> None:
-    """Write one table with the rows of all inputs, in the order given."""
-    tables = [read_table(path, TRUTH) for path in args.inputs]
-    write_table(pa.concat_tables(tables) if tables else TRUTH.empty_table(), args.output, TRUTH)
+    """Write one table with the rows of all inputs, in the order given; one of them is in memory at a time."""
+    with table_writer(args.output, TRUTH) as write:
+        for path in args.inputs:
+            write(read_table(path, TRUTH))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import pyarrow as pa
 from fgclep.files import whole_folder
 from fgclep.schemas import TRUTH, write_table
 from fgclep.simulation import challenge, mimic_iv_ecg, ptb_xl
-from fgclep.simulation.databases import SOURCE_NUMBERS, Made, Plan, plan_database, write_files, write_lists
+from fgclep.simulation.databases import Made, Plan, plan_database, write_files, write_lists
 from fgclep.stage import UserError, progress, run_stage, stage_parser
 from fgclep.vocabulary import Vocabulary, load_vocabulary
 
@@ -30,7 +30,7 @@ Row = tuple[str, str, dict[str, Any], tuple[str, ...], list[tuple[str, str]]]
 def arguments() -> argparse.ArgumentParser:
     """Command line of the stage."""
     parser = stage_parser(__doc__)
-    parser.add_argument("--source", required=True, choices=sorted(SOURCE_NUMBERS), help="which database")
+    parser.add_argument("--source", required=True, choices=sorted(DATABASES), help="which database")
     parser.add_argument("--vocabulary", required=True, help="folder of the vocabulary")
     parser.add_argument("--output", required=True, type=Path, help="folder of the database")
     parser.add_argument("--truth", required=True, type=Path, help="table of the features that are present")

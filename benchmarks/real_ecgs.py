@@ -1,0 +1,134 @@
+"""Zero-shot AUROC of a model on patients' ECGs in PhysioNet's layout, per class, with bootstrap intervals.
+
+The tasks of PTB-XL, each over all of its records, and the task csn over the records of CSN, CPSC2018 and Georgia
+together, whose codes are the same. Averaged are the classes with ``--min-positives`` records or more. Checks, repairs
+and preparation are those of the workflow.
+
+    python benchmarks/real_ecgs.py --model results/models/fine --base files      # with files/ptb-xl/1.0.3, ...
+"""
+
+import argparse
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from ecgs import ROOT  # isort: skip (puts the package on the path)
+
+import numpy as np
+import torch
+
+from fgclep.config.quality import QualitySection
+from fgclep.evaluation.metrics import evaluate
+from fgclep.evaluation.prompts import PromptSets
+from fgclep.evaluation.tasks import Task, load_task
+from fgclep.evaluation.zero_shot import score_classes
+from fgclep.manifest import build_manifest
+from fgclep.models.fgclep import FGCLEP
+from fgclep.quality import usable_record
+from fgclep.sources import get_source
+from fgclep.vocabulary import load_vocabulary
+from fgclep.wfdb_reader import read_record
+
+PTB_XL = ("ptbxl_super", "ptbxl_sub", "ptbxl_rhythm", "ptbxl_form")
+CHALLENGE = ("csn", "cpsc2018", "georgia")
+BATCH = 64
+
+
+class Ecgs:
+    """Embedded ECGs of some sources, with patients and codes."""
+
+    def __init__(self, model: FGCLEP, base: Path, sources: tuple[str, ...]):
+        self.patients: list[str] = []
+        self.codes: list[tuple[str, ...]] = []
+        self.unusable = 0
+        inputs, parts = [], []
+        for patient, codes, prepared in self._records(model, base, sources):
+            self.patients.append(patient)
+            self.codes.append(codes)
+            inputs.append(prepared)
+            if len(inputs) == BATCH:
+                parts.append(self._embed(model, inputs))
+                inputs = []
+        if inputs:
+            parts.append(self._embed(model, inputs))
+        self.vectors = np.concatenate(parts)
+
+    def _records(
+        self, model: FGCLEP, base: Path, sources: tuple[str, ...]
+    ) -> Iterator[tuple[str, tuple[str, ...], tuple[torch.Tensor, torch.Tensor]]]:
+        quality = QualitySection().model_dump()
+        for key in sources:
+            source = get_source(key)
+            folder = base / source.slug / str(source.version)
+            manifest, _ = build_manifest(source, folder, 1)
+            for row in manifest.iter_rows(named=True):
+                try:
+                    record = read_record(folder / row["path"])
+                    record = usable_record(record, quality, source.gain, source.sampling_rate)
+                except (OSError, ValueError):
+                    self.unusable += 1
+                    continue
+                codes = record.codes if row["codes"] is None else row["codes"]
+                yield (
+                    f"{key}/{row['patient_id']}",
+                    tuple(codes),
+                    model.prepare(record.millivolts(), record.sampling_rate, record.leads),
+                )
+
+    @staticmethod
+    @torch.inference_mode()
+    def _embed(model: FGCLEP, inputs: list[tuple[torch.Tensor, torch.Tensor]]) -> np.ndarray:
+        signals, present = map(torch.stack, zip(*inputs, strict=True))
+        return model.encode_prepared(signals, present).flatten(1).float().cpu().numpy()
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", required=True, help="folder of the model")
+    parser.add_argument("--base", required=True, type=Path, help="folder in PhysioNet's layout")
+    parser.add_argument("--prompts", default="synonyms", choices=("names", "synonyms", "features"))
+    parser.add_argument("--min-positives", type=int, default=5)
+    parser.add_argument("--bootstrap", type=int, default=1000)
+    return parser.parse_args()
+
+
+def measured(model: FGCLEP, ecgs: Ecgs, task: Task, prompts: PromptSets, args: argparse.Namespace) -> list[dict]:
+    """AUROC rows of a task (see ``fgclep.evaluation.metrics.evaluate``) over the records that have a class of it."""
+    labels = task.labels(ecgs.codes)
+    own = np.flatnonzero(labels.any(axis=1))
+    scores = score_classes(model.score, ecgs.vectors[own], prompts.of(task, args.prompts))
+    patients = [ecgs.patients[place] for place in own]
+    rows = evaluate(
+        scores, labels[own], patients, task.class_names, None, args.bootstrap, args.min_positives, seed=0
+    )  # fmt: skip
+    return [row for row in rows if row["metric"] == "auroc"]
+
+
+def main() -> None:
+    args = arguments()
+    torch.set_num_threads(1)
+    model = FGCLEP.from_pretrained(args.model)
+    prompts = PromptSets(load_vocabulary(ROOT / "resources/vocabulary"))
+    tasks = {name: load_task(ROOT / f"resources/tasks/{name}.yaml") for name in (*PTB_XL, "csn")}
+    together = replace(tasks["csn"], name="csn_cpsc2018_georgia")
+    figures: dict[str, list[float | None]] = {}
+    for sources, asked in ((("ptb-xl",), [tasks[name] for name in PTB_XL]), (CHALLENGE, [together])):
+        ecgs = Ecgs(model, args.base, sources)
+        print(f"{', '.join(sources)}: {len(ecgs.codes)} records, {ecgs.unusable} cannot be used")
+        for task in asked:
+            rows = measured(model, ecgs, task, prompts, args)
+            titles = {item.name: item.title for item in task.classes}
+            average = next(row for row in rows if row["class"] == "macro_supported")
+            figures[task.name] = [average[key] for key in ("value", "ci_low", "ci_high")]  # type: ignore[misc]
+            print(f"\n{task.name}: {average['n']} records, {average['n_pos']} classes")
+            shown = [row for row in rows if row["class"] in titles and row["n_pos"] >= args.min_positives]
+            for row in [average, *sorted(shown, key=lambda row: row["value"])]:
+                interval = f"{row['ci_low']:.3f} to {row['ci_high']:.3f}" if row["ci_low"] is not None else ""
+                title = titles.get(row["class"], "")
+                print(f"  {row['class']:<16} {row['value']:.3f}  {interval:<15} n = {row['n_pos']:>3}  {title}")
+    print(json.dumps({"name": "real_ecgs", "model": str(args.model), "auroc": figures}))
+
+
+if __name__ == "__main__":
+    main()

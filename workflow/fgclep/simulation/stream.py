@@ -1,0 +1,87 @@
+"""Simulated recordings as rows of shards and manifests: without a database in files, each from its number alone."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from fgclep.folds import stable_bucket
+from fgclep.shards import encode_waveform
+from fgclep.simulation.databases import Plan, make_signal
+from fgclep.simulation.heart import SAMPLING_RATE
+from fgclep.simulation.reports import machine_report
+from fgclep.vocabulary import Vocabulary
+
+SOURCE = "simulated"
+GAIN = 200.0  # ADC units per mV, as in MIMIC-IV-ECG
+
+
+class Streamed(NamedTuple):
+    """A recording by the schemas ``SHARD`` and ``MANIFEST``, and the features of the vocabulary that are true of it."""
+
+    shard: dict[str, Any]
+    manifest: dict[str, Any]
+    features: tuple[str, ...]
+
+
+def numbers_of(chunk: int, chunks: int, records: int) -> range:
+    """Numbers of the recordings of a chunk: the chunks follow each other and differ in size by one at most.
+
+    Examples
+    --------
+    >>> [list(numbers_of(chunk, 3, 8)) for chunk in range(3)]
+    [[0, 1], [2, 3, 4], [5, 6, 7]]
+    """
+    return range(chunk * records // chunks, (chunk + 1) * records // chunks)
+
+
+def stream(
+    chunk: int, chunks: int, records: int, seed: int, mention_rate: float, vocabulary: Vocabulary
+) -> Iterator[Streamed]:
+    """Simulate the recordings of one chunk, one after the other.
+
+    Parameters
+    ----------
+    chunk, chunks
+        Which chunk, from 0, of how many.
+    records
+        Recordings in all chunks.
+    seed
+        With the number of a recording it decides all that is drawn: a chunk does not depend on the others.
+    mention_rate
+        Share of the reports, 0 to 1, that mention waveform features.
+    vocabulary
+        Of diagnoses and features.
+    """
+    for number in numbers_of(chunk, chunks, records):
+        yield _recording(number, chunk, seed, mention_rate, vocabulary)
+
+
+def _recording(number: int, chunk: int, seed: int, mention_rate: float, vocabulary: Vocabulary) -> Streamed:
+    plan = Plan(SOURCE, seed, number, patient=number, visit=0, repeated=False, damage=None)
+    mains = 50.0 if number % 2 else 60.0
+    patient, digital, truth, rng = make_signal(plan, vocabulary, GAIN, mains)
+    name = f"{number:07d}"
+    known = {
+        "source": SOURCE,
+        "record_id": name,
+        "patient_id": name,
+        "split": _split(name),
+        "age": patient.age,
+        "sex": patient.sex,
+        "codes": [],
+    }
+    shard = {
+        **known,
+        "sampling_rate": SAMPLING_RATE,
+        "n_samples": digital.shape[1],
+        "gain": [GAIN] * 12,
+        "baseline": [0] * 12,
+        "waveform": encode_waveform(digital),
+        "flags": [],
+    }
+    report = machine_report(truth, vocabulary, mention_rate, rng)
+    return Streamed(shard, {**known, "path": name, "chunk": chunk, "report": report}, tuple(truth.features))
+
+
+def _split(name: str) -> str:
+    """Split by a hash: test (1/20), val (1/20), else train; what is simulated tests nothing that counts."""
+    return {0: "test", 1: "val"}.get(stable_bucket(f"split/{name}", 20), "train")

@@ -1,0 +1,59 @@
+"""Simulate one chunk of recordings straight into its shard, with reports and truth; no files in between."""
+
+import argparse
+import logging
+from pathlib import Path
+
+from fgclep.schemas import MANIFEST, SHARD, TRUTH, table_writer
+from fgclep.simulation.stream import SOURCE, numbers_of, stream
+from fgclep.stage import progress, run_stage, stage_parser
+from fgclep.vocabulary import load_vocabulary
+
+LOG = logging.getLogger(__name__)
+ROWS_PER_GROUP = 256  # recordings in memory at a time, here and in whoever reads the shard
+
+
+def arguments() -> argparse.ArgumentParser:
+    """Command line of the stage."""
+    parser = stage_parser(__doc__)
+    parser.add_argument("--chunk", type=int, required=True)
+    parser.add_argument("--chunks", type=int, required=True, help="how many chunks there are")
+    parser.add_argument("--vocabulary", required=True, help="folder of the vocabulary")
+    parser.add_argument("--shard", required=True, type=Path)
+    parser.add_argument("--manifest", required=True, type=Path, help="the chunk's part of the manifest")
+    parser.add_argument("--truth", required=True, type=Path, help="table of the features that are present")
+    return parser
+
+
+def main(args: argparse.Namespace) -> None:
+    """Write shard, manifest and truth of the chunk (schemas ``SHARD``, ``MANIFEST`` and ``TRUTH``), by number."""
+    settings = args.settings
+    records = settings["records"]
+    made = stream(
+        args.chunk, args.chunks, records, settings["seed"], settings["feature_mention_rate"],
+        load_vocabulary(args.vocabulary),
+    )  # fmt: skip
+    total = len(numbers_of(args.chunk, args.chunks, records))
+    with (
+        table_writer(args.shard, SHARD) as write_shard,
+        table_writer(args.manifest, MANIFEST) as write_manifest,
+        table_writer(args.truth, TRUTH) as write_truth,
+    ):
+        shard: list[dict] = []
+        manifest: list[dict] = []
+        truth: list[dict] = []
+        for number, recording in enumerate(progress(made, total, f"{SOURCE} {args.chunk}", "ECG"), start=1):
+            shard.append(recording.shard)
+            manifest.append(recording.manifest)
+            key = {"source": SOURCE, "record_id": recording.shard["record_id"]}
+            truth += [{**key, "feature": name} for name in recording.features]
+            if number % ROWS_PER_GROUP == 0 or number == total:
+                write_shard(shard)
+                write_manifest(manifest)
+                write_truth(truth)
+                shard, manifest, truth = [], [], []
+    LOG.info("chunk %d: %d recordings", args.chunk, total)
+
+
+if __name__ == "__main__":
+    run_stage(main, arguments())
