@@ -1,5 +1,6 @@
 import csv
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,15 +9,18 @@ import wfdb
 
 from fgclep.leads import INDEX, LEADS
 from fgclep.schemas import LEAD_MEASURES, MEASURES, TRUTH, read_table
+from fgclep.simulation.cart import Cart, response
 from fgclep.simulation.findings import Condition, draw_condition
 from fgclep.simulation.heart import DOWER, Wave, tabulate, turn_to_axis, twelve_leads
 from fgclep.simulation.mimic_iv_ecg import LEAD_ORDER
+from fgclep.simulation.noise import Levels, draw_connection, noise_spectrum
 from fgclep.simulation.patient import draw_patient
 from fgclep.simulation.record import Recording, simulate
 from fgclep.simulation.reports import machine_report
+from fgclep.simulation.rules import RuleTable
 from fgclep.simulation.truth import NEVER_DRAWN, STATE, UNDECIDED, deflections, find_truth, measure
 from fgclep.stages import merge_truth, simulate_physionet
-from fgclep.vocabulary import load_vocabulary
+from fgclep.vocabulary import holds, load_vocabulary
 
 VOCABULARY = Path(__file__).parents[1] / "resources" / "vocabulary"
 FOLDERS = {
@@ -116,8 +120,59 @@ def test_a_wave_is_turned_to_the_axis_that_is_asked_for(target):
 
 def test_deflections_of_a_qrs_complex_are_named_by_their_order():
     lead = np.concatenate([np.full(20, -0.2), np.full(20, 1.1), np.full(20, -0.6), np.full(20, 0.3)])
-    assert deflections(lead) == (0.2, 20.0, 1.1, 0.6, 0.3)
-    assert deflections(np.full(40, -0.8)) == (0.8, 40.0, 0.0, 0.8, 0.0)  # a QS complex
+    qs, flat = np.full(80, -0.8), np.zeros(80)
+    assert deflections(np.stack([lead, qs, flat])).T.tolist() == [
+        [0.2, 20.0, 1.1, 0.6, 0.3],
+        [0.8, 80.0, 0.0, 0.8, 0.0],
+        [0.0] * 5,
+    ]
+
+
+def test_what_follows_a_small_gap_is_the_same_wave():
+    lead = np.concatenate([np.full(10, -0.2), np.full(4, -0.01), np.full(10, -0.3), np.full(20, 1.0)])
+    assert deflections(lead[None]).T.tolist() == [[0.3, 24.0, 1.0, 0.0, 0.0]]
+
+
+# --- the recording chain
+
+
+def test_swapped_arm_cables_invert_lead_i_in_signal_and_truth():
+    rng = np.random.default_rng(3)
+    matrix = next(m for m in (draw_connection(rng) for _ in range(5000)) if m is not None and m[0, 0] < 0)
+    right = example(4)
+    swapped = replace(right, connection=matrix)
+    eight = np.arange(8.0) + 1
+    assert (matrix @ eight).tolist() == [-1.0, 1.0, *eight[2:]]  # I inverted, II has become III
+    before, after = measure(right)[0], measure(swapped)[0]
+    assert after["r_mv"][INDEX["aVL"]] == pytest.approx(before["r_mv"][INDEX["aVR"]], abs=1e-5)
+    assert after["r_mv"][INDEX["V5"]] == pytest.approx(before["r_mv"][INDEX["V5"]], abs=1e-6)
+
+
+def test_few_recordings_have_swapped_cables():
+    rng = np.random.default_rng(0)
+    assert 0.005 < np.mean([draw_connection(rng) is not None for _ in range(4000)]) < 0.025
+
+
+def test_a_cart_passes_its_band_and_stops_the_mains():
+    gain = np.abs(response(Cart(low_pass=100.0, high_pass=0.05, notch=50.0, step=0.001), 5000))  # 0.1 Hz per bin
+    assert gain[0] == 0 and gain[500] < 0.01
+    assert gain[100] == pytest.approx(1, abs=0.02)
+    assert gain[1000] == pytest.approx(np.sqrt(0.5), abs=0.02)
+    slow = np.abs(response(Cart(low_pass=40.0, high_pass=0.67, notch=0.0, step=0.001), 5000))
+    assert slow[2] < 0.02 < 0.9 < slow[15]
+
+
+def test_a_cart_writes_whole_steps():
+    signal = example(8).signal.astype(float)
+    assert any(np.abs(signal / step - np.rint(signal / step)).max() < 0.02 for step in (0.001, 0.0025, 0.00488, 0.005))
+
+
+def test_noise_has_the_level_that_was_drawn_and_reaches_leads_as_electrodes_do():
+    levels = Levels(poor=False, muscle=0.01, wander=1e-6)
+    spectrum = noise_spectrum(5000, 2501, levels, np.random.default_rng(1))
+    noise = np.fft.irfft(spectrum, 5000, axis=1)
+    # lead I is the difference of two electrodes of 0.01 mV each; muscle has lost little below 15 Hz
+    assert np.sqrt(2) * 0.01 * 0.5 < noise[0].std() < np.sqrt(2) * 0.01 * 1.9
 
 
 # --- truth
@@ -128,6 +183,16 @@ def test_every_feature_has_a_rule_or_a_function_and_no_function_is_left_over(voc
     assert without_rule == set(STATE) | UNDECIDED | NEVER_DRAWN
     assert not set(STATE) & (UNDECIDED | NEVER_DRAWN)
     assert not UNDECIDED & NEVER_DRAWN
+
+
+def test_the_table_of_rules_says_what_each_rule_says(vocabulary):
+    table = RuleTable(vocabulary)
+    for seed in range(40):
+        rng = np.random.default_rng([2, seed])
+        patient = draw_patient(rng)
+        measures, _ = measure(simulate(patient, draw_condition(rng, patient), rng))
+        expected = [holds(vocabulary.features[name].rule, measures) is True for name in table.features]
+        assert table.holds(measures).tolist() == expected
 
 
 def test_all_measures_of_the_schema_are_given():

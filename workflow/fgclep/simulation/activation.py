@@ -9,7 +9,7 @@ stretched to its duration afterwards.
 import numpy as np
 
 from fgclep.simulation.findings import PACED, Condition
-from fgclep.simulation.heart import Wave, horizontal_rotation, turn_to_axis
+from fgclep.simulation.heart import Wave, bounded, horizontal_rotation, turn_to_axis
 from fgclep.simulation.patient import Patient
 
 
@@ -104,7 +104,7 @@ def conducted_qrs(patient: Patient, condition: Condition, rng: np.random.Generat
     wave.transform(horizontal_rotation(patient.horizontal))
     axis = patient.axis
     if condition.axis == "left":
-        axis = float(np.clip(rng.normal(-42, 8), -68, -32))
+        axis = bounded(rng.normal(-42, 8), -68, -32)
     elif condition.axis == "right":
         axis = float(rng.uniform(96, 132))
     turn_to_axis(wave, patient.torso, axis)
@@ -122,7 +122,7 @@ def conducted_qrs(patient: Patient, condition: Condition, rng: np.random.Generat
         full = kind == "lbbb"
         blocked = _left_bundle(rng)
         blocked.transform(horizontal_rotation(0.5 * patient.horizontal))
-        turn_to_axis(blocked, patient.torso, float(np.clip(rng.normal(0 if full else 18, 30), -72, 82)))
+        turn_to_axis(blocked, patient.torso, bounded(rng.normal(0 if full else 18, 30), -72, 82))
         if full:
             wave, duration = blocked, rng.uniform(126, 172)
         else:
@@ -145,7 +145,7 @@ def conducted_qrs(patient: Patient, condition: Condition, rng: np.random.Generat
             duration = duration + rng.uniform(4, 12)
         if kind == "irbbb":
             _right_bundle(wave, rng, rng.uniform(0.30, 0.75), 68, 7.5)
-            duration = float(np.clip(duration + rng.uniform(4, 18), 92, 118.5))
+            duration = bounded(duration + rng.uniform(4, 18), 92, 118.5)
         elif kind.startswith("rbbb"):
             _right_bundle(wave, rng, rng.uniform(0.75, 1.35), 78, 11)
             duration = rng.uniform(122, 164)
@@ -162,7 +162,7 @@ def _left_anterior(wave: Wave, patient: Patient, rng: np.random.Generator) -> No
     first = wave.copy()
     for part in (first.center, first.left, first.right, first.vector, first.local):
         del part[0]  # the initial force keeps its direction while the axis is set
-    turn = turn_to_axis(first, patient.torso, float(np.clip(rng.normal(-57, 8), -82, -47)))
+    turn = turn_to_axis(first, patient.torso, bounded(rng.normal(-57, 8), -82, -47))
     wave.vector[1:] = [turn @ vector for vector in wave.vector[1:]]
 
 
@@ -214,7 +214,7 @@ def infarct(wave: Wave, condition: Condition, rng: np.random.Generator) -> None:
     if kind in ("inferior", "inferolateral", "inferior_stemi") or (kind == "posterior" and rng.random() < 0.45):
         wave.vector[0] = wave.vector[0] * np.array([1.0, 0.2, 0.8])
         wave.add(22, 9.5, (0.06, -0.46 * size, rng.normal(0.0, 0.04)))
-        wave.vector[1] = wave.vector[1] * np.array([1.0, np.clip(1 - 0.55 * size, 0.2, 1), 1.0])
+        wave.vector[1] = wave.vector[1] * np.array([1.0, bounded(1 - 0.55 * size, 0.2, 1), 1.0])
     if kind in ("anteroseptal", "anterior", "anterolateral", "anterior_stemi"):
         septal = kind in ("anteroseptal", "anterior_stemi") or rng.random() < 0.5
         keep = rng.uniform(-0.7, 0.35) if septal else rng.uniform(0.1, 0.7)
@@ -228,8 +228,8 @@ def infarct(wave: Wave, condition: Condition, rng: np.random.Generator) -> None:
         wave.add(
             22, 9.5, (-0.42 * size, 0.12 * size if high else 0.0, 0.0), _chest(5.6, 0.9, 0.0 if high else -0.30 * size)
         )
-        wave.vector[1] = wave.vector[1] * np.array([np.clip(1 - 0.40 * size, 0.3, 1), 1.0, 1.0])
+        wave.vector[1] = wave.vector[1] * np.array([bounded(1 - 0.40 * size, 0.3, 1), 1.0, 1.0])
     if kind == "posterior":
         wave.vector[1] = wave.vector[1] + np.array([0.0, 0.0, -0.30 * size])
-        wave.vector[2] = wave.vector[2] * np.array([1.0, 1.0, np.clip(1 - 0.9 * size, -0.35, 0.6)])
+        wave.vector[2] = wave.vector[2] * np.array([1.0, 1.0, bounded(1 - 0.9 * size, -0.35, 0.6)])
         wave.vector[3] = wave.vector[3] * np.array([1.0, 1.0, 0.4])

@@ -12,6 +12,7 @@ from itertools import accumulate
 
 import numpy as np
 
+from fgclep.simulation.heart import bounded
 from fgclep.simulation.patient import Patient
 
 # domain: (weight as the primary domain, probability beside another one)
@@ -116,7 +117,7 @@ def draw_rate(rng: np.random.Generator, rhythm: str, age: float) -> float:
         }[kind]
     if rhythm == "sinus_tachycardia":
         high = min(high, 208 - 0.7 * age)
-    return float(np.clip(rng.normal(mean, spread), low, high))
+    return bounded(rng.normal(mean, spread), low, high)
 
 
 def _healthy(rng: np.random.Generator, patient: Patient) -> Condition:

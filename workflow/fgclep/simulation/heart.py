@@ -6,6 +6,7 @@ other four follow by Einthoven and Goldberger. Near the chest the heart is no di
 local part that reaches the chest leads alone.
 """
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -32,6 +33,7 @@ _EIGHT_TO_TWELVE[3, :2] = (-0.5, -0.5)  # aVR = -(I + II) / 2
 _EIGHT_TO_TWELVE[4, :2] = (1.0, -0.5)  # aVL = I - II / 2
 _EIGHT_TO_TWELVE[5, :2] = (-0.5, 1.0)  # aVF = II - I / 2
 _EIGHT_TO_TWELVE[6:, 2:] = np.eye(6)
+_EIGHT_TO_TWELVE_32 = _EIGHT_TO_TWELVE.astype(np.float32)
 _AREA = np.sqrt(np.pi / 2)  # of half a Gaussian of unit height and width
 
 
@@ -106,6 +108,11 @@ def horizontal_rotation(degrees: float) -> np.ndarray:
     return np.array([[c, 0.0, -s], [0.0, 1.0, 0.0], [s, 0.0, c]])
 
 
+def bounded(value: float, low: float, high: float) -> float:
+    """The value, or the limit that it exceeds."""
+    return float(min(max(value, low), high))
+
+
 def axis_of(lead_i: float, lead_ii: float) -> float:
     """Frontal axis in degrees from net areas (or amplitudes) of I and II."""
     avf = lead_ii - lead_i / 2
@@ -133,10 +140,10 @@ def turn_to_axis(wave: Wave, torso: np.ndarray, target: float) -> np.ndarray:
     return rotation
 
 
-def tabulate(wave: Wave, torso: np.ndarray, before: float, after: float) -> Table:
-    """Tabulate a wave from ``-before`` to ``after`` ms around its reference time 0."""
-    origin = round(before * TABLE_RATE / 1000)
-    times = (np.arange(origin + round(after * TABLE_RATE / 1000)) - origin) * (1000 / TABLE_RATE)
+def tabulate(wave: Wave, torso: np.ndarray, before: float, after: float, rate: int = TABLE_RATE) -> Table:
+    """Tabulate a wave from ``-before`` to ``after`` ms around its reference time 0, at ``rate`` Hz."""
+    origin = round(before * rate / 1000)
+    times = (np.arange(origin + round(after * rate / 1000)) - origin) * (1000 / rate)
     return Table((wave.leads(torso).T @ wave.curves(times)).astype(np.float32), origin)
 
 
@@ -147,11 +154,11 @@ def support(values: np.ndarray, share: float) -> tuple[int, int]:
     return int(above[0]), int(above[-1])
 
 
-def add_table(signal: np.ndarray, table: Table, time: float, amplitude: float = 1.0, stretch: float = 1.0) -> None:
+def add_table(signal: np.ndarray, table: Table, time: float, stretch: float = 1.0) -> None:
     """Add a tabulated wave to ``signal`` (8, n) with its origin at ``time`` seconds, stretched in time about it."""
     length = table.values.shape[1]
     start = time - table.origin * stretch / TABLE_RATE
-    first = max(0, int(np.ceil(start * SAMPLING_RATE)))
+    first = max(0, math.ceil(start * SAMPLING_RATE))
     last = min(signal.shape[1], int((start + (length - 1) * stretch / TABLE_RATE) * SAMPLING_RATE) + 1)
     if last <= first:
         return
@@ -162,12 +169,10 @@ def add_table(signal: np.ndarray, table: Table, time: float, amplitude: float = 
         last = first + values.shape[1]
     else:
         index = (place + np.arange(last - first) * (STRIDE / stretch)).astype(np.intp)
-        values = table.values[:, np.clip(index, 0, length - 1)]
-    if amplitude != 1.0:
-        values = values * np.float32(amplitude)
+        values = table.values.take(index, axis=1, mode="clip")
     signal[:, first:last] += values
 
 
 def twelve_leads(eight: np.ndarray) -> np.ndarray:
     """The twelve standard leads in canonical order from I, II, V1 to V6; shape (8, ...) to (12, ...)."""
-    return _EIGHT_TO_TWELVE.astype(eight.dtype) @ eight
+    return (_EIGHT_TO_TWELVE_32 if eight.dtype == np.float32 else _EIGHT_TO_TWELVE) @ eight

@@ -6,14 +6,14 @@ import numpy as np
 
 from fgclep.simulation.activation import conducted_qrs, ectopic_qrs, enlarge, infarct
 from fgclep.simulation.findings import Condition
-from fgclep.simulation.heart import TABLE_RATE, Table, Wave, horizontal_rotation, support, tabulate
+from fgclep.simulation.heart import Table, Wave, horizontal_rotation, support, tabulate
 from fgclep.simulation.patient import Patient
 from fgclep.simulation.repolarization import repolarize
 
-MS = TABLE_RATE / 1000  # samples per ms
 QRS_EDGE = 0.035  # share of the largest deflection at which the QRS begins and ends
 P_EDGE = 0.08
 _BEFORE, _AFTER = 60.0, 320.0
+_COARSE = 1000  # Hz, at which the edges of a wave are looked for
 
 
 @dataclass(frozen=True)
@@ -44,10 +44,10 @@ class Morphology:
 
 def _fit_duration(wave: Wave, torso: np.ndarray, duration: float, edge: float) -> Table:
     """Stretch the wave in time to ``duration`` ms between its visible edges; the table's origin is the onset."""
-    coarse = tabulate(wave, torso, _BEFORE, _AFTER)
-    first, last = support(coarse.values, edge)
-    factor = duration * MS / max(last - first, 1)
-    wave.center = [(center - (first - coarse.origin) / MS) * factor for center in wave.center]
+    first, last = support(tabulate(wave, torso, _BEFORE, _AFTER, _COARSE).values, edge)
+    factor = duration * _COARSE / 1000 / max(last - first, 1)
+    onset = first * 1000 / _COARSE - _BEFORE
+    wave.center = [(center - onset) * factor for center in wave.center]
     wave.left = [width * factor for width in wave.left]
     wave.right = [width * factor for width in wave.right]
     return tabulate(wave, torso, 40, duration + 45)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fgclep.simulation.heart import DOWER
+from fgclep.simulation.heart import DOWER, bounded
 
 # Dower's matrix is that of one torso; published voltages of healthy adults are lower in V1 and higher in V2 and V3
 _CHEST = np.array([0.82, 1.16, 1.12, 1.04, 1.0, 0.96])
@@ -49,14 +49,14 @@ def _torso(rng: np.random.Generator, bmi: float) -> np.ndarray:
 def draw_patient(rng: np.random.Generator) -> Patient:
     """Draw a person; about a third are healthy, and those are younger."""
     healthy = rng.random() < 0.37
-    age = float(np.clip(rng.normal(47, 17) if healthy else rng.normal(64, 16), 18, 97))
+    age = bounded(rng.normal(47, 17) if healthy else rng.normal(64, 16), 18, 97)
     sex = "F" if rng.random() < (0.52 if healthy else 0.46) else "M"
     female = sex == "F"
-    bmi = float(np.clip(26 + 4.5 * rng.gamma(2.0, 0.6) - 5.0, 17, 48))
+    bmi = bounded(26 + 4.5 * rng.gamma(2.0, 0.6) - 5.0, 17, 48)
     years = age - 40
     amplitude = 1.13 * np.exp(rng.normal(0, 0.18)) * (0.88 if female else 1.0)
     amplitude *= np.exp(-0.0035 * years if years > 0 else (-0.010 if not female else -0.004) * years)
-    axis = float(np.clip(rng.normal(46 - 0.55 * years - 1.0 * (bmi - 26), 22), -24, 86))
+    axis = bounded(rng.normal(46 - 0.55 * years - 1.0 * (bmi - 26), 22), -24, 86)
     return Patient(
         age=age,
         sex=sex,
@@ -64,11 +64,11 @@ def draw_patient(rng: np.random.Generator) -> Patient:
         bmi=bmi,
         amplitude=float(amplitude),
         axis=axis,
-        horizontal=float(np.clip(rng.normal(2, 13), -28, 32)),
-        pr=float(np.clip(rng.normal(152 + 0.25 * years + (0 if female else 5), 19), 121, 198)),
-        qrs=float(np.clip(rng.normal(87 if female else 95, 7.5), 70, 108)),
-        qt=float(np.clip(rng.normal((412 if female else 402) + 0.15 * years, 15), 366, 447)),
-        p=float(np.clip(rng.normal(103 + 0.10 * years, 8.5), 78, 118)),
+        horizontal=bounded(rng.normal(2, 13), -28, 32),
+        pr=bounded(rng.normal(152 + 0.25 * years + (0 if female else 5), 19), 121, 198),
+        qrs=bounded(rng.normal(87 if female else 95, 7.5), 70, 108),
+        qt=bounded(rng.normal((412 if female else 402) + 0.15 * years, 15), 366, 447),
+        p=bounded(rng.normal(103 + 0.10 * years, 8.5), 78, 118),
         t_gain=float(np.exp(rng.normal(0, 0.27)) * (0.84 if female else 1.0) * np.exp(-0.004 * years)),
         torso=_torso(rng, bmi),
         shape=rng.standard_normal(64),

@@ -3,11 +3,13 @@
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.fft import irfft, next_fast_len, rfft
 
+from fgclep.simulation.cart import draw_cart, response
 from fgclep.simulation.findings import Condition
 from fgclep.simulation.heart import SAMPLING_RATE, Table, add_table, twelve_leads
 from fgclep.simulation.morphology import Morphology, build
-from fgclep.simulation.noise import add_noise
+from fgclep.simulation.noise import add_disturbances, draw_connection, draw_levels, noise_spectrum
 from fgclep.simulation.patient import Patient
 from fgclep.simulation.rhythm import Timeline, draw_timeline
 
@@ -25,6 +27,7 @@ class Recording:
     timeline: Timeline
     duration: float
     signal: np.ndarray
+    connection: np.ndarray | None = None  # (8, 8), of cables that were mistaken for each other
 
     def twelve(self) -> np.ndarray:
         """The signal in the twelve leads, canonical order, shape (12, n)."""
@@ -86,9 +89,9 @@ def _pr_segment(signal: np.ndarray, morphology: Morphology, p_time: float, qrs_t
 
 def render(
     patient: Patient, condition: Condition, morphology: Morphology, line: Timeline, duration: float,
-    rng: np.random.Generator, mains: float,
+    rng: np.random.Generator,
 ) -> np.ndarray:  # fmt: skip
-    """Add all waves and the noise; returns I, II, V1 to V6 in mV, float32, shape (8, n)."""
+    """Add all waves of the heart; returns I, II, V1 to V6 in mV without noise, float32, shape (8, n)."""
     signal = np.zeros((8, round(duration * SAMPLING_RATE)), np.float32)
     breath = 2 * np.pi * line.breathing
     previous = None
@@ -100,10 +103,10 @@ def render(
         if not -1.2 < time < duration + 0.3:
             continue
         beat = morphology.beats[kind]
-        add_table(signal, beat.qrs, time)
+        qrs = beat.qrs
         if beat.wobble is not None:
-            swing = Table(beat.wobble, beat.qrs.origin)
-            add_table(signal, swing, time, float(np.sin(breath * time)))
+            qrs = Table(qrs.values + np.float32(np.sin(breath * time)) * beat.wobble, qrs.origin)
+        add_table(signal, qrs, time)
         st_stretch = stretch_of(beat.qt, beat.qrs_ms, average)
         add_table(signal, beat.repolarization, time + beat.qrs_ms / 1000, stretch=st_stretch)
     for time, kind in line.p:
@@ -118,8 +121,32 @@ def render(
         _atrial_activity(signal, line, patient, condition.rhythm == "aflutter", rng)
     if line.spikes:
         _spikes(signal, line, rng)
-    add_noise(signal, rng, mains)
     return signal
+
+
+def record(
+    signal: np.ndarray, connection: np.ndarray | None, rng: np.random.Generator, mains: float
+) -> np.ndarray:  # fmt: skip
+    """What an electrocardiograph writes of the heart's signal (8, n): with noise, through its filters, in its steps."""
+    cart, levels = draw_cart(rng, mains), draw_levels(rng)
+    if connection is not None:
+        signal = connection @ signal
+    else:
+        signal = signal.copy()
+    add_disturbances(signal, levels, rng, mains)
+    n = signal.shape[1]
+    # the filters run in circles: what follows the end is bent back to the start
+    length = next_fast_len(n + 200, real=True)
+    ramp = np.linspace(0, 1, length - n, endpoint=False, dtype=np.float32)
+    bridge = signal[:, -1:] * (1 - ramp) + signal[:, :1] * ramp
+    gain = response(cart, length)
+    spectrum = rfft(np.concatenate([signal, bridge], axis=1), axis=1)
+    bins = len(gain)
+    spectrum[:, :bins] += noise_spectrum(length, bins, levels, rng)
+    spectrum[:, :bins] *= gain
+    spectrum[:, bins:] = 0
+    written = irfft(spectrum, length, axis=1)[:, :n]
+    return np.rint(written * np.float32(1 / cart.step)) * np.float32(cart.step)
 
 
 def stretch_of(qt: float, qrs_ms: float, interval: float) -> float:
@@ -145,5 +172,7 @@ def simulate(
     """
     morphology = build(patient, condition, rng)
     line = draw_timeline(rng, condition, patient, duration)
-    signal = render(patient, condition, morphology, line, duration, rng, mains)
-    return Recording(patient, condition, morphology, line, duration, signal)
+    connection = draw_connection(rng)
+    clean = render(patient, condition, morphology, line, duration, rng)
+    signal = record(clean, connection, rng, mains)
+    return Recording(patient, condition, morphology, line, duration, signal, connection)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from fgclep.simulation.findings import Condition
+from fgclep.simulation.heart import bounded
 from fgclep.simulation.patient import Patient
 
 LEAD_IN = 2.5  # s simulated before the recording starts, so that its first beats have a past
@@ -75,7 +76,7 @@ def _supraventricular(
     mean = 60 / condition.rate
     pr = patient.pr - 0.12 * (condition.rate - 70)
     if condition.long_pr:
-        pr = float(np.clip(206 + rng.gamma(1.6, 24), 206, 400))
+        pr = bounded(206 + rng.gamma(1.6, 24), 206, 400)
         pr = min(pr, 1000 * mean - 330)
     elif condition.conduction == "wpw":
         pr = rng.uniform(80, 117)
@@ -200,8 +201,8 @@ def _fibrillation(rng: np.random.Generator, condition: Condition, duration: floa
 
 def _flutter(rng: np.random.Generator, condition: Condition, duration: float, line: Timeline) -> None:
     """Atria at 230 to 340 per minute; every second to fifth wave is conducted, or a varying one."""
-    line.atrial_rate = float(np.clip(rng.normal(4.85, 0.38), 3.8, 5.7))
-    ratio = int(np.clip(round(60 * line.atrial_rate / condition.rate), 2, 5))
+    line.atrial_rate = bounded(rng.normal(4.85, 0.38), 3.8, 5.7)
+    ratio = min(max(round(60 * line.atrial_rate / condition.rate), 2), 5)
     varying = rng.random() < 0.35
     times, now = [], -LEAD_IN + rng.uniform(0, 0.4)
     while now < duration + LEAD_IN:
@@ -220,7 +221,7 @@ def _second_degree(
         length = int(rng.integers(3, 6))  # P waves per period
     else:
         length = int(rng.integers(2, 5))
-    atrial = float(np.clip(condition.rate * length / (length - 1), 55, 105))
+    atrial = bounded(condition.rate * length / (length - 1), 55, 105)
     cycles = _sinus_cycles(rng, Condition(False, "sinus", atrial), patient, duration, line)
     line.progressive = first
     start = rng.uniform(165, 230) if first else rng.uniform(140, 215)
@@ -241,7 +242,7 @@ def _second_degree(
 def _complete_block(
     rng: np.random.Generator, condition: Condition, patient: Patient, duration: float, line: Timeline
 ) -> None:
-    atrial = float(np.clip(rng.normal(82, 12), 58, 120))
+    atrial = bounded(rng.normal(82, 12), 58, 120)
     cycles = _sinus_cycles(rng, Condition(False, "sinus", atrial), patient, duration, line)
     line.p = [(time, "sinus") for time in cycles]
     line.qrs = [(time, "main") for time in _regular(rng, 60 / condition.rate, 0.006, duration)]

@@ -14,8 +14,9 @@ import numpy as np
 from fgclep.leads import INDEX
 from fgclep.simulation.heart import TABLE_RATE, axis_of, twelve_leads
 from fgclep.simulation.record import Recording, stretch_of
+from fgclep.simulation.rules import RuleTable
 from fgclep.stage import UserError
-from fgclep.vocabulary import Vocabulary, holds
+from fgclep.vocabulary import Vocabulary
 
 MS = TABLE_RATE // 1000
 VISIBLE = 0.025  # mV; smaller deflections are no wave (Willems et al. 1985)
@@ -40,11 +41,16 @@ class Truth:
     diagnoses: tuple[str, ...]
 
 
+def _twelve(recording: Recording, eight: np.ndarray) -> np.ndarray:
+    """Twelve leads as the cables show them, from I, II, V1 to V6."""
+    return twelve_leads(eight if recording.connection is None else recording.connection @ eight)
+
+
 def main_beat(recording: Recording, interval: float) -> Main:
     """Waves of the main beat at an RR interval of ``interval`` s."""
     beat = recording.morphology.beats["main"]
     start = beat.qrs.origin
-    qrs = twelve_leads(beat.qrs.values[:, start : start + round(beat.qrs_ms * MS) : MS])
+    qrs = _twelve(recording, beat.qrs.values[:, start : start + round(beat.qrs_ms * MS) : MS])
     stretch = stretch_of(beat.qt, beat.qrs_ms, interval)
     table = beat.repolarization
     length = int((table.values.shape[1] - table.origin - 2) * stretch / MS)
@@ -52,37 +58,60 @@ def main_beat(recording: Recording, interval: float) -> Main:
     p = None
     if recording.timeline.p and not recording.timeline.atrial_rate:
         wave = recording.morphology.p
-        p = twelve_leads(wave.values[:, wave.origin : wave.origin + round(recording.morphology.p_ms * MS) : MS])
-    return Main(qrs, twelve_leads(table.values[:, index]), p)
+        p = _twelve(recording, wave.values[:, wave.origin : wave.origin + round(recording.morphology.p_ms * MS) : MS])
+    return Main(qrs, _twelve(recording, table.values.take(index, axis=1)), p)
 
 
-def deflections(lead: np.ndarray) -> tuple[float, float, float, float, float]:
-    """Q depth (mV), Q width (ms), R height, S depth and R' height of one QRS complex sampled every ms.
+def deflections(leads: np.ndarray) -> np.ndarray:
+    """Q depth (mV), Q width (ms), R height, S depth and R' height of QRS complexes sampled every ms.
 
     A deflection is a stretch beyond 0.025 mV. A complex without R is a QS complex: its depth counts as S, and as Q.
+
+    Parameters
+    ----------
+    leads
+        Shape (leads, n), mV.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (5, leads).
     """
-    sign = np.where(lead > VISIBLE, 1, np.where(lead < -VISIBLE, -1, 0))
-    place = np.flatnonzero(sign)
-    q = q_width = r = s = second = 0.0
-    if not len(place):
-        return q, q_width, r, s, second
-    cuts = np.flatnonzero(np.diff(sign[place])) + 1
-    seen_r = False
-    closed = False  # a negative wave has followed the R wave
-    for run in np.split(place, cuts):
-        values = lead[run]
-        if values[0] > 0:
-            if not seen_r:
-                r, seen_r = float(values.max()), True
-            elif closed:
-                second = max(second, float(values.max()))
-        elif seen_r:
-            s, closed = max(s, float(-values.min())), True
+    count, n = leads.shape
+    sign = (leads > VISIBLE).astype(np.int8) - (leads < -VISIBLE)
+    edges = np.ones((count, n), bool)
+    edges[:, 1:] = sign[:, 1:] != sign[:, :-1]
+    starts = np.flatnonzero(edges)
+    sizes = np.maximum.reduceat(np.abs(leads).ravel(), starts)
+    rows, signs, widths = starts // n, sign.ravel()[starts], np.diff(starts, append=count * n)
+    # runs of one sign with a gap of zeros between are one wave
+    found: list[list[tuple[int, float, int, int]]] = [[] for _ in range(count)]
+    for row, direction, size, width, start in zip(
+        rows.tolist(), signs.tolist(), sizes.tolist(), widths.tolist(), starts.tolist(), strict=True
+    ):
+        if not direction:
+            continue
+        waves = found[row]
+        if waves and waves[-1][0] == direction:
+            _, before, first, _ = waves.pop()
+            waves.append((direction, max(before, size), first, start + width))
         else:
-            q, q_width = float(-values.min()), float(run[-1] - run[0] + 1)
-    if not seen_r:
-        s = q
-    return q, q_width, r, s, second
+            waves.append((direction, size, start, start + width))
+    result = np.zeros((5, count))
+    for row, waves in enumerate(found):
+        q = q_width = r = s = second = 0.0
+        for direction, size, start, stop in waves:
+            if direction > 0:
+                if not r:
+                    r = size
+                elif s:
+                    second = max(second, size)
+            elif r:
+                s = max(s, size)
+            else:
+                q, q_width = size, float(stop - start)
+        result[:, row] = q, q_width, r, s if r else q, second
+    return result
 
 
 def measure(recording: Recording) -> tuple[dict[str, Any], Main]:
@@ -94,12 +123,11 @@ def measure(recording: Recording) -> tuple[dict[str, Any], Main]:
     beat = recording.morphology.beats["main"]
     main = main_beat(recording, min(max(interval, 0.3), 2.2))
     qt = (main.qrs.shape[1]) + (beat.qt - beat.qrs_ms) * stretch_of(beat.qt, beat.qrs_ms, min(max(interval, 0.3), 2.2))
-    waves = np.array([deflections(lead) for lead in main.qrs.astype(float)])
-    q, q_ms, r, s, second = waves.T
+    q, q_ms, r, s, second = deflections(main.qrs)
     j60 = min(60, main.repolarization.shape[1] - 1)
     st = main.repolarization[:, j60].astype(float)
     if np.any(recording.morphology.pr_level):
-        st = st - twelve_leads(recording.morphology.pr_level)
+        st = st - _twelve(recording, recording.morphology.pr_level)
     last = int(max(qt - beat.qrs_ms + 10, 80))
     t_window = main.repolarization[:, int(0.35 * last) : last]
     t = t_window[np.arange(12), np.abs(t_window).argmax(axis=1)].astype(float)
@@ -283,22 +311,27 @@ UNDECIDED = frozenset(
 )  # fmt: skip
 
 
+_TABLES: dict[int, tuple[Vocabulary, RuleTable]] = {}
+
+
+def _rules(vocabulary: Vocabulary) -> RuleTable:
+    if id(vocabulary) not in _TABLES:
+        for name, feature in vocabulary.features.items():
+            if feature.rule is None and name not in STATE and name not in UNDECIDED | NEVER_DRAWN:
+                raise UserError(
+                    f"the vocabulary's feature {name!r} has no rule: give it a function in STATE of "
+                    "workflow/fgclep/simulation/truth.py, or name it in NEVER_DRAWN or UNDECIDED there"
+                )
+        _TABLES[id(vocabulary)] = (vocabulary, RuleTable(vocabulary))  # the vocabulary stays, so its id does too
+    return _TABLES[id(vocabulary)][1]
+
+
 def true_features(seen: Seen, vocabulary: Vocabulary) -> tuple[str, ...]:
     """Ids of the features that are present; raises ``UserError`` for one of which that is not known to be decidable."""
-    present = []
-    for feature in vocabulary.features.values():
-        if feature.rule is not None:
-            if holds(feature.rule, seen.measures):
-                present.append(feature.id)
-        elif feature.id in STATE:
-            if STATE[feature.id](seen):
-                present.append(feature.id)
-        elif feature.id not in UNDECIDED | NEVER_DRAWN:
-            raise UserError(
-                f"the vocabulary's feature {feature.id!r} has no rule: give it a function in STATE of "
-                "workflow/fgclep/simulation/truth.py, or name it in NEVER_DRAWN or UNDECIDED there"
-            )
-    return tuple(present)
+    rules = _rules(vocabulary)
+    present = {name for name, true in zip(rules.features, rules.holds(seen.measures).tolist(), strict=True) if true}
+    present |= {name for name, shown in STATE.items() if name in vocabulary.features and shown(seen)}
+    return tuple(name for name in vocabulary.features if name in present)
 
 
 _CONDUCTION = {
