@@ -13,6 +13,7 @@ from fgclep.simulation.cart import Cart, response
 from fgclep.simulation.findings import Condition, draw_condition
 from fgclep.simulation.heart import DOWER, Wave, tabulate, turn_to_axis, twelve_leads
 from fgclep.simulation.mimic_iv_ecg import LEAD_ORDER
+from fgclep.simulation.morphology import QRS_EDGE
 from fgclep.simulation.noise import Levels, draw_connection, noise_spectrum
 from fgclep.simulation.patient import draw_patient
 from fgclep.simulation.record import Recording, simulate
@@ -226,7 +227,7 @@ def test_the_written_width_of_the_qrs_is_the_one_that_is_seen():
         recording = example(11, conduction=conduction)
         main = measure(recording)[1]
         size = np.abs(main.qrs).max(axis=0)
-        seen = np.flatnonzero(size > 0.04 * size.max())
+        seen = np.flatnonzero(size > QRS_EDGE * size.max())
         assert seen[-1] - seen[0] == pytest.approx(recording.morphology.beats["main"].qrs_ms, abs=6)
         assert low <= recording.morphology.beats["main"].qrs_ms <= high
 

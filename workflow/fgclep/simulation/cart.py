@@ -2,7 +2,8 @@
 
 Recommended are 0.05 to 150 Hz for adults (Kligfield et al. 2007, AHA/ACC/HRS recommendations part I), or 0.67 Hz for
 digital high-pass filters without phase distortion; in use are 40 and 100 Hz more often than 150 Hz (Kligfield and Okin
-2007, Am J Cardiol 99:711). All filters but the analog high-pass are linear in phase, as in digital carts.
+2007, Am J Cardiol 99:711), though what carts store is seldom filtered as what they print. All filters but the analog
+high-pass are linear in phase, as in digital carts.
 """
 
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from fgclep.simulation.findings import pick
 from fgclep.simulation.heart import SAMPLING_RATE
 
 # names of the table's keys are Hz or microvolts
-_LOW_PASS = {"150": 0.45, "100": 0.33, "40": 0.22}
+_LOW_PASS = {"250": 0.15, "150": 0.45, "100": 0.28, "40": 0.12}
 _HIGH_PASS = {"0.05": 0.60, "0.16": 0.20, "0.67": 0.20}
 _STEP = {"1": 0.3, "2.5": 0.15, "4.88": 0.35, "5": 0.2}  # of Mortara, Marquette, GE Muse, Schiller and Philips carts
 _ZERO_PHASE = 0.5  # Hz; high-pass filters from here on are digital and without phase

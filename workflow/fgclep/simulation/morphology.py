@@ -4,13 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fgclep.simulation.activation import conducted_qrs, ectopic_qrs, enlarge, infarct
+from fgclep.simulation.activation import conducted_qrs, ectopic_qrs, enlarge, fragment, infarct
 from fgclep.simulation.findings import Condition
-from fgclep.simulation.heart import Table, Wave, horizontal_rotation, support, tabulate
+from fgclep.simulation.heart import Table, Wave, bounded, horizontal_rotation, support, tabulate, turn_to_axis
 from fgclep.simulation.patient import Patient
 from fgclep.simulation.repolarization import repolarize
 
-QRS_EDGE = 0.035  # share of the largest deflection at which the QRS begins and ends
+QRS_EDGE = 0.012  # share of the largest deflection at which the QRS begins and ends: about 0.02 mV
 P_EDGE = 0.08
 _BEFORE, _AFTER = 60.0, 320.0
 _COARSE = 1000  # Hz, at which the edges of a wave are looked for
@@ -57,20 +57,23 @@ def _p_waves(patient: Patient, condition: Condition, rng: np.random.Generator) -
     """Right atrium, then left atrium; and the P wave of an ectopic focus."""
     d = patient.shape
     size = np.exp(0.22 * d[30]) * (0.85 if patient.bmi > 32 else 1.0)
-    tilt = 0.03 * d[31]
+    tilt = 0.02 * d[31]
     right, left = condition.right_atrium, condition.left_atrium
     fast = 1.15 if condition.rhythm == "sinus_tachycardia" else 1.0
     wave = Wave()
-    wave.add(36, 15, fast * size * (1 + 1.0 * right) * np.array([0.05 - tilt, 0.105, -0.050 - 0.05 * right]))
+    wave.add(36, 15, fast * size * (1 + 1.0 * right) * np.array([0.055 - tilt, 0.100, -0.080 - 0.05 * right]))
     duration = patient.p
     late = 66.0
-    posterior = 0.035 + 0.012 * d[32]
+    posterior = 0.012 + 0.016 * d[32]
     if left:
         duration = rng.uniform(120.5, 146)
         late = 74.0 + rng.uniform(0, 10)
         posterior += rng.uniform(0.05, 0.11) * left
     vector = size * (1 + 0.25 * left) * np.array([0.070 + tilt, 0.055, posterior])
     wave.add(late, 17, vector)
+    # of adults 0 to 75 degrees, right atrial enlargement beyond (Macfarlane; AHA/ACCF/HRS part V)
+    axis = 52 - 0.15 * (patient.age - 50) + 15 * d[33] + 16 * right - 6 * left
+    turn_to_axis(wave, patient.atrial_torso, bounded(axis, -10, 88))
     if condition.repolarization == "hyperkalemia" and condition.repolarization_size > 1.1:
         wave.transform(0.45)
         duration = max(duration, rng.uniform(112, 132))
@@ -85,9 +88,9 @@ def _p_waves(patient: Patient, condition: Condition, rng: np.random.Generator) -
     other.add(34, 14, rng.normal(0, 0.06, 3) + np.array([0.03, rng.choice([-0.08, 0.09]), 0.0]))
     other.add(60, 15, rng.normal(0, 0.06, 3))
     return (
-        _fit_duration(wave, patient.torso, duration, P_EDGE),
+        _fit_duration(wave, patient.atrial_torso, duration, P_EDGE),
         float(duration),
-        _fit_duration(other, patient.torso, 95.0, P_EDGE),
+        _fit_duration(other, patient.atrial_torso, 95.0, P_EDGE),
     )
 
 
@@ -148,6 +151,7 @@ def build(patient: Patient, condition: Condition, rng: np.random.Generator) -> M
         keep = rng.uniform(0.05, 0.5)
         qrs.vector[0] = qrs.vector[0] * np.array([0.8, 1.0, keep])
         qrs.transform(horizontal_rotation(rng.uniform(8, 24)))
+    fragment(qrs, rng, 0.085 * np.exp(rng.normal(0, 0.4)) * (1.7 if condition.infarct else 1.0))
     # the chest wall is close: a part of the QRS that no dipole explains
     for i in range(len(qrs.local)):
         level = np.linalg.norm(qrs.vector[i])

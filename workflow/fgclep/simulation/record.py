@@ -48,7 +48,7 @@ def _atrial_activity(
         typical = rng.random() < 0.78
         direction = (FLUTTER if typical else FLUTTER * np.array([-1.0, -0.8, 1.0])) + rng.normal(0, 0.12, 3)
         size = np.exp(rng.normal(np.log(0.19), 0.35))
-        signal += ((patient.torso @ direction * size)[:, None] * saw).astype(np.float32)
+        signal += ((patient.atrial_torso @ direction * size)[:, None] * saw).astype(np.float32)
         return
     size = np.exp(rng.normal(np.log(0.045), 0.55))
     drift = np.cumsum(rng.normal(0, 1, (3, n // 25 + 2)), axis=1) * 0.055
@@ -58,7 +58,7 @@ def _atrial_activity(
         wave = np.sin(phase) + 0.35 * np.sin(2 * phase + 1.0)
         direction = FIBRILLATION * (np.arange(3) == axis) + rng.normal(0, 0.15, 3)
         modulation = 1 + 0.4 * np.sin(2 * np.pi * rng.uniform(0.1, 0.5) * time + rng.uniform(0, 6.28))
-        signal += ((patient.torso @ direction * size)[:, None] * (wave * modulation)).astype(np.float32)
+        signal += ((patient.atrial_torso @ direction * size)[:, None] * (wave * modulation)).astype(np.float32)
 
 
 def _spikes(signal: np.ndarray, line: Timeline, rng: np.random.Generator) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fgclep.simulation.findings import VENTRICULAR, Condition
-from fgclep.simulation.heart import Wave
+from fgclep.simulation.heart import Wave, bounded, turn_to_axis
 from fgclep.simulation.patient import Patient
 
 # direction towards which injury of a territory moves the ST segment
@@ -25,6 +25,9 @@ _INFARCTED = {
     "anterior": ("anterior", "anteroseptal", "anterolateral"),
     "lateral": ("lateral", "anterolateral", "inferolateral"),
 }
+# T in V1 to V6 relative to what a dipole gives that fits the limb leads: T is about 2.5 times that of lead I in V2 and
+# V3, 2.2 times in V4, 1.8 in V5, 1.4 in V6 (Macfarlane)
+_T_CHEST = np.array([1.0, 1.2, 0.8, 0.78, 0.82, 1.0])
 ALTERED = ("lbbb", "rbbb", "rbbb+lafb", "rbbb+lpfb", "ilbbb", "wpw", "ivcd")
 
 
@@ -51,11 +54,15 @@ class Course:
 def _healthy(patient: Patient) -> Course:
     """Women and the old have smaller anterior T waves and ST levels; the T axis follows the QRS axis in part."""
     d = patient.shape
-    turn = np.radians(26 + 0.25 * (patient.axis - 45) + 9 * d[40])
-    anterior = (-0.18 if patient.sex == "F" else -0.29) * np.exp(0.35 * d[41]) + 0.0008 * (patient.age - 40)
-    length = 0.35 * patient.t_gain
-    t = np.array([length * np.cos(turn), length * np.sin(turn), anterior * patient.t_gain])
-    st = np.array([0.018 + 0.012 * d[42], 0.012 + 0.012 * d[43], -0.012 + 0.015 * d[44]])
+    anterior = (-0.23 if patient.sex == "F" else -0.35) * np.exp(0.25 * d[41]) + 0.11 * d[49]
+    anterior += 0.0008 * (patient.age - 40)
+    wave = Wave()
+    wave.add(0.0, 1.0, np.array([0.40, 0.23, anterior]) * patient.t_gain)
+    # of adults about 40 degrees, 0 to 75 (Macfarlane)
+    axis = 40 + 0.30 * (patient.axis - 45) + 11 * d[40]
+    turn_to_axis(wave, patient.torso, bounded(axis, 0, 76))
+    t = wave.vector[0]
+    st = np.array([0.022 + 0.014 * d[42], 0.012 + 0.014 * d[43], -0.040 + 0.032 * d[44]])
     if patient.sex == "M":
         young = np.exp(-0.015 * max(patient.age - 30, 0.0))
         st = st + np.array([0.008, 0.004, -0.038]) * young * np.exp(0.4 * d[45])
@@ -200,14 +207,14 @@ def repolarize(
         _other(course, kind, condition.repolarization_size, rng)
     if condition.rhythm in ("svt", "sinus_tachycardia") and condition.rate > 120:  # rate related
         course.st = course.st - np.array([0.0006, 0.0005, -0.0002]) * (condition.rate - 110)
-    return _wave(course, qrs, qrs_ms, rng), course
+    return _wave(course, patient, qrs, qrs_ms, rng), course
 
 
-def _wave(course: Course, qrs: Wave, qrs_ms: float, rng: np.random.Generator) -> Wave:
+def _wave(course: Course, patient: Patient, qrs: Wave, qrs_ms: float, rng: np.random.Generator) -> Wave:
     peak = course.qt - qrs_ms - 2 * course.right  # the tangent at the steepest descent ends 2 widths after the peak
     plateau = peak - 0.3 * course.left
     wave = Wave()
-    wave.add(peak, (course.left, course.right), course.t)
+    wave.add(peak, (course.left, course.right), course.t, (_T_CHEST - 1) * (patient.torso[2:] @ course.t))
     wave.add(0.42 * plateau, (max(0.36 * plateau, 22.0), max(0.42 * plateau, 24.0)), course.st * 1.04)
     if course.sag:
         area = qrs.area()

@@ -49,9 +49,9 @@ def _sinus_cycles(
     elif condition.rhythm in ("atrial_pacing", "av_pacing"):
         line.respiration = 0.0
     else:
-        natural = 0.055 * np.exp(-(patient.age - 25) / 40) * np.exp(0.4 * rng.standard_normal())
+        natural = 0.065 * np.exp(-(patient.age - 25) / 40) * np.exp(0.4 * rng.standard_normal())
         line.respiration = float(min(natural * min(1.0, mean / 0.8), 0.075))
-    jitter = 0.0005 if condition.rhythm in ("atrial_pacing", "av_pacing") else 0.012 * min(1.0, mean)
+    jitter = 0.0005 if condition.rhythm in ("atrial_pacing", "av_pacing") else 0.015 * min(1.0, mean)
     if condition.rhythm == "sinus_arrhythmia":
         jitter *= rng.uniform(1.0, 4.0)
     slow, phase, slow_phase = 0.6 * jitter, rng.uniform(0, 6.28), rng.uniform(0, 6.28)
