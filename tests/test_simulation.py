@@ -1,5 +1,6 @@
 import csv
 import hashlib
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,9 +8,19 @@ import numpy as np
 import pytest
 import wfdb
 
+from fgclep.files import read_yaml
 from fgclep.leads import INDEX, LEADS
 from fgclep.schemas import LEAD_MEASURES, MEASURES, TRUTH, read_table
 from fgclep.simulation.cart import Cart, response
+from fgclep.simulation.code_tables import SCP_STATEMENTS
+from fgclep.simulation.codes import (
+    CPSC,
+    CPSC_ST_DEPRESSION,
+    CPSC_ST_ELEVATION,
+    cpsc_codes,
+    scp_codes,
+    snomed_codes,
+)
 from fgclep.simulation.findings import Condition, draw_condition
 from fgclep.simulation.heart import DOWER, Wave, tabulate, turn_to_axis, twelve_leads
 from fgclep.simulation.mimic_iv_ecg import LEAD_ORDER
@@ -295,6 +306,94 @@ def test_at_least_30_diagnoses_and_60_features_occur(vocabulary):
         features |= set(truth.features)
     assert len(diagnoses) >= 50
     assert len(features) >= 75
+
+
+@pytest.fixture(scope="module")
+def many(vocabulary):
+    """Truth of 2,500 hearts, without the recordings."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("fgclep.simulation.record.record", lambda signal, *rest: signal)
+        truths = []
+        for seed in range(2500):
+            rng = np.random.default_rng([77, seed])
+            patient = draw_patient(rng)
+            truths.append(find_truth(simulate(patient, draw_condition(rng, patient), rng, 10.0), vocabulary))
+    return truths
+
+
+def test_every_form_rhythm_and_subclass_of_ptb_xl_is_drawn(many, vocabulary):
+    drawn = Counter(code for truth in many for code in scp_codes(truth.diagnoses, truth.features, vocabulary))
+    single = {code for code, (_, flags, _, _) in SCP_STATEMENTS.items() if set(flags) & {"f", "r"}}
+    assert not single - set(drawn)
+    subclasses = {subclass for *_, subclass in SCP_STATEMENTS.values() if subclass}
+    assert len(subclasses) == 23
+    assert not subclasses - {SCP_STATEMENTS[code][3] for code in drawn}
+
+
+def test_the_nine_classes_of_cpsc2018_are_drawn(many):
+    drawn = Counter(code for truth in many for code in cpsc_codes(truth.diagnoses, truth.features))
+    assert set(drawn) == {*CPSC.values(), CPSC_ST_DEPRESSION, CPSC_ST_ELEVATION}
+    assert min(drawn.values()) >= 20
+
+
+def test_every_class_of_csn_with_100_records_is_drawn(many, vocabulary):
+    folder = Path(__file__).parents[2] / "shared" / "tables" / "chapman"
+    if not folder.is_dir():
+        pytest.skip(f"needs the published labels of CSN at {folder}")
+    with (folder / "ConditionNames_SNOMED-CT.csv").open(encoding="utf-8-sig") as table:
+        codes = {row["AcronymName"].strip(): row["Snomed_CT"].strip() for row in csv.DictReader(table)}
+    published: Counter[str] = Counter()
+    with (folder / "js_labels.csv").open() as table:
+        for row in csv.DictReader(table):
+            names = [name.strip() for name in row["Labels"].split(",")]
+            published.update({codes.get(name, name.removeprefix("UNK_")) for name in names})
+    drawn = {code for truth in many for code in snomed_codes(truth.diagnoses, truth.features, vocabulary)}
+    classes = read_yaml(VOCABULARY.parent / "tasks" / "csn.yaml")["classes"]
+    frequent = [task for task in classes if sum(published[code] for code in task["codes"]) >= 100]
+    assert len(frequent) > 40
+    assert [task["name"] for task in frequent if not drawn & set(task["codes"])] == []
+
+
+def test_findings_come_together_as_in_published_counts(many, vocabulary):
+    """Shares of PTB-XL's 21,799 records, within a wide margin: prevalences are flatter here."""
+    statements = [set(scp_codes(truth.diagnoses, truth.features, vocabulary)) for truth in many]
+
+    def share(of: str, beside: set[str]) -> float:
+        chosen = [codes for codes in statements if of in codes]
+        return float(np.mean([bool(codes & beside) for codes in chosen]))
+
+    assert share("RVH", {"IRBBB", "CRBBB"}) > 0.4  # 0.85 in PTB-XL
+    assert share("ISC_", {"LVH"}) > 0.4  # 0.92
+    assert share("DIG", {"AFIB"}) > 0.35  # 0.64
+    assert share("ABQRS", {"IMI", "ASMI", "AMI", "LMI", "ALMI", "ILMI"}) > 0.35  # 0.76
+    assert share("AFIB", {"NST_", "NDT", "DIG", "STD_"}) > 0.25  # 0.45
+
+
+@pytest.mark.parametrize(
+    ("condition", "feature"),
+    [
+        ({"ectopy": "run"}, "wide_run"),
+        ({"ectopy": "couplet"}, "wide_couplet"),
+        ({"ectopy": "fusion"}, "fusion_beats"),
+        ({"ectopy": "atrial_bigeminy"}, "bigeminal_pattern"),
+        ({"rhythm": "atrial_tachycardia", "rate": 130.0}, "atrial_rate_100_250"),
+        ({"rhythm": "ventricular_tachycardia", "rate": 160.0}, "wide_qrs"),
+        ({"hypertrophy": "septal", "hypertrophy_size": 1.2}, "deep_narrow_q_lateral"),
+        ({"infarct": "inferoposterior", "infarct_size": 1.2}, "q_inferior"),
+        ({"infarct": "anteroseptal", "infarct_size": 1.2, "aneurysm": True}, "ste_anterior"),
+        ({"repolarization": "injury_inferior", "repolarization_size": 1.2}, "isoelectric_st"),
+    ],
+)
+def test_rare_conditions_show_what_they_are_named_for(condition, feature, vocabulary):
+    seen = [feature in features_of(example(seed, **condition), vocabulary) for seed in range(16)]
+    assert (np.mean(seen) < 0.5) if feature == "isoelectric_st" else (np.mean(seen) >= 0.5)
+
+
+def test_beats_of_a_run_follow_each_other_fast():
+    line = example(6, ectopy="run").timeline
+    first, count = next(run for run in line.runs if run[0] > 0)
+    times = [time for time, kind in line.qrs if kind == "pvc" and time >= first][:count]
+    assert count >= 3 and max(np.diff(times)) < 0.6
 
 
 def test_reports_mention_features_at_the_rate_that_is_set(vocabulary):

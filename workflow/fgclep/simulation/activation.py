@@ -139,7 +139,7 @@ def conducted_qrs(patient: Patient, condition: Condition, rng: np.random.Generat
         wave, axis = _paced(rng)
         turn_to_axis(wave, patient.torso, axis)
         duration = rng.uniform(136, 184)
-    elif condition.rhythm == "idioventricular":
+    elif condition.rhythm in ("idioventricular", "ventricular_tachycardia"):
         wave = ectopic_qrs(rng)
         duration = rng.uniform(126, 176)
     elif kind in ("lbbb", "ilbbb"):
@@ -217,6 +217,13 @@ def enlarge(wave: Wave, patient: Patient, condition: Condition, rng: np.random.G
         wave.vector[min(2, len(wave.vector) - 1)] += np.array([0.0, 0.0, 0.30 * size])
         wave.vector[0] = wave.vector[0] * rng.uniform(0.5, 1.3)
         return float(rng.uniform(2, 12))
+    if condition.hypertrophy == "septal":
+        # the thick septum adds early forces to the right and the front: deep narrow Q waves in the lateral leads
+        # (2014 ESC guidelines on hypertrophic cardiomyopathy)
+        wave.vector[0] = wave.vector[0] * 1.3 + size * np.array([-0.42, rng.normal(-0.12, 0.12), -0.30])
+        for i in (1, 2):
+            wave.vector[i] = wave.vector[i] * (1 + 0.30 * size)
+        return float(rng.uniform(0, 6))
     size = size * 1.05
     wave.vector[1] = wave.vector[1] * np.array([0.62, 0.9, 1.0]) + size * np.array([-0.10, 0.10, -0.22])
     wave.vector[2] = wave.vector[2] * np.array([0.5, 1.0, 0.35]) + size * np.array([-0.44, 0.10, -0.34])
@@ -235,7 +242,11 @@ def infarct(wave: Wave, condition: Condition, rng: np.random.Generator) -> None:
     if not old and rng.random() < 0.55:
         return
     size = size if old else 0.7 * size
-    if kind in ("inferior", "inferolateral", "inferior_stemi") or (kind == "posterior" and rng.random() < 0.45):
+    if (
+        kind.startswith("infero")
+        or kind in ("inferior", "inferior_stemi")
+        or (kind == "posterior" and rng.random() < 0.45)
+    ):
         wave.vector[0] = wave.vector[0] * np.array([1.0, 0.2, 0.8])
         wave.add(22, 9.5, (0.06, -0.46 * size, rng.normal(0.0, 0.04)))
         wave.vector[1] = wave.vector[1] * np.array([1.0, bounded(1 - 0.55 * size, 0.2, 1), 1.0])
@@ -247,13 +258,13 @@ def infarct(wave: Wave, condition: Condition, rng: np.random.Generator) -> None:
         if kind != "anteroseptal":
             wave.add(34, 11, (-0.06, 0.0, 0.14 * size), _chest(3.7, 1.0, -0.70 * size))
         wave.vector[1] = wave.vector[1] + np.array([0.0, 0.0, 0.18 * size])
-    if kind in ("lateral", "anterolateral", "inferolateral", "lateral_stemi"):
+    if kind in ("lateral", "anterolateral", "inferolateral", "inferoposterolateral", "lateral_stemi"):
         high = rng.random() < 0.4
         wave.add(
             22, 9.5, (-0.42 * size, 0.12 * size if high else 0.0, 0.0), _chest(5.6, 0.9, 0.0 if high else -0.30 * size)
         )
         wave.vector[1] = wave.vector[1] * np.array([bounded(1 - 0.40 * size, 0.3, 1), 1.0, 1.0])
-    if kind == "posterior":
+    if "posterior" in kind:
         wave.vector[1] = wave.vector[1] + np.array([0.0, 0.0, -0.30 * size])
         wave.vector[2] = wave.vector[2] * np.array([1.0, 1.0, bounded(1 - 0.9 * size, -0.35, 0.6)])
         wave.vector[3] = wave.vector[3] * np.array([1.0, 1.0, 0.4])

@@ -77,12 +77,14 @@ def _p_waves(patient: Patient, condition: Condition, rng: np.random.Generator) -
     if condition.repolarization == "hyperkalemia" and condition.repolarization_size > 1.1:
         wave.transform(0.45)
         duration = max(duration, rng.uniform(112, 132))
-    if condition.rhythm == "ectopic_atrial" or condition.rhythm == "svt":
+    if condition.rhythm in ("ectopic_atrial", "svt", "atrial_tachycardia"):
         duration = rng.uniform(82, 112)
         focus = Wave()
-        sign = rng.choice([-1.0, 1.0])
-        focus.add(34, 15, size * np.array([0.02 * sign, -0.10, 0.02 * sign]))
-        focus.add(60, 16, size * np.array([0.03 * sign, -0.11, -0.03]))
+        sign = 1.0 if rng.random() < 0.5 else -1.0
+        # a low focus activates upwards; that of a tachycardia lies high as often (crista terminalis, appendage)
+        up = 0.8 if condition.rhythm == "atrial_tachycardia" and rng.random() < 0.5 else -1.0
+        focus.add(34, 15, size * np.array([0.02 * sign, 0.10 * up, 0.02 * sign]))
+        focus.add(60, 16, size * np.array([0.03 * sign, 0.11 * up, -0.03]))
         wave = focus
     other = Wave()
     other.add(34, 14, rng.normal(0, 0.06, 3) + np.array([0.03, rng.choice([-0.08, 0.09]), 0.0]))
@@ -117,6 +119,21 @@ def _premature(patient: Patient, qrs: Wave, torso: np.ndarray, rng: np.random.Ge
     repolarization.add(qt - duration - 2 * right, (left, right), t)
     repolarization.add(60, (40, 55), 0.28 * t)
     return _beat(wave, float(duration), repolarization, float(qt), torso)
+
+
+def _fusion(conducted: Beat, ectopic: Beat, share: float) -> Beat:
+    """Both fronts meet: ``share`` of the conducted beat and the rest of the ectopic one."""
+
+    def mixed(first: Table, second: Table) -> Table:
+        values = np.zeros((8, max(first.values.shape[1], second.values.shape[1])), np.float32)
+        values[:, : first.values.shape[1]] += np.float32(share) * first.values
+        values[:, : second.values.shape[1]] += np.float32(1 - share) * second.values
+        return Table(values, first.origin)
+
+    qrs_ms, qt = (
+        share * a + (1 - share) * b for a, b in ((conducted.qrs_ms, ectopic.qrs_ms), (conducted.qt, ectopic.qt))
+    )
+    return Beat(mixed(conducted.qrs, ectopic.qrs), qrs_ms, mixed(conducted.repolarization, ectopic.repolarization), qt)
 
 
 def _aberrant(patient: Patient, qrs: Wave, torso: np.ndarray, rng: np.random.Generator) -> Beat:
@@ -169,9 +186,11 @@ def build(patient: Patient, condition: Condition, rng: np.random.Generator) -> M
     qrs.transform(amplitude)
     main = _beat(qrs, duration, repolarization, course.qt, torso, wobble=True)
     beats = {"main": main}
-    if condition.ectopy in ("pvc", "both", "bigeminy", "trigeminy"):
+    if condition.ectopy and condition.ectopy not in ("pac", "atrial_bigeminy"):
         beats["pvc"] = _premature(patient, qrs, torso, rng)
-    if condition.ectopy in ("pac", "both"):
+    if condition.ectopy == "fusion":
+        beats["fusion"] = _fusion(main, beats["pvc"], rng.uniform(0.35, 0.65))
+    if condition.ectopy in ("pac", "atrial_bigeminy", "both"):
         beats["aberrant"] = _aberrant(patient, qrs, torso, rng)
     p, p_ms, ectopic_p = _p_waves(patient, condition, rng)
     injury = np.zeros(3)

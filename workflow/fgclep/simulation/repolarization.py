@@ -18,12 +18,15 @@ _TERRITORY = {
     "inferior": np.array([0.0, 1.0, 0.15]),
     "lateral": np.array([1.0, -0.10, 0.10]),
     "anterior": np.array([0.25, 0.0, -1.0]),
+    "anteroseptal": np.array([-0.10, 0.0, -1.0]),
+    "anterolateral": np.array([0.70, 0.0, -0.70]),
+    "inferolateral": np.array([0.70, 0.70, 0.10]),
 }
 _INJURY = {"inferior": 0.25, "lateral": 0.22, "anterior": 0.24}  # mV
 _INFARCTED = {
-    "inferior": ("inferior", "inferolateral"),
+    "inferior": ("inferior", "inferolateral", "inferoposterior", "inferoposterolateral"),
     "anterior": ("anterior", "anteroseptal", "anterolateral"),
-    "lateral": ("lateral", "anterolateral", "inferolateral"),
+    "lateral": ("lateral", "anterolateral", "inferolateral", "inferoposterolateral"),
 }
 # T in V1 to V6 relative to what a dipole gives that fits the limb leads: T is about 2.5 times that of lead I in V2 and
 # V3, 2.2 times in V4, 1.8 in V5, 1.4 in V6 (Macfarlane)
@@ -73,7 +76,7 @@ def _healthy(patient: Patient) -> Course:
 
 def _hypertrophy(course: Course, condition: Condition, rng: np.random.Generator) -> None:
     size = condition.hypertrophy_size
-    if condition.hypertrophy == "lvh_strain":
+    if condition.hypertrophy == "lvh_strain" or (condition.hypertrophy == "septal" and rng.random() < 0.55):
         strain = np.array([-0.22 * rng.uniform(0.6, 1.4), -0.06 + 0.06 * rng.standard_normal(), -0.24])
         course.t = course.t * 0.1 + size * strain
         course.st = course.st + size * np.array([-0.085, -0.03, -0.085]) * rng.uniform(0.6, 1.4)
@@ -104,10 +107,10 @@ def _infarct(course: Course, condition: Condition, rng: np.random.Generator) -> 
     hit = sum((_TERRITORY[name] for name, kinds in _INFARCTED.items() if kind in kinds), np.zeros(3))
     course.t = course.t * np.clip(1 - rng.uniform(0.0, 0.8) * np.abs(hit), 0.1, 1.0)
     course.t = course.t - hit * (rng.uniform(0.20, 0.42) if condition.inverted_t else rng.uniform(0.0, 0.14))
-    if kind == "posterior":
+    if "posterior" in kind:
         course.t = course.t + np.array([0.0, 0.0, -rng.uniform(0.05, 0.22)])
-    elif "anter" in kind and not condition.inverted_t and rng.random() < 0.35:  # an aneurysm
-        course.st = course.st + np.array([0.02, 0.0, -0.10]) * rng.uniform(0.5, 1.4)
+    if condition.aneurysm:
+        course.st = course.st + np.array([0.03, 0.0, -0.12]) * rng.uniform(0.8, 1.6)
 
 
 def _ischemia(course: Course, kind: str, size: float, rng: np.random.Generator) -> None:
@@ -125,6 +128,14 @@ def _ischemia(course: Course, kind: str, size: float, rng: np.random.Generator) 
     if form > 0.30:
         depressed = np.array([0.5, 0.35, -0.15]) if kind == "lateral_ischemia" else territory
         course.st = course.st - depressed * rng.uniform(0.09, 0.17) * size
+
+
+def _injury(course: Course, kind: str, size: float, rng: np.random.Generator) -> None:
+    """Subendocardial injury depresses ST over its territory; if it reaches the epicardium, it elevates it."""
+    territory = _TERRITORY[kind.removeprefix("injury_")]
+    shift = rng.uniform(0.10, 0.20) * size * (-1.0 if rng.random() < 0.65 else 1.0)
+    course.st = course.st + territory * shift
+    course.t = course.t * (1 - 0.5 * np.abs(territory)) + territory * shift * rng.uniform(-0.3, 1.0)
 
 
 def _nonspecific(course: Course, kind: str, rng: np.random.Generator) -> None:
@@ -199,7 +210,9 @@ def repolarize(
     if condition.infarct:
         _infarct(course, condition, rng)
     kind = condition.repolarization
-    if kind and kind.endswith("ischemia"):
+    if kind and kind.startswith("injury"):
+        _injury(course, kind, condition.repolarization_size, rng)
+    elif kind and kind.endswith("ischemia"):
         _ischemia(course, kind, condition.repolarization_size, rng)
     elif kind in ("nonspecific_st_t", "nonspecific_t", "t_inversion"):
         _nonspecific(course, kind, rng)

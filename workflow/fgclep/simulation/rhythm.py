@@ -8,6 +8,7 @@ from fgclep.simulation.findings import Condition
 from fgclep.simulation.heart import bounded
 from fgclep.simulation.patient import Patient
 
+_EVERY = {"bigeminy": 2, "trigeminy": 3, "atrial_bigeminy": 2}
 LEAD_IN = 2.5  # s simulated before the recording starts, so that its first beats have a past
 
 
@@ -15,7 +16,7 @@ LEAD_IN = 2.5  # s simulated before the recording starts, so that its first beat
 class Timeline:
     """Events in s from the start of the recording, and the rhythm's state.
 
-    ``qrs`` holds (onset, kind) with kinds main, pvc, aberrant; ``p`` holds (onset, kind) with kinds sinus
+    ``qrs`` holds (onset, kind) with kinds main, pvc, aberrant, fusion; ``p`` holds (onset, kind) with kinds sinus
     and ectopic; ``spikes`` holds (time, chamber).
     """
 
@@ -30,6 +31,8 @@ class Timeline:
     respiration: float = 0.0  # relative amplitude of the respiratory variation of the sinus cycle
     breathing: float = 0.25  # Hz
     atrial_rate: float = 0.0  # Hz, of flutter or fibrillatory waves
+    runs: list[tuple[float, int]] = field(default_factory=list)  # onset and length of couplets and ventricular runs
+    fusion: list[float] = field(default_factory=list)
     dissociated: bool = False
     progressive: bool = False
 
@@ -82,6 +85,8 @@ def _supraventricular(
         pr = rng.uniform(80, 117)
     elif condition.rhythm == "ectopic_atrial":
         pr = rng.uniform(98, 168)
+    elif condition.rhythm == "atrial_tachycardia":
+        pr = min(rng.uniform(110, 190), 450 * mean)
     elif condition.rhythm in ("atrial_pacing", "av_pacing"):
         pr = rng.uniform(140, 235)
     elif condition.hypertrophy == "rvh" or rng.random() > 0.05:
@@ -89,7 +94,7 @@ def _supraventricular(
     else:
         pr = rng.uniform(100, 119)
     kind = condition.ectopy
-    every = {"bigeminy": 2, "trigeminy": 3}.get(kind or "", 0)
+    every = _EVERY.get(kind or "", 0)
     chance = 0.0 if every or kind is None else float(rng.uniform(0.08, 0.30))
     coupling = rng.uniform(0.50, 0.66)
     since, first_forced = int(rng.integers(0, 3)), False
@@ -111,16 +116,27 @@ def _supraventricular(
             due = True  # the finding shows itself at least once
         if not due or qrs_time < -LEAD_IN + mean:
             continue
-        early = "pvc" if every or kind == "pvc" or (kind == "both" and rng.random() < 0.5) else "pac"
+        early = "pac" if kind in ("pac", "atrial_bigeminy") or (kind == "both" and rng.random() < 0.5) else "pvc"
         inside = 0.0 < qrs_time < duration - 1.2
         first_forced = first_forced or inside
         since = 0
+        if kind == "fusion" and rng.random() < 0.6:  # an ectopic beat so late that the sinus beat is on its way
+            time = cycles[i] + shift + pr / 1000 - rng.uniform(0.005, 0.03)
+            line.p.append((cycles[i] + shift, "sinus"))
+            line.qrs.append((time, "fusion"))
+            line.fusion.append(time)
+            i += 1
+            continue
         ratio = coupling + rng.normal(0, 0.012) if early == "pvc" else rng.uniform(0.54, 0.78)
         time = qrs_time + max(ratio * next_cycle, 0.34)
         if early == "pvc":
             line.qrs.append((time, "pvc"))
             line.premature_wide.append(time)
-            line.full_pause.append(time)
+            last = _run(line, rng, kind, time)
+            if last == time:
+                line.full_pause.append(time)
+            while i + 1 < len(cycles) and cycles[i + 1] + shift + pr / 1000 < last + 0.45:
+                i += 1
             i += 1  # the next sinus beat finds the ventricles refractory: the pause is compensatory
         else:
             own_pr = rng.uniform(115, 175)
@@ -132,6 +148,19 @@ def _supraventricular(
             (line.premature_wide if aberrant else line.premature_narrow).append(time)
             reset = time - pr / 1000 + next_cycle * rng.uniform(1.0, 1.22)
             shift = reset - cycles[i]
+
+
+def _run(line: Timeline, rng: np.random.Generator, kind: str | None, first: float) -> float:
+    """Add the other beats of a couplet or of a short ventricular tachycardia; returns the time of the last one."""
+    more = {"couplet": 1, "run": int(rng.integers(2, 7))}.get(kind or "", 0)
+    gap, time = rng.uniform(0.33, 0.48), first
+    for _ in range(more):
+        time += gap * (1 + rng.normal(0, 0.03))
+        line.qrs.append((time, "pvc"))
+        line.premature_wide.append(time)
+    if more:
+        line.runs.append((first, more + 1))
+    return time
 
 
 def _conduct(line: Timeline, condition: Condition, p_time: float, pr: float, patient: Patient) -> None:
@@ -151,7 +180,7 @@ def _ventricular_series(
 ) -> None:
     """Main beats at the given times, with ventricular premature beats between them."""
     kind = condition.ectopy
-    every = {"bigeminy": 2, "trigeminy": 3}.get(kind or "", 0)
+    every = _EVERY.get(kind or "", 0)
     chance = 0.0 if every or kind is None else float(rng.uniform(0.08, 0.25))
     forced, since, i = False, 0, 0
     while i < len(cycles):
@@ -172,6 +201,7 @@ def _ventricular_series(
             forced = forced or 0 < early < duration - 0.3
             line.qrs.append((early, "pvc"))
             line.premature_wide.append(early)
+            early = _run(line, rng, kind, early)
             i += 1
             since = 0
             while i < len(cycles) and cycles[i] < early + 0.42:
@@ -273,7 +303,7 @@ def draw_timeline(rng: np.random.Generator, condition: Condition, patient: Patie
         _complete_block(rng, condition, patient, duration, line)
     elif rhythm in ("junctional", "svt"):
         _junctional(rng, condition, duration, line)
-    elif rhythm == "idioventricular":
+    elif rhythm in ("idioventricular", "ventricular_tachycardia"):
         line.qrs = [(time, "main") for time in _regular(rng, 60 / condition.rate, 0.012, duration)]
     elif rhythm == "ventricular_pacing":
         if rng.random() < 0.4:
