@@ -1,5 +1,6 @@
 """One simulated recording: from random numbers to a signal with everything that is true about it."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -87,6 +88,18 @@ def _pr_segment(signal: np.ndarray, morphology: Morphology, p_time: float, qrs_t
     signal[:, low:high] += (morphology.pr_level[:, None] * window).astype(np.float32)
 
 
+def conducted_beats(line: Timeline, condition: Condition, morphology: Morphology) -> Iterator[tuple[float, str, float]]:
+    """Onset in s, kind, and stretch of ST and T of every beat: QT follows the rate slowly (Franz 1988)."""
+    previous = None
+    average = 60 / condition.rate
+    for time, kind in line.qrs:
+        interval = average if previous is None else min(max(time - previous, 0.3), 2.2)
+        previous = time
+        average = 0.75 * average + 0.25 * interval
+        beat = morphology.beats[kind]
+        yield time, kind, stretch_of(beat.qt, beat.qrs_ms, average)
+
+
 def render(
     patient: Patient, condition: Condition, morphology: Morphology, line: Timeline, duration: float,
     rng: np.random.Generator,
@@ -94,12 +107,7 @@ def render(
     """Add all waves of the heart; returns I, II, V1 to V6 in mV without noise, float32, shape (8, n)."""
     signal = np.zeros((8, round(duration * SAMPLING_RATE)), np.float32)
     breath = 2 * np.pi * line.breathing
-    previous = None
-    average = 60 / condition.rate
-    for time, kind in line.qrs:
-        interval = average if previous is None else min(max(time - previous, 0.3), 2.2)
-        previous = time
-        average = 0.75 * average + 0.25 * interval  # QT follows the rate slowly (Franz 1988)
+    for time, kind, st_stretch in conducted_beats(line, condition, morphology):
         if not -1.2 < time < duration + 0.3:
             continue
         beat = morphology.beats[kind]
@@ -107,7 +115,6 @@ def render(
         if beat.wobble is not None:
             qrs = Table(qrs.values + np.float32(np.sin(breath * time)) * beat.wobble, qrs.origin)
         add_table(signal, qrs, time)
-        st_stretch = stretch_of(beat.qt, beat.qrs_ms, average)
         add_table(signal, beat.repolarization, time + beat.qrs_ms / 1000, stretch=st_stretch)
     for time, kind in line.p:
         if -0.4 < time < duration + 0.1:
