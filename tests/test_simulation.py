@@ -23,7 +23,7 @@ from fgclep.simulation.codes import (
     snomed_codes,
 )
 from fgclep.simulation.findings import Condition, draw_condition
-from fgclep.simulation.heart import DOWER, Wave, tabulate, turn_to_axis, twelve_leads
+from fgclep.simulation.heart import DOWER, KORS, KORS_TORSO, Wave, tabulate, turn_to_axis, twelve_leads
 from fgclep.simulation.mimic_iv_ecg import LEAD_ORDER
 from fgclep.simulation.morphology import QRS_EDGE
 from fgclep.simulation.noise import Levels, draw_connection, noise_spectrum
@@ -118,6 +118,11 @@ def test_a_vector_to_the_left_gives_a_positive_lead_i_and_v6_and_a_negative_avr(
     assert peak["I"] == pytest.approx(0.632)
     assert peak["V6"] == pytest.approx(0.831)
     assert peak["aVR"] == pytest.approx(-(0.632 + 0.235) / 2)
+
+
+def test_the_torso_by_kors_agrees_with_his_regression_and_is_near_dowers():
+    assert np.allclose(KORS @ KORS_TORSO, np.eye(3))
+    assert np.abs(KORS_TORSO - DOWER).max() < 0.5
 
 
 @pytest.mark.parametrize("target", [-60.0, 0.0, 45.0, 110.0])

@@ -44,8 +44,11 @@ def fragment(wave: Wave, rng: np.random.Generator, share: float = 0.085) -> None
     vectors = rng.standard_normal((12, 3)) * size[:, None]
     local = rng.standard_normal((12, 6)) * (0.5 * size)[:, None]
     widths = rng.uniform(2.2, 4.2, 12)
-    for i in range(12):
-        wave.add(float(times[i]), float(widths[i]), vectors[i], local[i])
+    wave.center += times.tolist()
+    wave.left += widths.tolist()
+    wave.right += widths.tolist()
+    wave.vector += list(vectors)
+    wave.local += list(local)
 
 
 def _chest(center: float, width: float, height: float) -> np.ndarray:

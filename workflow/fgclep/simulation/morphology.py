@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fgclep.simulation.activation import conducted_qrs, ectopic_qrs, enlarge, fragment, infarct
-from fgclep.simulation.findings import Condition
+from fgclep.simulation.findings import ATRIAL_ECTOPY, Condition
 from fgclep.simulation.heart import Table, Wave, bounded, horizontal_rotation, support, tabulate, turn_to_axis
 from fgclep.simulation.patient import Patient
 from fgclep.simulation.repolarization import repolarize
@@ -86,11 +86,14 @@ def _p_waves(patient: Patient, condition: Condition, rng: np.random.Generator) -
         focus.add(34, 15, size * np.array([0.02 * sign, 0.10 * up, 0.02 * sign]))
         focus.add(60, 16, size * np.array([0.03 * sign, 0.11 * up, -0.03]))
         wave = focus
+    table = _fit_duration(wave, patient.atrial_torso, duration, P_EDGE)
+    if condition.ectopy not in ATRIAL_ECTOPY and condition.rhythm not in ("junctional", "svt"):
+        return table, float(duration), table
     other = Wave()
     other.add(34, 14, rng.normal(0, 0.06, 3) + np.array([0.03, rng.choice([-0.08, 0.09]), 0.0]))
     other.add(60, 15, rng.normal(0, 0.06, 3))
     return (
-        _fit_duration(wave, patient.atrial_torso, duration, P_EDGE),
+        table,
         float(duration),
         _fit_duration(other, patient.atrial_torso, 95.0, P_EDGE),
     )
@@ -168,12 +171,12 @@ def build(patient: Patient, condition: Condition, rng: np.random.Generator) -> M
         keep = rng.uniform(0.05, 0.5)
         qrs.vector[0] = qrs.vector[0] * np.array([0.8, 1.0, keep])
         qrs.transform(horizontal_rotation(rng.uniform(8, 24)))
-    fragment(qrs, rng, 0.085 * np.exp(rng.normal(0, 0.4)) * (1.7 if condition.infarct else 1.0))
     # the chest wall is close: a part of the QRS that no dipole explains
-    for i in range(len(qrs.local)):
-        level = np.linalg.norm(qrs.vector[i])
-        noise = rng.normal(0, 0.055, 6)
-        qrs.local[i] = qrs.local[i] + level * (noise + 0.5 * np.roll(noise, 1))
+    noise = rng.normal(0, 0.055, (len(qrs.local), 6))
+    noise += 0.5 * noise[:, [5, 0, 1, 2, 3, 4]]
+    noise *= np.linalg.norm(np.array(qrs.vector), axis=1)[:, None]
+    qrs.local = [local + more for local, more in zip(qrs.local, noise, strict=True)]
+    fragment(qrs, rng, 0.085 * np.exp(rng.normal(0, 0.4)) * (1.7 if condition.infarct else 1.0))
 
     repolarization, course = repolarize(patient, condition, conducted, normal_area, duration, rng)
     amplitude = patient.amplitude

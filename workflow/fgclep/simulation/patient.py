@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fgclep.simulation.heart import DOWER, bounded
+from fgclep.simulation.heart import DOWER, KORS_TORSO, bounded
 
-# Dower's matrix is that of one torso; published voltages of healthy adults (Macfarlane) are higher in I, V2 and V3, and
+# Published voltages of healthy adults (Macfarlane) are higher in I, V2 and V3, and
 # lower in V1 and V4 to V6
 # The atria lie behind and above: V3 to V6 see less of them (P about 0.06 mV in V4 to V6 and 0.12 mV in II, Macfarlane).
 _ATRIAL = np.array([1.15, 0.95, 0.95, 0.45, 0.32, 0.38, 0.40, 0.54])
@@ -45,7 +45,8 @@ class Patient:
 
 def _torso(rng: np.random.Generator, bmi: float) -> np.ndarray:
     """Lead vectors of one torso: position of the heart, and chest electrodes that sit too high, low or wide."""
-    torso = DOWER * (1 + rng.normal(0, 0.07, (8, 1))) + rng.normal(0, 0.035, (8, 3))
+    torso = DOWER + rng.random() * (KORS_TORSO - DOWER)
+    torso = torso * (1 + rng.normal(0, 0.07, (8, 1))) + rng.normal(0, 0.035, (8, 3))
     along = np.arange(6) + np.clip(rng.normal(0, 0.22), -0.5, 0.5) + rng.normal(0, 0.10, 6)
     torso[2:] = np.stack([np.interp(along, np.arange(6), torso[2:, axis]) for axis in range(3)], axis=1)
     torso[2:, 1] += rng.normal(0.0, 0.12) + rng.normal(0, 0.04, 6)

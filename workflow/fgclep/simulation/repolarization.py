@@ -89,8 +89,8 @@ def _hypertrophy(course: Course, condition: Condition, rng: np.random.Generator)
 
 def _conduction(course: Course, lost_area: np.ndarray, longer_ms: float, rng: np.random.Generator) -> None:
     """Wilson's ventricular gradient stays: what the QRS area has lost, the T area gains."""
-    extra = lost_area / course.span * rng.uniform(0.75, 1.0)
-    course.t = course.t * 0.9 + 0.82 * extra
+    extra = lost_area / course.span * rng.uniform(0.85, 1.1)
+    course.t = course.t * 0.8 + 0.94 * extra
     course.st = course.st + 0.26 * extra
     course.qt += 0.75 * max(0.0, longer_ms)
 
