@@ -17,7 +17,7 @@ def _normal_qrs(patient: Patient) -> Wave:
     """Septum, apex, lateral wall and base; onset near 0 ms, about 90 ms long."""
     d = patient.shape
     wave = Wave(sharp=True)
-    wave.add(17 + 1.5 * d[0], 5.6, (-0.07 + 0.06 * d[1], -0.04 + 0.09 * d[2], -0.31 * np.exp(0.34 * d[3])))
+    wave.add(17 + 1.5 * d[0], 5.6, (-0.07 + 0.06 * d[1], -0.04 + 0.09 * d[2], -0.25 * np.exp(0.38 * d[3])))
     wave.add(37 + 2.0 * d[4], 7.2, (1.04 + 0.11 * d[5], 0.74 + 0.09 * d[6], -0.02 + 0.18 * d[7]))
     wave.add(50 + 1.5 * d[8], 7.4, (0.44 + 0.11 * d[9], 0.26 + 0.11 * d[10], 0.88 * np.exp(0.24 * d[11])))
     wave.add(67 + 2.0 * d[12], 6.4, (-0.14 + 0.13 * d[13], -0.03 + 0.13 * d[14], 0.24 + 0.13 * d[15]))
@@ -166,7 +166,7 @@ def conducted_qrs(patient: Patient, condition: Condition, rng: np.random.Generat
     elif kind:
         if "lafb" in kind:
             _left_anterior(wave, patient, rng)
-            duration = duration + rng.uniform(6, 14)
+            duration = duration + rng.uniform(2, 11)
         elif "lpfb" in kind:
             _left_posterior(wave, patient, rng)
             duration = duration + rng.uniform(4, 12)
@@ -179,13 +179,19 @@ def conducted_qrs(patient: Patient, condition: Condition, rng: np.random.Generat
     return wave, normal, float(min(duration, 118.5) if kind in ("lafb", "lpfb") else duration)
 
 
+_BELOW = np.array([0.0, 0.1, 0.4, 0.8, 0.8, 0.6])
+
+
 def _left_anterior(wave: Wave, patient: Patient, rng: np.random.Generator) -> None:
-    """Inferior and right first, then slowly left and superior."""
+    """Inferior and right first, then slowly left and superior (Elizari et al. 2007, Circulation 115:1154)."""
     wave.vector[0] = np.array([-0.14, 0.22, -0.24]) * rng.uniform(0.7, 1.2)
     main, late = wave.vector[1], wave.vector[2]
-    wave.vector[1] = np.array([0.62 * np.hypot(main[0], main[1]), -0.14, main[2]])
-    wave.vector[2] = np.array([0.52, -0.62 * rng.uniform(0.8, 1.2), late[2] * 0.9])
-    wave.vector[3] = np.array([0.10, -0.34 * rng.uniform(0.7, 1.3), 0.20])
+    wave.vector[1] = np.array([0.50 * np.hypot(main[0], main[1]), -0.12, main[2]])
+    wave.vector[2] = np.array([0.36, -0.48 * rng.uniform(0.8, 1.2), late[2] * 0.9])
+    wave.vector[3] = np.array([-0.04, -0.34 * rng.uniform(0.7, 1.3), 0.24])
+    # V4 to V6 lie below the late forces, which move away from them: S waves up to V6
+    for i in (2, 3):
+        wave.local[i] = wave.local[i] + wave.vector[i][1] * rng.uniform(0.5, 1.5) * _BELOW
     first = wave.copy()
     for part in (first.center, first.left, first.right, first.vector, first.local):
         del part[0]  # the initial force keeps its direction while the axis is set
@@ -211,13 +217,13 @@ def enlarge(wave: Wave, patient: Patient, condition: Condition, rng: np.random.G
     size = condition.hypertrophy_size
     if condition.hypertrophy in ("lvh", "lvh_strain"):
         # wall forces act to the left and the back; a large absolute voltage is what the diagnosis rests on
-        factor = 1 + size * np.array([0.55, 0.25, 0.50])
+        factor = 1 + size * np.array([0.60, 0.25, 0.28])
         boost = max(1.0, 1.10 / patient.amplitude) ** 0.8
         for i in range(1, len(wave.vector)):
             gain = factor if i < 3 else np.array([1.1, 1.1, 1.25])
             wave.vector[i] = wave.vector[i] * gain * boost
             wave.local[i] = wave.local[i] * factor.mean() * boost
-        wave.vector[min(2, len(wave.vector) - 1)] += np.array([0.0, 0.0, 0.30 * size])
+        wave.vector[min(2, len(wave.vector) - 1)] += np.array([0.0, 0.0, 0.16 * size])
         wave.vector[0] = wave.vector[0] * rng.uniform(0.5, 1.3)
         return float(rng.uniform(2, 12))
     if condition.hypertrophy == "septal":
@@ -251,8 +257,8 @@ def infarct(wave: Wave, condition: Condition, rng: np.random.Generator) -> None:
         or (kind == "posterior" and rng.random() < 0.45)
     ):
         wave.vector[0] = wave.vector[0] * np.array([1.0, 0.2, 0.8])
-        wave.add(22, 9.5, (0.06, -0.46 * size, rng.normal(0.0, 0.04)))
-        wave.vector[1] = wave.vector[1] * np.array([1.0, bounded(1 - 0.55 * size, 0.2, 1), 1.0])
+        wave.add(22, 9.5, (0.06, -0.52 * size, rng.normal(0.0, 0.04)))
+        wave.vector[1] = wave.vector[1] * np.array([1.0, bounded(1 - 0.70 * size, 0.05, 1), 1.0])
     if kind in ("anteroseptal", "anterior", "anterolateral", "anterior_stemi"):
         septal = kind in ("anteroseptal", "anterior_stemi") or rng.random() < 0.5
         keep = rng.uniform(-0.7, 0.35) if septal else rng.uniform(0.1, 0.7)

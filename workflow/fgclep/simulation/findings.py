@@ -176,7 +176,7 @@ def draw_condition(rng: np.random.Generator, patient: Patient) -> Condition:
     conduction = pick(rng, CONDUCTION) if "conduction" in active else None
     infarct = pick(rng, INFARCT) if "infarct" in active else None
     hypertrophy = (
-        pick(rng, {"lvh": 0.37, "lvh_strain": 0.36, "rvh": 0.19, "septal": 0.08}) if "hypertrophy" in active else None
+        pick(rng, {"lvh": 0.28, "lvh_strain": 0.45, "rvh": 0.19, "septal": 0.08}) if "hypertrophy" in active else None
     )
     repolarization = pick(rng, REPOLARIZATION) if "repolarization" in active else None
     ectopy = pick(rng, ECTOPY) if "ectopy" in active else None
@@ -216,6 +216,8 @@ def draw_condition(rng: np.random.Generator, patient: Patient) -> Condition:
         conduction = conduction if conduction in ("rbbb", "irbbb", "lafb") else None
     if infarct in ("anterior", "anteroseptal", "anterolateral", "posterior") and voltage == "poor_r":
         voltage = None
+    if conduction in WIDE and repolarization in ("nonspecific_t", "nonspecific_st_t"):
+        repolarization = None  # what follows a block is secondary, not nonspecific
     if conduction in ("lbbb", "lafb", "lpfb", "rbbb+lafb", "rbbb+lpfb") or hypertrophy == "rvh":
         axis = None
     if repolarization == "early_repolarization" and (patient.age > 58 or conduction in WIDE):
@@ -260,7 +262,7 @@ def draw_condition(rng: np.random.Generator, patient: Patient) -> Condition:
         conduction=conduction,
         infarct=infarct,
         infarct_size=rng.uniform(0.38, 1.35) if infarct else 0.0,
-        inverted_t=bool(infarct and rng.random() < 0.55),
+        inverted_t=bool(infarct and rng.random() < 0.40),
         aneurysm=bool(infarct in _ANTERIOR and rng.random() < 0.25),
         hypertrophy=hypertrophy,
         hypertrophy_size=rng.uniform(0.75, 1.4) if hypertrophy else 0.0,

@@ -15,7 +15,7 @@ from fgclep.simulation.heart import DOWER, KORS_TORSO, bounded
 # lower in V1 and V4 to V6
 # The atria lie behind and above: V3 to V6 see less of them (P about 0.06 mV in V4 to V6 and 0.12 mV in II, Macfarlane).
 _ATRIAL = np.array([1.15, 0.95, 0.95, 0.45, 0.32, 0.38, 0.40, 0.54])
-_GAIN = np.array([1.10, 1.0, 0.80, 1.16, 1.10, 1.02, 0.98, 0.96])
+_GAIN = np.array([1.10, 1.0, 0.80, 1.16, 1.10, 1.04, 1.04, 1.02])
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def draw_patient(rng: np.random.Generator) -> Patient:
         horizontal=bounded(rng.normal(2, 13), -28, 32),
         pr=bounded(rng.normal(152 + 0.25 * years + (0 if female else 5), 22), 112, 198),
         qrs=bounded(rng.normal(87 if female else 95, 7.5), 70, 108),
-        qt=bounded(rng.normal((400 if female else 390) + 0.15 * years, 15), 354, 440),
+        qt=bounded(rng.normal((397 if female else 386) + 0.15 * years, 15), 350, 438),
         p=bounded(rng.normal(103 + 0.10 * years, 8.5), 78, 118),
         t_gain=float(np.exp(rng.normal(0, 0.27)) * (0.84 if female else 1.0) * np.exp(-0.004 * years)),
         torso=_torso(rng, bmi),

@@ -143,7 +143,9 @@ def _nonspecific(course: Course, kind: str, rng: np.random.Generator) -> None:
         course.st = course.st - np.array([0.05, 0.04, -0.01]) * rng.uniform(0.5, 1.4)
         course.t = course.t * np.array([rng.uniform(0.05, 0.42), rng.uniform(0.05, 0.5), rng.uniform(0.3, 0.9)])
     elif kind == "nonspecific_t":
-        course.t = course.t * np.array([rng.uniform(-0.15, 0.36), rng.uniform(-0.2, 0.45), rng.uniform(0.2, 1.0)])
+        # mostly low, below a tenth of R (Minnesota code 5-4), sometimes flat or just inverted
+        low, high = (0.20, 0.60) if rng.random() < 0.7 else (-0.20, 0.25)
+        course.t = course.t * np.array([rng.uniform(low, high), rng.uniform(low, high + 0.1), rng.uniform(0.2, 0.9)])
     else:  # t_inversion
         inverted = course.t * np.array([-rng.uniform(0.4, 1.1), rng.uniform(-0.9, 0.5), rng.uniform(-0.9, 0.9)])
         course.t = inverted * max(1.0, 0.24 / float(np.linalg.norm(inverted)))

@@ -486,12 +486,19 @@ def _small_q(seen: Seen, name: str) -> bool:
     return False
 
 
+def _low_t(seen: Seen) -> bool:
+    """T below a tenth of R in I, V5 or V6 (Minnesota code 5-4)."""
+    return any(seen.lead("t_mv", lead) < 0.1 * seen.lead("r_mv", lead) for lead in ("I", "V5", "V6"))
+
+
 def true_diagnoses(seen: Seen, features: set[str], vocabulary: Vocabulary) -> tuple[str, ...]:
     """Ids of the diagnoses that a careful reader would make, rhythm first."""
     condition, measures = seen.recording.condition, seen.measures
     found = _rhythm_diagnosis(seen, features)
     for name in _conditions(seen):
         visible = name not in _NEEDS or bool(features & set(_NEEDS[name]))
+        if name == "nonspecific_t":
+            visible = visible or _low_t(seen)
         if visible or (name.endswith("_mi") and _small_q(seen, name)):
             found.append(name)
         elif name == "rbbb" and "rsr_v1" in features:
