@@ -43,7 +43,7 @@ from fgclep.wfdb_reader import read_record
 SCALARS = ("heart_rate", "rr_cv", "p_ms", "pr_ms", "qrs_ms", "qtc_ms", "p_axis", "qrs_axis", "t_axis")
 AMPLITUDES = ("p_mv", "q_mv", "r_mv", "s_mv", "rp_mv", "st_mv", "t_mv")
 SHOWN = ("p_mv", "r_mv", "s_mv", "t_mv")
-CLASSES = ("NORM", "LVH", "IMI", "LAFB", "NDT")
+CLASSES = ("NORM", "LVH", "IMI", "ASMI", "LAFB", "IRBBB", "NDT", "STD_", "AFIB")
 BANDS = (0.3, 0.7, 1.5, 3, 6, 10, 15, 20, 30, 40, 55, 70, 90, 120, 150, 200)
 FS = 500
 MAINS = 50.0

@@ -103,9 +103,9 @@ def _right_bundle(wave: Wave, rng: np.random.Generator, size: float, start: floa
     """Late forces to the right and the front; what they overlap of the basal forces fades."""
     wave.vector[3] = wave.vector[3] * 0.4
     wave.vector[2] = wave.vector[2] * np.array([1.0, 1.0, rng.uniform(0.65, 1.0)])
-    right, front = rng.uniform(0.38, 0.60), rng.uniform(0.42, 0.72)
-    wave.add(start, width, size * np.array([-0.7 * right, rng.normal(-0.02, 0.08), -0.8 * front]))
-    wave.add(start + 1.7 * width, width, size * np.array([-right, rng.normal(-0.04, 0.08), -front]))
+    right, front = rng.uniform(0.28, 0.55), rng.uniform(0.45, 0.75)
+    wave.add(start, width, size * np.array([-0.7 * right, rng.normal(-0.06, 0.08), -0.8 * front]))
+    wave.add(start + 1.7 * width, width, size * np.array([-right, rng.normal(-0.10, 0.10), -front]))
 
 
 def _preexcitation(wave: Wave, rng: np.random.Generator) -> Wave:
@@ -171,7 +171,7 @@ def conducted_qrs(patient: Patient, condition: Condition, rng: np.random.Generat
             _left_posterior(wave, patient, rng)
             duration = duration + rng.uniform(4, 12)
         if kind == "irbbb":
-            _right_bundle(wave, rng, rng.uniform(0.30, 0.75), 68, 7.5)
+            _right_bundle(wave, rng, rng.uniform(0.40, 0.85), 68, 7.5)
             duration = bounded(duration + rng.uniform(4, 18), 92, 118.5)
         elif kind.startswith("rbbb"):
             _right_bundle(wave, rng, rng.uniform(0.75, 1.35), 78, 11)
@@ -184,10 +184,10 @@ _BELOW = np.array([0.0, 0.1, 0.4, 0.8, 0.8, 0.6])
 
 def _left_anterior(wave: Wave, patient: Patient, rng: np.random.Generator) -> None:
     """Inferior and right first, then slowly left and superior (Elizari et al. 2007, Circulation 115:1154)."""
-    wave.vector[0] = np.array([-0.14, 0.22, -0.24]) * rng.uniform(0.7, 1.2)
+    wave.vector[0] = np.array([-0.14, 0.14, -0.20]) * rng.uniform(0.7, 1.2)
     main, late = wave.vector[1], wave.vector[2]
     wave.vector[1] = np.array([0.50 * np.hypot(main[0], main[1]), -0.12, main[2]])
-    wave.vector[2] = np.array([0.36, -0.48 * rng.uniform(0.8, 1.2), late[2] * 0.9])
+    wave.vector[2] = np.array([0.36, -0.48 * rng.uniform(0.8, 1.2), late[2] * 0.7])
     wave.vector[3] = np.array([-0.04, -0.34 * rng.uniform(0.7, 1.3), 0.24])
     # V4 to V6 lie below the late forces, which move away from them: S waves up to V6
     for i in (2, 3):

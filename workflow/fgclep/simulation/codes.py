@@ -25,19 +25,11 @@ _ST_ELEVATION = ("ste_inferior", "ste_anterior", "ste_lateral")
 _T_INVERSION = ("tinv_inferior", "tinv_anterior", "tinv_lateral")
 _FLAT_T = ("flat_t_lateral", "flat_t_inferior")
 _Q = ("q_inferior", "q_anterior", "q_lateral", "q_septal")
-# diagnoses whose ST segment, T wave or QRS complex is abnormal for that reason alone
-SECONDARY = frozenset(
+# diagnoses whose ST segment and T wave are abnormal for that reason alone, and not called so again
+_WIDE = frozenset(
     [
-        "lbbb",
-        "rbbb",
-        "wpw",
-        "ivcd",
-        "ventricular_pacing",
-        "av_pacing",
-        "idioventricular_rhythm",
+        *("lbbb", "rbbb", "wpw", "ivcd", "ventricular_pacing", "av_pacing", "idioventricular_rhythm"),
         "ventricular_tachycardia",
-        "lvh_strain",
-        "rvh",
     ]
 )
 _INFARCTS = frozenset(
@@ -47,6 +39,8 @@ _INFARCTS = frozenset(
         *("posterior_mi", "inferior_stemi", "anterior_stemi", "lateral_stemi"),
     ]
 )
+# young men have 0.1 mV in V2 and V3 and more, which nobody calls ST elevation
+_ELEVATING = _INFARCTS | {"pericarditis", "early_repolarization"}
 _REPOLARIZATION = frozenset(
     [
         *("inferior_ischemia", "anterior_ischemia", "lateral_ischemia", "diffuse_ischemia", "nonspecific_st_t"),
@@ -89,7 +83,7 @@ def scp_codes(diagnoses: Collection[str], features: Collection[str], vocabulary:
         if diagnosis.scp:
             code = _chosen_scp(name, diagnosis.scp[0], features, diagnoses)
             codes[code] = 0.0 if code in rhythm | form else 100.0
-    primary = not _any(SECONDARY, diagnoses)
+    primary = not _any(_WIDE, diagnoses)
     if "atrial_fibrillation" not in diagnoses and "sinus_rhythm" not in diagnoses and not rhythm & set(codes):
         if _any(("mobitz_1", "mobitz_2", "av_block_3"), diagnoses):
             codes["SR"] = 0.0
@@ -97,7 +91,7 @@ def scp_codes(diagnoses: Collection[str], features: Collection[str], vocabulary:
         inverted, flat = _any(_T_INVERSION, features), all(name in features for name in _FLAT_T)
         if inverted or flat:
             codes["NT_"] = 0.0
-        if inverted and _any(_FLAT_T, features):
+        if inverted or "flat_t_anterior" in features:
             codes["TAB_"] = 0.0
     if "prolonged_pr" in features and "1AVB" in codes:
         codes["LPR"] = 0.0
@@ -108,11 +102,13 @@ def scp_codes(diagnoses: Collection[str], features: Collection[str], vocabulary:
     if primary:
         if _any(_ST_DEPRESSION, features) and not _any(_INFARCTS, diagnoses):
             codes["STD_"] = 0.0
-        if _any(_ST_ELEVATION, features):
+        if _any(_ST_ELEVATION, features) and _any(_ELEVATING, diagnoses):
             codes["STE_"] = 0.0
-        if _any(_FLAT_T, features) and _any(_REPOLARIZATION, diagnoses):
+        if _any(_FLAT_T, features) and _any((*_REPOLARIZATION, "lvh_strain"), diagnoses):
             codes["LOWT"] = 0.0
-        if sum(name in features for name in _T_INVERSION) >= 1 and _any(_REPOLARIZATION | _INFARCTS, diagnoses):
+        if sum(name in features for name in _T_INVERSION) >= 1 and _any(
+            _REPOLARIZATION | _INFARCTS | {"lvh_strain"}, diagnoses
+        ):
             codes["INVT"] = 0.0
     if _any(_Q, features) and _any((*_INFARCTS, "septal_hypertrophy"), diagnoses):
         codes["QWAVE"] = 0.0
@@ -150,10 +146,10 @@ def snomed_codes(diagnoses: Collection[str], features: Collection[str], vocabula
             codes = [code for code in codes if code != "251146004"] + ["251147008" if limb else "251148003"]
     if _any(_Q, features) and _any(_INFARCTS, diagnoses):
         codes.append("164917005")
-    if not _any(SECONDARY, diagnoses):
+    if not _any(_WIDE, diagnoses):
         if _any(_ST_DEPRESSION, features):
             codes.append("429622005")
-        if _any(_ST_ELEVATION, features) and "early_repolarization" not in diagnoses:
+        if _any(_ST_ELEVATION, features) and _any(_ELEVATING, diagnoses):
             codes.append("164931005" if _any(_INFARCTS, diagnoses) else "164930006")
         if _any(_T_INVERSION, features):
             codes.append("59931005")
@@ -180,7 +176,6 @@ def snomed_codes(diagnoses: Collection[str], features: Collection[str], vocabula
     return list(dict.fromkeys(codes))
 
 
-_WIDE = SECONDARY - {"lvh_strain", "rvh"}
 _ST_CHANGE = frozenset(
     [
         *("nonspecific_st_t", "inferior_ischemia", "anterior_ischemia", "lateral_ischemia", "diffuse_ischemia"),
@@ -198,9 +193,9 @@ def _ischemia_codes(features: Collection[str]) -> list[str]:
 def cpsc_codes(diagnoses: Collection[str], features: Collection[str]) -> list[str]:
     """SNOMED-CT codes of the nine classes of CPSC2018; empty if the recording belongs to none."""
     codes = [CPSC[name] for name in diagnoses if name in CPSC]
-    if not _any(SECONDARY, diagnoses):
+    if not _any(_WIDE, diagnoses):
         if _any(_ST_DEPRESSION, features) and not _any(_INFARCTS, diagnoses):
             codes.append(CPSC_ST_DEPRESSION)
-        if _any(_ST_ELEVATION, features) and not codes:
+        if _any(_ST_ELEVATION, features) and _any(_ELEVATING, diagnoses) and not codes:
             codes.append(CPSC_ST_ELEVATION)
     return list(dict.fromkeys(codes))

@@ -29,7 +29,7 @@ DOMAINS = {
     "pr": (0.04, 0.07),
 }
 RHYTHMS = {
-    "afib": 0.27, "aflutter": 0.11, "svt": 0.06, "ectopic_atrial": 0.07, "junctional": 0.07, "idioventricular": 0.05,
+    "afib": 0.33, "aflutter": 0.11, "svt": 0.06, "ectopic_atrial": 0.07, "junctional": 0.07, "idioventricular": 0.05,
     "ventricular_pacing": 0.06, "atrial_pacing": 0.055, "av_pacing": 0.05, "mobitz_1": 0.055, "mobitz_2": 0.055,
     "av_block_3": 0.06, "atrial_tachycardia": 0.06, "ventricular_tachycardia": 0.03,
     "sinus_bradycardia": 0.05, "sinus_tachycardia": 0.05, "sinus_arrhythmia": 0.05,
@@ -143,6 +143,8 @@ def _healthy(rng: np.random.Generator, patient: Patient) -> Condition:
     if rng.random() < 0.07:  # premature beats are found in healthy hearts as well
         ectopy = pick(rng, {"pac": 0.6, "pvc": 0.4})
         return Condition(normal=False, rhythm=rhythm, rate=rate, ectopy=ectopy)
+    if rng.random() < 0.03:
+        return Condition(normal=False, rhythm=rhythm, rate=rate, conduction="irbbb")
     if patient.age < 55 and rng.random() < 0.05:  # a variant of the young and healthy, but not a normal ECG
         size = rng.uniform(0.6, 1.5)
         return Condition(

@@ -63,7 +63,7 @@ def draw_patient(rng: np.random.Generator) -> Patient:
     female = sex == "F"
     bmi = bounded(26 + 4.5 * rng.gamma(2.0, 0.6) - 5.0, 17, 48)
     years = age - 40
-    amplitude = 1.20 * np.exp(rng.normal(0, 0.21)) * (0.88 if female else 1.0)
+    amplitude = 1.20 * np.exp(rng.normal(0, 0.19)) * (0.88 if female else 1.0)
     amplitude *= np.exp(-0.0035 * years if years > 0 else (-0.010 if not female else -0.004) * years)
     axis = bounded(rng.normal(46 - 0.55 * years - 1.0 * (bmi - 26), 27), -29, 94)
     return Patient(
@@ -75,7 +75,7 @@ def draw_patient(rng: np.random.Generator) -> Patient:
         axis=axis,
         horizontal=bounded(rng.normal(2, 13), -28, 32),
         pr=bounded(rng.normal(152 + 0.25 * years + (0 if female else 5), 22), 112, 198),
-        qrs=bounded(rng.normal(87 if female else 95, 7.5), 70, 108),
+        qrs=bounded(rng.normal(84 if female else 92, 7.5), 68, 106),
         qt=bounded(rng.normal((397 if female else 386) + 0.15 * years, 15), 350, 438),
         p=bounded(rng.normal(103 + 0.10 * years, 8.5), 78, 118),
         t_gain=float(np.exp(rng.normal(0, 0.27)) * (0.84 if female else 1.0) * np.exp(-0.004 * years)),

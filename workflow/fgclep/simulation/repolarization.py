@@ -57,7 +57,7 @@ class Course:
 def _healthy(patient: Patient) -> Course:
     """Women and the old have smaller anterior T waves and ST levels; the T axis follows the QRS axis in part."""
     d = patient.shape
-    anterior = (-0.23 if patient.sex == "F" else -0.35) * np.exp(0.25 * d[41]) + 0.11 * d[49]
+    anterior = (-0.23 if patient.sex == "F" else -0.35) * np.exp(0.25 * d[41]) + 0.09 * d[49]
     anterior += 0.0008 * (patient.age - 40)
     wave = Wave()
     wave.add(0.0, 1.0, np.array([0.40, 0.23, anterior]) * patient.t_gain)
@@ -144,7 +144,7 @@ def _nonspecific(course: Course, kind: str, rng: np.random.Generator) -> None:
         course.t = course.t * np.array([rng.uniform(0.05, 0.42), rng.uniform(0.05, 0.5), rng.uniform(0.3, 0.9)])
     elif kind == "nonspecific_t":
         # mostly low, below a tenth of R (Minnesota code 5-4), sometimes flat or just inverted
-        low, high = (0.20, 0.60) if rng.random() < 0.7 else (-0.20, 0.25)
+        low, high = (0.25, 0.70) if rng.random() < 0.75 else (-0.45, 0.25)
         course.t = course.t * np.array([rng.uniform(low, high), rng.uniform(low, high + 0.1), rng.uniform(0.2, 0.9)])
     else:  # t_inversion
         inverted = course.t * np.array([-rng.uniform(0.4, 1.1), rng.uniform(-0.9, 0.5), rng.uniform(-0.9, 0.9)])

@@ -218,7 +218,7 @@ def _regular(rng: np.random.Generator, mean: float, spread: float, duration: flo
 def _fibrillation(rng: np.random.Generator, condition: Condition, duration: float, line: Timeline) -> None:
     """Irregular intervals: a refractory period and a gamma distributed rest (Corino et al. 2011)."""
     mean = 60 / condition.rate
-    spread = rng.uniform(0.16, 0.30)
+    spread = rng.uniform(0.12, 0.27) * (0.85 if condition.rate > 110 else 1.0)  # 0.2 within ten seconds
     floor = max(0.28, mean * (1 - 2.0 * spread))
     shape = ((mean - floor) / (spread * mean)) ** 2
     count = int((duration + 2 * LEAD_IN) / mean * 1.8) + 6
