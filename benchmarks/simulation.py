@@ -170,7 +170,9 @@ def tell_apart(seen: list[dict[str, float]], made: list[dict[str, float]]) -> di
 
 def figure(seen: dict[str, list], made: dict[str, list], path: Path) -> None:
     """Distributions of normal ECGs: intervals, and the amplitudes of every lead."""
-    mpl.rcParams.update({"svg.fonttype": "none", "font.size": 8, "svg.hashsalt": "simulation"})
+    mpl.rcParams.update(
+        {"svg.fonttype": "none", "font.size": 8, "font.sans-serif": ["DejaVu Sans"], "svg.hashsalt": "simulation"}
+    )
     fig, axes = plt.subplots(2, 5, figsize=(11, 4.6))
     labels = {
         "heart_rate": "rate, bpm", "pr_ms": "PR, ms", "qrs_ms": "QRS, ms", "qtc_ms": "QTc, ms", "qrs_axis": "QRS axis",
