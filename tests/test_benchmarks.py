@@ -25,6 +25,7 @@ SMALL = {
         *("--no-warm-baseline", "--no-compiled", "--statements", "none"),
     ],
     "probe": ["--records", "40", "--widths", "4", "--epochs", "2"],
+    "simulation": ["--records", "30"],
     "similarity": ["--texts", "300", "600", "--plain-texts", "300", "--neighbors", "30"],
 }  # fmt: skip
 

@@ -1,22 +1,39 @@
 import csv
 import hashlib
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import wfdb
 
+from fgclep.files import read_yaml
 from fgclep.leads import INDEX, LEADS
 from fgclep.schemas import LEAD_MEASURES, MEASURES, TRUTH, read_table
+from fgclep.simulation.annotations import annotate
+from fgclep.simulation.cart import Cart, response
+from fgclep.simulation.code_tables import SCP_STATEMENTS
+from fgclep.simulation.codes import (
+    CPSC,
+    CPSC_ST_DEPRESSION,
+    CPSC_ST_ELEVATION,
+    cpsc_codes,
+    scp_codes,
+    snomed_codes,
+)
 from fgclep.simulation.findings import Condition, draw_condition
-from fgclep.simulation.heart import DOWER, Wave, tabulate, turn_to_axis, twelve_leads
+from fgclep.simulation.heart import DOWER, KORS, KORS_TORSO, Wave, tabulate, turn_to_axis, twelve_leads
 from fgclep.simulation.mimic_iv_ecg import LEAD_ORDER
+from fgclep.simulation.morphology import QRS_EDGE
+from fgclep.simulation.noise import Levels, draw_connection, noise_spectrum
 from fgclep.simulation.patient import draw_patient
 from fgclep.simulation.record import Recording, simulate
 from fgclep.simulation.reports import machine_report
+from fgclep.simulation.rules import RuleTable
 from fgclep.simulation.truth import NEVER_DRAWN, STATE, UNDECIDED, deflections, find_truth, measure
 from fgclep.stages import merge_truth, simulate_physionet
-from fgclep.vocabulary import load_vocabulary
+from fgclep.vocabulary import holds, load_vocabulary
 
 VOCABULARY = Path(__file__).parents[1] / "resources" / "vocabulary"
 FOLDERS = {
@@ -103,6 +120,11 @@ def test_a_vector_to_the_left_gives_a_positive_lead_i_and_v6_and_a_negative_avr(
     assert peak["aVR"] == pytest.approx(-(0.632 + 0.235) / 2)
 
 
+def test_the_torso_by_kors_agrees_with_his_regression_and_is_near_dowers():
+    assert np.allclose(KORS @ KORS_TORSO, np.eye(3))
+    assert np.abs(KORS_TORSO - DOWER).max() < 0.5
+
+
 @pytest.mark.parametrize("target", [-60.0, 0.0, 45.0, 110.0])
 def test_a_wave_is_turned_to_the_axis_that_is_asked_for(target):
     wave = Wave()
@@ -116,8 +138,59 @@ def test_a_wave_is_turned_to_the_axis_that_is_asked_for(target):
 
 def test_deflections_of_a_qrs_complex_are_named_by_their_order():
     lead = np.concatenate([np.full(20, -0.2), np.full(20, 1.1), np.full(20, -0.6), np.full(20, 0.3)])
-    assert deflections(lead) == (0.2, 20.0, 1.1, 0.6, 0.3)
-    assert deflections(np.full(40, -0.8)) == (0.8, 40.0, 0.0, 0.8, 0.0)  # a QS complex
+    qs, flat = np.full(80, -0.8), np.zeros(80)
+    assert deflections(np.stack([lead, qs, flat])).T.tolist() == [
+        [0.2, 20.0, 1.1, 0.6, 0.3],
+        [0.8, 80.0, 0.0, 0.8, 0.0],
+        [0.0] * 5,
+    ]
+
+
+def test_what_follows_a_small_gap_is_the_same_wave():
+    lead = np.concatenate([np.full(10, -0.2), np.full(4, -0.01), np.full(10, -0.3), np.full(20, 1.0)])
+    assert deflections(lead[None]).T.tolist() == [[0.3, 24.0, 1.0, 0.0, 0.0]]
+
+
+# --- the recording chain
+
+
+def test_swapped_arm_cables_invert_lead_i_in_signal_and_truth():
+    rng = np.random.default_rng(3)
+    matrix = next(m for m in (draw_connection(rng) for _ in range(5000)) if m is not None and m[0, 0] < 0)
+    right = example(4)
+    swapped = replace(right, connection=matrix)
+    eight = np.arange(8.0) + 1
+    assert (matrix @ eight).tolist() == [-1.0, 1.0, *eight[2:]]  # I inverted, II has become III
+    before, after = measure(right)[0], measure(swapped)[0]
+    assert after["r_mv"][INDEX["aVL"]] == pytest.approx(before["r_mv"][INDEX["aVR"]], abs=1e-5)
+    assert after["r_mv"][INDEX["V5"]] == pytest.approx(before["r_mv"][INDEX["V5"]], abs=1e-6)
+
+
+def test_few_recordings_have_swapped_cables():
+    rng = np.random.default_rng(0)
+    assert 0.005 < np.mean([draw_connection(rng) is not None for _ in range(4000)]) < 0.025
+
+
+def test_a_cart_passes_its_band_and_stops_the_mains():
+    gain = np.abs(response(Cart(low_pass=100.0, high_pass=0.05, notch=50.0, step=0.001), 5000))  # 0.1 Hz per bin
+    assert gain[0] == 0 and gain[500] < 0.01
+    assert gain[100] == pytest.approx(1, abs=0.02)
+    assert gain[1000] == pytest.approx(np.sqrt(0.5), abs=0.02)
+    slow = np.abs(response(Cart(low_pass=40.0, high_pass=0.67, notch=0.0, step=0.001), 5000))
+    assert slow[2] < 0.02 < 0.9 < slow[15]
+
+
+def test_a_cart_writes_whole_steps():
+    signal = example(8).signal.astype(float)
+    assert any(np.abs(signal / step - np.rint(signal / step)).max() < 0.02 for step in (0.001, 0.0025, 0.00488, 0.005))
+
+
+def test_noise_has_the_level_that_was_drawn_and_reaches_leads_as_electrodes_do():
+    levels = Levels(poor=False, muscle=0.01, wander=1e-6)
+    spectrum = noise_spectrum(5000, 2501, levels, np.random.default_rng(1))
+    noise = np.fft.irfft(spectrum, 5000, axis=1)
+    # lead I is the difference of two electrodes of 0.01 mV each; muscle has lost little below 15 Hz
+    assert np.sqrt(2) * 0.01 * 0.5 < noise[0].std() < np.sqrt(2) * 0.01 * 1.9
 
 
 # --- truth
@@ -128,6 +201,16 @@ def test_every_feature_has_a_rule_or_a_function_and_no_function_is_left_over(voc
     assert without_rule == set(STATE) | UNDECIDED | NEVER_DRAWN
     assert not set(STATE) & (UNDECIDED | NEVER_DRAWN)
     assert not UNDECIDED & NEVER_DRAWN
+
+
+def test_the_table_of_rules_says_what_each_rule_says(vocabulary):
+    table = RuleTable(vocabulary)
+    for seed in range(40):
+        rng = np.random.default_rng([2, seed])
+        patient = draw_patient(rng)
+        measures, _ = measure(simulate(patient, draw_condition(rng, patient), rng))
+        expected = [holds(vocabulary.features[name].rule, measures) is True for name in table.features]
+        assert table.holds(measures).tolist() == expected
 
 
 def test_all_measures_of_the_schema_are_given():
@@ -161,7 +244,7 @@ def test_the_written_width_of_the_qrs_is_the_one_that_is_seen():
         recording = example(11, conduction=conduction)
         main = measure(recording)[1]
         size = np.abs(main.qrs).max(axis=0)
-        seen = np.flatnonzero(size > 0.04 * size.max())
+        seen = np.flatnonzero(size > QRS_EDGE * size.max())
         assert seen[-1] - seen[0] == pytest.approx(recording.morphology.beats["main"].qrs_ms, abs=6)
         assert low <= recording.morphology.beats["main"].qrs_ms <= high
 
@@ -231,6 +314,94 @@ def test_at_least_30_diagnoses_and_60_features_occur(vocabulary):
     assert len(features) >= 75
 
 
+@pytest.fixture(scope="module")
+def many(vocabulary):
+    """Truth of 2,500 hearts, without the recordings."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("fgclep.simulation.record.record", lambda signal, *rest: signal)
+        truths = []
+        for seed in range(2500):
+            rng = np.random.default_rng([77, seed])
+            patient = draw_patient(rng)
+            truths.append(find_truth(simulate(patient, draw_condition(rng, patient), rng, 10.0), vocabulary))
+    return truths
+
+
+def test_every_form_rhythm_and_subclass_of_ptb_xl_is_drawn(many, vocabulary):
+    drawn = Counter(code for truth in many for code in scp_codes(truth.diagnoses, truth.features, vocabulary))
+    single = {code for code, (_, flags, _, _) in SCP_STATEMENTS.items() if set(flags) & {"f", "r"}}
+    assert sorted(single - set(drawn)) == []
+    subclasses = {subclass for *_, subclass in SCP_STATEMENTS.values() if subclass}
+    assert len(subclasses) == 23
+    assert sorted(subclasses - {SCP_STATEMENTS[code][3] for code in drawn}) == []
+
+
+def test_the_nine_classes_of_cpsc2018_are_drawn(many):
+    drawn = Counter(code for truth in many for code in cpsc_codes(truth.diagnoses, truth.features))
+    assert set(drawn) == {*CPSC.values(), CPSC_ST_DEPRESSION, CPSC_ST_ELEVATION}
+    assert min(drawn.values()) >= 20
+
+
+def test_every_class_of_csn_with_100_records_is_drawn(many, vocabulary):
+    folder = Path(__file__).parents[2] / "shared" / "tables" / "chapman"
+    if not folder.is_dir():
+        pytest.skip(f"needs the published labels of CSN at {folder}")
+    with (folder / "ConditionNames_SNOMED-CT.csv").open(encoding="utf-8-sig") as table:
+        codes = {row["AcronymName"].strip(): row["Snomed_CT"].strip() for row in csv.DictReader(table)}
+    published: Counter[str] = Counter()
+    with (folder / "js_labels.csv").open() as table:
+        for row in csv.DictReader(table):
+            names = [name.strip() for name in row["Labels"].split(",")]
+            published.update({codes.get(name, name.removeprefix("UNK_")) for name in names})
+    drawn = {code for truth in many for code in snomed_codes(truth.diagnoses, truth.features, vocabulary)}
+    classes = read_yaml(VOCABULARY.parent / "tasks" / "csn.yaml")["classes"]
+    frequent = [task for task in classes if sum(published[code] for code in task["codes"]) >= 100]
+    assert len(frequent) > 40
+    assert [task["name"] for task in frequent if not drawn & set(task["codes"])] == []
+
+
+def test_findings_come_together_as_in_published_counts(many, vocabulary):
+    """Shares of PTB-XL's 21,799 records, within a wide margin: prevalences are flatter here."""
+    statements = [set(scp_codes(truth.diagnoses, truth.features, vocabulary)) for truth in many]
+
+    def share(of: str, beside: set[str]) -> float:
+        chosen = [codes for codes in statements if of in codes]
+        return float(np.mean([bool(codes & beside) for codes in chosen]))
+
+    assert share("RVH", {"IRBBB", "CRBBB"}) > 0.4  # 0.85 in PTB-XL
+    assert share("ISC_", {"LVH"}) > 0.4  # 0.92
+    assert share("DIG", {"AFIB"}) > 0.35  # 0.64
+    assert share("ABQRS", {"IMI", "ASMI", "AMI", "LMI", "ALMI", "ILMI"}) > 0.35  # 0.76
+    assert share("AFIB", {"NST_", "NDT", "DIG", "STD_"}) > 0.25  # 0.45
+
+
+@pytest.mark.parametrize(
+    ("condition", "feature"),
+    [
+        ({"ectopy": "run"}, "wide_run"),
+        ({"ectopy": "couplet"}, "wide_couplet"),
+        ({"ectopy": "fusion"}, "fusion_beats"),
+        ({"ectopy": "atrial_bigeminy"}, "bigeminal_pattern"),
+        ({"rhythm": "atrial_tachycardia", "rate": 130.0}, "atrial_rate_100_250"),
+        ({"rhythm": "ventricular_tachycardia", "rate": 160.0}, "wide_qrs"),
+        ({"hypertrophy": "septal", "hypertrophy_size": 1.2}, "deep_narrow_q_lateral"),
+        ({"infarct": "inferoposterior", "infarct_size": 1.2}, "q_inferior"),
+        ({"infarct": "anteroseptal", "infarct_size": 1.2, "aneurysm": True}, "ste_anterior"),
+        ({"repolarization": "injury_inferior", "repolarization_size": 1.2}, "isoelectric_st"),
+    ],
+)
+def test_rare_conditions_show_what_they_are_named_for(condition, feature, vocabulary):
+    seen = [feature in features_of(example(seed, **condition), vocabulary) for seed in range(16)]
+    assert (np.mean(seen) < 0.5) if feature == "isoelectric_st" else (np.mean(seen) >= 0.5)
+
+
+def test_beats_of_a_run_follow_each_other_fast():
+    line = example(6, ectopy="run").timeline
+    first, count = next(run for run in line.runs if run[0] > 0)
+    times = [time for time, kind in line.qrs if kind == "pvc" and time >= first][:count]
+    assert count >= 3 and max(np.diff(times)) < 0.6
+
+
 def test_reports_mention_features_at_the_rate_that_is_set(vocabulary):
     truth = find_truth(example(4, conduction="lbbb"), vocabulary)
     words = {
@@ -241,6 +412,71 @@ def test_reports_mention_features_at_the_rate_that_is_set(vocabulary):
     for rate, low, high in ((0.0, 0.0, 0.0), (0.45, 0.35, 0.55), (1.0, 0.95, 1.0)):
         reports = [machine_report(truth, vocabulary, rate, np.random.default_rng(seed)) for seed in range(300)]
         assert low <= np.mean([bool(words & set(report)) for report in reports]) <= high
+
+
+# --- marks of the waves
+
+
+@pytest.fixture
+def clean(monkeypatch):
+    """Simulate without noise, filters and steps."""
+    monkeypatch.setattr("fgclep.simulation.record.record", lambda signal, *rest: signal)
+    return example
+
+
+def test_marks_lie_on_the_waves_of_the_noise_free_signal(clean):
+    recording = clean(3, rate=66.0)
+    leads, marks = recording.twelve(), annotate(recording)
+    onsets = [time for time, _ in recording.timeline.qrs]
+    whole = sum(0.02 < time < 9.85 for time in onsets)
+    for lead in ("I", "II", "V2", "V5"):
+        course, seen = leads[INDEX[lead]], marks[INDEX[lead]]
+        assert abs(len(seen.qrs) - whole) <= 1
+        for onset, peak, offset in seen.qrs:
+            assert np.abs(course[onset - 5 : offset + 6]).argmax() == pytest.approx(peak - onset + 5, abs=1)
+            assert abs(course[onset - 1]) < 0.08 * abs(course[peak]) + 0.02
+        for onset, peak, offset in seen.t:
+            assert onset < peak < offset
+            top = np.sign(course[peak]) * course[peak - 10 : peak + 11]
+            assert top.max() - top[10] < 0.01
+            assert abs(course[offset]) < 0.35 * abs(course[peak])
+        for onset, peak, offset in seen.p:
+            assert abs(course[peak]) >= max(abs(course[onset]), abs(course[offset])) - 0.01
+
+
+def test_marked_intervals_are_those_of_the_truth(clean):
+    recording = clean(3, rate=66.0)
+    measures, _ = measure(recording)
+    marks = annotate(recording)
+    qrs = np.max([lead.qrs[1:5, 2] for lead in marks], axis=0) - np.min([lead.qrs[1:5, 0] for lead in marks], axis=0)
+    assert np.median(qrs) * 2 == pytest.approx(measures["qrs_ms"], abs=8)
+    p, r = marks[INDEX["II"]].p, marks[INDEX["II"]].qrs
+    following = [r[r[:, 0] > onset][0, 0] - onset for onset in p[:5, 0]]
+    assert np.median(following) * 2 == pytest.approx(measures["pr_ms"], abs=16)
+
+
+def test_fibrillation_has_no_p_marks_and_a_flat_wave_has_none_in_its_lead(clean):
+    assert all(len(lead.p) == 0 for lead in annotate(clean(5, rhythm="afib", rate=95.0)))
+    recording = clean(6)
+    isoelectric = replace(recording, connection=np.diag([0.0] + [1.0] * 7).astype(np.float32))  # lead I off
+    marks = annotate(isoelectric)
+    assert len(marks[INDEX["I"]].qrs) == 0 < len(marks[INDEX["II"]].qrs)
+
+
+def test_marks_are_written_in_the_form_of_ludb(tmp_path):
+    samples, symbols = annotate(example(3))[INDEX["II"]].wfdb()
+    folder = Path(__file__).parents[2] / "shared" / "physionet" / "files" / "ludb" / "1.0.1" / "data"
+    if not folder.is_dir():
+        pytest.skip(f"needs LUDB at {folder}")
+    first = next(iter(sorted(folder.glob("*.hea")))).with_suffix("")
+    theirs = wfdb.rdann(str(first), "ii")
+    assert set(symbols) == set(theirs.symbol)
+    wfdb.wrann("ours", "ii", samples, symbols, write_dir=str(tmp_path))
+    again = wfdb.rdann(str(tmp_path / "ours"), "ii")
+    assert again.symbol == symbols and (again.sample == samples).all()
+    for written in (symbols, theirs.symbol):  # onset, wave, offset
+        waves = [i for i, symbol in enumerate(written) if symbol == "N"]
+        assert all(written[i - 1] == "(" and written[i + 1] == ")" for i in waves)
 
 
 # --- the databases

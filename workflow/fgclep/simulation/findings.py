@@ -12,6 +12,7 @@ from itertools import accumulate
 
 import numpy as np
 
+from fgclep.simulation.heart import bounded
 from fgclep.simulation.patient import Patient
 
 # domain: (weight as the primary domain, probability beside another one)
@@ -19,7 +20,7 @@ DOMAINS = {
     "rhythm": (0.33, 0.15),
     "conduction": (0.18, 0.14),
     "infarct": (0.17, 0.14),
-    "repolarization": (0.18, 0.18),
+    "repolarization": (0.25, 0.22),
     "hypertrophy": (0.08, 0.09),
     "ectopy": (0.07, 0.08),
     "voltage": (0.05, 0.05),
@@ -28,9 +29,10 @@ DOMAINS = {
     "pr": (0.04, 0.07),
 }
 RHYTHMS = {
-    "afib": 0.27, "aflutter": 0.11, "svt": 0.06, "ectopic_atrial": 0.07, "junctional": 0.07, "idioventricular": 0.05,
+    "afib": 0.33, "aflutter": 0.11, "svt": 0.06, "ectopic_atrial": 0.07, "junctional": 0.07, "idioventricular": 0.05,
     "ventricular_pacing": 0.06, "atrial_pacing": 0.055, "av_pacing": 0.05, "mobitz_1": 0.055, "mobitz_2": 0.055,
-    "av_block_3": 0.06, "sinus_bradycardia": 0.05, "sinus_tachycardia": 0.05, "sinus_arrhythmia": 0.05,
+    "av_block_3": 0.06, "atrial_tachycardia": 0.06, "ventricular_tachycardia": 0.03,
+    "sinus_bradycardia": 0.05, "sinus_tachycardia": 0.05, "sinus_arrhythmia": 0.05,
 }  # fmt: skip
 SINUS = {"sinus": 0.64, "sinus_bradycardia": 0.15, "sinus_tachycardia": 0.12, "sinus_arrhythmia": 0.09}
 CONDUCTION = {
@@ -39,17 +41,27 @@ CONDUCTION = {
 }  # fmt: skip
 INFARCT = {
     "inferior": 0.23, "anteroseptal": 0.18, "anterior": 0.09, "lateral": 0.08, "anterolateral": 0.07,
-    "inferolateral": 0.09, "posterior": 0.07, "inferior_stemi": 0.075, "anterior_stemi": 0.075, "lateral_stemi": 0.06,
+    "inferolateral": 0.09, "posterior": 0.06, "inferoposterior": 0.04, "inferoposterolateral": 0.03,
+    "inferior_stemi": 0.075, "anterior_stemi": 0.075, "lateral_stemi": 0.06,
 }  # fmt: skip
 REPOLARIZATION = {
     "inferior_ischemia": 0.08, "anterior_ischemia": 0.08, "lateral_ischemia": 0.09, "diffuse_ischemia": 0.08,
-    "nonspecific_st_t": 0.11, "nonspecific_t": 0.12, "t_inversion": 0.06, "early_repolarization": 0.10,
+    "injury_anteroseptal": 0.025, "injury_anterolateral": 0.025, "injury_inferior": 0.015, "injury_lateral": 0.015,
+    "injury_inferolateral": 0.015, "nonspecific_st_t": 0.14, "nonspecific_t": 0.19,
+    "t_inversion": 0.06, "early_repolarization": 0.10,
     "pericarditis": 0.07, "long_qt": 0.07, "short_qt": 0.07, "hyperkalemia": 0.09, "hypokalemia": 0.085,
     "digitalis": 0.07,
 }  # fmt: skip
+# as in PTB-XL's statements: most hypertrophied right ventricles come with a delayed or blocked right bundle
+WITH_RVH = {"irbbb": 0.38, "rbbb": 0.26, "lpfb": 0.12, "": 0.24}
+ECTOPY = {
+    "pac": 0.30, "pvc": 0.30, "bigeminy": 0.11, "trigeminy": 0.09, "atrial_bigeminy": 0.06, "couplet": 0.05,
+    "run": 0.07, "fusion": 0.04, "both": 0.06,
+}  # fmt: skip
+ATRIAL_ECTOPY = ("pac", "atrial_bigeminy", "both", "fusion")  # none of it while the atria fibrillate
 PACED = ("ventricular_pacing", "av_pacing")
-VENTRICULAR = (*PACED, "idioventricular")
-NO_P = ("afib", "aflutter", "svt", "junctional", "idioventricular", "ventricular_pacing")
+VENTRICULAR = (*PACED, "idioventricular", "ventricular_tachycardia")
+NO_P = ("afib", "aflutter", "svt", "junctional", "idioventricular", "ventricular_tachycardia", "ventricular_pacing")
 WIDE = ("lbbb", "rbbb", "rbbb+lafb", "rbbb+lpfb", "ivcd", "wpw")
 
 
@@ -64,13 +76,14 @@ class Condition:
     infarct: str | None = None
     infarct_size: float = 0.0
     inverted_t: bool = False  # T waves of an infarct that are still inverted
-    hypertrophy: str | None = None  # lvh | lvh_strain | rvh
+    aneurysm: bool = False  # ST segments over an old anterior infarct that stay elevated
+    hypertrophy: str | None = None  # lvh | lvh_strain | rvh | septal
     hypertrophy_size: float = 0.0
     repolarization: str | None = None
     repolarization_size: float = 0.0
     left_atrium: float = 0.0
     right_atrium: float = 0.0
-    ectopy: str | None = None  # pac | pvc | bigeminy | trigeminy | both
+    ectopy: str | None = None  # a key of ECTOPY
     voltage: str | None = None  # low | low_limb | poor_r
     axis: str | None = None  # left | right
     long_pr: bool = False
@@ -98,7 +111,9 @@ def draw_rate(rng: np.random.Generator, rhythm: str, age: float) -> float:
         "svt": (130.0, 225.0, 172.0, 22.0),
         "ectopic_atrial": (46.0, 98.0, 68.0, 13.0),
         "junctional": (36.0, 98.0, 56.0, 14.0),
-        "idioventricular": (34.0, 190.0, 78.0, 32.0),
+        "idioventricular": (30.0, 108.0, 62.0, 22.0),
+        "atrial_tachycardia": (101.0, 180.0, 128.0, 20.0),
+        "ventricular_tachycardia": (112.0, 220.0, 158.0, 26.0),
         "ventricular_pacing": (58.0, 96.0, 69.0, 8.0),
         "atrial_pacing": (58.0, 96.0, 69.0, 8.0),
         "av_pacing": (58.0, 96.0, 69.0, 8.0),
@@ -116,7 +131,7 @@ def draw_rate(rng: np.random.Generator, rhythm: str, age: float) -> float:
         }[kind]
     if rhythm == "sinus_tachycardia":
         high = min(high, 208 - 0.7 * age)
-    return float(np.clip(rng.normal(mean, spread), low, high))
+    return bounded(rng.normal(mean, spread), low, high)
 
 
 def _healthy(rng: np.random.Generator, patient: Patient) -> Condition:
@@ -125,12 +140,31 @@ def _healthy(rng: np.random.Generator, patient: Patient) -> Condition:
         table["sinus_arrhythmia"] *= 2
     rhythm = pick(rng, table)
     rate = draw_rate(rng, rhythm, patient.age)
+    if rng.random() < 0.07:  # premature beats are found in healthy hearts as well
+        ectopy = pick(rng, {"pac": 0.6, "pvc": 0.4})
+        return Condition(normal=False, rhythm=rhythm, rate=rate, ectopy=ectopy)
+    if rng.random() < 0.03:
+        return Condition(normal=False, rhythm=rhythm, rate=rate, conduction="irbbb")
     if patient.age < 55 and rng.random() < 0.05:  # a variant of the young and healthy, but not a normal ECG
         size = rng.uniform(0.6, 1.5)
         return Condition(
             normal=False, rhythm=rhythm, rate=rate, repolarization="early_repolarization", repolarization_size=size
         )
     return Condition(normal=True, rhythm=rhythm, rate=rate)
+
+
+_ANTERIOR = ("anterior", "anteroseptal", "anterolateral")
+# probability of left atrial enlargement beside it
+_LEFT_ATRIUM = {"lvh": 0.35, "lvh_strain": 0.35, "septal": 0.35, "lbbb": 0.18, "rvh": 0.15}
+
+
+def _secondary(rng: np.random.Generator, rhythm: str, infarct: str | None) -> str | None:
+    """ST-T changes that come with fibrillation (a third of its ECGs in PTB-XL) or beside an old infarct."""
+    if rhythm == "afib" and rng.random() < 0.32:
+        return pick(rng, {"nonspecific_st_t": 0.4, "nonspecific_t": 0.32, "digitalis": 0.18, "diffuse_ischemia": 0.1})
+    if infarct and not infarct.endswith("stemi") and rng.random() < 0.12:
+        return pick(rng, {"nonspecific_st_t": 0.3, "nonspecific_t": 0.4, "lateral_ischemia": 0.3})
+    return None
 
 
 def draw_condition(rng: np.random.Generator, patient: Patient) -> Condition:
@@ -143,13 +177,11 @@ def draw_condition(rng: np.random.Generator, patient: Patient) -> Condition:
     rhythm = pick(rng, RHYTHMS) if "rhythm" in active else pick(rng, SINUS)
     conduction = pick(rng, CONDUCTION) if "conduction" in active else None
     infarct = pick(rng, INFARCT) if "infarct" in active else None
-    hypertrophy = pick(rng, {"lvh": 0.40, "lvh_strain": 0.38, "rvh": 0.22}) if "hypertrophy" in active else None
-    repolarization = pick(rng, REPOLARIZATION) if "repolarization" in active else None
-    ectopy = (
-        pick(rng, {"pac": 0.35, "pvc": 0.36, "bigeminy": 0.14, "trigeminy": 0.15, "both": 0.05})
-        if "ectopy" in active
-        else None
+    hypertrophy = (
+        pick(rng, {"lvh": 0.28, "lvh_strain": 0.45, "rvh": 0.19, "septal": 0.08}) if "hypertrophy" in active else None
     )
+    repolarization = pick(rng, REPOLARIZATION) if "repolarization" in active else None
+    ectopy = pick(rng, ECTOPY) if "ectopy" in active else None
     voltage = pick(rng, {"low": 0.32, "low_limb": 0.12, "poor_r": 0.56}) if "voltage" in active else None
     axis = pick(rng, {"left": 0.6, "right": 0.4}) if "axis" in active else None
     left_atrium = right_atrium = 0.0
@@ -170,8 +202,13 @@ def draw_condition(rng: np.random.Generator, patient: Patient) -> Condition:
         infarct, hypertrophy, long_pr, voltage = None, None, False, None
     if conduction == "lbbb":
         infarct = repolarization = None
-    if hypertrophy == "rvh" and conduction in ("lafb", "rbbb+lafb", "lbbb", "ilbbb"):
-        conduction = None
+    if hypertrophy == "rvh" and rhythm not in VENTRICULAR:
+        conduction = pick(rng, WITH_RVH) or None
+        repolarization = infarct = None
+    if hypertrophy == "septal":
+        conduction, infarct = None, None
+    if repolarization is None and conduction not in WIDE and hypertrophy != "rvh" and rhythm not in VENTRICULAR:
+        repolarization = _secondary(rng, rhythm, infarct)
     if hypertrophy:
         voltage = None
         if hypertrophy == "lvh_strain":
@@ -181,6 +218,8 @@ def draw_condition(rng: np.random.Generator, patient: Patient) -> Condition:
         conduction = conduction if conduction in ("rbbb", "irbbb", "lafb") else None
     if infarct in ("anterior", "anteroseptal", "anterolateral", "posterior") and voltage == "poor_r":
         voltage = None
+    if conduction in WIDE and repolarization in ("nonspecific_t", "nonspecific_st_t"):
+        repolarization = None  # what follows a block is secondary, not nonspecific
     if conduction in ("lbbb", "lafb", "lpfb", "rbbb+lafb", "rbbb+lpfb") or hypertrophy == "rvh":
         axis = None
     if repolarization == "early_repolarization" and (patient.age > 58 or conduction in WIDE):
@@ -188,24 +227,36 @@ def draw_condition(rng: np.random.Generator, patient: Patient) -> Condition:
     if rhythm in NO_P:
         left_atrium = right_atrium = 0.0
         long_pr = False
-    elif hypertrophy in ("lvh", "lvh_strain") and rng.random() < 0.35:
+    elif rng.random() < _LEFT_ATRIUM.get(hypertrophy or conduction or "", 0.0):
         left_atrium = rng.uniform(0.7, 1.4)
     elif hypertrophy == "rvh" and rng.random() < 0.45:
         right_atrium = rng.uniform(0.7, 1.4)
-    if rhythm in ("svt", "aflutter", "mobitz_1", "mobitz_2", "av_block_3", "idioventricular", *PACED):
+    if left_atrium and rng.random() < 0.2 and rhythm in SINUS and conduction != "wpw":
+        long_pr = True
+    if rhythm in (
+        "svt",
+        "aflutter",
+        "atrial_tachycardia",
+        "ventricular_tachycardia",
+        "mobitz_1",
+        "mobitz_2",
+        "av_block_3",
+        "idioventricular",
+        *PACED,
+    ):
         ectopy = "pvc" if ectopy and rhythm in (*PACED, "aflutter") else None
         long_pr = False
-    if rhythm in ("afib", "junctional") and ectopy in ("pac", "both"):
+    if rhythm in ("afib", "junctional") and ectopy in ATRIAL_ECTOPY:
         ectopy = "pvc"
     if rhythm == "ectopic_atrial":
         long_pr = False
     if rhythm == "sinus_tachycardia" and long_pr:
         rhythm = "sinus"
     rate = draw_rate(rng, rhythm, patient.age)
-    if repolarization == "digitalis" and rhythm == "sinus" and rng.random() < 0.4:
+    if repolarization == "digitalis" and rhythm == "sinus" and rng.random() < 0.6:
         rhythm, rate = "afib", draw_rate(rng, "afib", patient.age)
         left_atrium, right_atrium, long_pr = 0.0, 0.0, False
-        ectopy = "pvc" if ectopy in ("pac", "both") else ectopy
+        ectopy = "pvc" if ectopy in ATRIAL_ECTOPY else ectopy
     return Condition(
         normal=False,
         rhythm=rhythm,
@@ -213,7 +264,8 @@ def draw_condition(rng: np.random.Generator, patient: Patient) -> Condition:
         conduction=conduction,
         infarct=infarct,
         infarct_size=rng.uniform(0.38, 1.35) if infarct else 0.0,
-        inverted_t=bool(infarct and rng.random() < 0.55),
+        inverted_t=bool(infarct and rng.random() < 0.40),
+        aneurysm=bool(infarct in _ANTERIOR and rng.random() < 0.25),
         hypertrophy=hypertrophy,
         hypertrophy_size=rng.uniform(0.75, 1.4) if hypertrophy else 0.0,
         repolarization=repolarization,

@@ -4,16 +4,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fgclep.simulation.activation import conducted_qrs, ectopic_qrs, enlarge, infarct
-from fgclep.simulation.findings import Condition
-from fgclep.simulation.heart import TABLE_RATE, Table, Wave, horizontal_rotation, support, tabulate
+from fgclep.simulation.activation import conducted_qrs, ectopic_qrs, enlarge, fragment, infarct
+from fgclep.simulation.findings import ATRIAL_ECTOPY, Condition
+from fgclep.simulation.heart import Table, Wave, bounded, horizontal_rotation, support, tabulate, turn_to_axis
 from fgclep.simulation.patient import Patient
 from fgclep.simulation.repolarization import repolarize
 
-MS = TABLE_RATE / 1000  # samples per ms
-QRS_EDGE = 0.035  # share of the largest deflection at which the QRS begins and ends
+QRS_EDGE = 0.012  # share of the largest deflection at which the QRS begins and ends: about 0.02 mV
 P_EDGE = 0.08
 _BEFORE, _AFTER = 60.0, 320.0
+_COARSE = 1000  # Hz, at which the edges of a wave are looked for
 
 
 @dataclass(frozen=True)
@@ -44,10 +44,10 @@ class Morphology:
 
 def _fit_duration(wave: Wave, torso: np.ndarray, duration: float, edge: float) -> Table:
     """Stretch the wave in time to ``duration`` ms between its visible edges; the table's origin is the onset."""
-    coarse = tabulate(wave, torso, _BEFORE, _AFTER)
-    first, last = support(coarse.values, edge)
-    factor = duration * MS / max(last - first, 1)
-    wave.center = [(center - (first - coarse.origin) / MS) * factor for center in wave.center]
+    first, last = support(tabulate(wave, torso, _BEFORE, _AFTER, _COARSE).values, edge)
+    factor = duration * _COARSE / 1000 / max(last - first, 1)
+    onset = first * 1000 / _COARSE - _BEFORE
+    wave.center = [(center - onset) * factor for center in wave.center]
     wave.left = [width * factor for width in wave.left]
     wave.right = [width * factor for width in wave.right]
     return tabulate(wave, torso, 40, duration + 45)
@@ -57,37 +57,45 @@ def _p_waves(patient: Patient, condition: Condition, rng: np.random.Generator) -
     """Right atrium, then left atrium; and the P wave of an ectopic focus."""
     d = patient.shape
     size = np.exp(0.22 * d[30]) * (0.85 if patient.bmi > 32 else 1.0)
-    tilt = 0.03 * d[31]
+    tilt = 0.02 * d[31]
     right, left = condition.right_atrium, condition.left_atrium
     fast = 1.15 if condition.rhythm == "sinus_tachycardia" else 1.0
     wave = Wave()
-    wave.add(36, 15, fast * size * (1 + 1.0 * right) * np.array([0.05 - tilt, 0.105, -0.050 - 0.05 * right]))
+    wave.add(36, 15, fast * size * (1 + 1.0 * right) * np.array([0.055 - tilt, 0.100, -0.080 - 0.05 * right]))
     duration = patient.p
     late = 66.0
-    posterior = 0.035 + 0.012 * d[32]
+    posterior = 0.012 + 0.016 * d[32]
     if left:
         duration = rng.uniform(120.5, 146)
         late = 74.0 + rng.uniform(0, 10)
         posterior += rng.uniform(0.05, 0.11) * left
     vector = size * (1 + 0.25 * left) * np.array([0.070 + tilt, 0.055, posterior])
     wave.add(late, 17, vector)
+    # of adults 0 to 75 degrees, right atrial enlargement beyond (Macfarlane; AHA/ACCF/HRS part V)
+    axis = 52 - 0.15 * (patient.age - 50) + 15 * d[33] + 16 * right - 6 * left
+    turn_to_axis(wave, patient.atrial_torso, bounded(axis, -10, 88))
     if condition.repolarization == "hyperkalemia" and condition.repolarization_size > 1.1:
         wave.transform(0.45)
         duration = max(duration, rng.uniform(112, 132))
-    if condition.rhythm == "ectopic_atrial" or condition.rhythm == "svt":
+    if condition.rhythm in ("ectopic_atrial", "svt", "atrial_tachycardia"):
         duration = rng.uniform(82, 112)
         focus = Wave()
-        sign = rng.choice([-1.0, 1.0])
-        focus.add(34, 15, size * np.array([0.02 * sign, -0.10, 0.02 * sign]))
-        focus.add(60, 16, size * np.array([0.03 * sign, -0.11, -0.03]))
+        sign = 1.0 if rng.random() < 0.5 else -1.0
+        # a low focus activates upwards; that of a tachycardia lies high as often (crista terminalis, appendage)
+        up = 0.8 if condition.rhythm == "atrial_tachycardia" and rng.random() < 0.5 else -1.0
+        focus.add(34, 15, size * np.array([0.02 * sign, 0.10 * up, 0.02 * sign]))
+        focus.add(60, 16, size * np.array([0.03 * sign, 0.11 * up, -0.03]))
         wave = focus
+    table = _fit_duration(wave, patient.atrial_torso, duration, P_EDGE)
+    if condition.ectopy not in ATRIAL_ECTOPY and condition.rhythm not in ("junctional", "svt"):
+        return table, float(duration), table
     other = Wave()
     other.add(34, 14, rng.normal(0, 0.06, 3) + np.array([0.03, rng.choice([-0.08, 0.09]), 0.0]))
     other.add(60, 15, rng.normal(0, 0.06, 3))
     return (
-        _fit_duration(wave, patient.torso, duration, P_EDGE),
+        table,
         float(duration),
-        _fit_duration(other, patient.torso, 95.0, P_EDGE),
+        _fit_duration(other, patient.atrial_torso, 95.0, P_EDGE),
     )
 
 
@@ -114,6 +122,21 @@ def _premature(patient: Patient, qrs: Wave, torso: np.ndarray, rng: np.random.Ge
     repolarization.add(qt - duration - 2 * right, (left, right), t)
     repolarization.add(60, (40, 55), 0.28 * t)
     return _beat(wave, float(duration), repolarization, float(qt), torso)
+
+
+def _fusion(conducted: Beat, ectopic: Beat, share: float) -> Beat:
+    """Both fronts meet: ``share`` of the conducted beat and the rest of the ectopic one."""
+
+    def mixed(first: Table, second: Table) -> Table:
+        values = np.zeros((8, max(first.values.shape[1], second.values.shape[1])), np.float32)
+        values[:, : first.values.shape[1]] += np.float32(share) * first.values
+        values[:, : second.values.shape[1]] += np.float32(1 - share) * second.values
+        return Table(values, first.origin)
+
+    qrs_ms, qt = (
+        share * a + (1 - share) * b for a, b in ((conducted.qrs_ms, ectopic.qrs_ms), (conducted.qt, ectopic.qt))
+    )
+    return Beat(mixed(conducted.qrs, ectopic.qrs), qrs_ms, mixed(conducted.repolarization, ectopic.repolarization), qt)
 
 
 def _aberrant(patient: Patient, qrs: Wave, torso: np.ndarray, rng: np.random.Generator) -> Beat:
@@ -149,10 +172,11 @@ def build(patient: Patient, condition: Condition, rng: np.random.Generator) -> M
         qrs.vector[0] = qrs.vector[0] * np.array([0.8, 1.0, keep])
         qrs.transform(horizontal_rotation(rng.uniform(8, 24)))
     # the chest wall is close: a part of the QRS that no dipole explains
-    for i in range(len(qrs.local)):
-        level = np.linalg.norm(qrs.vector[i])
-        noise = rng.normal(0, 0.055, 6)
-        qrs.local[i] = qrs.local[i] + level * (noise + 0.5 * np.roll(noise, 1))
+    noise = rng.normal(0, 0.055, (len(qrs.local), 6))
+    noise += 0.5 * noise[:, [5, 0, 1, 2, 3, 4]]
+    noise *= np.linalg.norm(np.array(qrs.vector), axis=1)[:, None]
+    qrs.local = [local + more for local, more in zip(qrs.local, noise, strict=True)]
+    fragment(qrs, rng, 0.085 * np.exp(rng.normal(0, 0.4)) * (1.7 if condition.infarct else 1.0))
 
     repolarization, course = repolarize(patient, condition, conducted, normal_area, duration, rng)
     amplitude = patient.amplitude
@@ -165,9 +189,11 @@ def build(patient: Patient, condition: Condition, rng: np.random.Generator) -> M
     qrs.transform(amplitude)
     main = _beat(qrs, duration, repolarization, course.qt, torso, wobble=True)
     beats = {"main": main}
-    if condition.ectopy in ("pvc", "both", "bigeminy", "trigeminy"):
+    if condition.ectopy and condition.ectopy not in ("pac", "atrial_bigeminy"):
         beats["pvc"] = _premature(patient, qrs, torso, rng)
-    if condition.ectopy in ("pac", "both"):
+    if condition.ectopy == "fusion":
+        beats["fusion"] = _fusion(main, beats["pvc"], rng.uniform(0.35, 0.65))
+    if condition.ectopy in ("pac", "atrial_bigeminy", "both"):
         beats["aberrant"] = _aberrant(patient, qrs, torso, rng)
     p, p_ms, ectopic_p = _p_waves(patient, condition, rng)
     injury = np.zeros(3)

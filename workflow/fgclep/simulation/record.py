@@ -1,13 +1,16 @@
 """One simulated recording: from random numbers to a signal with everything that is true about it."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.fft import irfft, next_fast_len, rfft
 
+from fgclep.simulation.cart import draw_cart, response
 from fgclep.simulation.findings import Condition
 from fgclep.simulation.heart import SAMPLING_RATE, Table, add_table, twelve_leads
 from fgclep.simulation.morphology import Morphology, build
-from fgclep.simulation.noise import add_noise
+from fgclep.simulation.noise import add_disturbances, draw_connection, draw_levels, noise_spectrum
 from fgclep.simulation.patient import Patient
 from fgclep.simulation.rhythm import Timeline, draw_timeline
 
@@ -25,6 +28,7 @@ class Recording:
     timeline: Timeline
     duration: float
     signal: np.ndarray
+    connection: np.ndarray | None = None  # (8, 8), of cables that were mistaken for each other
 
     def twelve(self) -> np.ndarray:
         """The signal in the twelve leads, canonical order, shape (12, n)."""
@@ -45,7 +49,7 @@ def _atrial_activity(
         typical = rng.random() < 0.78
         direction = (FLUTTER if typical else FLUTTER * np.array([-1.0, -0.8, 1.0])) + rng.normal(0, 0.12, 3)
         size = np.exp(rng.normal(np.log(0.19), 0.35))
-        signal += ((patient.torso @ direction * size)[:, None] * saw).astype(np.float32)
+        signal += ((patient.atrial_torso @ direction * size)[:, None] * saw).astype(np.float32)
         return
     size = np.exp(rng.normal(np.log(0.045), 0.55))
     drift = np.cumsum(rng.normal(0, 1, (3, n // 25 + 2)), axis=1) * 0.055
@@ -55,7 +59,7 @@ def _atrial_activity(
         wave = np.sin(phase) + 0.35 * np.sin(2 * phase + 1.0)
         direction = FIBRILLATION * (np.arange(3) == axis) + rng.normal(0, 0.15, 3)
         modulation = 1 + 0.4 * np.sin(2 * np.pi * rng.uniform(0.1, 0.5) * time + rng.uniform(0, 6.28))
-        signal += ((patient.torso @ direction * size)[:, None] * (wave * modulation)).astype(np.float32)
+        signal += ((patient.atrial_torso @ direction * size)[:, None] * (wave * modulation)).astype(np.float32)
 
 
 def _spikes(signal: np.ndarray, line: Timeline, rng: np.random.Generator) -> None:
@@ -84,27 +88,33 @@ def _pr_segment(signal: np.ndarray, morphology: Morphology, p_time: float, qrs_t
     signal[:, low:high] += (morphology.pr_level[:, None] * window).astype(np.float32)
 
 
-def render(
-    patient: Patient, condition: Condition, morphology: Morphology, line: Timeline, duration: float,
-    rng: np.random.Generator, mains: float,
-) -> np.ndarray:  # fmt: skip
-    """Add all waves and the noise; returns I, II, V1 to V6 in mV, float32, shape (8, n)."""
-    signal = np.zeros((8, round(duration * SAMPLING_RATE)), np.float32)
-    breath = 2 * np.pi * line.breathing
+def conducted_beats(line: Timeline, condition: Condition, morphology: Morphology) -> Iterator[tuple[float, str, float]]:
+    """Onset in s, kind, and stretch of ST and T of every beat: QT follows the rate slowly (Franz 1988)."""
     previous = None
     average = 60 / condition.rate
     for time, kind in line.qrs:
         interval = average if previous is None else min(max(time - previous, 0.3), 2.2)
         previous = time
-        average = 0.75 * average + 0.25 * interval  # QT follows the rate slowly (Franz 1988)
+        average = 0.75 * average + 0.25 * interval
+        beat = morphology.beats[kind]
+        yield time, kind, stretch_of(beat.qt, beat.qrs_ms, average)
+
+
+def render(
+    patient: Patient, condition: Condition, morphology: Morphology, line: Timeline, duration: float,
+    rng: np.random.Generator,
+) -> np.ndarray:  # fmt: skip
+    """Add all waves of the heart; returns I, II, V1 to V6 in mV without noise, float32, shape (8, n)."""
+    signal = np.zeros((8, round(duration * SAMPLING_RATE)), np.float32)
+    breath = 2 * np.pi * line.breathing
+    for time, kind, st_stretch in conducted_beats(line, condition, morphology):
         if not -1.2 < time < duration + 0.3:
             continue
         beat = morphology.beats[kind]
-        add_table(signal, beat.qrs, time)
+        qrs = beat.qrs
         if beat.wobble is not None:
-            swing = Table(beat.wobble, beat.qrs.origin)
-            add_table(signal, swing, time, float(np.sin(breath * time)))
-        st_stretch = stretch_of(beat.qt, beat.qrs_ms, average)
+            qrs = Table(qrs.values + np.float32(np.sin(breath * time)) * beat.wobble, qrs.origin)
+        add_table(signal, qrs, time)
         add_table(signal, beat.repolarization, time + beat.qrs_ms / 1000, stretch=st_stretch)
     for time, kind in line.p:
         if -0.4 < time < duration + 0.1:
@@ -118,8 +128,32 @@ def render(
         _atrial_activity(signal, line, patient, condition.rhythm == "aflutter", rng)
     if line.spikes:
         _spikes(signal, line, rng)
-    add_noise(signal, rng, mains)
     return signal
+
+
+def record(
+    signal: np.ndarray, connection: np.ndarray | None, rng: np.random.Generator, mains: float
+) -> np.ndarray:  # fmt: skip
+    """What an electrocardiograph writes of the heart's signal (8, n): with noise, through its filters, in its steps."""
+    cart, levels = draw_cart(rng, mains), draw_levels(rng)
+    if connection is not None:
+        signal = connection @ signal
+    else:
+        signal = signal.copy()
+    add_disturbances(signal, levels, rng, mains)
+    n = signal.shape[1]
+    # the filters run in circles: what follows the end is bent back to the start
+    length = next_fast_len(n + 200, real=True)
+    ramp = np.linspace(0, 1, length - n, endpoint=False, dtype=np.float32)
+    bridge = signal[:, -1:] * (1 - ramp) + signal[:, :1] * ramp
+    gain = response(cart, length)
+    spectrum = rfft(np.concatenate([signal, bridge], axis=1), axis=1)
+    bins = len(gain)
+    spectrum[:, :bins] += noise_spectrum(length, bins, levels, rng)
+    spectrum[:, :bins] *= gain
+    spectrum[:, bins:] = 0
+    written = irfft(spectrum, length, axis=1)[:, :n]
+    return np.rint(written * np.float32(1 / cart.step)) * np.float32(cart.step)
 
 
 def stretch_of(qt: float, qrs_ms: float, interval: float) -> float:
@@ -145,5 +179,7 @@ def simulate(
     """
     morphology = build(patient, condition, rng)
     line = draw_timeline(rng, condition, patient, duration)
-    signal = render(patient, condition, morphology, line, duration, rng, mains)
-    return Recording(patient, condition, morphology, line, duration, signal)
+    connection = draw_connection(rng)
+    clean = render(patient, condition, morphology, line, duration, rng)
+    signal = record(clean, connection, rng, mains)
+    return Recording(patient, condition, morphology, line, duration, signal, connection)

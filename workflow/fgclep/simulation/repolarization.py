@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fgclep.simulation.findings import VENTRICULAR, Condition
-from fgclep.simulation.heart import Wave
+from fgclep.simulation.heart import Wave, bounded, turn_to_axis
 from fgclep.simulation.patient import Patient
 
 # direction towards which injury of a territory moves the ST segment
@@ -18,13 +18,19 @@ _TERRITORY = {
     "inferior": np.array([0.0, 1.0, 0.15]),
     "lateral": np.array([1.0, -0.10, 0.10]),
     "anterior": np.array([0.25, 0.0, -1.0]),
+    "anteroseptal": np.array([-0.10, 0.0, -1.0]),
+    "anterolateral": np.array([0.70, 0.0, -0.70]),
+    "inferolateral": np.array([0.70, 0.70, 0.10]),
 }
 _INJURY = {"inferior": 0.25, "lateral": 0.22, "anterior": 0.24}  # mV
 _INFARCTED = {
-    "inferior": ("inferior", "inferolateral"),
+    "inferior": ("inferior", "inferolateral", "inferoposterior", "inferoposterolateral"),
     "anterior": ("anterior", "anteroseptal", "anterolateral"),
-    "lateral": ("lateral", "anterolateral", "inferolateral"),
+    "lateral": ("lateral", "anterolateral", "inferolateral", "inferoposterolateral"),
 }
+# T in V1 to V6 relative to what a dipole gives that fits the limb leads: T is about 2.5 times that of lead I in V2 and
+# V3, 2.2 times in V4, 1.8 in V5, 1.4 in V6 (Macfarlane)
+_T_CHEST = np.array([1.0, 1.2, 0.8, 0.78, 0.82, 1.0])
 ALTERED = ("lbbb", "rbbb", "rbbb+lafb", "rbbb+lpfb", "ilbbb", "wpw", "ivcd")
 
 
@@ -51,11 +57,15 @@ class Course:
 def _healthy(patient: Patient) -> Course:
     """Women and the old have smaller anterior T waves and ST levels; the T axis follows the QRS axis in part."""
     d = patient.shape
-    turn = np.radians(26 + 0.25 * (patient.axis - 45) + 9 * d[40])
-    anterior = (-0.18 if patient.sex == "F" else -0.29) * np.exp(0.35 * d[41]) + 0.0008 * (patient.age - 40)
-    length = 0.35 * patient.t_gain
-    t = np.array([length * np.cos(turn), length * np.sin(turn), anterior * patient.t_gain])
-    st = np.array([0.018 + 0.012 * d[42], 0.012 + 0.012 * d[43], -0.012 + 0.015 * d[44]])
+    anterior = (-0.23 if patient.sex == "F" else -0.35) * np.exp(0.25 * d[41]) + 0.09 * d[49]
+    anterior += 0.0008 * (patient.age - 40)
+    wave = Wave()
+    wave.add(0.0, 1.0, np.array([0.40, 0.23, anterior]) * patient.t_gain)
+    # of adults about 40 degrees, 0 to 75 (Macfarlane)
+    axis = 40 + 0.30 * (patient.axis - 45) + 11 * d[40]
+    turn_to_axis(wave, patient.torso, bounded(axis, 0, 76))
+    t = wave.vector[0]
+    st = np.array([0.022 + 0.014 * d[42], 0.012 + 0.014 * d[43], -0.040 + 0.032 * d[44]])
     if patient.sex == "M":
         young = np.exp(-0.015 * max(patient.age - 30, 0.0))
         st = st + np.array([0.008, 0.004, -0.038]) * young * np.exp(0.4 * d[45])
@@ -66,7 +76,7 @@ def _healthy(patient: Patient) -> Course:
 
 def _hypertrophy(course: Course, condition: Condition, rng: np.random.Generator) -> None:
     size = condition.hypertrophy_size
-    if condition.hypertrophy == "lvh_strain":
+    if condition.hypertrophy == "lvh_strain" or (condition.hypertrophy == "septal" and rng.random() < 0.55):
         strain = np.array([-0.22 * rng.uniform(0.6, 1.4), -0.06 + 0.06 * rng.standard_normal(), -0.24])
         course.t = course.t * 0.1 + size * strain
         course.st = course.st + size * np.array([-0.085, -0.03, -0.085]) * rng.uniform(0.6, 1.4)
@@ -79,8 +89,8 @@ def _hypertrophy(course: Course, condition: Condition, rng: np.random.Generator)
 
 def _conduction(course: Course, lost_area: np.ndarray, longer_ms: float, rng: np.random.Generator) -> None:
     """Wilson's ventricular gradient stays: what the QRS area has lost, the T area gains."""
-    extra = lost_area / course.span * rng.uniform(0.75, 1.0)
-    course.t = course.t * 0.9 + 0.82 * extra
+    extra = lost_area / course.span * rng.uniform(0.85, 1.1)
+    course.t = course.t * 0.8 + 0.94 * extra
     course.st = course.st + 0.26 * extra
     course.qt += 0.75 * max(0.0, longer_ms)
 
@@ -97,10 +107,10 @@ def _infarct(course: Course, condition: Condition, rng: np.random.Generator) -> 
     hit = sum((_TERRITORY[name] for name, kinds in _INFARCTED.items() if kind in kinds), np.zeros(3))
     course.t = course.t * np.clip(1 - rng.uniform(0.0, 0.8) * np.abs(hit), 0.1, 1.0)
     course.t = course.t - hit * (rng.uniform(0.20, 0.42) if condition.inverted_t else rng.uniform(0.0, 0.14))
-    if kind == "posterior":
+    if "posterior" in kind:
         course.t = course.t + np.array([0.0, 0.0, -rng.uniform(0.05, 0.22)])
-    elif "anter" in kind and not condition.inverted_t and rng.random() < 0.35:  # an aneurysm
-        course.st = course.st + np.array([0.02, 0.0, -0.10]) * rng.uniform(0.5, 1.4)
+    if condition.aneurysm:
+        course.st = course.st + np.array([0.03, 0.0, -0.12]) * rng.uniform(0.8, 1.6)
 
 
 def _ischemia(course: Course, kind: str, size: float, rng: np.random.Generator) -> None:
@@ -120,12 +130,22 @@ def _ischemia(course: Course, kind: str, size: float, rng: np.random.Generator) 
         course.st = course.st - depressed * rng.uniform(0.09, 0.17) * size
 
 
+def _injury(course: Course, kind: str, size: float, rng: np.random.Generator) -> None:
+    """Subendocardial injury depresses ST over its territory; if it reaches the epicardium, it elevates it."""
+    territory = _TERRITORY[kind.removeprefix("injury_")]
+    shift = rng.uniform(0.10, 0.20) * size * (-1.0 if rng.random() < 0.65 else 1.0)
+    course.st = course.st + territory * shift
+    course.t = course.t * (1 - 0.5 * np.abs(territory)) + territory * shift * rng.uniform(-0.3, 1.0)
+
+
 def _nonspecific(course: Course, kind: str, rng: np.random.Generator) -> None:
     if kind == "nonspecific_st_t":
         course.st = course.st - np.array([0.05, 0.04, -0.01]) * rng.uniform(0.5, 1.4)
         course.t = course.t * np.array([rng.uniform(0.05, 0.42), rng.uniform(0.05, 0.5), rng.uniform(0.3, 0.9)])
     elif kind == "nonspecific_t":
-        course.t = course.t * np.array([rng.uniform(-0.15, 0.36), rng.uniform(-0.2, 0.45), rng.uniform(0.2, 1.0)])
+        # mostly low, below a tenth of R (Minnesota code 5-4), sometimes flat or just inverted
+        low, high = (0.25, 0.70) if rng.random() < 0.75 else (-0.45, 0.25)
+        course.t = course.t * np.array([rng.uniform(low, high), rng.uniform(low, high + 0.1), rng.uniform(0.2, 0.9)])
     else:  # t_inversion
         inverted = course.t * np.array([-rng.uniform(0.4, 1.1), rng.uniform(-0.9, 0.5), rng.uniform(-0.9, 0.9)])
         course.t = inverted * max(1.0, 0.24 / float(np.linalg.norm(inverted)))
@@ -192,7 +212,9 @@ def repolarize(
     if condition.infarct:
         _infarct(course, condition, rng)
     kind = condition.repolarization
-    if kind and kind.endswith("ischemia"):
+    if kind and kind.startswith("injury"):
+        _injury(course, kind, condition.repolarization_size, rng)
+    elif kind and kind.endswith("ischemia"):
         _ischemia(course, kind, condition.repolarization_size, rng)
     elif kind in ("nonspecific_st_t", "nonspecific_t", "t_inversion"):
         _nonspecific(course, kind, rng)
@@ -200,14 +222,14 @@ def repolarize(
         _other(course, kind, condition.repolarization_size, rng)
     if condition.rhythm in ("svt", "sinus_tachycardia") and condition.rate > 120:  # rate related
         course.st = course.st - np.array([0.0006, 0.0005, -0.0002]) * (condition.rate - 110)
-    return _wave(course, qrs, qrs_ms, rng), course
+    return _wave(course, patient, qrs, qrs_ms, rng), course
 
 
-def _wave(course: Course, qrs: Wave, qrs_ms: float, rng: np.random.Generator) -> Wave:
+def _wave(course: Course, patient: Patient, qrs: Wave, qrs_ms: float, rng: np.random.Generator) -> Wave:
     peak = course.qt - qrs_ms - 2 * course.right  # the tangent at the steepest descent ends 2 widths after the peak
     plateau = peak - 0.3 * course.left
     wave = Wave()
-    wave.add(peak, (course.left, course.right), course.t)
+    wave.add(peak, (course.left, course.right), course.t, (_T_CHEST - 1) * (patient.torso[2:] @ course.t))
     wave.add(0.42 * plateau, (max(0.36 * plateau, 22.0), max(0.42 * plateau, 24.0)), course.st * 1.04)
     if course.sag:
         area = qrs.area()

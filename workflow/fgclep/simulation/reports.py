@@ -27,12 +27,14 @@ _MINOR = frozenset(
     [
         *("sinus_rhythm", "sinus_bradycardia", "sinus_tachycardia", "sinus_arrhythmia", "irbbb", "av_block_1", "pac"),
         *("left_axis_deviation", "low_voltage", "nonspecific_t", "early_repolarization", "poor_r_progression"),
+        *("clockwise_rotation", "counterclockwise_rotation", "high_voltage"),
     ]
 )
 # diagnoses that a report sometimes leaves out
 _OMITTED = {
     "left_axis_deviation": 0.15, "right_axis_deviation": 0.15, "low_voltage": 0.15, "lae": 0.10, "rae": 0.10,
-    "poor_r_progression": 0.10, "long_qt": 0.10, "nonspecific_t": 0.05,
+    "clockwise_rotation": 0.6, "counterclockwise_rotation": 0.6, "poor_r_progression": 0.10,
+    "long_qt": 0.10, "nonspecific_t": 0.05,
 }  # fmt: skip
 
 

@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from fgclep.simulation.findings import Condition
+from fgclep.simulation.heart import bounded
 from fgclep.simulation.patient import Patient
 
+_EVERY = {"bigeminy": 2, "trigeminy": 3, "atrial_bigeminy": 2}
 LEAD_IN = 2.5  # s simulated before the recording starts, so that its first beats have a past
 
 
@@ -14,7 +16,7 @@ LEAD_IN = 2.5  # s simulated before the recording starts, so that its first beat
 class Timeline:
     """Events in s from the start of the recording, and the rhythm's state.
 
-    ``qrs`` holds (onset, kind) with kinds main, pvc, aberrant; ``p`` holds (onset, kind) with kinds sinus
+    ``qrs`` holds (onset, kind) with kinds main, pvc, aberrant, fusion; ``p`` holds (onset, kind) with kinds sinus
     and ectopic; ``spikes`` holds (time, chamber).
     """
 
@@ -29,6 +31,8 @@ class Timeline:
     respiration: float = 0.0  # relative amplitude of the respiratory variation of the sinus cycle
     breathing: float = 0.25  # Hz
     atrial_rate: float = 0.0  # Hz, of flutter or fibrillatory waves
+    runs: list[tuple[float, int]] = field(default_factory=list)  # onset and length of couplets and ventricular runs
+    fusion: list[float] = field(default_factory=list)
     dissociated: bool = False
     progressive: bool = False
 
@@ -48,9 +52,9 @@ def _sinus_cycles(
     elif condition.rhythm in ("atrial_pacing", "av_pacing"):
         line.respiration = 0.0
     else:
-        natural = 0.055 * np.exp(-(patient.age - 25) / 40) * np.exp(0.4 * rng.standard_normal())
+        natural = 0.065 * np.exp(-(patient.age - 25) / 40) * np.exp(0.4 * rng.standard_normal())
         line.respiration = float(min(natural * min(1.0, mean / 0.8), 0.075))
-    jitter = 0.0005 if condition.rhythm in ("atrial_pacing", "av_pacing") else 0.012 * min(1.0, mean)
+    jitter = 0.0005 if condition.rhythm in ("atrial_pacing", "av_pacing") else 0.015 * min(1.0, mean)
     if condition.rhythm == "sinus_arrhythmia":
         jitter *= rng.uniform(1.0, 4.0)
     slow, phase, slow_phase = 0.6 * jitter, rng.uniform(0, 6.28), rng.uniform(0, 6.28)
@@ -75,12 +79,14 @@ def _supraventricular(
     mean = 60 / condition.rate
     pr = patient.pr - 0.12 * (condition.rate - 70)
     if condition.long_pr:
-        pr = float(np.clip(206 + rng.gamma(1.6, 24), 206, 400))
+        pr = bounded(206 + rng.gamma(1.6, 24), 206, 400)
         pr = min(pr, 1000 * mean - 330)
     elif condition.conduction == "wpw":
         pr = rng.uniform(80, 117)
     elif condition.rhythm == "ectopic_atrial":
         pr = rng.uniform(98, 168)
+    elif condition.rhythm == "atrial_tachycardia":
+        pr = min(rng.uniform(110, 190), 450 * mean)
     elif condition.rhythm in ("atrial_pacing", "av_pacing"):
         pr = rng.uniform(140, 235)
     elif condition.hypertrophy == "rvh" or rng.random() > 0.05:
@@ -88,7 +94,7 @@ def _supraventricular(
     else:
         pr = rng.uniform(100, 119)
     kind = condition.ectopy
-    every = {"bigeminy": 2, "trigeminy": 3}.get(kind or "", 0)
+    every = _EVERY.get(kind or "", 0)
     chance = 0.0 if every or kind is None else float(rng.uniform(0.08, 0.30))
     coupling = rng.uniform(0.50, 0.66)
     since, first_forced = int(rng.integers(0, 3)), False
@@ -110,16 +116,27 @@ def _supraventricular(
             due = True  # the finding shows itself at least once
         if not due or qrs_time < -LEAD_IN + mean:
             continue
-        early = "pvc" if every or kind == "pvc" or (kind == "both" and rng.random() < 0.5) else "pac"
+        early = "pac" if kind in ("pac", "atrial_bigeminy") or (kind == "both" and rng.random() < 0.5) else "pvc"
         inside = 0.0 < qrs_time < duration - 1.2
         first_forced = first_forced or inside
         since = 0
+        if kind == "fusion" and rng.random() < 0.6:  # an ectopic beat so late that the sinus beat is on its way
+            time = cycles[i] + shift + pr / 1000 - rng.uniform(0.005, 0.03)
+            line.p.append((cycles[i] + shift, "sinus"))
+            line.qrs.append((time, "fusion"))
+            line.fusion.append(time)
+            i += 1
+            continue
         ratio = coupling + rng.normal(0, 0.012) if early == "pvc" else rng.uniform(0.54, 0.78)
         time = qrs_time + max(ratio * next_cycle, 0.34)
         if early == "pvc":
             line.qrs.append((time, "pvc"))
             line.premature_wide.append(time)
-            line.full_pause.append(time)
+            last = _run(line, rng, kind, time)
+            if last == time:
+                line.full_pause.append(time)
+            while i + 1 < len(cycles) and cycles[i + 1] + shift + pr / 1000 < last + 0.45:
+                i += 1
             i += 1  # the next sinus beat finds the ventricles refractory: the pause is compensatory
         else:
             own_pr = rng.uniform(115, 175)
@@ -131,6 +148,19 @@ def _supraventricular(
             (line.premature_wide if aberrant else line.premature_narrow).append(time)
             reset = time - pr / 1000 + next_cycle * rng.uniform(1.0, 1.22)
             shift = reset - cycles[i]
+
+
+def _run(line: Timeline, rng: np.random.Generator, kind: str | None, first: float) -> float:
+    """Add the other beats of a couplet or of a short ventricular tachycardia; returns the time of the last one."""
+    more = {"couplet": 1, "run": int(rng.integers(2, 7))}.get(kind or "", 0)
+    gap, time = rng.uniform(0.33, 0.48), first
+    for _ in range(more):
+        time += gap * (1 + rng.normal(0, 0.03))
+        line.qrs.append((time, "pvc"))
+        line.premature_wide.append(time)
+    if more:
+        line.runs.append((first, more + 1))
+    return time
 
 
 def _conduct(line: Timeline, condition: Condition, p_time: float, pr: float, patient: Patient) -> None:
@@ -150,7 +180,7 @@ def _ventricular_series(
 ) -> None:
     """Main beats at the given times, with ventricular premature beats between them."""
     kind = condition.ectopy
-    every = {"bigeminy": 2, "trigeminy": 3}.get(kind or "", 0)
+    every = _EVERY.get(kind or "", 0)
     chance = 0.0 if every or kind is None else float(rng.uniform(0.08, 0.25))
     forced, since, i = False, 0, 0
     while i < len(cycles):
@@ -171,6 +201,7 @@ def _ventricular_series(
             forced = forced or 0 < early < duration - 0.3
             line.qrs.append((early, "pvc"))
             line.premature_wide.append(early)
+            early = _run(line, rng, kind, early)
             i += 1
             since = 0
             while i < len(cycles) and cycles[i] < early + 0.42:
@@ -187,7 +218,7 @@ def _regular(rng: np.random.Generator, mean: float, spread: float, duration: flo
 def _fibrillation(rng: np.random.Generator, condition: Condition, duration: float, line: Timeline) -> None:
     """Irregular intervals: a refractory period and a gamma distributed rest (Corino et al. 2011)."""
     mean = 60 / condition.rate
-    spread = rng.uniform(0.16, 0.30)
+    spread = rng.uniform(0.12, 0.27) * (0.85 if condition.rate > 110 else 1.0)  # 0.2 within ten seconds
     floor = max(0.28, mean * (1 - 2.0 * spread))
     shape = ((mean - floor) / (spread * mean)) ** 2
     count = int((duration + 2 * LEAD_IN) / mean * 1.8) + 6
@@ -200,8 +231,8 @@ def _fibrillation(rng: np.random.Generator, condition: Condition, duration: floa
 
 def _flutter(rng: np.random.Generator, condition: Condition, duration: float, line: Timeline) -> None:
     """Atria at 230 to 340 per minute; every second to fifth wave is conducted, or a varying one."""
-    line.atrial_rate = float(np.clip(rng.normal(4.85, 0.38), 3.8, 5.7))
-    ratio = int(np.clip(round(60 * line.atrial_rate / condition.rate), 2, 5))
+    line.atrial_rate = bounded(rng.normal(4.85, 0.38), 3.8, 5.7)
+    ratio = min(max(round(60 * line.atrial_rate / condition.rate), 2), 5)
     varying = rng.random() < 0.35
     times, now = [], -LEAD_IN + rng.uniform(0, 0.4)
     while now < duration + LEAD_IN:
@@ -220,7 +251,7 @@ def _second_degree(
         length = int(rng.integers(3, 6))  # P waves per period
     else:
         length = int(rng.integers(2, 5))
-    atrial = float(np.clip(condition.rate * length / (length - 1), 55, 105))
+    atrial = bounded(condition.rate * length / (length - 1), 55, 105)
     cycles = _sinus_cycles(rng, Condition(False, "sinus", atrial), patient, duration, line)
     line.progressive = first
     start = rng.uniform(165, 230) if first else rng.uniform(140, 215)
@@ -241,7 +272,7 @@ def _second_degree(
 def _complete_block(
     rng: np.random.Generator, condition: Condition, patient: Patient, duration: float, line: Timeline
 ) -> None:
-    atrial = float(np.clip(rng.normal(82, 12), 58, 120))
+    atrial = bounded(rng.normal(82, 12), 58, 120)
     cycles = _sinus_cycles(rng, Condition(False, "sinus", atrial), patient, duration, line)
     line.p = [(time, "sinus") for time in cycles]
     line.qrs = [(time, "main") for time in _regular(rng, 60 / condition.rate, 0.006, duration)]
@@ -272,7 +303,7 @@ def draw_timeline(rng: np.random.Generator, condition: Condition, patient: Patie
         _complete_block(rng, condition, patient, duration, line)
     elif rhythm in ("junctional", "svt"):
         _junctional(rng, condition, duration, line)
-    elif rhythm == "idioventricular":
+    elif rhythm in ("idioventricular", "ventricular_tachycardia"):
         line.qrs = [(time, "main") for time in _regular(rng, 60 / condition.rate, 0.012, duration)]
     elif rhythm == "ventricular_pacing":
         if rng.random() < 0.4:

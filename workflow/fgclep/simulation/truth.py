@@ -14,11 +14,13 @@ import numpy as np
 from fgclep.leads import INDEX
 from fgclep.simulation.heart import TABLE_RATE, axis_of, twelve_leads
 from fgclep.simulation.record import Recording, stretch_of
+from fgclep.simulation.rules import RuleTable
 from fgclep.stage import UserError
-from fgclep.vocabulary import Vocabulary, holds
+from fgclep.vocabulary import Vocabulary
 
 MS = TABLE_RATE // 1000
 VISIBLE = 0.025  # mV; smaller deflections are no wave (Willems et al. 1985)
+_WITHOUT_P = ("junctional", "svt", "idioventricular", "ventricular_tachycardia", "ventricular_pacing")
 SINUS = ("sinus", "sinus_bradycardia", "sinus_tachycardia", "sinus_arrhythmia")
 
 
@@ -40,11 +42,16 @@ class Truth:
     diagnoses: tuple[str, ...]
 
 
+def _twelve(recording: Recording, eight: np.ndarray) -> np.ndarray:
+    """Twelve leads as the cables show them, from I, II, V1 to V6."""
+    return twelve_leads(eight if recording.connection is None else recording.connection @ eight)
+
+
 def main_beat(recording: Recording, interval: float) -> Main:
     """Waves of the main beat at an RR interval of ``interval`` s."""
     beat = recording.morphology.beats["main"]
     start = beat.qrs.origin
-    qrs = twelve_leads(beat.qrs.values[:, start : start + round(beat.qrs_ms * MS) : MS])
+    qrs = _twelve(recording, beat.qrs.values[:, start : start + round(beat.qrs_ms * MS) : MS])
     stretch = stretch_of(beat.qt, beat.qrs_ms, interval)
     table = beat.repolarization
     length = int((table.values.shape[1] - table.origin - 2) * stretch / MS)
@@ -52,37 +59,60 @@ def main_beat(recording: Recording, interval: float) -> Main:
     p = None
     if recording.timeline.p and not recording.timeline.atrial_rate:
         wave = recording.morphology.p
-        p = twelve_leads(wave.values[:, wave.origin : wave.origin + round(recording.morphology.p_ms * MS) : MS])
-    return Main(qrs, twelve_leads(table.values[:, index]), p)
+        p = _twelve(recording, wave.values[:, wave.origin : wave.origin + round(recording.morphology.p_ms * MS) : MS])
+    return Main(qrs, _twelve(recording, table.values.take(index, axis=1)), p)
 
 
-def deflections(lead: np.ndarray) -> tuple[float, float, float, float, float]:
-    """Q depth (mV), Q width (ms), R height, S depth and R' height of one QRS complex sampled every ms.
+def deflections(leads: np.ndarray) -> np.ndarray:
+    """Q depth (mV), Q width (ms), R height, S depth and R' height of QRS complexes sampled every ms.
 
     A deflection is a stretch beyond 0.025 mV. A complex without R is a QS complex: its depth counts as S, and as Q.
+
+    Parameters
+    ----------
+    leads
+        Shape (leads, n), mV.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (5, leads).
     """
-    sign = np.where(lead > VISIBLE, 1, np.where(lead < -VISIBLE, -1, 0))
-    place = np.flatnonzero(sign)
-    q = q_width = r = s = second = 0.0
-    if not len(place):
-        return q, q_width, r, s, second
-    cuts = np.flatnonzero(np.diff(sign[place])) + 1
-    seen_r = False
-    closed = False  # a negative wave has followed the R wave
-    for run in np.split(place, cuts):
-        values = lead[run]
-        if values[0] > 0:
-            if not seen_r:
-                r, seen_r = float(values.max()), True
-            elif closed:
-                second = max(second, float(values.max()))
-        elif seen_r:
-            s, closed = max(s, float(-values.min())), True
+    count, n = leads.shape
+    sign = (leads > VISIBLE).astype(np.int8) - (leads < -VISIBLE)
+    edges = np.ones((count, n), bool)
+    edges[:, 1:] = sign[:, 1:] != sign[:, :-1]
+    starts = np.flatnonzero(edges)
+    sizes = np.maximum.reduceat(np.abs(leads).ravel(), starts)
+    rows, signs, widths = starts // n, sign.ravel()[starts], np.diff(starts, append=count * n)
+    # runs of one sign with a gap of zeros between are one wave
+    found: list[list[tuple[int, float, int, int]]] = [[] for _ in range(count)]
+    for row, direction, size, width, start in zip(
+        rows.tolist(), signs.tolist(), sizes.tolist(), widths.tolist(), starts.tolist(), strict=True
+    ):
+        if not direction:
+            continue
+        waves = found[row]
+        if waves and waves[-1][0] == direction:
+            _, before, first, _ = waves.pop()
+            waves.append((direction, max(before, size), first, start + width))
         else:
-            q, q_width = float(-values.min()), float(run[-1] - run[0] + 1)
-    if not seen_r:
-        s = q
-    return q, q_width, r, s, second
+            waves.append((direction, size, start, start + width))
+    result = np.zeros((5, count))
+    for row, waves in enumerate(found):
+        q = q_width = r = s = second = 0.0
+        for direction, size, start, stop in waves:
+            if direction > 0:
+                if not r:
+                    r = size
+                elif s:
+                    second = max(second, size)
+            elif r:
+                s = max(s, size)
+            else:
+                q, q_width = size, float(stop - start)
+        result[:, row] = q, q_width, r, s if r else q, second
+    return result
 
 
 def measure(recording: Recording) -> tuple[dict[str, Any], Main]:
@@ -94,12 +124,11 @@ def measure(recording: Recording) -> tuple[dict[str, Any], Main]:
     beat = recording.morphology.beats["main"]
     main = main_beat(recording, min(max(interval, 0.3), 2.2))
     qt = (main.qrs.shape[1]) + (beat.qt - beat.qrs_ms) * stretch_of(beat.qt, beat.qrs_ms, min(max(interval, 0.3), 2.2))
-    waves = np.array([deflections(lead) for lead in main.qrs.astype(float)])
-    q, q_ms, r, s, second = waves.T
+    q, q_ms, r, s, second = deflections(main.qrs)
     j60 = min(60, main.repolarization.shape[1] - 1)
     st = main.repolarization[:, j60].astype(float)
     if np.any(recording.morphology.pr_level):
-        st = st - twelve_leads(recording.morphology.pr_level)
+        st = st - _twelve(recording, recording.morphology.pr_level)
     last = int(max(qt - beat.qrs_ms + 10, 80))
     t_window = main.repolarization[:, int(0.35 * last) : last]
     t = t_window[np.arange(12), np.abs(t_window).argmax(axis=1)].astype(float)
@@ -107,7 +136,7 @@ def measure(recording: Recording) -> tuple[dict[str, Any], Main]:
     p_mv: np.ndarray = np.full(12, nan)
     p_axis = nan
     # P waves are there and belong to QRS complexes, are there without belonging, or are not to be seen
-    if line.atrial_rate or condition.rhythm in ("junctional", "svt", "idioventricular", "ventricular_pacing"):
+    if line.atrial_rate or condition.rhythm in _WITHOUT_P:
         present = 0.0
     elif line.dissociated:
         present = nan
@@ -171,13 +200,28 @@ class Seen:
         return self.main.p[INDEX[lead]]
 
 
+def _transition_late(seen: Seen) -> bool:
+    """R is smaller than S in V1 to V4, and there is one in V5 or V6."""
+    top = np.maximum(seen.measures["r_mv"], seen.measures["rp_mv"])[6:]
+    return bool(np.all(top[:4] < seen.measures["s_mv"][6:10]) and top[4:].max() > 0.3)
+
+
+def _runs(shortest: int, longest: int) -> Callable[[Seen], bool]:
+    def present(seen: Seen) -> bool:
+        line, duration = seen.recording.timeline, seen.recording.duration
+        return any(0 <= time < duration - 1 and shortest <= beats <= longest for time, beats in line.runs)
+
+    return present
+
+
 def _fibrillates(seen: Seen) -> bool:
     return seen.recording.timeline.atrial_rate > 0 and seen.recording.condition.rhythm != "aflutter"
 
 
-def _pattern(kind: str) -> Callable[[Seen], bool]:
+def _pattern(*kinds: str) -> Callable[[Seen], bool]:
     def present(seen: Seen) -> bool:
-        return seen.recording.condition.ectopy == kind and seen.measures["premature_wide"] >= 2
+        early = seen.measures["premature_wide"] + seen.measures["premature_narrow"]
+        return seen.recording.condition.ectopy in kinds and early >= 2
 
     return present
 
@@ -232,8 +276,15 @@ def _early_r(seen: Seen) -> bool:
 STATE: dict[str, Callable[[Seen], bool]] = {
     "fibrillatory_waves": _fibrillates,
     "flutter_waves": lambda seen: seen.recording.condition.rhythm == "aflutter",
-    "bigeminal_pattern": _pattern("bigeminy"),
+    "bigeminal_pattern": _pattern("bigeminy", "atrial_bigeminy"),
     "trigeminal_pattern": _pattern("trigeminy"),
+    "wide_couplet": _runs(2, 2),
+    "wide_run": _runs(3, 99),
+    "fusion_beats": lambda seen: (
+        seen.recording.timeline.inside(seen.recording.timeline.fusion, seen.recording.duration) > 0
+    ),
+    "atrial_rate_100_250": lambda seen: seen.recording.condition.rhythm == "atrial_tachycardia",
+    "late_transition": _transition_late,
     "spike_before_qrs": _spikes("ventricle"),
     "spike_before_p": _spikes("atrium"),
     "av_dissociation": lambda seen: seen.recording.timeline.dissociated,
@@ -259,7 +310,7 @@ NEVER_DRAWN = frozenset(
     [
         "undulating_baseline", "twisting_qrs", "sine_wave", "qrs_alternans", "t_alternans", "spike_without_capture",
         "spike_in_own_beats", "two_ventricular_spikes", "epsilon_wave", "osborn_wave", "blocked_premature_p",
-        "multiform_premature", "interpolated_beat", "fusion_beats", "capture_beats", "ste_v4r", "ste_v7_v9",
+        "multiform_premature", "interpolated_beat", "capture_beats", "ste_v4r", "ste_v7_v9",
         "inverted_u",
     ]
 )  # fmt: skip
@@ -267,38 +318,43 @@ NEVER_DRAWN = frozenset(
 # they are in no truth table says nothing, so whoever counts against the truth leaves them out.
 UNDECIDED = frozenset(
     [
-        "aberrant_beat", "atrial_rate_100_250", "biphasic_p_inferior", "biphasic_t", "biphasic_t_v2_v3",
+        "aberrant_beat", "biphasic_p_inferior", "biphasic_t", "biphasic_t_v2_v3",
         "broad_based_t", "concordant_std", "concordant_ste", "consecutive_dropped_p", "constant_pr_before_drop",
         "cornell_product", "coved_ste_v1", "de_winter_t", "delayed_intrinsicoid", "delayed_r_peak_v1",
         "delta_negative_inferior", "delta_positive_v1", "fragmented_qrs", "group_beating", "gubner", "hyperacute_t",
-        "late_onset_t", "late_transition", "lewis_index", "long_st", "narrow_escape", "notched_r_lateral",
+        "late_onset_t", "lewis_index", "long_st", "narrow_escape", "notched_r_lateral",
         "notched_t", "paced_lbbb_shape", "paced_rbbb_shape", "pause_multiple_pp", "peguero", "pr_elevation_avr",
         "precordial_concordance", "pseudo_r_v1", "r_on_t", "r_peak_avl", "retrograde_p", "reversed_r_progression",
         "romhilt_estes", "rp_above_r_v1", "saddleback_v1", "short_st", "sinus_pause_no_p", "sokolow_rvh",
         "spodick_sign", "st_t_ratio_v6", "std_horizontal", "std_junctional", "std_upsloping", "ste_concave",
         "ste_convex", "ste_iii_above_ii", "ste_with_qs", "t_v1_above_v6", "terminal_activation_delay",
         "three_p_shapes", "tinv_asymmetric", "tinv_symmetric", "tu_fusion", "two_to_one_conduction", "varying_pr",
-        "wide_couplet", "wide_escape", "wide_qrs_t_angle", "wide_run",
+        "wide_escape", "wide_qrs_t_angle",
     ]
 )  # fmt: skip
 
 
+_TABLES: dict[int, tuple[Vocabulary, RuleTable]] = {}
+
+
+def _rules(vocabulary: Vocabulary) -> RuleTable:
+    if id(vocabulary) not in _TABLES:
+        for name, feature in vocabulary.features.items():
+            if feature.rule is None and name not in STATE and name not in UNDECIDED | NEVER_DRAWN:
+                raise UserError(
+                    f"the vocabulary's feature {name!r} has no rule: give it a function in STATE of "
+                    "workflow/fgclep/simulation/truth.py, or name it in NEVER_DRAWN or UNDECIDED there"
+                )
+        _TABLES[id(vocabulary)] = (vocabulary, RuleTable(vocabulary))  # the vocabulary stays, so its id does too
+    return _TABLES[id(vocabulary)][1]
+
+
 def true_features(seen: Seen, vocabulary: Vocabulary) -> tuple[str, ...]:
     """Ids of the features that are present; raises ``UserError`` for one of which that is not known to be decidable."""
-    present = []
-    for feature in vocabulary.features.values():
-        if feature.rule is not None:
-            if holds(feature.rule, seen.measures):
-                present.append(feature.id)
-        elif feature.id in STATE:
-            if STATE[feature.id](seen):
-                present.append(feature.id)
-        elif feature.id not in UNDECIDED | NEVER_DRAWN:
-            raise UserError(
-                f"the vocabulary's feature {feature.id!r} has no rule: give it a function in STATE of "
-                "workflow/fgclep/simulation/truth.py, or name it in NEVER_DRAWN or UNDECIDED there"
-            )
-    return tuple(present)
+    rules = _rules(vocabulary)
+    present = {name for name, true in zip(rules.features, rules.holds(seen.measures).tolist(), strict=True) if true}
+    present |= {name for name, shown in STATE.items() if name in vocabulary.features and shown(seen)}
+    return tuple(name for name in vocabulary.features if name in present)
 
 
 _CONDUCTION = {
@@ -315,6 +371,14 @@ _NEEDS = {
     "anterolateral_mi": ("q_anterior", "q_lateral", "poor_r_progression_shape"),
     "inferolateral_mi": ("q_inferior", "q_lateral"),
     "posterior_mi": ("early_r_v2", "dominant_r_v1"),
+    "inferoposterior_mi": ("q_inferior", "early_r_v2", "dominant_r_v1"),
+    "inferoposterolateral_mi": ("q_inferior", "q_lateral", "early_r_v2", "dominant_r_v1"),
+    "lv_aneurysm": ("ste_anterior",),
+    "septal_hypertrophy": ("deep_narrow_q_lateral", "q_lateral", "sokolow_lyon", "cornell_voltage", "tall_r_lateral"),
+    **dict.fromkeys(
+        (f"injury_{place}" for place in ("anteroseptal", "anterolateral", "inferior", "lateral", "inferolateral")),
+        ("std_anterior", "std_v1_v3", "ste_anterior", "std_lateral", "ste_lateral", "std_inferior", "ste_inferior"),
+    ),
     "inferior_stemi": ("ste_inferior",),
     "anterior_stemi": ("ste_anterior",),
     "lateral_stemi": ("ste_lateral",),
@@ -340,10 +404,12 @@ _NEEDS = {
     "low_voltage": ("low_voltage_limb", "low_voltage_chest"),
     "poor_r_progression": ("poor_r_progression_shape",),
     "pvc": ("premature_wide_beat",),
+    "ventricular_couplet": ("wide_couplet",),
+    "nonsustained_vt": ("wide_run",),
     "pac": ("premature_narrow_beat", "premature_wide_beat"),
     "lbbb": ("wide_qrs",),
     "rbbb": ("wide_qrs",),
-    "irbbb": ("rsr_v1",),
+    "irbbb": ("rsr_v1", "dominant_r_v1"),
     "ivcd": ("wide_qrs", "borderline_qrs"),
     "mobitz_1": ("dropped_qrs",),
     "mobitz_2": ("dropped_qrs",),
@@ -356,7 +422,8 @@ def _rhythm_diagnosis(seen: Seen, features: set[str]) -> list[str]:
         speed = "afib_rapid" if rate > 100 else "afib_slow" if rate < 60 else None
         return ["atrial_fibrillation"] + ([speed] if speed else [])
     names = {
-        "aflutter": "atrial_flutter", "svt": "svt", "ectopic_atrial": "ectopic_atrial_rhythm",
+        "aflutter": "atrial_flutter", "svt": "svt", "atrial_tachycardia": "atrial_tachycardia",
+        "ventricular_tachycardia": "ventricular_tachycardia", "ectopic_atrial": "ectopic_atrial_rhythm",
         "junctional": "junctional_rhythm", "idioventricular": "idioventricular_rhythm",
         "ventricular_pacing": "ventricular_pacing", "atrial_pacing": "atrial_pacing", "av_pacing": "av_pacing",
     }  # fmt: skip
@@ -382,8 +449,10 @@ def _conditions(seen: Seen) -> list[str]:
     found = list(_CONDUCTION.get(condition.conduction or "", ()))
     if condition.infarct:
         found.append(condition.infarct if condition.infarct.endswith("stemi") else f"{condition.infarct}_mi")
+    if condition.aneurysm:
+        found.append("lv_aneurysm")
     if condition.hypertrophy:
-        found.append(condition.hypertrophy)
+        found.append("septal_hypertrophy" if condition.hypertrophy == "septal" else condition.hypertrophy)
     if condition.left_atrium:
         found.append("lae")
     if condition.right_atrium:
@@ -392,8 +461,10 @@ def _conditions(seen: Seen) -> list[str]:
         found.append(condition.repolarization)
     if condition.ectopy in ("pac", "both"):
         found.append("pac")
-    if condition.ectopy in ("pvc", "both"):
+    if condition.ectopy in ("pvc", "both", "fusion"):
         found.append("pvc")
+    if condition.ectopy in ("couplet", "run"):
+        found += ["ventricular_couplet" if condition.ectopy == "couplet" else "nonsustained_vt", "pvc"]
     if condition.voltage == "poor_r":
         found.append("poor_r_progression")
     return found
@@ -406,7 +477,7 @@ def _small_q(seen: Seen, name: str) -> bool:
         lead for lead in INDEX if seen.lead("q_mv", lead) >= 0.06 and seen.lead("q_ms", lead) >= 20 and lead != "aVR"
     }
     lost = {lead for lead in ("V2", "V3", "V4") if seen.lead("r_mv", lead) < 0.25}
-    if territory in ("inferior", "inferolateral"):
+    if territory.startswith("infer"):
         return len(small & {"II", "III", "aVF"}) >= 2
     if territory == "lateral":
         return len(small & {"I", "aVL", "V5", "V6"}) >= 2
@@ -415,23 +486,37 @@ def _small_q(seen: Seen, name: str) -> bool:
     return False
 
 
+def _low_t(seen: Seen) -> bool:
+    """T below a tenth of R in I, V5 or V6 (Minnesota code 5-4)."""
+    return any(seen.lead("t_mv", lead) < 0.1 * seen.lead("r_mv", lead) for lead in ("I", "V5", "V6"))
+
+
 def true_diagnoses(seen: Seen, features: set[str], vocabulary: Vocabulary) -> tuple[str, ...]:
     """Ids of the diagnoses that a careful reader would make, rhythm first."""
     condition, measures = seen.recording.condition, seen.measures
     found = _rhythm_diagnosis(seen, features)
     for name in _conditions(seen):
         visible = name not in _NEEDS or bool(features & set(_NEEDS[name]))
+        if name == "nonspecific_t":
+            visible = visible or _low_t(seen)
         if visible or (name.endswith("_mi") and _small_q(seen, name)):
             found.append(name)
         elif name == "rbbb" and "rsr_v1" in features:
             found.append("irbbb")
     if condition.ectopy in ("bigeminy", "trigeminy") and f"{condition.ectopy[:-1]}al_pattern" in features:
         found += [f"ventricular_{condition.ectopy}", "pvc"]
-    wide = bool({"lbbb", "wpw", "rbbb", "ventricular_pacing", "av_pacing", "idioventricular_rhythm"} & set(found))
+    if condition.ectopy == "atrial_bigeminy" and "bigeminal_pattern" in features:
+        found += ["atrial_bigeminy", "pac"]
+    wide = bool(
+        {"lbbb", "wpw", "ventricular_tachycardia", "rbbb", "ventricular_pacing", "av_pacing", "idioventricular_rhythm"}
+        & set(found)
+    )
     if "prolonged_pr" in features and condition.rhythm in (*SINUS, "atrial_pacing"):
         found.append("av_block_1")
     axis = measures["qrs_axis"]
-    if not {"lafb", "lpfb", "ventricular_pacing", "av_pacing", "idioventricular_rhythm"} & set(found):
+    if not {
+        "lafb", "lpfb", "ventricular_pacing", "av_pacing", "idioventricular_rhythm", "ventricular_tachycardia",
+    } & set(found):  # fmt: skip
         if -90 < axis < -30:
             found.append("left_axis_deviation")
         elif axis > 95 or axis <= -90:
@@ -448,7 +533,17 @@ def true_diagnoses(seen: Seen, features: set[str], vocabulary: Vocabulary) -> tu
         and (measures["age"] > 40 or measures["sokolow_mv"] > 4.5)
     ):
         found.append("lvh")
-    sinus_only = all(name.startswith("sinus_") for name in found)
+    elif not condition.hypertrophy and not wide and features & {"sokolow_lyon", "tall_r_lateral", "high_voltage_chest"}:
+        found.append("high_voltage")
+    # the strain of a hypertrophied ventricle is called ischemia as often (ISC_ beside LVH in PTB-XL)
+    if "lvh_strain" in found and features & {"std_lateral", "std_six_leads"} and features & {"tinv_lateral"}:
+        found.append("diffuse_ischemia")
+    if not wide and not condition.infarct and condition.hypertrophy != "rvh":
+        if "late_transition" in features and "poor_r_progression" not in found:
+            found.append("clockwise_rotation")
+        elif "early_r_v2" in features:
+            found.append("counterclockwise_rotation")
+    sinus_only = all(name.startswith("sinus_") or name.endswith("clockwise_rotation") for name in found)
     excluding = set(vocabulary.diagnoses["normal_ecg"].incompatible)
     if "phasic_rr" in features:  # sinus arrhythmia is normal; other irregularity is not
         excluding.discard("irregular_rr")
