@@ -6,7 +6,7 @@ output is there is not repeated; a training that was interrupted continues.
 
     python benchmarks/simulated_large.py --install        # the model that comes with the package, anew
 
-With a GPU, add ``--set precision=bf16 batch_size=512 workers=16``, or what it has.
+With a GPU, add ``--set precision=bf16``; ``--set coarse_epochs=0`` leaves the coarse stage out.
 """
 
 import argparse
@@ -150,9 +150,10 @@ def steps(config: dict[str, Any], work: Path, cores: int) -> Iterator[str]:
     )  # fmt: skip
     yield "similarity"
 
+    coarse = config["pretraining"]["coarse_epochs"] > 0
     for name, paired, start in (
-        ("coarse", reports, ()),
-        ("fine", augmented, ("--start-from", work / "models/coarse")),
+        *([("coarse", reports, ())] if coarse else []),
+        ("fine", augmented, ("--start-from", work / "models/coarse") if coarse else ()),
     ):
         model = work / "models" / name
         section = {**config["pretraining"], "epochs": config["pretraining"][f"{name}_epochs"]}
@@ -165,14 +166,14 @@ def steps(config: dict[str, Any], work: Path, cores: int) -> Iterator[str]:
         yield f"train {name}"
 
 
-def copy_model(model: Path, output: Path, size: int) -> None:
-    """Copy the files that a model is used with, and say in its card how they were made."""
+def copy_model(model: Path, output: Path, size: int, options: list[str]) -> None:
+    """Copy the files that a model is used with, and say in its card which options made them."""
     if output == SHIPPED and size > LARGEST:
         sys.exit(f"{model} has {size:,} bytes, a model that comes with the package {LARGEST:,} at most")
     output.mkdir(parents=True, exist_ok=True)
     for file in MODEL_FILES:
         shutil.copyfile(model / file, output / file)
-    command = shlex.join(["python", "benchmarks/simulated_large.py", *sys.argv[1:]])
+    command = shlex.join(["python", "benchmarks/simulated_large.py", "--install", *options])
     with (output / "README.md").open("a", encoding="utf-8") as card:
         card.write(f"\n## How it was made\n\n```bash\n{command}\n```\n")
 
@@ -191,7 +192,8 @@ def main() -> None:
     model = args.work / "models/fine"
     size = sum((model / file).stat().st_size for file in MODEL_FILES)
     if args.output:
-        copy_model(model, args.output, size)
+        options = ["--records", str(records), *(["--set", *args.set] if args.set else [])]
+        copy_model(model, args.output, size, options)
     print(
         json.dumps(
             {
