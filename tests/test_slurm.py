@@ -35,7 +35,7 @@ def slurm() -> None:
 def write_config(checkout: Checkout, **pretraining: object) -> None:
     own = {
         "pretraining": pretraining,
-        "data": {"sources": {"mimic-iv-ecg": {"chunks": 1}}},
+        "data": {"sources": {"ptb-xl": {"chunks": 1}}},
         "evaluation": {"tasks": ["ptbxl_super"]},  # a job of SLURM's takes ten seconds before it begins
     }
     (checkout.folder / "own.yaml").write_text(yaml.safe_dump(own))
