@@ -29,10 +29,19 @@ def pytest_report_header() -> str:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With ``--dist loadgroup``, a module's tests share a process, and so do all that need ``finished``."""
+    """With ``--dist loadgroup``, tests that share something costly share a process.
+
+    Those of a module do, all that need ``finished``, and the rows of docs/reruns.md of the same config. The long
+    tests with the marks faults and benchmark go where there is room.
+    """
     for item in items:
+        if item.get_closest_marker("faults") or item.get_closest_marker("benchmark"):
+            continue
         names = getattr(item, "fixturenames", ())
-        item.add_marker(pytest.mark.xdist_group("finished" if "finished" in names else item.path.stem))
+        group = "finished" if "finished" in names else item.path.stem
+        if row := getattr(item, "callspec", None) and item.callspec.params.get("row"):
+            group = f"{group} {row.given} {row.target}"
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 class Checkout:

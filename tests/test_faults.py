@@ -288,7 +288,6 @@ def test_a_truncated_output_of_a_killed_run_is_made_again(copy, finished, jobs):
 @pytest.mark.parametrize(
     ("path", "stage"),
     [
-        ("results/shards/mimic-iv-ecg/0.parquet", "evaluate_retrieval"),
         ("resources/physionet/csn/0.tar", "build_shards"),
         ("results/models/fine/model.safetensors", "evaluate_zero_shot"),
     ],
