@@ -3,6 +3,7 @@
 import os
 import signal
 import struct
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from accelerate.state import AcceleratorState
 from training_data import SETTINGS, SIGNAL, TEXTS, write_shards
 
 from fgclep import FGCLEP
-from fgclep.interruption import Interrupted
+from fgclep.interruption import Interrupted, StopRequest
 from fgclep.loader import SignalStore
 from fgclep.models.build import new_model
 from fgclep.optimization import cosine_with_warmup, parameter_groups
@@ -384,3 +385,15 @@ def test_what_the_machine_lacks_is_said_with_the_way_out(trainer, monkeypatch, c
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(UserError, match=message):
         trainer(**changes)
+
+
+def test_a_signal_during_the_exchange_between_processes_is_not_forgotten(monkeypatch):
+    stop, run = StopRequest(), SimpleNamespace(processes=2, device="cpu")
+
+    def exchange(number: torch.Tensor, operation: object) -> None:
+        stop.number = signal.SIGTERM  # after this process has told the others that there is none
+
+    monkeypatch.setattr(torch.distributed, "all_reduce", exchange)
+    assert not Trainer._asked_to_stop(run, stop)
+    monkeypatch.setattr(torch.distributed, "all_reduce", lambda number, operation: None)
+    assert Trainer._asked_to_stop(run, stop)

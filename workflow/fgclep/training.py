@@ -292,7 +292,10 @@ class Trainer:
         if self.processes > 1:
             number = torch.tensor(stop.number, device=self.device)
             torch.distributed.all_reduce(number, torch.distributed.ReduceOp.MAX)
-            stop.number = int(number.item())
+            agreed = int(number.item())
+            if agreed:  # a signal that came meanwhile must not be forgotten; all know of it the next time
+                stop.number = agreed
+            return agreed > 0
         return stop.number > 0
 
     def _finish_epoch(self, log: TrainingLog) -> None:
