@@ -99,13 +99,16 @@ def ectopic_qrs(rng: np.random.Generator) -> Wave:
     return wave
 
 
-def _right_bundle(wave: Wave, rng: np.random.Generator, size: float, start: float, width: float) -> None:
-    """Late forces to the right and the front; what they overlap of the basal forces fades."""
+def _right_bundle(wave: Wave, rng: np.random.Generator, size: float, start: float, width: float, up: float) -> None:
+    """Late forces to the right and the front; what they overlap of the basal forces fades.
+
+    The outflow tract, which is last, lies high: ``up`` (negative: upwards) is the mean of their vertical part.
+    """
     wave.vector[3] = wave.vector[3] * 0.4
     wave.vector[2] = wave.vector[2] * np.array([1.0, 1.0, rng.uniform(0.65, 1.0)])
     right, front = rng.uniform(0.28, 0.55), rng.uniform(0.45, 0.75)
-    wave.add(start, width, size * np.array([-0.7 * right, rng.normal(-0.06, 0.08), -0.8 * front]))
-    wave.add(start + 1.7 * width, width, size * np.array([-right, rng.normal(-0.10, 0.10), -front]))
+    wave.add(start, width, size * np.array([-0.7 * right, rng.normal(0.7 * up, 0.08), -0.8 * front]))
+    wave.add(start + 1.7 * width, width, size * np.array([-right, rng.normal(up, 0.10), -front]))
 
 
 def _preexcitation(wave: Wave, rng: np.random.Generator) -> Wave:
@@ -172,10 +175,10 @@ def conducted_qrs(patient: Patient, condition: Condition, rng: np.random.Generat
             _left_posterior(wave, patient, rng)
             duration = duration + rng.uniform(4, 12)
         if kind == "irbbb":
-            _right_bundle(wave, rng, rng.uniform(0.40, 0.85), 68, 7.5)
+            _right_bundle(wave, rng, rng.uniform(0.40, 0.85), 68, 7.5, -0.12)
             duration = bounded(duration + rng.uniform(4, 18), 92, 118.5)
         elif kind.startswith("rbbb"):
-            _right_bundle(wave, rng, rng.uniform(0.75, 1.35), 78, 11)
+            _right_bundle(wave, rng, rng.uniform(0.75, 1.35), 78, 11, -0.08)
             duration = rng.uniform(122, 164)
     return wave, normal, float(min(duration, 118.5) if kind in ("lafb", "lpfb") else duration)
 
@@ -187,7 +190,7 @@ def _left_anterior(wave: Wave, patient: Patient, rng: np.random.Generator) -> No
     """Inferior and right first, then slowly left and superior (Elizari et al. 2007, Circulation 115:1154)."""
     wave.vector[0] = np.array([-0.14, 0.14, -0.20]) * rng.uniform(0.7, 1.2)
     main, late = wave.vector[1], wave.vector[2]
-    wave.vector[1] = np.array([0.50 * np.hypot(main[0], main[1]), -0.12, main[2]])
+    wave.vector[1] = np.array([0.64 * np.hypot(main[0], main[1]), -0.12, main[2]])
     wave.vector[2] = np.array([0.36, -0.48 * rng.uniform(0.8, 1.2), late[2] * 0.7])
     wave.vector[3] = np.array([-0.04, -0.34 * rng.uniform(0.7, 1.3), 0.24])
     # V4 to V6 lie below the late forces, which move away from them: S waves up to V6
@@ -196,7 +199,7 @@ def _left_anterior(wave: Wave, patient: Patient, rng: np.random.Generator) -> No
     first = wave.copy()
     for part in (first.center, first.left, first.right, first.vector, first.local):
         del part[0]  # the initial force keeps its direction while the axis is set
-    turn = turn_to_axis(first, patient.torso, bounded(rng.normal(-57, 8), -82, -47))
+    turn = turn_to_axis(first, patient.torso, bounded(rng.normal(-54, 8), -82, -46))
     wave.vector[1:] = [turn @ vector for vector in wave.vector[1:]]
 
 
@@ -218,13 +221,13 @@ def enlarge(wave: Wave, patient: Patient, condition: Condition, rng: np.random.G
     size = condition.hypertrophy_size
     if condition.hypertrophy in ("lvh", "lvh_strain"):
         # wall forces act to the left and the back; a large absolute voltage is what the diagnosis rests on
-        factor = 1 + size * np.array([0.60, 0.25, 0.28])
+        factor = 1 + size * np.array([0.62, 0.30, 0.18])
         boost = max(1.0, 1.10 / patient.amplitude) ** 0.8
         for i in range(1, len(wave.vector)):
             gain = factor if i < 3 else np.array([1.1, 1.1, 1.25])
             wave.vector[i] = wave.vector[i] * gain * boost
             wave.local[i] = wave.local[i] * factor.mean() * boost
-        wave.vector[min(2, len(wave.vector) - 1)] += np.array([0.0, 0.0, 0.16 * size])
+        wave.vector[min(2, len(wave.vector) - 1)] += np.array([0.0, 0.0, 0.08 * size])
         wave.vector[0] = wave.vector[0] * rng.uniform(0.5, 1.3)
         return float(rng.uniform(2, 12))
     if condition.hypertrophy == "septal":
@@ -259,15 +262,16 @@ def infarct(wave: Wave, condition: Condition, rng: np.random.Generator) -> None:
     ):
         wave.vector[0] = wave.vector[0] * np.array([1.0, 0.2, 0.8])
         wave.add(22, 9.5, (0.06, -0.52 * size, rng.normal(0.0, 0.04)))
-        wave.vector[1] = wave.vector[1] * np.array([1.0, bounded(1 - 0.70 * size, 0.05, 1), 1.0])
+        wave.vector[1] = wave.vector[1] * np.array([1.0, bounded(1 - 0.85 * size, 0.0, 1), 1.0])
+        wave.vector[2] = wave.vector[2] * np.array([1.0, bounded(1 - 0.70 * size, 0.0, 1), 1.0])
     if kind in ("anteroseptal", "anterior", "anterolateral", "anterior_stemi"):
         septal = kind in ("anteroseptal", "anterior_stemi") or rng.random() < 0.5
-        keep = rng.uniform(-0.7, 0.35) if septal else rng.uniform(0.1, 0.7)
+        keep = rng.uniform(-0.5, 0.45) if septal else rng.uniform(0.1, 0.7)
         wave.vector[0] = wave.vector[0] * np.array([0.6, 1.0, keep])
-        wave.add(26, 10, (0.0, 0.0, 0.24 * size), _chest(2.4 if septal else 3.5, 1.1, -0.45 * size))
+        wave.add(26, 10, (0.0, 0.0, 0.24 * size), _chest(2.8 if septal else 3.5, 1.3, -0.45 * size))
         if kind != "anteroseptal":
             wave.add(34, 11, (-0.06, 0.0, 0.14 * size), _chest(3.7, 1.0, -0.70 * size))
-        wave.vector[1] = wave.vector[1] + np.array([0.0, 0.0, 0.18 * size])
+        wave.vector[1] = wave.vector[1] + np.array([0.0, 0.0, 0.24 * size])
     if kind in ("lateral", "anterolateral", "inferolateral", "inferoposterolateral", "lateral_stemi"):
         high = rng.random() < 0.4
         wave.add(

@@ -12,7 +12,6 @@ from itertools import accumulate
 
 import numpy as np
 
-from fgclep.simulation.heart import bounded
 from fgclep.simulation.patient import Patient
 
 # domain: (weight as the primary domain, probability beside another one)
@@ -104,7 +103,7 @@ def pick(rng: np.random.Generator, table: Mapping[str, float]) -> str:
 def draw_rate(rng: np.random.Generator, rhythm: str, age: float) -> float:
     """Ventricular rate in bpm for a rhythm."""
     low, high, mean, spread = {
-        "sinus": (60.5, 99.0, 74.0, 10.0),
+        "sinus": (60.0, 99.5, 70.0, 10.0),
         "sinus_bradycardia": (38.0, 59.2, 53.0, 5.0),
         "sinus_tachycardia": (101.0, 158.0, 112.0, 12.0),
         "sinus_arrhythmia": (48.0, 96.0, 68.0, 10.0),
@@ -131,7 +130,10 @@ def draw_rate(rng: np.random.Generator, rhythm: str, age: float) -> float:
         }[kind]
     if rhythm == "sinus_tachycardia":
         high = min(high, 208 - 0.7 * age)
-    return bounded(rng.normal(mean, spread), low, high)
+    rate = rng.normal(mean, spread)
+    while not low <= rate <= high:
+        rate = rng.normal(mean, spread)
+    return float(rate)
 
 
 def _healthy(rng: np.random.Generator, patient: Patient) -> Condition:
@@ -143,7 +145,7 @@ def _healthy(rng: np.random.Generator, patient: Patient) -> Condition:
     if rng.random() < 0.07:  # premature beats are found in healthy hearts as well
         ectopy = pick(rng, {"pac": 0.6, "pvc": 0.4})
         return Condition(normal=False, rhythm=rhythm, rate=rate, ectopy=ectopy)
-    if rng.random() < 0.03:
+    if rng.random() < (0.06 if patient.age < 40 else 0.03):
         return Condition(normal=False, rhythm=rhythm, rate=rate, conduction="irbbb")
     if patient.age < 55 and rng.random() < 0.05:  # a variant of the young and healthy, but not a normal ECG
         size = rng.uniform(0.6, 1.5)

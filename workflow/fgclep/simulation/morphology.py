@@ -72,7 +72,7 @@ def _p_waves(patient: Patient, condition: Condition, rng: np.random.Generator) -
     vector = size * (1 + 0.25 * left) * np.array([0.070 + tilt, 0.055, posterior])
     wave.add(late, 17, vector)
     # of adults 0 to 75 degrees, right atrial enlargement beyond (Macfarlane; AHA/ACCF/HRS part V)
-    axis = 52 - 0.15 * (patient.age - 50) + 15 * d[33] + 16 * right - 6 * left
+    axis = 50 - 0.15 * (patient.age - 50) + 20 * d[33] + 16 * right - 6 * left
     turn_to_axis(wave, patient.atrial_torso, bounded(axis, -10, 88))
     if condition.repolarization == "hyperkalemia" and condition.repolarization_size > 1.1:
         wave.transform(0.45)

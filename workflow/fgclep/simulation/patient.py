@@ -46,7 +46,7 @@ class Patient:
 def _torso(rng: np.random.Generator, bmi: float) -> np.ndarray:
     """Lead vectors of one torso: position of the heart, and chest electrodes that sit too high, low or wide."""
     torso = DOWER + rng.random() * (KORS_TORSO - DOWER)
-    torso = torso * (1 + rng.normal(0, 0.07, (8, 1))) + rng.normal(0, 0.035, (8, 3))
+    torso = torso * (1 + rng.normal(0, 0.10, (8, 1))) + rng.normal(0, 0.035, (8, 3))
     along = np.arange(6) + np.clip(rng.normal(0, 0.22), -0.5, 0.5) + rng.normal(0, 0.10, 6)
     torso[2:] = np.stack([np.interp(along, np.arange(6), torso[2:, axis]) for axis in range(3)], axis=1)
     torso[2:, 1] += rng.normal(0.0, 0.12) + rng.normal(0, 0.04, 6)
@@ -63,9 +63,9 @@ def draw_patient(rng: np.random.Generator) -> Patient:
     female = sex == "F"
     bmi = bounded(26 + 4.5 * rng.gamma(2.0, 0.6) - 5.0, 17, 48)
     years = age - 40
-    amplitude = 1.20 * np.exp(rng.normal(0, 0.19)) * (0.88 if female else 1.0)
+    amplitude = 1.22 * np.exp(rng.normal(0, 0.21)) * (0.88 if female else 1.0)
     amplitude *= np.exp(-0.0035 * years if years > 0 else (-0.010 if not female else -0.004) * years)
-    axis = bounded(rng.normal(46 - 0.55 * years - 1.0 * (bmi - 26), 27), -29, 94)
+    axis = bounded(rng.normal(46 - 0.55 * years - 1.0 * (bmi - 26), 31), -29, 94)
     return Patient(
         age=age,
         sex=sex,
@@ -73,12 +73,12 @@ def draw_patient(rng: np.random.Generator) -> Patient:
         bmi=bmi,
         amplitude=float(amplitude),
         axis=axis,
-        horizontal=bounded(rng.normal(2, 13), -28, 32),
+        horizontal=bounded(rng.normal(2 + 0.12 * years, 14), -28, 38),
         pr=bounded(rng.normal(152 + 0.25 * years + (0 if female else 5), 22), 112, 198),
         qrs=bounded(rng.normal(84 if female else 92, 7.5), 68, 106),
         qt=bounded(rng.normal((397 if female else 386) + 0.15 * years, 15), 350, 438),
         p=bounded(rng.normal(103 + 0.10 * years, 8.5), 78, 118),
-        t_gain=float(np.exp(rng.normal(0, 0.27)) * (0.84 if female else 1.0) * np.exp(-0.004 * years)),
+        t_gain=float(np.exp(rng.normal(0, 0.33)) * (0.84 if female else 1.0) * np.exp(-0.004 * years)),
         torso=_torso(rng, bmi),
         shape=rng.standard_normal(64),
     )

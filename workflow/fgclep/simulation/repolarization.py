@@ -57,7 +57,7 @@ class Course:
 def _healthy(patient: Patient) -> Course:
     """Women and the old have smaller anterior T waves and ST levels; the T axis follows the QRS axis in part."""
     d = patient.shape
-    anterior = (-0.23 if patient.sex == "F" else -0.35) * np.exp(0.25 * d[41]) + 0.09 * d[49]
+    anterior = (-0.23 if patient.sex == "F" else -0.35) * np.exp(0.25 * d[41]) + 0.13 * d[49]
     anterior += 0.0008 * (patient.age - 40)
     wave = Wave()
     wave.add(0.0, 1.0, np.array([0.40, 0.23, anterior]) * patient.t_gain)
@@ -106,7 +106,7 @@ def _infarct(course: Course, condition: Condition, rng: np.random.Generator) -> 
         return
     hit = sum((_TERRITORY[name] for name, kinds in _INFARCTED.items() if kind in kinds), np.zeros(3))
     course.t = course.t * np.clip(1 - rng.uniform(0.0, 0.8) * np.abs(hit), 0.1, 1.0)
-    course.t = course.t - hit * (rng.uniform(0.20, 0.42) if condition.inverted_t else rng.uniform(0.0, 0.14))
+    course.t = course.t - hit * (rng.uniform(0.14, 0.36) if condition.inverted_t else rng.uniform(0.0, 0.12))
     if "posterior" in kind:
         course.t = course.t + np.array([0.0, 0.0, -rng.uniform(0.05, 0.22)])
     if condition.aneurysm:
@@ -144,7 +144,7 @@ def _nonspecific(course: Course, kind: str, rng: np.random.Generator) -> None:
         course.t = course.t * np.array([rng.uniform(0.05, 0.42), rng.uniform(0.05, 0.5), rng.uniform(0.3, 0.9)])
     elif kind == "nonspecific_t":
         # mostly low, below a tenth of R (Minnesota code 5-4), sometimes flat or just inverted
-        low, high = (0.25, 0.70) if rng.random() < 0.75 else (-0.45, 0.25)
+        low, high = (0.35, 0.85) if rng.random() < 0.80 else (-0.40, 0.35)
         course.t = course.t * np.array([rng.uniform(low, high), rng.uniform(low, high + 0.1), rng.uniform(0.2, 0.9)])
     else:  # t_inversion
         inverted = course.t * np.array([-rng.uniform(0.4, 1.1), rng.uniform(-0.9, 0.5), rng.uniform(-0.9, 0.9)])
@@ -160,7 +160,7 @@ def _other(course: Course, kind: str, size: float, rng: np.random.Generator) -> 
     elif kind == "pericarditis":
         course.st = course.st + np.array([0.12, 0.13, -0.10]) * size * rng.uniform(0.8, 1.2)
     elif kind == "long_qt":
-        course.qt = rng.uniform(462, 545)
+        course.qt = rng.uniform(448, 545)
         course.right *= rng.uniform(1.0, 1.5)
         course.left *= rng.uniform(1.0, 1.6)
         course.t = course.t * rng.uniform(0.5, 1.1)
@@ -236,5 +236,5 @@ def _wave(course: Course, patient: Patient, qrs: Wave, qrs_ms: float, rng: np.ra
         wave.add(0.62 * plateau, (52.0, 40.0), -course.sag * area / np.linalg.norm(area))
     if course.notch:
         wave.add(4.0, (6.0, 7.0), course.notch * np.array([0.13, 0.10, 0.02]))
-    wave.add(course.qt - qrs_ms + rng.uniform(60, 85), 30.0, course.u * np.array([0.45, 0.30, -0.9]))
+    wave.add(course.qt - qrs_ms + rng.uniform(85, 115), 30.0, course.u * np.array([0.45, 0.30, -0.9]))
     return wave

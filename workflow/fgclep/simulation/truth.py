@@ -523,18 +523,15 @@ def true_diagnoses(seen: Seen, features: set[str], vocabulary: Vocabulary) -> tu
             found.append("right_axis_deviation")
     if features & {"low_voltage_limb", "low_voltage_chest"} and not wide:
         found.append("low_voltage")
-    if "long_qt" not in found and measures["qtc_ms"] > 475 and not wide and measures["heart_rate"] < 110:
+    if "long_qt" not in found and "prolonged_qtc" in features and not wide and measures["heart_rate"] < 110:
         found.append("long_qt")
-    # voltage alone: of people over 40, or far beyond the limit
-    if (
-        not condition.hypertrophy
-        and not wide
-        and features & {"sokolow_lyon", "cornell_voltage", "tall_r_lateral", "tall_r_avl"}
-        and (measures["age"] > 40 or measures["sokolow_mv"] > 4.5)
-    ):
-        found.append("lvh")
-    elif not condition.hypertrophy and not wide and features & {"sokolow_lyon", "tall_r_lateral", "high_voltage_chest"}:
-        found.append("high_voltage")
+    # voltage alone: the limits are those of people over 35 (AHA/ACCF/HRS part V); of the young it takes more
+    young = measures["age"] <= 35 and measures["sokolow_mv"] < 4.5
+    if not condition.hypertrophy and not wide and not young:
+        if features & {"sokolow_lyon", "cornell_voltage", "tall_r_lateral", "tall_r_avl"}:
+            found.append("lvh")
+        elif "high_voltage_chest" in features:
+            found.append("high_voltage")
     # the strain of a hypertrophied ventricle is called ischemia as often (ISC_ beside LVH in PTB-XL)
     if "lvh_strain" in found and features & {"std_lateral", "std_six_leads"} and features & {"tinv_lateral"}:
         found.append("diffuse_ischemia")
@@ -547,6 +544,8 @@ def true_diagnoses(seen: Seen, features: set[str], vocabulary: Vocabulary) -> tu
     excluding = set(vocabulary.diagnoses["normal_ecg"].incompatible)
     if "phasic_rr" in features:  # sinus arrhythmia is normal; other irregularity is not
         excluding.discard("irregular_rr")
+    if young:
+        excluding.discard("sokolow_lyon")
     if condition.normal and sinus_only and not features & excluding:
         found.append("normal_ecg")
     return tuple(dict.fromkeys(found))
