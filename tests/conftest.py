@@ -3,7 +3,7 @@ import random
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -127,24 +127,29 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
 
     Each process of pytest-xdist has a copy of its own.
     """
-    folder = tmp_path_factory.mktemp("finished") / "fg-clep"
+    return once(tmp_path_factory, "finished", lambda folder: take_the_road(Checkout(folder), *TINY))
+
+
+def once(tmp_path_factory: pytest.TempPathFactory, name: str, make: Callable[[Path], Finished]) -> Finished:
+    """Return what ``make`` makes in a folder; one process of pytest-xdist makes it, and the others copy it."""
+    folder = tmp_path_factory.mktemp(name) / "fg-clep"
     if "PYTEST_XDIST_WORKER" not in os.environ:
-        return Finished(*_take_the_road(folder))
-    first = tmp_path_factory.getbasetemp().parent / "finished" / "fg-clep"
+        return make(folder)
+    first = tmp_path_factory.getbasetemp().parent / name / "fg-clep"
     output = first.parent / "output.txt"
     with FileLock(f"{first.parent}.lock"):
         if not output.exists():
-            output.write_text(_take_the_road(first)[1].stdout, encoding="utf-8")
+            output.write_text(make(first).run.stdout, encoding="utf-8")
     shutil.copytree(first, folder, symlinks=True)
     printed = output.read_text(encoding="utf-8").replace(str(first), str(folder))
     return Finished(Checkout.at(folder), subprocess.CompletedProcess((), 0, printed))
 
 
-def _take_the_road(folder: Path) -> tuple[Checkout, subprocess.CompletedProcess[str]]:
-    checkout = Checkout(folder)
-    run = checkout.snakemake(*TINY)
+def take_the_road(checkout: Checkout, *options: str) -> Finished:
+    """Run Snakemake in a checkout, which must succeed."""
+    run = checkout.snakemake(*options)
     assert run.returncode == 0, run.stdout[-5000:]
-    return checkout, run
+    return Finished(checkout, run)
 
 
 @pytest.fixture(scope="session")

@@ -10,15 +10,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from conftest import TINY, Checkout
+from conftest import Checkout
 
 MEASURED = {"throughput.csv", ".snakemake_timestamp"}  # ECG per second, and when Snakemake looked; never the same
 
 
 @dataclass(frozen=True)
 class Job:
-    """One job: a stage's module, its words on the command line, the outputs among them, and how long it took."""
+    """One job: where it ran, its stage, its words on the command line, the outputs among them, and how long it took."""
 
+    folder: Path
     stage: str
     words: tuple[str, ...]
     outputs: tuple[str, ...]
@@ -34,9 +35,9 @@ class Job:
         return [word for word in self.words if word.startswith("results/logs/")]
 
 
-def jobs_of(checkout: Checkout) -> dict[str, list[Job]]:
-    """Return the jobs of each stage, the quickest first."""
-    summary = checkout.snakemake(*TINY, "--detailed-summary").stdout.splitlines()
+def jobs_of(checkout: Checkout, *options: str) -> dict[str, list[Job]]:
+    """Return the jobs of each stage in a run with these options, the quickest first."""
+    summary = checkout.snakemake("--detailed-summary", *options).stdout.splitlines()
     start = next(number for number, line in enumerate(summary) if line.startswith("output_file\t"))
     outputs: dict[str, list[str]] = {}
     for row in csv.DictReader(summary[start:], delimiter="\t", quoting=csv.QUOTE_NONE):
@@ -46,7 +47,8 @@ def jobs_of(checkout: Checkout) -> dict[str, list[Job]]:
     for command, files in outputs.items():
         words = tuple(shlex.split(command))
         stage = words[words.index("-m") + 1].rpartition(".")[2]
-        jobs.setdefault(stage, []).append(Job(stage, words, tuple(files), _seconds(checkout.folder, words)))
+        seconds = _seconds(checkout.folder, words)
+        jobs.setdefault(stage, []).append(Job(checkout.folder, stage, words, tuple(files), seconds))
     return {stage: sorted(some, key=lambda job: job.seconds) for stage, some in jobs.items()}
 
 
@@ -57,11 +59,11 @@ def _seconds(folder: Path, words: tuple[str, ...]) -> float:
         return float(next(csv.DictReader(file, delimiter="\t"))["s"])
 
 
-def environment(checkout: Checkout) -> dict[str, str]:
-    """Variables that the workflow sets for its jobs."""
+def environment(folder: Path) -> dict[str, str]:
+    """Variables that the workflow sets for its jobs in a checkout."""
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    return {**os.environ, **threads, "PATH": path, "PYTHONPATH": str(checkout.folder / "workflow")}
+    return {**os.environ, **threads, "PATH": path, "PYTHONPATH": str(folder / "workflow")}
 
 
 def contents(place: Path) -> dict[str, str]:

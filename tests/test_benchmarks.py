@@ -21,7 +21,7 @@ SMALL = {
     "soak": ["--records", "60", "--pool", "10", "--per-chunk", "30"],
     "verification": ["--records", "300", "600"],
     "pretrain": [
-        *("--batch", "4", "--records", "24", "--width", "64", "--steps", "1", "--rounds", "1"),
+        *("--batch", "4", "--records", "24", "--width", "8", "--steps", "1", "--rounds", "1"),
         *("--no-warm-baseline", "--no-compiled", "--statements", "none"),
     ],
     "probe": ["--records", "40", "--widths", "4", "--epochs", "2"],

@@ -19,31 +19,40 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import FAULT_SEED, ROOT, TINY, Checkout
+from conftest import FAULT_SEED, ROOT, TINY, Checkout, Finished, once, take_the_road
 from fault_jobs import MEASURED, Job, contents, environment, jobs_of
 from small_disk import SmallDisk, kill_group
 
 from fgclep.stage import UserError
 
 STAGES = sorted(path.stem for path in (ROOT / "workflow/fgclep/stages").glob("[!_]*.py"))
-# stages that the tiny run has no job of -> why no fault of theirs is tried
-NOT_IN_THE_RUN = {
-    "simulate_chunk": "only with the source simulated; writes three tables, as build_shards",
-    "merge_manifest": "only with the source simulated; writes one table, as merge_truth",
-    "augment_with_truth": "only with verification.features: truth; writes one table, as augment_reports",
-    "attend_examples": "only with pretraining.alignment: attention; writes one table, as build_prompts",
-    "fetch_split": "only for tasks with a published split; writes one table, as build_prompts",
-    "evaluate_variant": "only in the ablation; writes one table of metrics, as collect_metrics",
-    "export_text_tower": "only in the ablation; writes one folder, as pretrain",
-    "summarize_ablation": "only in the ablation; writes one text, as render_report",
+# stages that neither of the two runs has a job of -> why no fault of theirs is tried
+NOT_IN_THE_RUNS = {
+    "fetch_split": "takes no split but the published one, by its checksum; writes one table, as build_prompts"
 }
+# what the tiny run leaves out, in a copy of it
+OTHERS = (
+    *TINY, "tests/config/others.yaml", "--", "results/manifest/simulated.parquet", "results/attention.parquet",
+    "results/ablation/ablation.csv",
+)  # fmt: skip
 
 pytestmark = pytest.mark.faults
 
 
+@pytest.fixture(scope="session")
+def others(finished, tmp_path_factory):
+    """A copy of the finished run in which the other stages have run, too."""
+
+    def make(folder: Path) -> Finished:
+        shutil.copytree(finished.checkout.folder, folder, symlinks=True)
+        return take_the_road(Checkout.at(folder), *OTHERS)
+
+    return once(tmp_path_factory, "others", make)
+
+
 @pytest.fixture(scope="module")
-def jobs(finished):
-    return jobs_of(finished.checkout)
+def jobs(finished, others):
+    return {**jobs_of(others.checkout, *OTHERS), **jobs_of(finished.checkout, *TINY)}
 
 
 @pytest.fixture
@@ -52,21 +61,21 @@ def rng(request):
 
 
 def test_every_stage_is_tried(jobs):
-    assert set(jobs) | set(NOT_IN_THE_RUN) == set(STAGES) and not set(jobs) & set(NOT_IN_THE_RUN)
+    assert set(jobs) | set(NOT_IN_THE_RUNS) == set(STAGES) and not set(jobs) & set(NOT_IN_THE_RUNS)
 
 
 class OnDisk:
-    """A job whose outputs and logs lie on a disk of its own; its inputs are those of the finished run."""
+    """A job whose outputs and logs lie on a disk of its own; its inputs are those of the run that it was part of."""
 
-    def __init__(self, job: Job, finished, disk: SmallDisk, folder: Path):
-        self.job, self.disk, self.run = job, disk, finished.checkout
-        self.wanted = {output: contents(self.run.folder / output) for output in job.outputs}
+    def __init__(self, job: Job, disk: SmallDisk, folder: Path):
+        self.job, self.disk = job, disk
+        self.wanted = {output: contents(job.folder / output) for output in job.outputs}
         assert all(self.wanted.values())
         places = {output: str(disk.folder / output) for output in job.outputs}
         self.command = job.command({**places, **{log: str(folder / log) for log in job.logs}})
 
     def start(self) -> subprocess.Popen[str]:
-        return self.disk.start(self.command, self.run.folder, environment(self.run))
+        return self.disk.start(self.command, self.job.folder, environment(self.job.folder))
 
     def fail(self, message: str) -> None:
         """Run to the end, which must be an error with this message and nothing half written."""
@@ -86,25 +95,25 @@ class OnDisk:
             assert found == wanted or not (all_of_them or found or (self.disk.seen / output).exists()), output
 
 
-@pytest.mark.parametrize("stage", [stage for stage in STAGES if stage not in NOT_IN_THE_RUN])
-def test_a_stage_on_a_bad_disk_and_killed_ends_with_the_same_outputs(stage, jobs, finished, rng, tmp_path):
+@pytest.mark.parametrize("stage", [stage for stage in STAGES if stage not in NOT_IN_THE_RUNS])
+def test_a_stage_on_a_bad_disk_and_killed_ends_with_the_same_outputs(stage, jobs, rng, tmp_path):
     job = jobs[stage][0]
     with SmallDisk(tmp_path / "disk") as disk:
-        there = OnDisk(job, finished, disk, tmp_path)
+        there = OnDisk(job, disk, tmp_path)
         disk.remount("ro")
         there.fail(rf"{disk.folder}\S*: Read-only file system\. Its file system is mounted read-only: mount it")
-        size = sum((finished.checkout.folder / output).stat().st_size for output in job.outputs)
+        size = sum((job.folder / output).stat().st_size for output in job.outputs)
         disk.fill(int(rng.uniform(0, 0.9) * size))
         there.fail(rf"the disk of {disk.folder}\S* is full .* Make room there and run snakemake again")
         disk.make_room()
-        for moment in (rng.uniform(0, job.seconds), None):
-            process = there.start()
-            if moment is None:
-                wait_for_a_write(process, disk.seen)
-                moment = rng.uniform(0, 0.05)
-            time.sleep(moment)
-            kill_group(process)
-            there.check_whole(all_of_them=False)
+        process = there.start()
+        if rng.random() < 0.5:
+            time.sleep(rng.uniform(0, job.seconds))
+        else:
+            wait_for_a_write(process, disk.seen)
+            time.sleep(rng.uniform(0, 0.05))
+        kill_group(process)
+        there.check_whole(all_of_them=False)
         process = there.start()
         output = process.communicate()[0]
         assert process.returncode == 0, output
@@ -119,11 +128,11 @@ def wait_for_a_write(process: subprocess.Popen[str], folder: Path) -> None:
         time.sleep(0.002)
 
 
-@pytest.mark.parametrize("stage", [stage for stage in STAGES if stage not in NOT_IN_THE_RUN])
-def test_a_truncated_input_is_named(stage, jobs, finished, rng, tmp_path, monkeypatch):
+@pytest.mark.parametrize("stage", [stage for stage in STAGES if stage not in NOT_IN_THE_RUNS])
+def test_a_truncated_input_is_named(stage, jobs, rng, tmp_path, monkeypatch):
     """Or it is none that the outputs depend on."""
     job, module = jobs[stage][0], importlib.import_module(f"fgclep.stages.{stage}")
-    monkeypatch.chdir(finished.checkout.folder)
+    monkeypatch.chdir(job.folder)
     outputs = {output: str(tmp_path / output) for output in job.outputs}
     for given, file in own_inputs(job):
         for size in (0, rng.randrange(file.stat().st_size)):
