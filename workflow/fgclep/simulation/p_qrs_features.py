@@ -1,0 +1,267 @@
+"""Waveform features of the P wave and the QRS complex that no rule of the vocabulary decides."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from fgclep.leads import INDEX
+from fgclep.simulation.measures import VISIBLE
+from fgclep.simulation.seen import Seen, contiguous, rows
+
+WIDE = 119.5  # ms, as ``wide_qrs`` of the vocabulary
+_INFERIOR, _CHEST = rows("II", "III", "aVF"), slice(INDEX["V1"], INDEX["V6"] + 1)
+
+
+# --- P
+
+
+def _notched_p(seen: Seen) -> bool:
+    wave = seen.p_wave("II")
+    if wave is None:
+        return False
+    inner = wave[1:-1]
+    peaks = np.flatnonzero((inner > wave[:-2]) & (inner >= wave[2:]) & (inner > 0.03)) + 1
+    return len(peaks) >= 2 and bool(peaks[-1] - peaks[0] >= 34)
+
+
+def p_terminal(seen: Seen) -> bool:
+    """The end of P in V1 is negative, at least 0.1 mV deep and 40 ms long."""
+    wave = seen.p_wave("V1")
+    if wave is None or wave[len(wave) // 2 :].min() > -0.1:
+        return False
+    return bool(np.count_nonzero(wave[len(wave) // 3 :] < -0.02) >= 40)
+
+
+def _biphasic_p_inferior(seen: Seen) -> bool:
+    """A visible positive part, and after it a visible negative one, in each of the three leads."""
+    if seen.p_wave("II") is None or seen.main.p is None:
+        return False
+    for wave in seen.main.p[_INFERIOR]:
+        top = int(wave.argmax())
+        if wave[top] < VISIBLE or wave[top:].min() > -VISIBLE:
+            return False
+    return True
+
+
+def _pr_depression(seen: Seen) -> bool:
+    return bool(np.any(seen.main.pr_level)) and bool(seen.recording.timeline.pr)
+
+
+def _pr_elevation_avr(seen: Seen) -> bool:
+    return _pr_depression(seen) and bool(seen.main.pr_level[INDEX["aVR"]] >= 0.05)  # half a small box
+
+
+# --- conduction
+
+
+def _wide_s_lateral(seen: Seen) -> bool:
+    if seen.measures["qrs_ms"] < 100:
+        return False
+    for lead in ("I", "V6"):
+        values = seen.main.qrs[INDEX[lead]]
+        late = values[len(values) // 3 :]
+        if seen.lead("r_mv", lead) < 0.05 or np.count_nonzero(late < -0.04) < 40:
+            return False
+    return True
+
+
+def _broad_r(seen: Seen, lead: str) -> bool:
+    values = seen.main.qrs[INDEX[lead]]
+    high = np.count_nonzero(values > 0.4 * values.max())
+    return bool(seen.lead("q_mv", lead) < 0.05 and seen.lead("s_mv", lead) < 0.15 and high >= 50)
+
+
+def _broad_r_lateral(seen: Seen) -> bool:
+    return seen.measures["qrs_ms"] >= 110 and _broad_r(seen, "I") and _broad_r(seen, "V6")
+
+
+def late_r_v1(seen: Seen) -> bool:
+    """V1 ends with an R' wave, as with a delayed right bundle."""
+    return seen.lead("rp_mv", "V1") > 0.1  # as ``rsr_v1`` of the vocabulary
+
+
+def paced(seen: Seen) -> bool:
+    """The ventricles are paced."""
+    return any(chamber == "ventricle" for _, chamber in seen.recording.timeline.spikes)
+
+
+def left_bundle_shape(seen: Seen) -> bool:
+    """The left ventricle is activated late: by a blocked left bundle, or from a right ventricular electrode."""
+    return bool(
+        seen.measures["qrs_ms"] > WIDE
+        and seen.net[INDEX["V1"]] < 0
+        and not late_r_v1(seen)
+        and (paced(seen) or _broad_r_lateral(seen))
+    )
+
+
+def _paced_lbbb_shape(seen: Seen) -> bool:
+    return paced(seen) and bool(seen.net[INDEX["V1"]] < 0) and _broad_r(seen, "I")
+
+
+def _rp_above_r_v1(seen: Seen) -> bool:
+    return late_r_v1(seen) and seen.lead("rp_mv", "V1") > seen.lead("r_mv", "V1")
+
+
+def _notched_r_lateral(seen: Seen) -> bool:
+    """A notch between two peaks of R of which each has half of its height."""
+    for lead in ("I", "aVL", "V5", "V6"):
+        points = seen.turns[INDEX[lead]]
+        half = 0.5 * max(value for _, value in points)
+        for (_, one), (_, notch), (_, other) in zip(points, points[1:], points[2:], strict=False):
+            if VISIBLE < notch < min(one, other) and min(one, other) >= half:
+                return True
+    return False
+
+
+def _r_peak_after(seen: Seen, ms: int, *leads: str) -> bool:
+    """R is tall enough to be timed, and its highest point lies later than ``ms`` in one of the leads."""
+    return any(seen.peak_ms[INDEX[lead]] > ms and seen.lead("r_mv", lead) >= 0.1 for lead in leads)
+
+
+def _delayed_intrinsicoid(seen: Seen) -> bool:
+    return _r_peak_after(seen, 50, "V5", "V6")
+
+
+def _r_peak_avl(seen: Seen) -> bool:
+    return _r_peak_after(seen, 44, "aVL")
+
+
+def _delayed_r_peak_v1(seen: Seen) -> bool:
+    """The last positive peak counts: that of R' if there is one."""
+    peaks = [ms for ms, value in seen.turns[INDEX["V1"]] if value >= 0.1]
+    return bool(peaks) and peaks[-1] > 50
+
+
+def _fragmented_qrs(seen: Seen) -> bool:
+    """A second R, or a notch of R or S, in two contiguous leads of a QRS that no bundle branch block widens (Das 2006).
+
+    R' in V1, and in V2 beside it, is what a delayed right bundle makes; V1 is therefore left out.
+    """
+    if seen.measures["qrs_ms"] > WIDE:
+        return False
+    shown = np.zeros(12, bool)
+    for lead, points in enumerate(seen.turns):
+        tops = [
+            value
+            for (_, one), (_, value), (_, other) in zip(points, points[1:], points[2:], strict=False)
+            if one < value > other
+        ]
+        shown[lead] = len(tops) > 1 or (len(tops) == 1 and tops[0] < 0)  # the latter: a notched QS complex
+    shown[INDEX["V1"]] = False
+    return contiguous(shown)
+
+
+def _terminal_activation_delay(seen: Seen) -> bool:
+    """From the nadir of S to the end of QRS; with complete right bundle branch block it does not count (Marcus 2010)."""
+    if seen.measures["qrs_ms"] > WIDE and (late_r_v1(seen) or seen.net[INDEX["V1"]] > 0):
+        return False
+    rest = seen.main.qrs.shape[1] - seen.main.qrs[6:9].argmin(axis=1)
+    return bool(np.any((rest >= 55) & (seen.measures["s_mv"][6:9] >= 0.1)))
+
+
+def _delta_positive_v1(seen: Seen) -> bool:
+    """V1 is positive 20 ms after the onset of the delta wave (Arruda 1998), and all in all."""
+    return seen.recording.morphology.delta and bool(seen.main.qrs[6, 20] > VISIBLE and seen.net[6] > 0)
+
+
+def _delta_negative_inferior(seen: Seen) -> bool:
+    return seen.recording.morphology.delta and bool(np.all(seen.main.qrs[_INFERIOR, 20] < -VISIBLE))
+
+
+def _precordial_concordance(seen: Seen) -> bool:
+    """In each chest lead what points the other way is no wave, or less than a tenth of the complex."""
+    chest = seen.main.qrs[_CHEST]
+    up, down = chest.max(axis=1), -chest.min(axis=1)
+    least = np.maximum(VISIBLE, 0.1 * np.maximum(up, down))
+    return bool(np.all(down <= least) or np.all(up <= least))
+
+
+# --- voltage
+
+
+def _transition_late(seen: Seen) -> bool:
+    """R is smaller than S in V1 to V4, and there is one in V5 or V6."""
+    top = np.maximum(seen.measures["r_mv"], seen.measures["rp_mv"])[6:]
+    return bool(np.all(top[:4] < seen.measures["s_mv"][6:10]) and top[4:].max() > 0.3)
+
+
+def _early_r(seen: Seen) -> bool:
+    return seen.lead("r_mv", "V2") > max(seen.lead("s_mv", "V2"), 0.1)
+
+
+def _reversed_r_progression(seen: Seen) -> bool:
+    """R falls visibly from V2 to V3 or from V3 to V4 (Zema, Kligfield 1982)."""
+    r = seen.measures["r_mv"][7:10]
+    return bool(np.any(r[1:] < r[:-1] - VISIBLE))
+
+
+def _cornell_product(seen: Seen) -> bool:
+    more = 0.8 if seen.measures["sex"] == "F" else 0.0
+    return bool((seen.measures["cornell_mv"] + more) * seen.measures["qrs_ms"] > 244)
+
+
+def _gubner(seen: Seen) -> bool:
+    return seen.lead("r_mv", "I") + seen.lead("s_mv", "III") > 2.5
+
+
+def _lewis_index(seen: Seen) -> bool:
+    left = seen.lead("r_mv", "I") + seen.lead("s_mv", "III")
+    return left - seen.lead("r_mv", "III") - seen.lead("s_mv", "I") > 1.7
+
+
+def _peguero(seen: Seen) -> bool:
+    s = seen.measures["s_mv"].copy()
+    s[INDEX["aVR"]] = 0.0  # its negative complex is no S wave
+    return bool(s.max() + s[INDEX["V4"]] >= (2.3 if seen.measures["sex"] == "F" else 2.8))
+
+
+def _sokolow_rvh(seen: Seen) -> bool:
+    return seen.lead("r_mv", "V1") + max(seen.lead("s_mv", "V5"), seen.lead("s_mv", "V6")) > 1.05
+
+
+def _romhilt_estes(seen: Seen) -> bool:
+    """Five points or more of Romhilt and Estes 1968."""
+    r, s, measures = seen.measures["r_mv"], seen.measures["s_mv"], seen.measures
+    limb = max(r[[0, 1, 2, 4, 5]].max(), s[[0, 1, 2, 4, 5]].max())
+    points = 3 if limb >= 2.0 or s[6:8].max() >= 3.0 or r[10:].max() >= 3.0 else 0
+    strain = (r[10:] > s[10:]) & (measures["t_mv"][10:] < -0.05) & (measures["st_mv"][10:] < 0)
+    if strain.any():
+        points += 1 if seen.recording.morphology.scooped else 3  # one with digitalis
+    points += 3 if p_terminal(seen) else 0
+    points += 2 if -180 < measures["qrs_axis"] <= -30 else 0
+    points += 1 if measures["qrs_ms"] >= 90 else 0
+    points += 1 if _r_peak_after(seen, 49, "V5", "V6") else 0
+    return points >= 5
+
+
+P_QRS: dict[str, Callable[[Seen], bool]] = {
+    "notched_p": _notched_p,
+    "p_terminal_v1": p_terminal,
+    "biphasic_p_inferior": _biphasic_p_inferior,
+    "pr_depression": _pr_depression,
+    "pr_elevation_avr": _pr_elevation_avr,
+    "delta_wave": lambda seen: seen.recording.morphology.delta,
+    "delta_positive_v1": _delta_positive_v1,
+    "delta_negative_inferior": _delta_negative_inferior,
+    "wide_s_lateral": _wide_s_lateral,
+    "broad_r_lateral": _broad_r_lateral,
+    "paced_lbbb_shape": _paced_lbbb_shape,
+    "rp_above_r_v1": _rp_above_r_v1,
+    "notched_r_lateral": _notched_r_lateral,
+    "delayed_intrinsicoid": _delayed_intrinsicoid,
+    "delayed_r_peak_v1": _delayed_r_peak_v1,
+    "r_peak_avl": _r_peak_avl,
+    "fragmented_qrs": _fragmented_qrs,
+    "terminal_activation_delay": _terminal_activation_delay,
+    "precordial_concordance": _precordial_concordance,
+    "late_transition": _transition_late,
+    "early_r_v2": _early_r,
+    "reversed_r_progression": _reversed_r_progression,
+    "cornell_product": _cornell_product,
+    "gubner": _gubner,
+    "lewis_index": _lewis_index,
+    "peguero": _peguero,
+    "sokolow_rvh": _sokolow_rvh,
+    "romhilt_estes": _romhilt_estes,
+}
