@@ -25,13 +25,14 @@ from fgclep.simulation.codes import (
 from fgclep.simulation.findings import Condition, draw_condition
 from fgclep.simulation.heart import DOWER, KORS, KORS_TORSO, Wave, tabulate, turn_to_axis, twelve_leads
 from fgclep.simulation.mimic_iv_ecg import LEAD_ORDER
+from fgclep.simulation.measures import deflections, measure
 from fgclep.simulation.morphology import QRS_EDGE
 from fgclep.simulation.noise import Levels, draw_connection, noise_spectrum
 from fgclep.simulation.patient import draw_patient
 from fgclep.simulation.record import Recording, simulate
 from fgclep.simulation.reports import machine_report
 from fgclep.simulation.rules import RuleTable
-from fgclep.simulation.truth import NEVER_DRAWN, STATE, UNDECIDED, deflections, find_truth, measure
+from fgclep.simulation.truth import NEVER_DRAWN, STATE, find_truth
 from fgclep.stages import merge_truth, simulate_physionet
 from fgclep.vocabulary import holds, load_vocabulary
 

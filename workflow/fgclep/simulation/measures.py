@@ -1,6 +1,7 @@
 """Measures of a simulated recording: intervals from the model's state, amplitudes from its noise-free main beat."""
 
 from dataclasses import dataclass
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,8 @@ class Main:
     pr_level: np.ndarray  # by which the PR segment lies off the baseline, shape (12,)
     qt_ms: float
     t_window: slice  # samples of ``repolarization`` that the peak of T is looked for in
+    t_ms: np.ndarray  # time from the J point to that peak, shape (12,)
+    net: np.ndarray  # area of QRS, mV ms, shape (12,)
 
 
 def twelve(recording: Recording, eight: np.ndarray) -> np.ndarray:
@@ -50,7 +53,9 @@ def main_beat(recording: Recording, interval: float) -> Main:
     qt = qrs.shape[1] + (beat.qt - beat.qrs_ms) * stretch
     last = int(max(qt - beat.qrs_ms + 10, 80))
     window = slice(int(0.35 * last), last)
-    return Main(qrs, twelve(recording, table.values.take(index, axis=1)), p, level, float(qt), window)
+    waves = twelve(recording, table.values.take(index, axis=1))
+    t_ms = window.start + np.abs(waves[:, window]).argmax(axis=1)
+    return Main(qrs, waves, p, level, float(qt), window, t_ms, qrs.sum(axis=1))
 
 
 def deflections(leads: np.ndarray) -> np.ndarray:
@@ -116,8 +121,7 @@ def measure(recording: Recording) -> tuple[dict[str, Any], Main]:
     q, q_ms, r, s, second = deflections(main.qrs)
     j60 = min(60, main.repolarization.shape[1] - 1)
     st = main.repolarization[:, j60] - main.pr_level
-    t_window = main.repolarization[:, main.t_window]
-    t = t_window[np.arange(12), np.abs(t_window).argmax(axis=1)].astype(float)
+    t = main.repolarization[np.arange(12), main.t_ms].astype(float)
     nan = float("nan")
     p_mv: np.ndarray = np.full(12, nan)
     p_axis = nan
@@ -133,18 +137,17 @@ def measure(recording: Recording) -> tuple[dict[str, Any], Main]:
         p_mv = main.p[np.arange(12), np.abs(main.p).argmax(axis=1)].astype(float)
         p_axis = axis_of(float(main.p[0].sum()), float(main.p[1].sum()))
     top = np.maximum(r, second)
-    area = main.qrs.sum(axis=1)
     measures: dict[str, Any] = {
         "heart_rate": 60 / interval,
         "rr_cv": float(rr.std() / rr.mean()) if len(rr) > 1 else nan,
         "rr_max_ms": float(1000 * rr.max()) if len(rr) else nan,
-        "pr_ms": float(np.median(line.pr)) if line.pr else nan,
+        "pr_ms": median(line.pr) if line.pr else nan,
         "qrs_ms": beat.qrs_ms,
         "qt_ms": main.qt_ms,
         "qtc_ms": float(main.qt_ms / np.sqrt(interval)),
         "p_ms": recording.morphology.p_ms if main.p is not None and present != 0.0 else nan,
         "p_axis": p_axis,
-        "qrs_axis": axis_of(float(area[0]), float(area[1])),
+        "qrs_axis": axis_of(float(main.net[0]), float(main.net[1])),
         "t_axis": axis_of(float(t[0]), float(t[1])),
         "p_present": present,
         "premature_narrow": float(line.inside(line.premature_narrow, duration)),

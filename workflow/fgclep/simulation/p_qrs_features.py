@@ -9,7 +9,8 @@ from fgclep.simulation.measures import VISIBLE
 from fgclep.simulation.seen import Seen, contiguous, rows
 
 WIDE = 119.5  # ms, as ``wide_qrs`` of the vocabulary
-_INFERIOR, _CHEST = rows("II", "III", "aVF"), slice(INDEX["V1"], INDEX["V6"] + 1)
+V1, V4 = INDEX["V1"], INDEX["V4"]
+_INFERIOR = rows("II", "III", "aVF")
 
 
 # --- P
@@ -44,7 +45,7 @@ def _biphasic_p_inferior(seen: Seen) -> bool:
 
 
 def _pr_depression(seen: Seen) -> bool:
-    return bool(np.any(seen.main.pr_level)) and bool(seen.recording.timeline.pr)
+    return bool(seen.recording.timeline.pr) and bool(seen.main.pr_level.any())
 
 
 def _pr_elevation_avr(seen: Seen) -> bool:
@@ -89,24 +90,33 @@ def left_bundle_shape(seen: Seen) -> bool:
     """The left ventricle is activated late: by a blocked left bundle, or from a right ventricular electrode."""
     return bool(
         seen.measures["qrs_ms"] > WIDE
-        and seen.net[INDEX["V1"]] < 0
+        and seen.net[V1] < 0
         and not late_r_v1(seen)
         and (paced(seen) or _broad_r_lateral(seen))
     )
 
 
 def _paced_lbbb_shape(seen: Seen) -> bool:
-    return paced(seen) and bool(seen.net[INDEX["V1"]] < 0) and _broad_r(seen, "I")
+    return paced(seen) and seen.net[V1] < 0 and _broad_r(seen, "I")
 
 
 def _rp_above_r_v1(seen: Seen) -> bool:
     return late_r_v1(seen) and seen.lead("rp_mv", "V1") > seen.lead("r_mv", "V1")
 
 
+def _extremes(points: list[tuple[int, float]]) -> tuple[list[float], list[float]]:
+    """Maxima and minima among the turning points of a lead, without the two ends."""
+    values = [value for _, value in points]
+    first, second = values[1:-1:2], values[2:-1:2]
+    return (first, second) if len(values) > 1 and values[1] > values[0] else (second, first)
+
+
 def _notched_r_lateral(seen: Seen) -> bool:
     """A notch between two peaks of R of which each has half of its height."""
     for lead in ("I", "aVL", "V5", "V6"):
         points = seen.turns[INDEX[lead]]
+        if len(points) < 5:
+            continue
         half = 0.5 * max(value for _, value in points)
         for (_, one), (_, notch), (_, other) in zip(points, points[1:], points[2:], strict=False):
             if VISIBLE < notch < min(one, other) and min(one, other) >= half:
@@ -129,7 +139,7 @@ def _r_peak_avl(seen: Seen) -> bool:
 
 def _delayed_r_peak_v1(seen: Seen) -> bool:
     """The last positive peak counts: that of R' if there is one."""
-    peaks = [ms for ms, value in seen.turns[INDEX["V1"]] if value >= 0.1]
+    peaks = [ms for ms, value in seen.turns[V1] if value >= 0.1]
     return bool(peaks) and peaks[-1] > 50
 
 
@@ -140,29 +150,26 @@ def _fragmented_qrs(seen: Seen) -> bool:
     """
     if seen.measures["qrs_ms"] > WIDE:
         return False
-    shown = np.zeros(12, bool)
-    for lead, points in enumerate(seen.turns):
-        tops = [
-            value
-            for (_, one), (_, value), (_, other) in zip(points, points[1:], points[2:], strict=False)
-            if one < value > other
-        ]
-        shown[lead] = len(tops) > 1 or (len(tops) == 1 and tops[0] < 0)  # the latter: a notched QS complex
-    shown[INDEX["V1"]] = False
+    shown = []
+    for points in seen.turns:
+        tops, _ = _extremes(points)
+        shown.append(len(tops) > 1 or (len(tops) == 1 and tops[0] < 0))  # the latter: a notched QS complex
+    shown[V1] = False
     return contiguous(shown)
 
 
 def _terminal_activation_delay(seen: Seen) -> bool:
-    """From the nadir of S to the end of QRS; with complete right bundle branch block it does not count (Marcus 2010)."""
-    if seen.measures["qrs_ms"] > WIDE and (late_r_v1(seen) or seen.net[INDEX["V1"]] > 0):
+    """From the nadir of S to the end of QRS; not with complete right bundle branch block (Marcus 2010)."""
+    if seen.measures["qrs_ms"] > WIDE and (late_r_v1(seen) or seen.net[V1] > 0):
         return False
-    rest = seen.main.qrs.shape[1] - seen.main.qrs[6:9].argmin(axis=1)
-    return bool(np.any((rest >= 55) & (seen.measures["s_mv"][6:9] >= 0.1)))
+    latest = seen.main.qrs.shape[1] - 55
+    nadirs = seen.main.qrs[V1:V4].argmin(axis=1).tolist()
+    return any(nadir <= latest and s >= 0.1 for nadir, s in zip(nadirs, seen.by_lead["s_mv"][V1:V4], strict=True))
 
 
 def _delta_positive_v1(seen: Seen) -> bool:
     """V1 is positive 20 ms after the onset of the delta wave (Arruda 1998), and all in all."""
-    return seen.recording.morphology.delta and bool(seen.main.qrs[6, 20] > VISIBLE and seen.net[6] > 0)
+    return seen.recording.morphology.delta and bool(seen.main.qrs[V1, 20] > VISIBLE and seen.net[V1] > 0)
 
 
 def _delta_negative_inferior(seen: Seen) -> bool:
@@ -171,7 +178,9 @@ def _delta_negative_inferior(seen: Seen) -> bool:
 
 def _precordial_concordance(seen: Seen) -> bool:
     """In each chest lead what points the other way is no wave, or less than a tenth of the complex."""
-    chest = seen.main.qrs[_CHEST]
+    if min(seen.net[V1:]) < 0 < max(seen.net[V1:]):
+        return False
+    chest = seen.main.qrs[V1:]
     up, down = chest.max(axis=1), -chest.min(axis=1)
     least = np.maximum(VISIBLE, 0.1 * np.maximum(up, down))
     return bool(np.all(down <= least) or np.all(up <= least))
@@ -182,8 +191,8 @@ def _precordial_concordance(seen: Seen) -> bool:
 
 def _transition_late(seen: Seen) -> bool:
     """R is smaller than S in V1 to V4, and there is one in V5 or V6."""
-    top = np.maximum(seen.measures["r_mv"], seen.measures["rp_mv"])[6:]
-    return bool(np.all(top[:4] < seen.measures["s_mv"][6:10]) and top[4:].max() > 0.3)
+    r, second, s = (seen.by_lead[name][V1:] for name in ("r_mv", "rp_mv", "s_mv"))
+    return all(max(r[i], second[i]) < s[i] for i in range(4)) and max(*r[4:], *second[4:]) > 0.3
 
 
 def _early_r(seen: Seen) -> bool:
@@ -192,8 +201,8 @@ def _early_r(seen: Seen) -> bool:
 
 def _reversed_r_progression(seen: Seen) -> bool:
     """R falls visibly from V2 to V3 or from V3 to V4 (Zema, Kligfield 1982)."""
-    r = seen.measures["r_mv"][7:10]
-    return bool(np.any(r[1:] < r[:-1] - VISIBLE))
+    second, third, fourth = seen.by_lead["r_mv"][V1 + 1 : V4 + 1]
+    return third < second - VISIBLE or fourth < third - VISIBLE
 
 
 def _cornell_product(seen: Seen) -> bool:
@@ -211,9 +220,10 @@ def _lewis_index(seen: Seen) -> bool:
 
 
 def _peguero(seen: Seen) -> bool:
-    s = seen.measures["s_mv"].copy()
-    s[INDEX["aVR"]] = 0.0  # its negative complex is no S wave
-    return bool(s.max() + s[INDEX["V4"]] >= (2.3 if seen.measures["sex"] == "F" else 2.8))
+    """The negative complex of aVR is no S wave."""
+    s = seen.by_lead["s_mv"]
+    deepest = max(depth for lead, depth in enumerate(s) if lead != INDEX["aVR"])
+    return deepest + s[V4] >= (2.3 if seen.measures["sex"] == "F" else 2.8)
 
 
 def _sokolow_rvh(seen: Seen) -> bool:
@@ -222,17 +232,15 @@ def _sokolow_rvh(seen: Seen) -> bool:
 
 def _romhilt_estes(seen: Seen) -> bool:
     """Five points or more of Romhilt and Estes 1968."""
-    r, s, measures = seen.measures["r_mv"], seen.measures["s_mv"], seen.measures
-    limb = max(r[[0, 1, 2, 4, 5]].max(), s[[0, 1, 2, 4, 5]].max())
-    points = 3 if limb >= 2.0 or s[6:8].max() >= 3.0 or r[10:].max() >= 3.0 else 0
-    strain = (r[10:] > s[10:]) & (measures["t_mv"][10:] < -0.05) & (measures["st_mv"][10:] < 0)
-    if strain.any():
-        points += 1 if seen.recording.morphology.scooped else 3  # one with digitalis
-    points += 3 if p_terminal(seen) else 0
-    points += 2 if -180 < measures["qrs_axis"] <= -30 else 0
-    points += 1 if measures["qrs_ms"] >= 90 else 0
-    points += 1 if _r_peak_after(seen, 49, "V5", "V6") else 0
-    return points >= 5
+    measures = seen.measures
+    r, s, st, t = (seen.by_lead[name] for name in ("r_mv", "s_mv", "st_mv", "t_mv"))
+    limb = (0, 1, 2, 4, 5)
+    voltage = max([r[i] for i in limb] + [s[i] for i in limb]) >= 2.0 or max(*s[6:8], *r[10:]) >= 3.0
+    points = 3 * voltage + 3 * p_terminal(seen) + 2 * (-180 < measures["qrs_axis"] <= -30)
+    points += (measures["qrs_ms"] >= 90) + _r_peak_after(seen, 49, "V5", "V6")
+    if any(r[i] > s[i] and t[i] < -0.05 and st[i] < 0 for i in (10, 11)):
+        points += 1 if seen.recording.morphology.scooped else 3  # strain; one point with digitalis
+    return bool(points >= 5)
 
 
 P_QRS: dict[str, Callable[[Seen], bool]] = {

@@ -1,5 +1,6 @@
 """Waveform features of the rhythm that no rule of the vocabulary decides: they follow from the timeline."""
 
+import itertools
 from collections.abc import Callable
 
 import numpy as np
@@ -85,26 +86,24 @@ def _escape(wide: bool) -> Callable[[Seen], bool]:
 
 def _group_beating(seen: Seen) -> bool:
     """Pauses of one length, each longer by a quarter than any other interval, with equal groups of beats between."""
-    rr = np.diff(seen.onsets)
-    if len(rr) < 4:
+    rr = [after - before for before, after in itertools.pairwise(seen.onsets)]
+    if len(rr) < 4 or max(rr) < 1.25 * min(rr):
         return False
-    long = rr >= rr.max() * 0.9
-    pauses = np.flatnonzero(long)
-    if len(pauses) < 2 or long.all() or rr[long].min() < 1.25 * rr[~long].max():
-        return False
-    groups = np.diff(pauses)  # beats from one pause to the next
-    if groups.min() < 2 or groups.min() != groups.max():
+    pauses = [i for i, interval in enumerate(rr) if interval >= 0.9 * max(rr)]
+    others = [interval for interval in rr if interval < 0.9 * max(rr)]
+    groups = {after - before for before, after in itertools.pairwise(pauses)}  # beats from one pause to the next
+    if len(groups) != 1 or min(groups) < 2 or min(rr[i] for i in pauses) < 1.25 * max(others):
         return False
     edges = max(pauses[0] + 1, len(rr) - pauses[-1])
     premature = seen.measures["premature_wide"] + seen.measures["premature_narrow"]
-    return bool(edges <= groups[0] and (len(pauses) > 2 or not premature))
+    return bool(edges <= min(groups) and (len(pauses) > 2 or not premature))
 
 
 # --- P waves
 
 
 def _retrograde(seen: Seen) -> tuple[np.ndarray, float] | None:
-    """Retrograde P waves in twelve leads from their onset on, 1 sample per ms, and their delay after QRS onset in ms."""
+    """Retrograde P waves in twelve leads from their onset on, 1 sample per ms; their delay after QRS onset in ms."""
     recording = seen.recording
     line, table = recording.timeline, recording.morphology.ectopic_p
     if not line.retrograde or not line.p:
