@@ -1,6 +1,8 @@
 """Measures of a simulated recording: intervals from the model's state, amplitudes from its noise-free main beat."""
 
+import math
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import median
 from typing import Any
 
@@ -80,42 +82,31 @@ def deflections(leads: np.ndarray) -> np.ndarray:
     starts = np.flatnonzero(edges)
     sizes = np.maximum.reduceat(np.abs(leads).ravel(), starts)
     rows, signs, widths = starts // n, sign.ravel()[starts], np.diff(starts, append=count * n)
-    # runs of one sign with a gap of zeros between are one wave
-    found: list[list[tuple[int, float, int, int]]] = [[] for _ in range(count)]
+    result = [[0.0] * 5 for _ in range(count)]  # Q depth, Q width, R, S, R'
+    first = 0
     for row, direction, size, width, start in zip(
         rows.tolist(), signs.tolist(), sizes.tolist(), widths.tolist(), starts.tolist(), strict=True
     ):
-        if not direction:
-            continue
-        waves = found[row]
-        if waves and waves[-1][0] == direction:
-            _, before, first, _ = waves.pop()
-            waves.append((direction, max(before, size), first, start + width))
-        else:
-            waves.append((direction, size, start, start + width))
-    result = np.zeros((5, count))
-    for row, waves in enumerate(found):
-        q = q_width = r = s = second = 0.0
-        for direction, size, start, stop in waves:
-            if direction > 0:
-                if not r:
-                    r = size
-                elif s:
-                    second = max(second, size)
-            elif r:
-                s = max(s, size)
-            else:
-                q, q_width = size, float(stop - start)
-        result[:, row] = q, q_width, r, s if r else q, second
-    return result
+        waves = result[row]
+        if direction > 0:
+            wave = 4 if waves[3] else 2  # after S it is R'
+            waves[wave] = max(waves[wave], size)
+        elif direction < 0 and waves[2]:
+            waves[3] = max(waves[3], size)
+        elif direction < 0:  # runs with a gap of zeros between are one wave
+            first = first if waves[0] else start
+            waves[0], waves[1] = max(waves[0], size), float(start + width - first)
+    found = np.array(result).T
+    found[3] = np.where(found[2] > 0, found[3], found[0])
+    return found
 
 
 def measure(recording: Recording) -> tuple[dict[str, Any], Main]:
     """Measures of a recording (``schemas.MEASURES`` and ``LEAD_MEASURES``), and the beat that they were taken from."""
     line, condition, duration = recording.timeline, recording.condition, recording.duration
-    times = np.array([time for time, _ in line.qrs if 0 <= time <= duration])
-    rr = np.diff(times)
-    interval = float(rr.mean()) if len(rr) else 60 / condition.rate
+    times = [time for time, _ in line.qrs if 0 <= time <= duration]
+    rr = [after - before for before, after in pairwise(times)]
+    interval = sum(rr) / len(rr) if rr else 60 / condition.rate
     beat = recording.morphology.beats["main"]
     main = main_beat(recording, min(max(interval, 0.3), 2.2))
     q, q_ms, r, s, second = deflections(main.qrs)
@@ -139,8 +130,8 @@ def measure(recording: Recording) -> tuple[dict[str, Any], Main]:
     top = np.maximum(r, second)
     measures: dict[str, Any] = {
         "heart_rate": 60 / interval,
-        "rr_cv": float(rr.std() / rr.mean()) if len(rr) > 1 else nan,
-        "rr_max_ms": float(1000 * rr.max()) if len(rr) else nan,
+        "rr_cv": math.sqrt(sum((interval - one) ** 2 for one in rr) / len(rr)) / interval if len(rr) > 1 else nan,
+        "rr_max_ms": 1000 * max(rr) if rr else nan,
         "pr_ms": median(line.pr) if line.pr else nan,
         "qrs_ms": beat.qrs_ms,
         "qt_ms": main.qt_ms,
