@@ -199,9 +199,8 @@ def test_noise_has_the_level_that_was_drawn_and_reaches_leads_as_electrodes_do()
 
 def test_every_feature_has_a_rule_or_a_function_and_no_function_is_left_over(vocabulary):
     without_rule = {name for name, feature in vocabulary.features.items() if feature.rule is None}
-    assert without_rule == set(STATE) | UNDECIDED | NEVER_DRAWN
-    assert not set(STATE) & (UNDECIDED | NEVER_DRAWN)
-    assert not UNDECIDED & NEVER_DRAWN
+    assert without_rule == set(STATE) | NEVER_DRAWN
+    assert not set(STATE) & NEVER_DRAWN
 
 
 def test_the_table_of_rules_says_what_each_rule_says(vocabulary):

@@ -89,8 +89,9 @@ def _group_beating(seen: Seen) -> bool:
     rr = [after - before for before, after in itertools.pairwise(seen.onsets)]
     if len(rr) < 4 or max(rr) < 1.25 * min(rr):
         return False
-    pauses = [i for i, interval in enumerate(rr) if interval >= 0.9 * max(rr)]
-    others = [interval for interval in rr if interval < 0.9 * max(rr)]
+    least = 0.9 * max(rr)
+    pauses = [i for i, interval in enumerate(rr) if interval >= least]
+    others = [interval for interval in rr if interval < least]
     groups = {after - before for before, after in itertools.pairwise(pauses)}  # beats from one pause to the next
     if len(groups) != 1 or min(groups) < 2 or min(rr[i] for i in pauses) < 1.25 * max(others):
         return False

@@ -174,8 +174,8 @@ def _hyperacute_t(seen: Seen) -> bool:
     t = seen.by_lead["t_mv"]
     if seen.measures["qrs_ms"] > WIDE or not contiguous([height >= 0.5 for height in t]):
         return False
-    qrs = np.ptp(seen.main.qrs, axis=1).tolist()
-    tall = [height >= 0.5 and height > 0.75 * size for height, size in zip(t, qrs, strict=True)]
+    r, second, q, s = (seen.by_lead[name] for name in ("r_mv", "rp_mv", "q_mv", "s_mv"))
+    tall = [t[i] >= 0.5 and t[i] > 0.75 * (max(r[i], second[i]) + max(q[i], s[i])) for i in range(12)]
     if not contiguous(tall):
         return False
     waves = seen.t_waves
