@@ -104,13 +104,6 @@ def _rp_above_r_v1(seen: Seen) -> bool:
     return late_r_v1(seen) and seen.lead("rp_mv", "V1") > seen.lead("r_mv", "V1")
 
 
-def _extremes(points: list[tuple[int, float]]) -> tuple[list[float], list[float]]:
-    """Maxima and minima among the turning points of a lead, without the two ends."""
-    values = [value for _, value in points]
-    first, second = values[1:-1:2], values[2:-1:2]
-    return (first, second) if len(values) > 1 and values[1] > values[0] else (second, first)
-
-
 def _notched_r_lateral(seen: Seen) -> bool:
     """A notch between two peaks of R of which each has half of its height."""
     for lead in ("I", "aVL", "V5", "V6"):
@@ -144,17 +137,14 @@ def _delayed_r_peak_v1(seen: Seen) -> bool:
 
 
 def _fragmented_qrs(seen: Seen) -> bool:
-    """A second R, or a notch of R or S, in two contiguous leads of a QRS that no bundle branch block widens (Das 2006).
-
-    R' in V1, and in V2 beside it, is what a delayed right bundle makes; V1 is therefore left out.
-    """
-    if seen.measures["qrs_ms"] > WIDE:
+    """A second R, or a notch of R or S, in two contiguous leads but no bundle branch block (Das 2006)."""
+    if seen.measures["qrs_ms"] > WIDE or late_r_v1(seen) or _broad_r_lateral(seen):
         return False
     shown = []
     for points in seen.turns:
-        tops, _ = _extremes(points)
+        values = [value for _, value in points]
+        tops = values[1:-1:2] if len(values) > 1 and values[1] > values[0] else values[2:-1:2]
         shown.append(len(tops) > 1 or (len(tops) == 1 and tops[0] < 0))  # the latter: a notched QS complex
-    shown[V1] = False
     return contiguous(shown)
 
 
