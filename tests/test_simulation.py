@@ -24,8 +24,8 @@ from fgclep.simulation.codes import (
 )
 from fgclep.simulation.findings import Condition, draw_condition
 from fgclep.simulation.heart import DOWER, KORS, KORS_TORSO, Wave, tabulate, turn_to_axis, twelve_leads
-from fgclep.simulation.mimic_iv_ecg import LEAD_ORDER
 from fgclep.simulation.measures import deflections, measure
+from fgclep.simulation.mimic_iv_ecg import LEAD_ORDER
 from fgclep.simulation.morphology import QRS_EDGE
 from fgclep.simulation.noise import Levels, draw_connection, noise_spectrum
 from fgclep.simulation.patient import draw_patient

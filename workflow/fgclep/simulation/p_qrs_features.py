@@ -100,6 +100,10 @@ def _paced_lbbb_shape(seen: Seen) -> bool:
     return paced(seen) and seen.net[V1] < 0 and _broad_r(seen, "I")
 
 
+def _paced_rbbb_shape(seen: Seen) -> bool:
+    return paced(seen) and seen.net[V1] > 0 and seen.lead("r_mv", "V1") > max(seen.lead("s_mv", "V1"), 0.1)
+
+
 def _rp_above_r_v1(seen: Seen) -> bool:
     return late_r_v1(seen) and seen.lead("rp_mv", "V1") > seen.lead("r_mv", "V1")
 
@@ -245,6 +249,7 @@ P_QRS: dict[str, Callable[[Seen], bool]] = {
     "wide_s_lateral": _wide_s_lateral,
     "broad_r_lateral": _broad_r_lateral,
     "paced_lbbb_shape": _paced_lbbb_shape,
+    "paced_rbbb_shape": _paced_rbbb_shape,
     "rp_above_r_v1": _rp_above_r_v1,
     "notched_r_lateral": _notched_r_lateral,
     "delayed_intrinsicoid": _delayed_intrinsicoid,

@@ -1,8 +1,8 @@
 """What is true about a simulated recording: measures, waveform features and diagnoses.
 
-Measures are taken from the model's state (intervals) and from the noise-free waves of the main beat (amplitudes).
-Features with a rule in the vocabulary follow from the measures; the others have a function here. Diagnoses are those of
-the condition that can be seen on the tracing, and what any reader would add from the measures.
+Features with a rule in the vocabulary follow from the measures; each other one has a function that looks at the waves
+(``p_qrs_features``, ``st_t_features``) or the timeline (``rhythm_features``). Diagnoses are those of the condition that
+can be seen on the tracing, and what any reader would add from the measures.
 """
 
 from collections.abc import Callable
@@ -41,7 +41,6 @@ NEVER_DRAWN = frozenset(
         "multiform_premature", "interpolated_beat", "capture_beats", "ste_v4r", "ste_v7_v9", "inverted_u",
         "sinus_pause_no_p", "pause_multiple_pp",  # the sinus node neither rests nor is blocked
         "three_p_shapes",  # P is of the sinus node, or of one other focus
-        "paced_rbbb_shape",  # electrodes lie in the right ventricle
         "spodick_sign",  # nothing happens between U and P
     ]
 )  # fmt: skip
@@ -55,8 +54,8 @@ def _rules(vocabulary: Vocabulary) -> RuleTable:
         for name, feature in vocabulary.features.items():
             if feature.rule is None and name not in STATE and name not in NEVER_DRAWN:
                 raise UserError(
-                    f"the vocabulary's feature {name!r} has no rule: give it a function in STATE of "
-                    "workflow/fgclep/simulation/truth.py, or name it in NEVER_DRAWN there"
+                    f"the vocabulary's feature {name!r} has no rule: give it a function in one of the *_features.py of "
+                    "workflow/fgclep/simulation, or name it in NEVER_DRAWN of truth.py there"
                 )
         _TABLES[id(vocabulary)] = (vocabulary, RuleTable(vocabulary))  # the vocabulary stays, so its id does too
     return _TABLES[id(vocabulary)][1]
