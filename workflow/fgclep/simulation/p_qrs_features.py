@@ -81,9 +81,9 @@ def late_r_v1(seen: Seen) -> bool:
     return seen.lead("rp_mv", "V1") > 0.1  # as ``rsr_v1`` of the vocabulary
 
 
-def paced(seen: Seen) -> bool:
-    """The ventricles are paced."""
-    return any(chamber == "ventricle" for _, chamber in seen.recording.timeline.spikes)
+def spikes(seen: Seen, chamber: str) -> bool:
+    """The chamber, atrium or ventricle, is paced."""
+    return any(place == chamber for _, place in seen.recording.timeline.spikes)
 
 
 def left_bundle_shape(seen: Seen) -> bool:
@@ -92,16 +92,17 @@ def left_bundle_shape(seen: Seen) -> bool:
         seen.measures["qrs_ms"] > WIDE
         and seen.net[V1] < 0
         and not late_r_v1(seen)
-        and (paced(seen) or _broad_r_lateral(seen))
+        and (spikes(seen, "ventricle") or _broad_r_lateral(seen))
     )
 
 
 def _paced_lbbb_shape(seen: Seen) -> bool:
-    return paced(seen) and seen.net[V1] < 0 and _broad_r(seen, "I")
+    return spikes(seen, "ventricle") and seen.net[V1] < 0 and _broad_r(seen, "I")
 
 
 def _paced_rbbb_shape(seen: Seen) -> bool:
-    return paced(seen) and seen.net[V1] > 0 and seen.lead("r_mv", "V1") > max(seen.lead("s_mv", "V1"), 0.1)
+    r, s = seen.lead("r_mv", "V1"), seen.lead("s_mv", "V1")
+    return spikes(seen, "ventricle") and seen.net[V1] > 0 and r > max(s, 0.1)
 
 
 def _rp_above_r_v1(seen: Seen) -> bool:

@@ -8,7 +8,7 @@ import numpy as np
 from fgclep.leads import INDEX
 from fgclep.simulation.heart import TABLE_RATE
 from fgclep.simulation.measures import MS, VISIBLE, twelve
-from fgclep.simulation.p_qrs_features import WIDE
+from fgclep.simulation.p_qrs_features import WIDE, spikes
 from fgclep.simulation.record import conducted_beats
 from fgclep.simulation.seen import Seen, rows
 
@@ -31,13 +31,6 @@ def _pattern(*kinds: str) -> Callable[[Seen], bool]:
     def present(seen: Seen) -> bool:
         early = seen.measures["premature_wide"] + seen.measures["premature_narrow"]
         return seen.recording.condition.ectopy in kinds and early >= 2
-
-    return present
-
-
-def _spikes(chamber: str) -> Callable[[Seen], bool]:
-    def present(seen: Seen) -> bool:
-        return any(place == chamber for _, place in seen.recording.timeline.spikes)
 
     return present
 
@@ -205,8 +198,8 @@ RHYTHM: dict[str, Callable[[Seen], bool]] = {
     "wide_escape": _escape(wide=True),
     "group_beating": _group_beating,
     "atrial_rate_100_250": lambda seen: seen.recording.condition.rhythm == "atrial_tachycardia",
-    "spike_before_qrs": _spikes("ventricle"),
-    "spike_before_p": _spikes("atrium"),
+    "spike_before_qrs": lambda seen: spikes(seen, "ventricle"),
+    "spike_before_p": lambda seen: spikes(seen, "atrium"),
     "retrograde_p": _retrograde_p,
     "pseudo_r_v1": _pseudo_r_v1,
     "two_to_one_conduction": _two_to_one_conduction,
