@@ -3,8 +3,7 @@
 The workflow simulates ECGs with MIMIC-like reports, asks the scripted model of ``scripted_llm.py`` through the real
 client (three samples, two votes), trains the coarse models and verifies. The audit is then compared with what the
 simulator knows to be true: precision and recall, each check left out, the yield over the coarse model's threshold, and
-what every stage took. Features of which the simulator does not know whether a heart shows them are not counted
-(``fgclep.simulation.truth.UNDECIDED``).
+what every stage took.
 """
 
 import csv
@@ -24,7 +23,6 @@ from scripted_llm import MODEL, ScriptedModel, ScriptedOllama
 from fgclep.config import validate_config
 from fgclep.recovery.score import recovery_scores, stated_features
 from fgclep.schemas import AUDIT, CANDIDATES, REPORTS, TEXTS, TRUTH, read_table
-from fgclep.simulation.truth import UNDECIDED
 from fgclep.stages import verify_features
 from fgclep.vocabulary import load_vocabulary
 
@@ -97,7 +95,7 @@ def row(title: str, scores: dict[str, Any]) -> str:
 
 def decided(audit: pl.DataFrame, truth: pl.DataFrame) -> pl.DataFrame:
     """Count distinct candidates by what decides on them, with the share of true ones."""
-    pairs = audit.filter(~pl.col("feature").is_in(UNDECIDED)).unique(["source", "record_id", "feature"])
+    pairs = audit.unique(["source", "record_id", "feature"])
     true = pairs.join(truth.with_columns(true=pl.lit(1.0)), on=["source", "record_id", "feature"], how="left")
     shares = true.group_by("reason").agg(pl.len().alias("count"), pl.col("true").fill_null(0.0).mean())
     return shares.sort("count", descending=True)

@@ -24,6 +24,7 @@ from fgclep.simulation.codes import (
 )
 from fgclep.simulation.findings import Condition, draw_condition
 from fgclep.simulation.heart import DOWER, KORS, KORS_TORSO, Wave, tabulate, turn_to_axis, twelve_leads
+from fgclep.simulation.measures import deflections, measure
 from fgclep.simulation.mimic_iv_ecg import LEAD_ORDER
 from fgclep.simulation.morphology import QRS_EDGE
 from fgclep.simulation.noise import Levels, draw_connection, noise_spectrum
@@ -31,7 +32,7 @@ from fgclep.simulation.patient import draw_patient
 from fgclep.simulation.record import Recording, simulate
 from fgclep.simulation.reports import machine_report
 from fgclep.simulation.rules import RuleTable
-from fgclep.simulation.truth import NEVER_DRAWN, STATE, UNDECIDED, deflections, find_truth, measure
+from fgclep.simulation.truth import NEVER_DRAWN, STATE, find_truth
 from fgclep.stages import merge_truth, simulate_physionet
 from fgclep.vocabulary import holds, load_vocabulary
 
@@ -198,9 +199,8 @@ def test_noise_has_the_level_that_was_drawn_and_reaches_leads_as_electrodes_do()
 
 def test_every_feature_has_a_rule_or_a_function_and_no_function_is_left_over(vocabulary):
     without_rule = {name for name, feature in vocabulary.features.items() if feature.rule is None}
-    assert without_rule == set(STATE) | UNDECIDED | NEVER_DRAWN
-    assert not set(STATE) & (UNDECIDED | NEVER_DRAWN)
-    assert not UNDECIDED & NEVER_DRAWN
+    assert without_rule == set(STATE) | NEVER_DRAWN
+    assert not set(STATE) & NEVER_DRAWN
 
 
 def test_the_table_of_rules_says_what_each_rule_says(vocabulary):

@@ -9,7 +9,6 @@ import polars as pl
 
 from fgclep.recovery.checks import ACCEPTING, REFUTED, UNTESTABLE, VERDICTS, decide
 from fgclep.schemas import AUDIT, REPORTS, TEXTS, TRUTH, read_table
-from fgclep.simulation.truth import UNDECIDED
 
 KEY = ["source", "record_id"]
 PAIR = [*KEY, "feature"]
@@ -40,8 +39,6 @@ def recovery_scores(audit: pl.DataFrame, truth: pl.DataFrame, stated: pl.DataFra
         ``recall_of_left_out``, found share of the true features that the report does not state (only with ``stated``).
         ``per_feature``: a list of the same for each feature.
     """
-    # the truth does not say whether a record has these
-    audit = audit.filter(~pl.col("feature").is_in(UNDECIDED))
     rows = audit.select(*PAIR, "accepted", unfiltered=True)
     without = {check: _accepted_without(audit, check) for check in CHECKS}
     rows = rows.with_columns(pl.Series(f"without_{check}", values) for check, values in without.items())

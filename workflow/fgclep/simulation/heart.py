@@ -152,7 +152,7 @@ def bounded(value: float, low: float, high: float) -> float:
 def axis_of(lead_i: float, lead_ii: float) -> float:
     """Frontal axis in degrees from net areas (or amplitudes) of I and II."""
     avf = lead_ii - lead_i / 2
-    return float(np.degrees(np.arctan2(2 * avf / np.sqrt(3), lead_i)))
+    return math.degrees(math.atan2(2 * avf / math.sqrt(3), lead_i))
 
 
 def turn_to_axis(wave: Wave, torso: np.ndarray, target: float) -> np.ndarray:

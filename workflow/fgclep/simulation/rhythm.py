@@ -34,6 +34,7 @@ class Timeline:
     runs: list[tuple[float, int]] = field(default_factory=list)  # onset and length of couplets and ventricular runs
     fusion: list[float] = field(default_factory=list)
     dissociated: bool = False
+    retrograde: bool = False  # P waves are conducted from the ventricles
     progressive: bool = False
 
     def inside(self, times: list[float], duration: float) -> int:
@@ -287,6 +288,7 @@ def _junctional(rng: np.random.Generator, condition: Condition, duration: float,
     if rng.random() < (0.5 if condition.rhythm == "svt" else 0.3):
         delay = rng.uniform(0.10, 0.17)
         line.p = [(time + delay, "ectopic") for time, kind in line.qrs if kind == "main"]
+        line.retrograde = True
 
 
 def draw_timeline(rng: np.random.Generator, condition: Condition, patient: Patient, duration: float) -> Timeline:

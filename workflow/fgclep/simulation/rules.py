@@ -39,11 +39,16 @@ class RuleTable:
         order = sorted(range(len(nodes)), key=lambda i: nodes[i][0])
         number = {~i: len(self._leaves) + place for place, i in enumerate(order)}
         self._levels = []
+        self._size = len(self._leaves) + len(nodes)
         for height in range(1, 1 + max(node[0] for node in nodes)):
             level = [nodes[i] for i in order if nodes[i][0] == height]
             children = [number.get(child, child) for _, below_, _ in level for child in below_]
             starts = np.cumsum([0] + [len(below_) for _, below_, _ in level[:-1]])
-            self._levels.append((np.array(children), starts, np.array([needed for *_, needed in level])))
+            needed = np.array([least for *_, least in level] * 2, np.int8)
+            # twice: for what holds for sure, and for what possibly does
+            places = np.concatenate([children, np.array(children) + self._size])
+            starts = np.concatenate([starts, starts + len(children)])
+            self._levels.append((places, starts, needed, np.flatnonzero(needed == 0)))
         self._roots = np.array([number.get(root, root) for root in roots])
 
     def _add(self, rule: Mapping[str, Any], nodes: list[tuple[int, list[int], int]]) -> int:
@@ -80,12 +85,19 @@ class RuleTable:
         """
         scalars = np.array([measures[name] for name in MEASURES], np.float64)
         values = np.concatenate([scalars, *(measures[name] for name in LEAD_MEASURES)])[self._place]
-        sure = (values > self._above) & (values < self._below)
-        possible = sure | np.isnan(values)
-        for children, starts, needed in self._levels:
+        # for sure, and, ``size`` later, possibly
+        size, count = self._size, len(values)
+        holds = np.empty(2 * size, np.int8)
+        np.logical_and(values > self._above, values < self._below, out=holds[:count])
+        np.logical_or(holds[:count], np.isnan(values), out=holds[size : size + count])
+        for children, starts, needed, negated in self._levels:
             # as in ``vocabulary._evaluate``: enough children are true, or enough are not false
-            counted = np.add.reduceat(np.stack([sure, possible])[:, children].astype(np.int16), starts, axis=1)
-            negated = needed == 0
-            sure = np.concatenate([sure, np.where(negated, counted[1] == 0, counted[0] >= needed)])
-            possible = np.concatenate([possible, np.where(negated, counted[0] == 0, counted[1] >= needed)])
-        return sure[self._roots]
+            counted = np.add.reduceat(holds.take(children), starts)
+            enough = counted >= needed
+            if negated.size:
+                enough[negated] = counted[(negated + len(needed) // 2) % len(needed)] == 0
+            stop = count + len(needed) // 2
+            holds[count:stop] = enough[: len(needed) // 2]
+            holds[size + count : size + stop] = enough[len(needed) // 2 :]
+            count = stop
+        return holds[self._roots].astype(bool)

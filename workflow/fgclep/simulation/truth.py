@@ -1,36 +1,26 @@
 """What is true about a simulated recording: measures, waveform features and diagnoses.
 
-Measures are taken from the model's state (intervals) and from the noise-free waves of the main beat (amplitudes).
-Features with a rule in the vocabulary follow from the measures; the others have a function here. Diagnoses are those of
-the condition that can be seen on the tracing, and what any reader would add from the measures.
+Features with a rule in the vocabulary follow from the measures; each other one has a function that looks at the waves
+(``p_qrs_features``, ``st_t_features``) or the timeline (``rhythm_features``). Diagnoses are those of the condition that
+can be seen on the tracing, and what any reader would add from the measures.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from fgclep.leads import INDEX
-from fgclep.simulation.heart import TABLE_RATE, axis_of, twelve_leads
-from fgclep.simulation.record import Recording, stretch_of
+from fgclep.simulation.measures import measure
+from fgclep.simulation.p_qrs_features import P_QRS
+from fgclep.simulation.record import Recording
+from fgclep.simulation.rhythm_features import RHYTHM
 from fgclep.simulation.rules import RuleTable
+from fgclep.simulation.seen import Seen
+from fgclep.simulation.st_t_features import ST_T
 from fgclep.stage import UserError
 from fgclep.vocabulary import Vocabulary
 
-MS = TABLE_RATE // 1000
-VISIBLE = 0.025  # mV; smaller deflections are no wave (Willems et al. 1985)
-_WITHOUT_P = ("junctional", "svt", "idioventricular", "ventricular_tachycardia", "ventricular_pacing")
 SINUS = ("sinus", "sinus_bradycardia", "sinus_tachycardia", "sinus_arrhythmia")
-
-
-@dataclass(frozen=True)
-class Main:
-    """The main beat without noise, 1 sample per ms, in twelve leads (mV)."""
-
-    qrs: np.ndarray  # from onset to J point
-    repolarization: np.ndarray  # from the J point, at the recording's mean RR interval
-    p: np.ndarray | None  # from onset to end
 
 
 @dataclass(frozen=True)
@@ -42,294 +32,16 @@ class Truth:
     diagnoses: tuple[str, ...]
 
 
-def _twelve(recording: Recording, eight: np.ndarray) -> np.ndarray:
-    """Twelve leads as the cables show them, from I, II, V1 to V6."""
-    return twelve_leads(eight if recording.connection is None else recording.connection @ eight)
-
-
-def main_beat(recording: Recording, interval: float) -> Main:
-    """Waves of the main beat at an RR interval of ``interval`` s."""
-    beat = recording.morphology.beats["main"]
-    start = beat.qrs.origin
-    qrs = _twelve(recording, beat.qrs.values[:, start : start + round(beat.qrs_ms * MS) : MS])
-    stretch = stretch_of(beat.qt, beat.qrs_ms, interval)
-    table = beat.repolarization
-    length = int((table.values.shape[1] - table.origin - 2) * stretch / MS)
-    index = (np.arange(length) * (MS / stretch)).astype(np.intp) + table.origin
-    p = None
-    if recording.timeline.p and not recording.timeline.atrial_rate:
-        wave = recording.morphology.p
-        p = _twelve(recording, wave.values[:, wave.origin : wave.origin + round(recording.morphology.p_ms * MS) : MS])
-    return Main(qrs, _twelve(recording, table.values.take(index, axis=1)), p)
-
-
-def deflections(leads: np.ndarray) -> np.ndarray:
-    """Q depth (mV), Q width (ms), R height, S depth and R' height of QRS complexes sampled every ms.
-
-    A deflection is a stretch beyond 0.025 mV. A complex without R is a QS complex: its depth counts as S, and as Q.
-
-    Parameters
-    ----------
-    leads
-        Shape (leads, n), mV.
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape (5, leads).
-    """
-    count, n = leads.shape
-    sign = (leads > VISIBLE).astype(np.int8) - (leads < -VISIBLE)
-    edges = np.ones((count, n), bool)
-    edges[:, 1:] = sign[:, 1:] != sign[:, :-1]
-    starts = np.flatnonzero(edges)
-    sizes = np.maximum.reduceat(np.abs(leads).ravel(), starts)
-    rows, signs, widths = starts // n, sign.ravel()[starts], np.diff(starts, append=count * n)
-    # runs of one sign with a gap of zeros between are one wave
-    found: list[list[tuple[int, float, int, int]]] = [[] for _ in range(count)]
-    for row, direction, size, width, start in zip(
-        rows.tolist(), signs.tolist(), sizes.tolist(), widths.tolist(), starts.tolist(), strict=True
-    ):
-        if not direction:
-            continue
-        waves = found[row]
-        if waves and waves[-1][0] == direction:
-            _, before, first, _ = waves.pop()
-            waves.append((direction, max(before, size), first, start + width))
-        else:
-            waves.append((direction, size, start, start + width))
-    result = np.zeros((5, count))
-    for row, waves in enumerate(found):
-        q = q_width = r = s = second = 0.0
-        for direction, size, start, stop in waves:
-            if direction > 0:
-                if not r:
-                    r = size
-                elif s:
-                    second = max(second, size)
-            elif r:
-                s = max(s, size)
-            else:
-                q, q_width = size, float(stop - start)
-        result[:, row] = q, q_width, r, s if r else q, second
-    return result
-
-
-def measure(recording: Recording) -> tuple[dict[str, Any], Main]:
-    """Measures of a recording (``schemas.MEASURES`` and ``LEAD_MEASURES``), and the beat that they were taken from."""
-    line, condition, duration = recording.timeline, recording.condition, recording.duration
-    times = np.array([time for time, _ in line.qrs if 0 <= time <= duration])
-    rr = np.diff(times)
-    interval = float(rr.mean()) if len(rr) else 60 / condition.rate
-    beat = recording.morphology.beats["main"]
-    main = main_beat(recording, min(max(interval, 0.3), 2.2))
-    qt = (main.qrs.shape[1]) + (beat.qt - beat.qrs_ms) * stretch_of(beat.qt, beat.qrs_ms, min(max(interval, 0.3), 2.2))
-    q, q_ms, r, s, second = deflections(main.qrs)
-    j60 = min(60, main.repolarization.shape[1] - 1)
-    st = main.repolarization[:, j60].astype(float)
-    if np.any(recording.morphology.pr_level):
-        st = st - _twelve(recording, recording.morphology.pr_level)
-    last = int(max(qt - beat.qrs_ms + 10, 80))
-    t_window = main.repolarization[:, int(0.35 * last) : last]
-    t = t_window[np.arange(12), np.abs(t_window).argmax(axis=1)].astype(float)
-    nan = float("nan")
-    p_mv: np.ndarray = np.full(12, nan)
-    p_axis = nan
-    # P waves are there and belong to QRS complexes, are there without belonging, or are not to be seen
-    if line.atrial_rate or condition.rhythm in _WITHOUT_P:
-        present = 0.0
-    elif line.dissociated:
-        present = nan
-    else:
-        wide = sum(1 for time, kind in line.qrs if kind == "pvc" and 0 <= time <= duration)
-        present = 1 - wide / max(len(times), 1)
-    if main.p is not None and present != 0.0:
-        p_mv = main.p[np.arange(12), np.abs(main.p).argmax(axis=1)].astype(float)
-        p_axis = axis_of(float(main.p[0].sum()), float(main.p[1].sum()))
-    top = np.maximum(r, second)
-    area = main.qrs.sum(axis=1)
-    measures: dict[str, Any] = {
-        "heart_rate": 60 / interval,
-        "rr_cv": float(rr.std() / rr.mean()) if len(rr) > 1 else nan,
-        "rr_max_ms": float(1000 * rr.max()) if len(rr) else nan,
-        "pr_ms": float(np.median(line.pr)) if line.pr else nan,
-        "qrs_ms": beat.qrs_ms,
-        "qt_ms": float(qt),
-        "qtc_ms": float(qt / np.sqrt(interval)),
-        "p_ms": recording.morphology.p_ms if main.p is not None and present != 0.0 else nan,
-        "p_axis": p_axis,
-        "qrs_axis": axis_of(float(area[0]), float(area[1])),
-        "t_axis": axis_of(float(t[0]), float(t[1])),
-        "p_present": present,
-        "premature_narrow": float(line.inside(line.premature_narrow, duration)),
-        "premature_wide": float(line.inside(line.premature_wide, duration)),
-        "compensatory_pauses": float(line.inside(line.full_pause, duration - 1.0)),
-        "pacing_spikes": float(line.inside([time for time, _ in line.spikes], duration)),
-        "sokolow_mv": float(s[INDEX["V1"]] + max(top[INDEX["V5"]], top[INDEX["V6"]])),
-        "cornell_mv": float(top[INDEX["aVL"]] + s[INDEX["V3"]]),
-        "p_mv": p_mv,
-        "q_mv": q,
-        "q_ms": q_ms,
-        "r_mv": r,
-        "s_mv": s,
-        "rp_mv": second,
-        "st_mv": st,
-        "t_mv": t,
-        "age": recording.patient.age,
-        "sex": recording.patient.sex,
-    }
-    return measures, main
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What the functions of ``STATE`` look at."""
-
-    recording: Recording
-    measures: Mapping[str, Any]
-    main: Main
-
-    def lead(self, measure_name: str, lead: str) -> float:
-        """One measure of one lead."""
-        return float(self.measures[measure_name][INDEX[lead]])
-
-    def p_wave(self, lead: str) -> np.ndarray | None:
-        """The P wave of a lead, 1 sample per ms."""
-        if self.main.p is None or self.measures["p_present"] == 0.0:
-            return None
-        return self.main.p[INDEX[lead]]
-
-
-def _transition_late(seen: Seen) -> bool:
-    """R is smaller than S in V1 to V4, and there is one in V5 or V6."""
-    top = np.maximum(seen.measures["r_mv"], seen.measures["rp_mv"])[6:]
-    return bool(np.all(top[:4] < seen.measures["s_mv"][6:10]) and top[4:].max() > 0.3)
-
-
-def _runs(shortest: int, longest: int) -> Callable[[Seen], bool]:
-    def present(seen: Seen) -> bool:
-        line, duration = seen.recording.timeline, seen.recording.duration
-        return any(0 <= time < duration - 1 and shortest <= beats <= longest for time, beats in line.runs)
-
-    return present
-
-
-def _fibrillates(seen: Seen) -> bool:
-    return seen.recording.timeline.atrial_rate > 0 and seen.recording.condition.rhythm != "aflutter"
-
-
-def _pattern(*kinds: str) -> Callable[[Seen], bool]:
-    def present(seen: Seen) -> bool:
-        early = seen.measures["premature_wide"] + seen.measures["premature_narrow"]
-        return seen.recording.condition.ectopy in kinds and early >= 2
-
-    return present
-
-
-def _spikes(chamber: str) -> Callable[[Seen], bool]:
-    def present(seen: Seen) -> bool:
-        return any(place == chamber for _, place in seen.recording.timeline.spikes)
-
-    return present
-
-
-def _notched_p(seen: Seen) -> bool:
-    wave = seen.p_wave("II")
-    if wave is None:
-        return False
-    inner = wave[1:-1]
-    peaks = np.flatnonzero((inner > wave[:-2]) & (inner >= wave[2:]) & (inner > 0.03)) + 1
-    return len(peaks) >= 2 and bool(peaks[-1] - peaks[0] >= 34)
-
-
-def _p_terminal(seen: Seen) -> bool:
-    wave = seen.p_wave("V1")
-    if wave is None or wave[len(wave) // 2 :].min() > -0.1:
-        return False
-    return bool(np.count_nonzero(wave[len(wave) // 3 :] < -0.02) >= 40)
-
-
-def _wide_s_lateral(seen: Seen) -> bool:
-    if seen.measures["qrs_ms"] < 100:
-        return False
-    for lead in ("I", "V6"):
-        values = seen.main.qrs[INDEX[lead]]
-        late = values[len(values) // 3 :]
-        if seen.lead("r_mv", lead) < 0.05 or np.count_nonzero(late < -0.04) < 40:
-            return False
-    return True
-
-
-def _broad_r_lateral(seen: Seen) -> bool:
-    def broad(lead: str) -> bool:
-        values = seen.main.qrs[INDEX[lead]]
-        high = np.count_nonzero(values > 0.4 * values.max())
-        return bool(seen.lead("q_mv", lead) < 0.05 and seen.lead("s_mv", lead) < 0.15 and high >= 50)
-
-    return seen.measures["qrs_ms"] >= 110 and broad("I") and broad("V6")
-
-
-def _early_r(seen: Seen) -> bool:
-    return seen.lead("r_mv", "V2") > max(seen.lead("s_mv", "V2"), 0.1)
-
-
-STATE: dict[str, Callable[[Seen], bool]] = {
-    "fibrillatory_waves": _fibrillates,
-    "flutter_waves": lambda seen: seen.recording.condition.rhythm == "aflutter",
-    "bigeminal_pattern": _pattern("bigeminy", "atrial_bigeminy"),
-    "trigeminal_pattern": _pattern("trigeminy"),
-    "wide_couplet": _runs(2, 2),
-    "wide_run": _runs(3, 99),
-    "fusion_beats": lambda seen: (
-        seen.recording.timeline.inside(seen.recording.timeline.fusion, seen.recording.duration) > 0
-    ),
-    "atrial_rate_100_250": lambda seen: seen.recording.condition.rhythm == "atrial_tachycardia",
-    "late_transition": _transition_late,
-    "spike_before_qrs": _spikes("ventricle"),
-    "spike_before_p": _spikes("atrium"),
-    "av_dissociation": lambda seen: seen.recording.timeline.dissociated,
-    "dropped_qrs": lambda seen: (
-        seen.recording.timeline.inside(seen.recording.timeline.dropped, seen.recording.duration) > 0
-    ),
-    "progressive_pr": lambda seen: seen.recording.timeline.progressive,
-    "notched_p": _notched_p,
-    "p_terminal_v1": _p_terminal,
-    "delta_wave": lambda seen: seen.recording.morphology.delta,
-    "wide_s_lateral": _wide_s_lateral,
-    "broad_r_lateral": _broad_r_lateral,
-    "early_r_v2": _early_r,
-    "pr_depression": lambda seen: bool(np.any(seen.recording.morphology.pr_level)) and bool(seen.recording.timeline.pr),
-    "j_point_notch": lambda seen: seen.recording.morphology.j_notch,
-    "scooped_st": lambda seen: seen.recording.morphology.scooped,
-    "prominent_u": lambda seen: seen.recording.morphology.u_wave,
-}
-
-
+STATE: dict[str, Callable[[Seen], bool]] = {**RHYTHM, **P_QRS, **ST_T}
 # What no simulated heart shows, because the model has no cause for it, and no lead to see it in.
 NEVER_DRAWN = frozenset(
     [
         "undulating_baseline", "twisting_qrs", "sine_wave", "qrs_alternans", "t_alternans", "spike_without_capture",
         "spike_in_own_beats", "two_ventricular_spikes", "epsilon_wave", "osborn_wave", "blocked_premature_p",
-        "multiform_premature", "interpolated_beat", "capture_beats", "ste_v4r", "ste_v7_v9",
-        "inverted_u",
-    ]
-)  # fmt: skip
-# Features that neither a rule nor a function decides here: a simulated heart may show them without being made to. That
-# they are in no truth table says nothing, so whoever counts against the truth leaves them out.
-UNDECIDED = frozenset(
-    [
-        "aberrant_beat", "biphasic_p_inferior", "biphasic_t", "biphasic_t_v2_v3",
-        "broad_based_t", "concordant_std", "concordant_ste", "consecutive_dropped_p", "constant_pr_before_drop",
-        "cornell_product", "coved_ste_v1", "de_winter_t", "delayed_intrinsicoid", "delayed_r_peak_v1",
-        "delta_negative_inferior", "delta_positive_v1", "fragmented_qrs", "group_beating", "gubner", "hyperacute_t",
-        "late_onset_t", "lewis_index", "long_st", "narrow_escape", "notched_r_lateral",
-        "notched_t", "paced_lbbb_shape", "paced_rbbb_shape", "pause_multiple_pp", "peguero", "pr_elevation_avr",
-        "precordial_concordance", "pseudo_r_v1", "r_on_t", "r_peak_avl", "retrograde_p", "reversed_r_progression",
-        "romhilt_estes", "rp_above_r_v1", "saddleback_v1", "short_st", "sinus_pause_no_p", "sokolow_rvh",
-        "spodick_sign", "st_t_ratio_v6", "std_horizontal", "std_junctional", "std_upsloping", "ste_concave",
-        "ste_convex", "ste_iii_above_ii", "ste_with_qs", "t_v1_above_v6", "terminal_activation_delay",
-        "three_p_shapes", "tinv_asymmetric", "tinv_symmetric", "tu_fusion", "two_to_one_conduction", "varying_pr",
-        "wide_escape", "wide_qrs_t_angle",
+        "multiform_premature", "interpolated_beat", "capture_beats", "ste_v4r", "ste_v7_v9", "inverted_u",
+        "sinus_pause_no_p", "pause_multiple_pp",  # the sinus node neither rests nor is blocked
+        "three_p_shapes",  # P is of the sinus node, or of one other focus
+        "spodick_sign",  # nothing happens between U and P
     ]
 )  # fmt: skip
 
@@ -340,10 +52,10 @@ _TABLES: dict[int, tuple[Vocabulary, RuleTable]] = {}
 def _rules(vocabulary: Vocabulary) -> RuleTable:
     if id(vocabulary) not in _TABLES:
         for name, feature in vocabulary.features.items():
-            if feature.rule is None and name not in STATE and name not in UNDECIDED | NEVER_DRAWN:
+            if feature.rule is None and name not in STATE and name not in NEVER_DRAWN:
                 raise UserError(
-                    f"the vocabulary's feature {name!r} has no rule: give it a function in STATE of "
-                    "workflow/fgclep/simulation/truth.py, or name it in NEVER_DRAWN or UNDECIDED there"
+                    f"the vocabulary's feature {name!r} has no rule: give it a function in one of the *_features.py of "
+                    "workflow/fgclep/simulation, or name it in NEVER_DRAWN of truth.py there"
                 )
         _TABLES[id(vocabulary)] = (vocabulary, RuleTable(vocabulary))  # the vocabulary stays, so its id does too
     return _TABLES[id(vocabulary)][1]
