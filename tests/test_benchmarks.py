@@ -47,7 +47,9 @@ def test_the_model_of_simulated_ecgs_is_trained_and_measured_on_real_ones(physio
     done = subprocess.run([*command, "--output", str(model), "--set", *small], check=True, stdout=subprocess.PIPE)
     figures = json.loads(done.stdout.splitlines()[-1])
     assert figures["records"] == 120 and figures["ratio"] > 1
-    assert "python benchmarks/simulated_large.py --install --records 120" in (model / "README.md").read_text(encoding="utf-8")
+    assert "python benchmarks/simulated_large.py --install --records 120" in (model / "README.md").read_text(
+        encoding="utf-8"
+    )
     other = subprocess.run([*command, "--set", "batch_size=8"], capture_output=True, text=True, check=False)
     assert other.returncode == 1 and f"{tmp_path} was made with other settings" in other.stderr
     command = [sys.executable, str(BENCHMARKS / "real_ecgs.py"), "--model", str(model), "--base", str(physionet)]
