@@ -11,12 +11,13 @@ from conftest import ROOT
 
 from fgclep.schemas import MANIFEST, REPORTS, SHARD, TEXTS, TRUTH, read_table, write_table
 from fgclep.shards import decode_waveform
+from fgclep.simulation.numbers import numbers_of
 from fgclep.stage import run_stage
 from fgclep.stages import augment_with_truth, merge_manifest, merge_truth, parse_reports, simulate_chunk
 from fgclep.vocabulary import load_vocabulary
 
 VOCABULARY = ROOT / "resources/vocabulary"
-SETTINGS = {"records": 12, "feature_mention_rate": 0.5, "seed": 3}
+SETTINGS = {"feature_mention_rate": 0.5, "seed": 3}
 
 
 def run(monkeypatch, stage, *options):
@@ -27,10 +28,10 @@ def run(monkeypatch, stage, *options):
 def chunk(monkeypatch, folder: Path, number: int, chunks: int, **changes) -> dict[str, Path]:
     outputs = {name: folder / f"{name}-{number}.parquet" for name in ("shard", "manifest", "truth")}
     options = [word for name, path in outputs.items() for word in (f"--{name}", path)]
-    settings = json.dumps({**SETTINGS, **changes})
+    settings, numbers = json.dumps({**SETTINGS, **changes}), numbers_of(number, chunks, 12)
     run(
-        monkeypatch, simulate_chunk, "--chunk", number, "--chunks", chunks, "--vocabulary", VOCABULARY,
-        "--settings", settings, *options,
+        monkeypatch, simulate_chunk, "--chunk", number, "--first", numbers.start, "--stop", numbers.stop,
+        "--vocabulary", VOCABULARY, "--settings", settings, *options,
     )  # fmt: skip
     return outputs
 

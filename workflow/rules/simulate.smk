@@ -1,5 +1,4 @@
 SIMULATION_SETTINGS = CONFIG["simulation"]
-STREAMED = "simulated"
 
 
 rule simulate_physionet:
@@ -56,19 +55,17 @@ rule simulate_chunk:
         mem_mb=growing(1000),
         runtime=growing(240),
     params:
-        chunks=len(chunks(STREAMED)),
-        settings=settings(
-            only(SIMULATION_SETTINGS, "feature_mention_rate"),
-            records=SIMULATION_SETTINGS["records"][STREAMED],
-            seed=CONFIG["seed"],
-        ),
+        first=lambda wildcards: streamed_numbers(wildcards).start,
+        stop=lambda wildcards: streamed_numbers(wildcards).stop,
+        settings=settings(only(SIMULATION_SETTINGS, "feature_mention_rate"), seed=CONFIG["seed"]),
         code=source_digest("fgclep.stages.simulate_chunk"),
     message:
         "Simulating chunk {wildcards.chunk}"
     shell:
         "python -m fgclep.stages.simulate_chunk "
         "--chunk {wildcards.chunk} "
-        "--chunks {params.chunks} "
+        "--first {params.first} "
+        "--stop {params.stop} "
         "--vocabulary resources/vocabulary "
         "--settings {params.settings:q} "
         "--shard {output.shard:q} "
