@@ -129,9 +129,10 @@ def steps(config: dict[str, Any], work: Path, cores: int) -> Iterator[str]:
     yield "simulate"
 
     texts, reports = work / "texts.parquet", work / "reports.parquet"
-    run("merge_manifest", "--inputs", *parts["manifest"], "--output", work / "manifest.parquet")
+    manifest = work / "manifest.parquet"
+    run("merge_tables", "--schema", "manifest", "--inputs", *parts["manifest"], "--output", manifest)
     run(
-        "parse_reports", "--manifests", work / "manifest.parquet", "--vocabulary", VOCABULARY,
+        "parse_reports", "--manifests", manifest, "--vocabulary", VOCABULARY,
         "--settings", json.dumps(config["reports"]), "--texts", texts, "--reports", reports,
         "--quarantine", work / "quarantine.parquet",
     )  # fmt: skip

@@ -29,7 +29,6 @@ STAGES = sorted(path.stem for path in (ROOT / "workflow/fgclep/stages").glob("[!
 # stages that the tiny run has no job of -> why no fault of theirs is tried
 NOT_IN_THE_RUN = {
     "simulate_chunk": "only with the source simulated; writes three tables, as build_shards",
-    "merge_manifest": "only with the source simulated; writes one table, as merge_truth",
     "augment_with_truth": "only with verification.features: truth; writes one table, as augment_reports",
     "attend_examples": "only with pretraining.alignment: attention; writes one table, as build_prompts",
     "fetch_split": "only for tasks with a published split; writes one table, as build_prompts",

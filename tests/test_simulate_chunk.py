@@ -13,7 +13,7 @@ from fgclep.schemas import MANIFEST, REPORTS, SHARD, TEXTS, TRUTH, read_table, w
 from fgclep.shards import decode_waveform
 from fgclep.simulation.numbers import numbers_of
 from fgclep.stage import run_stage
-from fgclep.stages import augment_with_truth, merge_manifest, merge_truth, parse_reports, simulate_chunk
+from fgclep.stages import augment_with_truth, merge_tables, parse_reports, simulate_chunk
 from fgclep.vocabulary import load_vocabulary
 
 VOCABULARY = ROOT / "resources/vocabulary"
@@ -83,7 +83,8 @@ def augmented(
 ) -> tuple[list[str], list[list[int]], list[list[int]]]:
     """Texts, and text ids of the reports before and after the truth is added."""
     manifest = folder / "manifest.parquet"
-    run(monkeypatch, merge_manifest, "--inputs", *[part["manifest"] for part in parts], "--output", manifest)
+    manifests = [part["manifest"] for part in parts]
+    run(monkeypatch, merge_tables, "--schema", "manifest", "--inputs", *manifests, "--output", manifest)
     files = {name: folder / f"{name}.parquet" for name in ("texts", "reports", "quarantine")}
     run(
         monkeypatch, parse_reports, "--manifests", manifest, "--vocabulary", VOCABULARY,
@@ -103,7 +104,7 @@ def augmented(
 def test_all_that_is_true_of_a_recording_is_added_to_its_report(parts, monkeypatch, tmp_path):
     truths, truth = [part["truth"] for part in parts], tmp_path / "truth.parquet"
     texts, before, after = augmented(monkeypatch, parts, tmp_path, truths)
-    run(monkeypatch, merge_truth, "--inputs", *truths, "--output", truth)
+    run(monkeypatch, merge_tables, "--schema", "truth", "--inputs", *truths, "--output", truth)
     features = load_vocabulary(VOCABULARY).features
     true = defaultdict(set)
     for row in read_table(truth, TRUTH).to_pylist():

@@ -90,11 +90,15 @@ rule merge_manifest:
         mem_mb=growing(1000),
         runtime=growing(10),
     params:
-        code=source_digest("fgclep.stages.merge_manifest"),
+        code=source_digest("fgclep.stages.merge_tables"),
     message:
         "Joining the manifests of the simulated chunks"
     shell:
-        "python -m fgclep.stages.merge_manifest --inputs {input.manifests:q} --output {output.manifest:q} --log {log:q}"
+        "python -m fgclep.stages.merge_tables "
+        "--schema manifest "
+        "--inputs {input.manifests:q} "
+        "--output {output.manifest:q} "
+        "--log {log:q}"
 
 
 # the workflow's other ways to a shard and a manifest start from files
@@ -118,8 +122,12 @@ rule merge_truth:
         mem_mb=growing(1000),
         runtime=growing(5),
     params:
-        code=source_digest("fgclep.stages.merge_truth"),
+        code=source_digest("fgclep.stages.merge_tables"),
     message:
         "Joining the truth about the simulated databases"
     shell:
-        "python -m fgclep.stages.merge_truth " "--inputs {input.truths:q} " "--output {output.truth:q} " "--log {log:q}"
+        "python -m fgclep.stages.merge_tables "
+        "--schema truth "
+        "--inputs {input.truths:q} "
+        "--output {output.truth:q} "
+        "--log {log:q}"
