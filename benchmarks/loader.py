@@ -6,6 +6,11 @@ wfdb     a torch Dataset that calls wfdb.rdsamp per item, in a DataLoader with a
 memmap   an int16 array (records, 12, 5000) in a .npy file, scaled to mV: what reading cannot beat by much
 shards   fgclep.loader.SignalStore on the workflow's shards, a thread per core, with limited memory
 
+Then the same ECGs as a model takes them, float32 (64, 12, 1000), in a thread and in a thread per core:
+
+one by one   every record decoded, resampled and filtered by itself with SciPy, as published code does
+prepared     fgclep.loader.SignalStore, which does so to many at once without Python's lock
+
 Each runs in a process of its own. Rates count from the first request to the last batch. Peak memory is that of the
 process (resident set), with torch and all libraries loaded; that of the DataLoader's workers is not in it.
 """
@@ -16,6 +21,7 @@ import os
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -23,18 +29,22 @@ from ecgs import SAMPLES, ecgs, machine, parser  # isort: skip (puts the package
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import torch
 import wfdb
+from scipy.signal import butter, firwin, resample_poly, sosfiltfilt
 
 from fgclep.leads import LEADS
 from fgclep.loader import SignalStore
 from fgclep.schemas import SHARD, table_writer
+from fgclep.shards import decode_waveform, to_millivolts
 from fgclep.stages.build_shards import ROWS_PER_GROUP, shard_row
 from fgclep.wfdb_reader import read_record
 
 BATCH = 64
 RAW = 12 * SAMPLES * 2
 PER_SHARD = 5000
+SIGNAL = {"sampling_rate": 100, "duration": 10.0, "highpass": 0.5, "lowpass": 40.0}
 
 
 class OneByOne(torch.utils.data.Dataset):
@@ -72,7 +82,33 @@ def shard_batches(paths: list[Path], cores: int, memory_mb: int) -> Iterator[tor
         yield signals
 
 
-KINDS = {"wfdb": wfdb_batches, "memmap": memmap_batches, "shards": shard_batches}
+def one_by_one(paths: list[Path], workers: int) -> Iterator[torch.Tensor]:
+    """Batches from shards, whose records threads prepare one by one with SciPy."""
+    taps = firwin(81, 0.2, window=("kaiser", 5.0)).astype(np.float32)
+    band = butter(2, [SIGNAL["highpass"], SIGNAL["lowpass"]], "bandpass", fs=SIGNAL["sampling_rate"], output="sos")
+
+    def prepare(row: dict) -> np.ndarray:
+        digital = decode_waveform(row["waveform"], row["n_samples"])
+        mv = to_millivolts(digital, np.array(row["gain"]), np.array(row["baseline"]))
+        resampled = resample_poly(mv - mv.mean(axis=1, keepdims=True), 1, 5, axis=1, window=taps, padtype="line")
+        return sosfiltfilt(band, resampled, axis=1, padlen=400).astype(np.float32)
+
+    with ThreadPoolExecutor(workers) as pool:
+        for path in paths:
+            for group in pq.ParquetFile(path).iter_batches(BATCH):
+                yield torch.from_numpy(np.stack(list(pool.map(prepare, group.to_pylist()))))
+
+
+def prepared_batches(paths: list[Path], workers: int, memory_mb: int) -> Iterator[torch.Tensor]:
+    """Batches from shards, prepared."""
+    for _, signals in SignalStore(paths, SIGNAL, memory_mb, workers=workers).shuffled(BATCH, [0]):
+        yield signals
+
+
+KINDS = {
+    "wfdb": wfdb_batches, "memmap": memmap_batches, "shards": shard_batches, "one by one": one_by_one,
+    "prepared": prepared_batches,
+}  # fmt: skip
 
 
 def measure(kind: str, arguments: tuple) -> dict[str, float]:
@@ -90,8 +126,9 @@ def _run(sender: Any, kind: str, arguments: tuple) -> None:
     torch.set_num_threads(1)
     start = time.perf_counter()
     count, first = 0, 0.0
+    samples = 1000 if kind in {"one by one", "prepared"} else SAMPLES
     for batch in KINDS[kind](*arguments):
-        assert batch.shape[1:] == (12, SAMPLES) and batch.dtype == torch.float32
+        assert batch.shape[1:] == (12, samples) and batch.dtype == torch.float32
         first = first or time.perf_counter() - start
         count += len(batch)
     seconds = time.perf_counter() - start
@@ -145,11 +182,12 @@ def in_page_cache(paths: list[Path]) -> int:
 
 
 def main() -> None:
-    """Print a table, and a line of JSON with the ratio of ours to wfdb."""
+    """Print tables, and a line of JSON with the ratio of ours to wfdb."""
     options = parser(__doc__)
     options.add_argument("--records", type=int, default=100_000, help="ECGs in shards")
     options.add_argument("--wfdb-records", type=int, default=4_000, help="ECGs in WFDB files")
     options.add_argument("--memmap-records", type=int, default=16_000, help="ECGs in the memory-mapped array")
+    options.add_argument("--prepared-records", type=int, default=20_000, help="ECGs in shards to prepare, at least")
     options.add_argument("--memory-mb", type=int, default=512, help="limit of the signals that our loader holds")
     options.add_argument("--rounds", type=int, default=3, help="the median of so many rounds counts, for each of them")
     args = options.parse_args()
@@ -171,10 +209,18 @@ def main() -> None:
             "memmap": (work / "a.npy", float(1 / waveforms[0].gain[0])),
             "shards": (shards, cores, args.memory_mb),
         }
-        measured: dict[str, list[dict[str, float]]] = {kind: [] for kind in runs}
+        some = shards[: -(-args.prepared_records // PER_SHARD)]
+        preparing = {
+            (kind, workers): (some, workers, *memory)
+            for workers in sorted({1, cores})
+            for kind, memory in (("one by one", ()), ("prepared", (args.memory_mb,)))
+        }
+        measured: dict[Any, list[dict[str, float]]] = {kind: [] for kind in (*runs, *preparing)}
         for _ in range(args.rounds):
             for kind, arguments in runs.items():
                 measured[kind].append(measure(kind, arguments))
+            for (kind, workers), arguments in preparing.items():
+                measured[kind, workers].append(measure(kind, arguments))
     results = {kind: sorted(found, key=lambda run: run["rate"])[len(found) // 2] for kind, found in measured.items()}
     share = size / (args.records * RAW)
     print(f"Batches of {BATCH}, float32 (12, {SAMPLES}), {machine()}\n")
@@ -187,6 +233,14 @@ def main() -> None:
             f"| {found['peak_mib']:,.0f} MiB | {stored} |"
         )
     rates = {kind: results[kind]["rate"] for kind in results}
+    print("\n| prepared, (12, 1000) | threads | ECG/s | ratio | peak memory |\n|---|---|---|---|---|")
+    for kind, workers in preparing:
+        label = {"one by one": "one by one with SciPy", "prepared": "many at once (ours)"}[kind]
+        print(
+            f"| {label} | {workers} | {rates[kind, workers]:,.0f} "
+            f"| {rates[kind, workers] / rates['one by one', workers]:.1f} "
+            f"| {results[kind, workers]['peak_mib']:,.0f} MiB |"
+        )
     print(
         json.dumps(
             {
@@ -196,6 +250,8 @@ def main() -> None:
                 "ecg_per_s": rates["shards"],
                 "size": share,
                 "peak_mib": results["shards"]["peak_mib"],
+                "prepared_ecg_per_s": rates["prepared", cores],
+                "prepared_ratio": rates["prepared", cores] / rates["one by one", cores],
             }
         )
     )

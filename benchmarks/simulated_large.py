@@ -22,9 +22,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from ecgs import ROOT  # isort: skip (puts the package on the path)
+
 import yaml
 
-ROOT = Path(__file__).resolve().parents[1]
+from fgclep.simulation.numbers import numbers_of
+
 VOCABULARY = ROOT / "resources/vocabulary"
 SHIPPED = ROOT / "workflow/fgclep/pretrained"
 LARGEST = 8_000_000  # bytes of a model that comes with the package
@@ -105,13 +108,8 @@ def steps(config: dict[str, Any], work: Path, cores: int) -> Iterator[str]:
     """Do one step after the other, and yield its name when it is done."""
     seed, chunks = config["seed"], config["data"]["sources"]["simulated"]["chunks"]
     simulation = config["simulation"]
-    simulated = json.dumps(
-        {
-            "records": simulation["records"]["simulated"],
-            "feature_mention_rate": simulation["feature_mention_rate"],
-            "seed": seed,
-        }
-    )
+    records = simulation["records"]["simulated"]
+    simulated = json.dumps({"feature_mention_rate": simulation["feature_mention_rate"], "seed": seed})
     parts = {
         name: [work / folder / f"{chunk}.parquet" for chunk in range(chunks)]
         for name, folder in (("shard", "shards"), ("manifest", "manifest"), ("truth", "truth"))
@@ -120,9 +118,10 @@ def steps(config: dict[str, Any], work: Path, cores: int) -> Iterator[str]:
     def simulate(chunk: int) -> None:
         if not all(paths[chunk].exists() for paths in parts.values()):
             places = [word for name, paths in parts.items() for word in (f"--{name}", paths[chunk])]
+            numbers = numbers_of(chunk, chunks, records)
             run(
-                "simulate_chunk", "--chunk", chunk, "--chunks", chunks, "--vocabulary", VOCABULARY,
-                "--settings", simulated, *places,
+                "simulate_chunk", "--chunk", chunk, "--first", numbers.start, "--stop", numbers.stop,
+                "--vocabulary", VOCABULARY, "--settings", simulated, *places,
             )  # fmt: skip
 
     with ThreadPoolExecutor(cores) as pool:
@@ -130,9 +129,10 @@ def steps(config: dict[str, Any], work: Path, cores: int) -> Iterator[str]:
     yield "simulate"
 
     texts, reports = work / "texts.parquet", work / "reports.parquet"
-    run("merge_manifest", "--inputs", *parts["manifest"], "--output", work / "manifest.parquet")
+    manifest = work / "manifest.parquet"
+    run("merge_tables", "--schema", "manifest", "--inputs", *parts["manifest"], "--output", manifest)
     run(
-        "parse_reports", "--manifests", work / "manifest.parquet", "--vocabulary", VOCABULARY,
+        "parse_reports", "--manifests", manifest, "--vocabulary", VOCABULARY,
         "--settings", json.dumps(config["reports"]), "--texts", texts, "--reports", reports,
         "--quarantine", work / "quarantine.parquet",
     )  # fmt: skip

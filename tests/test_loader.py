@@ -144,6 +144,47 @@ def test_signals_come_in_millivolts_as_stored(shards, tmp_path, memory_mb, basel
     assert seen == 13
 
 
+@pytest.mark.parametrize("together", [1, 1000, 40_000])
+def test_records_of_any_rate_and_length_come_as_each_is_prepared_alone(tmp_path, monkeypatch, together):
+    monkeypatch.setattr("fgclep.loader._PREPARED_TOGETHER", together)
+    rng, rows = np.random.default_rng(0), []
+    for number in range(40):
+        samples, rate = [(400, 100.0), (400, 50.0), (150, 50.0), (2000, 257.0)][rng.integers(4)]
+        digital = rng.integers(-2000, 2000, (12, samples), dtype=np.int16)
+        rows.append(
+            {
+                "source": "s", "record_id": f"{number}", "patient_id": "p", "split": "train", "age": None, "sex": None,
+                "codes": [], "sampling_rate": rate, "n_samples": samples, "gain": [1000.0 + number] * 12,
+                "baseline": [number] * 12, "waveform": encode_waveform(digital), "flags": [],
+            }
+        )  # fmt: skip
+    write_table(rows, tmp_path / "0.parquet", SHARD, 15)
+    store = SignalStore([tmp_path / "0.parquet"], SIGNAL, 100, lambda keys: np.arange(40) % 3 > 0, workers=2)
+    (batch,) = (signals for _, signals in store.in_order(40))
+    for row, signal in zip((row for number, row in enumerate(rows) if number % 3), batch, strict=True):
+        gain, baseline = np.array(row["gain"])[:, None], np.array(row["baseline"])[:, None]
+        scale, shift = (1 / gain).astype(np.float32), (-baseline / gain).astype(np.float32)
+        mv = decode_waveform(row["waveform"], row["n_samples"]) * scale + shift
+        np.testing.assert_array_equal(signal, prepare_signal(mv, row["sampling_rate"], SIGNAL))
+
+
+@pytest.mark.parametrize(
+    ("broken", "message"),
+    [
+        ({"gain": [np.nan] * 12}, "the signal holds NaN or infinite values"),
+        ({"n_samples": 0, "waveform": encode_waveform(np.zeros((12, 0), np.int16))}, "expected a signal of shape"),
+        ({"n_samples": 399}, "its length is another"),
+        ({"waveform": b"damaged"}, "not an encoded waveform"),
+    ],
+)
+def test_the_record_among_others_that_cannot_be_read_is_named(shards, tmp_path, broken, message):
+    rows = read_table(shards[1], SHARD).to_pylist()
+    rows[7] |= broken
+    write_table(rows, tmp_path / "0.parquet", SHARD)
+    with pytest.raises(ValueError, match=rf"0\.parquet, made-up/027: .*{message}"):
+        list(SignalStore([tmp_path / "0.parquet"], SIGNAL, 100).in_order(4))
+
+
 def test_an_empty_shard_does_not_matter(shards, tmp_path):
     write_table([], tmp_path / "0.parquet", SHARD)
     (_, signals) = next(SignalStore([tmp_path / "0.parquet", shards[0]], None, 100).in_order(4))

@@ -199,6 +199,26 @@ class TestWhatElseChanges:
 
 
 @pytest.mark.exhaustive
+def test_more_simulated_chunks_leave_those_that_are_there(states, monkeypatch):
+    def config(chunks):
+        sources = {"sources": {"simulated": {"role": "pretrain", "chunks": chunks}}}
+        return yaml.safe_dump({"data": sources, "simulation": {"records": {"simulated": 500 * chunks}}})
+
+    def simulated(jobs):
+        return sorted(job.wildcards for job in jobs if job.rule == "simulate_chunk" and job.runs)
+
+    monkeypatch.chdir(states.get(config(4), "all").folder)
+    Path("change.yaml").write_text(config(8))
+    jobs = all_jobs("given.yaml", "change.yaml")
+    assert simulated(jobs) == ["4", "5", "6", "7"]
+    assert {"merge_manifest", "merge_truth", "pretrain (fine)"} <= running(jobs)
+    assert not any(job.runs for job in jobs if job.rule == "build_shards")
+    Path("change.yaml").write_text("simulation: {records: {simulated: 4000}}")
+    jobs = all_jobs("given.yaml", "change.yaml")
+    assert simulated(jobs) == ["0", "1", "2", "3"]
+
+
+@pytest.mark.exhaustive
 def test_nothing_stale_is_read(finished, tmp_path):
     """After a run with more chunks, more sources and another seed, all is as if there had been none."""
     changed = {

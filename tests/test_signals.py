@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy.signal import butter, firwin, resample_poly, sosfiltfilt
 
 from fgclep.signals import fit_length, prepare_signal
 
@@ -50,3 +51,32 @@ def test_missing_values_are_refused():
         prepare_signal(signal, 500, SETTINGS)
     with pytest.raises(ValueError, match="shape"):
         prepare_signal(np.zeros((12, 0)), 500, SETTINGS)
+
+
+@pytest.mark.parametrize("fs", [100, 250, 500, 1000, 257, 80, 249.9])
+@pytest.mark.parametrize("seconds", [10, 6.003, 0.3, 47])
+def test_blocks_give_what_scipy_gives(fs, seconds):
+    signal = np.random.default_rng(0).normal(0, 0.05, (12, round(fs * seconds))).cumsum(axis=1).astype(np.float32)
+    up, down = {100: (1, 1), 250: (2, 5), 500: (1, 5), 1000: (1, 10), 257: (100, 257), 80: (5, 4), 249.9: (399, 997)}[
+        fs
+    ]
+    expected = signal.astype(np.float64)
+    expected -= expected.mean(axis=1, keepdims=True)
+    if fs != 100:
+        taps = firwin(16 * max(up, down) + 1, 1 / max(up, down), window=("kaiser", 5.0))
+        expected = resample_poly(expected, up, down, axis=1, window=taps, padtype="line")
+    band = butter(2, [0.5, 40], "bandpass", fs=100, output="sos")
+    expected = sosfiltfilt(band, expected, axis=1, padlen=min(400, expected.shape[1] - 1))
+    np.testing.assert_allclose(
+        prepare_signal(signal, fs, SETTINGS), fit_length(expected, 1000), rtol=0, atol=1e-6 * np.abs(signal).max()
+    )
+
+
+@pytest.mark.parametrize("samples", [1, 2, 700, 5000])
+@pytest.mark.parametrize("fs", [100, 250, 500])
+def test_a_record_is_the_same_alone_and_among_others(fs, samples):
+    signals = np.random.default_rng(0).normal(0, 1, (7, 12, samples)).astype(np.float32)
+    together = prepare_signal(signals, fs, SETTINGS)
+    assert together.shape == (7, 12, 1000)
+    for signal, prepared in zip(signals, together, strict=True):
+        np.testing.assert_array_equal(prepare_signal(signal, fs, SETTINGS), prepared)

@@ -11,12 +11,13 @@ from conftest import ROOT
 
 from fgclep.schemas import MANIFEST, REPORTS, SHARD, TEXTS, TRUTH, read_table, write_table
 from fgclep.shards import decode_waveform
+from fgclep.simulation.numbers import numbers_of
 from fgclep.stage import run_stage
-from fgclep.stages import augment_with_truth, merge_manifest, merge_truth, parse_reports, simulate_chunk
+from fgclep.stages import augment_with_truth, merge_tables, parse_reports, simulate_chunk
 from fgclep.vocabulary import load_vocabulary
 
 VOCABULARY = ROOT / "resources/vocabulary"
-SETTINGS = {"records": 12, "feature_mention_rate": 0.5, "seed": 3}
+SETTINGS = {"feature_mention_rate": 0.5, "seed": 3}
 
 
 def run(monkeypatch, stage, *options):
@@ -27,10 +28,10 @@ def run(monkeypatch, stage, *options):
 def chunk(monkeypatch, folder: Path, number: int, chunks: int, **changes) -> dict[str, Path]:
     outputs = {name: folder / f"{name}-{number}.parquet" for name in ("shard", "manifest", "truth")}
     options = [word for name, path in outputs.items() for word in (f"--{name}", path)]
-    settings = json.dumps({**SETTINGS, **changes})
+    settings, numbers = json.dumps({**SETTINGS, **changes}), numbers_of(number, chunks, 12)
     run(
-        monkeypatch, simulate_chunk, "--chunk", number, "--chunks", chunks, "--vocabulary", VOCABULARY,
-        "--settings", settings, *options,
+        monkeypatch, simulate_chunk, "--chunk", number, "--first", numbers.start, "--stop", numbers.stop,
+        "--vocabulary", VOCABULARY, "--settings", settings, *options,
     )  # fmt: skip
     return outputs
 
@@ -82,7 +83,8 @@ def augmented(
 ) -> tuple[list[str], list[list[int]], list[list[int]]]:
     """Texts, and text ids of the reports before and after the truth is added."""
     manifest = folder / "manifest.parquet"
-    run(monkeypatch, merge_manifest, "--inputs", *[part["manifest"] for part in parts], "--output", manifest)
+    manifests = [part["manifest"] for part in parts]
+    run(monkeypatch, merge_tables, "--schema", "manifest", "--inputs", *manifests, "--output", manifest)
     files = {name: folder / f"{name}.parquet" for name in ("texts", "reports", "quarantine")}
     run(
         monkeypatch, parse_reports, "--manifests", manifest, "--vocabulary", VOCABULARY,
@@ -102,7 +104,7 @@ def augmented(
 def test_all_that_is_true_of_a_recording_is_added_to_its_report(parts, monkeypatch, tmp_path):
     truths, truth = [part["truth"] for part in parts], tmp_path / "truth.parquet"
     texts, before, after = augmented(monkeypatch, parts, tmp_path, truths)
-    run(monkeypatch, merge_truth, "--inputs", *truths, "--output", truth)
+    run(monkeypatch, merge_tables, "--schema", "truth", "--inputs", *truths, "--output", truth)
     features = load_vocabulary(VOCABULARY).features
     true = defaultdict(set)
     for row in read_table(truth, TRUTH).to_pylist():

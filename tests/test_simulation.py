@@ -33,7 +33,7 @@ from fgclep.simulation.record import Recording, simulate
 from fgclep.simulation.reports import machine_report
 from fgclep.simulation.rules import RuleTable
 from fgclep.simulation.truth import NEVER_DRAWN, STATE, find_truth
-from fgclep.stages import merge_truth, simulate_physionet
+from fgclep.stages import merge_tables, simulate_physionet
 from fgclep.vocabulary import holds, load_vocabulary
 
 VOCABULARY = Path(__file__).parents[1] / "resources" / "vocabulary"
@@ -556,10 +556,11 @@ def test_truth_names_records_as_the_manifests_do(databases, tmp_path, vocabulary
         assert set(table["feature"].to_pylist()) <= set(vocabulary.features)
         ids[source] = table["record_id"][0].as_py()
     assert (len(ids["ptb-xl"]), ids["cpsc2018"][0], ids["csn"][:2], len(ids["mimic-iv-ecg"])) == (5, "A", "JS", 8)
-    args = merge_truth.arguments().parse_args(
-        ["--inputs", *(str(truth) for _, truth in databases.values()), "--output", str(tmp_path / "truth.parquet")]
+    truths = [str(truth) for _, truth in databases.values()]
+    args = merge_tables.arguments().parse_args(
+        ["--schema", "truth", "--inputs", *truths, "--output", str(tmp_path / "truth.parquet")]
     )
-    merge_truth.main(args)
+    merge_tables.main(args)
     merged = read_table(tmp_path / "truth.parquet", TRUTH)
     assert merged.num_rows == sum(read_table(truth, TRUTH).num_rows for _, truth in databases.values())
 

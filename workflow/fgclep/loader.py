@@ -19,6 +19,7 @@ from fgclep.signals import prepare_signal
 
 KEY_COLUMNS = ("source", "record_id", "patient_id", "split")
 READ_ONCE_MB = 256  # enough where every signal is read once, in order: more would only be kept
+_PREPARED_TOGETHER = 40_000  # samples per lead: few calls, and what is in work stays in a processor's cache
 _WAVEFORM_COLUMNS = ["source", "record_id", "sampling_rate", "n_samples", "gain", "baseline", "waveform"]
 
 
@@ -276,26 +277,49 @@ class SignalStore:
         """Fill a window from ``place`` on with the signals of a row group."""
         with pq.ParquetFile(group.path) as file:
             table = file.read_row_group(group.number, columns=_WAVEFORM_COLUMNS, use_threads=False)
-        rates, lengths = table["sampling_rate"].to_pylist(), table["n_samples"].to_pylist()
+        rates, lengths = table["sampling_rate"].to_numpy(), table["n_samples"].to_numpy()
         waveforms = table["waveform"].combine_chunks()
         scale, shift = _scale_and_shift(table)
         decode = WaveformDecoder()
+
+        def read(numbers: np.ndarray) -> None:
+            """Fill the places of some of the group's rows, all of one rate and length."""
+            rows, places = group.rows[numbers], place + numbers
+            samples = int(lengths[rows[0]])
+            if self.signal is not None:
+                digital: Sequence[np.ndarray] | np.ndarray = np.empty((len(rows), 12, samples), np.int16)
+            elif samples == self.samples:
+                digital = [window.signals[number] for number in places.tolist()]
+            else:
+                raise ValueError(f"has {samples} samples, others {self.samples}")
+            for row, out in zip(rows.tolist(), digital, strict=True):
+                decode(waveforms[row].as_buffer(), torch.from_numpy(out))
+            if self.signal is not None:
+                mv = np.multiply(digital, scale[rows])
+                mv += shift[rows]
+                window.signals[places] = prepare_signal(mv, float(rates[rows[0]]), self.signal)
+
         if self.signal is None:
             window.scale[place : place + len(group)] = scale[group.rows]
             window.shift[place : place + len(group)] = shift[group.rows]
-        for number, row in enumerate(group.rows.tolist(), start=place):
-            encoded, out = waveforms[row].as_buffer(), window.signals[number]
+        for numbers in _alike(rates[group.rows], lengths[group.rows]):
             try:
-                if self.signal is not None:
-                    digital = decode(encoded, torch.empty(12, lengths[row], dtype=torch.int16)).numpy()
-                    out[:] = prepare_signal(digital * scale[row] + shift[row], rates[row], self.signal)
-                elif lengths[row] == self.samples:
-                    decode(encoded, torch.from_numpy(out))
-                else:
-                    raise ValueError(f"has {lengths[row]} samples, others {self.samples}")
-            except ValueError as error:
-                name = record_names(table.slice(row, 1))[0].as_py()
-                raise ValueError(f"{group.path}, {name}: {error}") from error
+                read(numbers)
+            except ValueError:
+                for number in numbers.tolist():  # one by one, to name the record
+                    try:
+                        read(np.array([number]))
+                    except ValueError as error:
+                        name = record_names(table.slice(int(group.rows[number]), 1))[0].as_py()
+                        raise ValueError(f"{group.path}, {name}: {error}") from error
+
+
+def _alike(rates: np.ndarray, lengths: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield numbers of records that have one rate and length, as many as are prepared together."""
+    for rate, samples in sorted(set(zip(rates.tolist(), lengths.tolist(), strict=True))):
+        numbers = np.flatnonzero((rates == rate) & (lengths == samples))
+        together = max(1, _PREPARED_TOGETHER // max(1, samples))
+        yield from (numbers[start : start + together] for start in range(0, len(numbers), together))
 
 
 def _stored_samples(group: Group) -> int:

@@ -17,11 +17,13 @@ from fgclep.config.simulation import DEFAULT_RECORDS as SIMULATED
 from fgclep.digest import source_digest
 from fgclep.evaluation.tasks import load_task
 from fgclep.recovery.augmentation import KINDS
+from fgclep.simulation.numbers import numbers_of
 from fgclep.sources import get_source, module_of
 from fgclep.stage import UserError
 
 SLUGS = {key: get_source(key).slug for key in SIMULATED if not get_source(key).streamed}
 SOURCE_OF_SLUG = {slug: source for source, slug in SLUGS.items()}
+STREAMED = "simulated"  # the source whose chunks are simulated straight into shards
 VOCABULARY = [
     "resources/vocabulary/features.yaml",
     "resources/vocabulary/diagnoses.yaml",

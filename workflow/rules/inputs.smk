@@ -56,6 +56,11 @@ def is_streamed(source):
     return get_source(source).streamed
 
 
+def streamed_numbers(wildcards):
+    """Numbers of a chunk's recordings; a chunk whose numbers stay is not simulated again."""
+    return numbers_of(int(wildcards.chunk), len(chunks(STREAMED)), CONFIG["simulation"]["records"][STREAMED])
+
+
 def truths_of(source):
     """Tables of what is true of a simulated source: one per chunk, or one per database."""
     if is_streamed(source):

@@ -1,5 +1,4 @@
 SIMULATION_SETTINGS = CONFIG["simulation"]
-STREAMED = "simulated"
 
 
 rule simulate_physionet:
@@ -56,19 +55,17 @@ rule simulate_chunk:
         mem_mb=growing(1000),
         runtime=growing(240),
     params:
-        chunks=len(chunks(STREAMED)),
-        settings=settings(
-            only(SIMULATION_SETTINGS, "feature_mention_rate"),
-            records=SIMULATION_SETTINGS["records"][STREAMED],
-            seed=CONFIG["seed"],
-        ),
+        first=lambda wildcards: streamed_numbers(wildcards).start,
+        stop=lambda wildcards: streamed_numbers(wildcards).stop,
+        settings=settings(only(SIMULATION_SETTINGS, "feature_mention_rate"), seed=CONFIG["seed"]),
         code=source_digest("fgclep.stages.simulate_chunk"),
     message:
         "Simulating chunk {wildcards.chunk}"
     shell:
         "python -m fgclep.stages.simulate_chunk "
         "--chunk {wildcards.chunk} "
-        "--chunks {params.chunks} "
+        "--first {params.first} "
+        "--stop {params.stop} "
         "--vocabulary resources/vocabulary "
         "--settings {params.settings:q} "
         "--shard {output.shard:q} "
@@ -93,11 +90,15 @@ rule merge_manifest:
         mem_mb=growing(1000),
         runtime=growing(10),
     params:
-        code=source_digest("fgclep.stages.merge_manifest"),
+        code=source_digest("fgclep.stages.merge_tables"),
     message:
         "Joining the manifests of the simulated chunks"
     shell:
-        "python -m fgclep.stages.merge_manifest --inputs {input.manifests:q} --output {output.manifest:q} --log {log:q}"
+        "python -m fgclep.stages.merge_tables "
+        "--schema manifest "
+        "--inputs {input.manifests:q} "
+        "--output {output.manifest:q} "
+        "--log {log:q}"
 
 
 # the workflow's other ways to a shard and a manifest start from files
@@ -121,8 +122,12 @@ rule merge_truth:
         mem_mb=growing(1000),
         runtime=growing(5),
     params:
-        code=source_digest("fgclep.stages.merge_truth"),
+        code=source_digest("fgclep.stages.merge_tables"),
     message:
         "Joining the truth about the simulated databases"
     shell:
-        "python -m fgclep.stages.merge_truth " "--inputs {input.truths:q} " "--output {output.truth:q} " "--log {log:q}"
+        "python -m fgclep.stages.merge_tables "
+        "--schema truth "
+        "--inputs {input.truths:q} "
+        "--output {output.truth:q} "
+        "--log {log:q}"

@@ -22,28 +22,15 @@ class Streamed(NamedTuple):
     features: tuple[str, ...]
 
 
-def numbers_of(chunk: int, chunks: int, records: int) -> range:
-    """Numbers of the recordings of a chunk: the chunks follow each other and differ in size by one at most.
-
-    Examples
-    --------
-    >>> [list(numbers_of(chunk, 3, 8)) for chunk in range(3)]
-    [[0, 1], [2, 3, 4], [5, 6, 7]]
-    """
-    return range(chunk * records // chunks, (chunk + 1) * records // chunks)
-
-
-def stream(
-    chunk: int, chunks: int, records: int, seed: int, mention_rate: float, vocabulary: Vocabulary
-) -> Iterator[Streamed]:
+def stream(numbers: range, chunk: int, seed: int, mention_rate: float, vocabulary: Vocabulary) -> Iterator[Streamed]:
     """Simulate the recordings of one chunk, one after the other.
 
     Parameters
     ----------
-    chunk, chunks
-        Which chunk, from 0, of how many.
-    records
-        Recordings in all chunks.
+    numbers
+        Of the recordings.
+    chunk
+        Which chunk they are, from 0; only the manifest says so.
     seed
         With the number of a recording it decides all that is drawn: a chunk does not depend on the others.
     mention_rate
@@ -51,7 +38,7 @@ def stream(
     vocabulary
         Of diagnoses and features.
     """
-    for number in numbers_of(chunk, chunks, records):
+    for number in numbers:
         yield _recording(number, chunk, seed, mention_rate, vocabulary)
 
 

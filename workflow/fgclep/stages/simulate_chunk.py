@@ -5,7 +5,7 @@ import logging
 from pathlib import Path
 
 from fgclep.schemas import MANIFEST, SHARD, TRUTH, table_writer
-from fgclep.simulation.stream import SOURCE, numbers_of, stream
+from fgclep.simulation.stream import SOURCE, stream
 from fgclep.stage import progress, run_stage, stage_parser
 from fgclep.vocabulary import load_vocabulary
 
@@ -17,7 +17,8 @@ def arguments() -> argparse.ArgumentParser:
     """Command line of the stage."""
     parser = stage_parser(__doc__)
     parser.add_argument("--chunk", type=int, required=True)
-    parser.add_argument("--chunks", type=int, required=True, help="how many chunks there are")
+    parser.add_argument("--first", type=int, required=True, help="number of its first recording")
+    parser.add_argument("--stop", type=int, required=True, help="number behind that of its last recording")
     parser.add_argument("--vocabulary", required=True, help="folder of the vocabulary")
     parser.add_argument("--shard", required=True, type=Path)
     parser.add_argument("--manifest", required=True, type=Path, help="the chunk's part of the manifest")
@@ -28,12 +29,10 @@ def arguments() -> argparse.ArgumentParser:
 def main(args: argparse.Namespace) -> None:
     """Write shard, manifest and truth of the chunk (schemas ``SHARD``, ``MANIFEST`` and ``TRUTH``), by number."""
     settings = args.settings
-    records = settings["records"]
-    made = stream(
-        args.chunk, args.chunks, records, settings["seed"], settings["feature_mention_rate"],
-        load_vocabulary(args.vocabulary),
-    )  # fmt: skip
-    total = len(numbers_of(args.chunk, args.chunks, records))
+    vocabulary = load_vocabulary(args.vocabulary)
+    numbers = range(args.first, args.stop)
+    made = stream(numbers, args.chunk, settings["seed"], settings["feature_mention_rate"], vocabulary)
+    total = len(numbers)
     with (
         table_writer(args.shard, SHARD) as write_shard,
         table_writer(args.manifest, MANIFEST) as write_manifest,
