@@ -5,7 +5,7 @@ lost or gained. Ischemia and injury act along the direction of their territory, 
 shape and duration (AHA/ACCF/HRS recommendations part IV, 2009).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -47,6 +47,8 @@ class Course:
     u: float = 0.0
     notch: float = 0.0  # size of a J wave
     prominent_u: bool = False
+    concave: bool = False  # the ST segment sags between the J point and T
+    late_t: np.ndarray | None = None  # a second part of T, mV, with which it ends
 
     @property
     def span(self) -> float:
@@ -121,6 +123,10 @@ def _ischemia(course: Course, kind: str, size: float, rng: np.random.Generator) 
         return
     territory = _TERRITORY[kind.removesuffix("_ischemia")]
     form = rng.random()
+    if kind == "anterior_ischemia" and rng.random() < 0.25:
+        # upright at first and inverted at the end (de Zwaan, Baer, Wellens 1982, Am Heart J 103:730)
+        course.late_t = -territory * rng.uniform(0.45, 0.75) * size
+        return
     if form < 0.72:
         course.t = course.t * (0.7 - 0.3 * np.abs(territory)) - territory * rng.uniform(0.20, 0.42) * size
     else:
@@ -157,13 +163,18 @@ def _other(course: Course, kind: str, size: float, rng: np.random.Generator) -> 
         course.st = course.st + np.array([0.075, 0.055, -0.07]) * size * (1 + 0.3 * rng.standard_normal(3))
         course.t = course.t * rng.uniform(1.1, 1.5)
         course.notch = size * rng.uniform(0.7, 1.3)
+        course.concave = True
     elif kind == "pericarditis":
+        course.concave = True
         course.st = course.st + np.array([0.12, 0.13, -0.10]) * size * rng.uniform(0.8, 1.2)
     elif kind == "long_qt":
         course.qt = rng.uniform(448, 545)
         course.right *= rng.uniform(1.0, 1.5)
         course.left *= rng.uniform(1.0, 1.6)
         course.t = course.t * rng.uniform(0.5, 1.1)
+        if rng.random() < 0.3:  # bifid, as in the second inherited type (Zhang et al. 2000, Circulation 102:2849)
+            course.left, course.right = 0.55 * course.left, 0.75 * course.right
+            course.late_t = course.t * rng.uniform(0.7, 1.1)
     elif kind == "short_qt":
         course.qt = rng.uniform(300, 342)
         course.right, course.left = course.right * 0.82, course.left * 0.72
@@ -225,12 +236,23 @@ def repolarize(
     return _wave(course, patient, qrs, qrs_ms, rng), course
 
 
+def _add_t(wave: Wave, peak: float, course: Course, t: np.ndarray, patient: Patient) -> None:
+    wave.add(peak, (course.left, course.right), t, (_T_CHEST - 1) * (patient.torso[2:] @ t))
+
+
 def _wave(course: Course, patient: Patient, qrs: Wave, qrs_ms: float, rng: np.random.Generator) -> Wave:
     peak = course.qt - qrs_ms - 2 * course.right  # the tangent at the steepest descent ends 2 widths after the peak
-    plateau = peak - 0.3 * course.left
     wave = Wave()
-    wave.add(peak, (course.left, course.right), course.t, (_T_CHEST - 1) * (patient.torso[2:] @ course.t))
-    wave.add(0.42 * plateau, (max(0.36 * plateau, 22.0), max(0.42 * plateau, 24.0)), course.st * 1.04)
+    if course.late_t is not None:  # 2.4 widths apart, so that both parts are seen
+        _add_t(wave, peak, replace(course, left=course.right), course.late_t, patient)
+        peak -= 2.4 * course.right
+    _add_t(wave, peak, course, course.t, patient)
+    plateau = peak - 0.3 * course.left
+    if course.concave:
+        wave.add(0.0, (14.0, max(0.30 * plateau, 22.0)), course.st * 0.55)
+        wave.add(0.5 * plateau, 0.5 * plateau, course.st * 0.65)
+    else:
+        wave.add(0.42 * plateau, (max(0.36 * plateau, 22.0), max(0.42 * plateau, 24.0)), course.st * 1.04)
     if course.sag:
         area = qrs.area()
         wave.add(0.62 * plateau, (52.0, 40.0), -course.sag * area / np.linalg.norm(area))

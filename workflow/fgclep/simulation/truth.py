@@ -100,7 +100,7 @@ _NEEDS = {
     "lae": ("p_terminal_v1", "notched_p", "broad_p"),
     "rae": ("tall_p_ii",),
     "inferior_ischemia": ("std_inferior", "tinv_inferior"),
-    "anterior_ischemia": ("std_anterior", "tinv_anterior"),
+    "anterior_ischemia": ("std_anterior", "tinv_anterior", "biphasic_t_v2_v3"),
     "lateral_ischemia": ("std_lateral", "tinv_lateral", "flat_t_lateral"),
     "diffuse_ischemia": ("std_lateral", "std_inferior", "std_anterior"),
     "nonspecific_st_t": ("flat_t_lateral", "flat_t_inferior", "std_lateral", "std_inferior"),
