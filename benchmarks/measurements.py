@@ -16,6 +16,7 @@ from ecgs import ROOT, parser  # isort: skip (puts the package on the path)
 
 import numpy as np
 import wfdb
+from marks import TO_MS, durations
 
 from fgclep.leads import LEADS
 from fgclep.repair import with_documented_gain
@@ -26,7 +27,6 @@ from fgclep.wfdb_reader import read_record
 
 DECIDED = {"heart_rate", "rr_cv", "rr_max_ms", "p_ms", "pr_ms", "qrs_ms", "qt_ms", "qtc_ms"}
 SHOWN = {"RR": "rr_ms", "P": "p_ms", "PR": "pr_ms", "QRS": "qrs_ms", "QT": "qt_ms"}
-TO_MS = 1000 / 500
 KINDS = {"sure": ("supported", "refuted"), "near": ("likely", "unlikely")}
 COLUMNS = ("sure, right", "sure, wrong", "near, right", "near, wrong", "untestable")
 
@@ -38,24 +38,8 @@ def marked(path: Path) -> dict[str, float]:
     for lead in LEADS:
         annotation = wfdb.rdann(str(path), lead.lower())
         samples, symbols = annotation.sample, annotation.symbol
-        p_onset, qrs_onset = None, None
-        for i, symbol in enumerate(symbols):
-            onset = samples[i - 1] if i and symbols[i - 1] == "(" else None
-            end = samples[i + 1] if i + 1 < len(symbols) and symbols[i + 1] == ")" else None
-            if symbol == "p":
-                p_onset = onset
-                if onset is not None and end is not None:
-                    found["p_ms"].append((end - onset) * TO_MS)
-            elif symbol == "N":
-                if onset is not None and end is not None:
-                    found["qrs_ms"].append((end - onset) * TO_MS)
-                if onset is not None and p_onset is not None:
-                    found["pr_ms"].append((onset - p_onset) * TO_MS)
-                p_onset, qrs_onset = None, onset
-            elif symbol == "t":
-                if end is not None and qrs_onset is not None:
-                    found["qt_ms"].append((end - qrs_onset) * TO_MS)
-                qrs_onset = None
+        for name, listed in durations(samples, symbols).items():
+            found[name] += listed
         if lead == "II":
             peaks = np.array([s for s, symbol in zip(samples, symbols, strict=True) if symbol == "N"])
     rr = np.diff(peaks) * TO_MS

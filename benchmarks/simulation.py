@@ -5,12 +5,14 @@ With ``--ecgs <base>/ptb-xl/1.0.3`` as many simulated recordings of each class a
 the same program (``fgclep.waveforms``). Printed are the distributions of what was measured, how far they are apart
 (Kolmogorov-Smirnov), and how well a classifier tells normal real ECGs from simulated ones by these measures, by
 spectra, and by both: its cross-validated AUROC, 0.5 if it cannot, and the single features that give the simulation
-away.
+away. With ``--ludb <base>/ludb/1.0.1/data`` as well, LUDB's recordings in sinus rhythm stand beside simulated ones in
+the same way, and what cardiologists have marked in each lead beside the marks of the simulation.
 """
 
 import ast
 import csv
 import json
+import re
 import time
 import warnings
 from collections import defaultdict
@@ -24,6 +26,8 @@ from ecgs import ROOT, machine, parser  # isort: skip (puts the package on the p
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
+import wfdb
+from marks import durations
 from scipy.signal import welch
 from scipy.stats import ks_2samp
 from sklearn.ensemble import HistGradientBoostingClassifier
@@ -31,11 +35,14 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
 from fgclep.leads import LEADS
+from fgclep.repair import with_documented_gain
+from fgclep.simulation.annotations import annotate
 from fgclep.simulation.codes import scp_codes
 from fgclep.simulation.findings import draw_condition
 from fgclep.simulation.patient import draw_patient
-from fgclep.simulation.record import simulate
+from fgclep.simulation.record import Recording, simulate
 from fgclep.simulation.truth import find_truth
+from fgclep.sources import get_source
 from fgclep.vocabulary import Vocabulary, load_vocabulary
 from fgclep.waveforms import measure
 from fgclep.wfdb_reader import read_record
@@ -44,6 +51,9 @@ SCALARS = ("heart_rate", "rr_cv", "p_ms", "pr_ms", "qrs_ms", "qtc_ms", "p_axis",
 AMPLITUDES = ("p_mv", "q_mv", "r_mv", "s_mv", "rp_mv", "st_mv", "t_mv")
 SHOWN = ("p_mv", "r_mv", "s_mv", "t_mv")
 CLASSES = ("NORM", "LVH", "IMI", "ASMI", "LAFB", "IRBBB", "NDT", "STD_", "AFIB")
+LUDB = "LUDB, sinus rhythm"
+SINUS_RHYTHM = {"SR", "SBRAD", "STACH", "SARRH"}
+MARKED = {"p_ms": "P", "pr_ms": "PR", "qrs_ms": "QRS", "qt_ms": "QT", "t_ms": "T"}
 BANDS = (0.3, 0.7, 1.5, 3, 6, 10, 15, 20, 30, 40, 55, 70, 90, 120, 150, 200)
 FS = 500
 MAINS = 50.0
@@ -60,13 +70,13 @@ def speed(vocabulary: Vocabulary, count: int) -> float:
     return best
 
 
-def one(vocabulary: Vocabulary, seed: list[int]) -> tuple[np.ndarray, dict[str, float]]:
-    """A simulated recording: twelve leads in mV, and its SCP-ECG statements."""
+def one(vocabulary: Vocabulary, seed: list[int]) -> tuple[Recording, dict[str, float]]:
+    """A simulated recording, and its SCP-ECG statements."""
     rng = np.random.default_rng(seed)
     patient = draw_patient(rng)
     recording = simulate(patient, draw_condition(rng, patient), rng, mains=MAINS)
     truth = find_truth(recording, vocabulary)
-    return recording.twelve(), scp_codes(truth.diagnoses, truth.features, vocabulary)
+    return recording, scp_codes(truth.diagnoses, truth.features, vocabulary)
 
 
 def real(folder: Path) -> Iterator[tuple[np.ndarray, set[str]]]:
@@ -76,6 +86,13 @@ def real(folder: Path) -> Iterator[tuple[np.ndarray, set[str]]]:
             path = folder / row["filename_hr"]
             if path.with_suffix(".hea").exists():
                 yield read_record(path).millivolts(), set(ast.literal_eval(row["scp_codes"]))
+
+
+def ludb(folder: Path) -> Iterator[Path]:
+    """LUDB's records in sinus rhythm, by the comments of their headers."""
+    for header in sorted(folder.glob("*.hea")):
+        if re.search(r"#Rhythm: .*sinus", header.read_text(encoding="utf-8"), re.IGNORECASE):
+            yield header.with_suffix("")
 
 
 def features_of(mv: np.ndarray) -> dict[str, float] | None:
@@ -94,8 +111,9 @@ def features_of(mv: np.ndarray) -> dict[str, float] | None:
     return row
 
 
-def collect(folder: Path, vocabulary: Vocabulary) -> tuple[dict[str, list], dict[str, list]]:
+def collect(folder: Path, marked: Path | None, vocabulary: Vocabulary) -> tuple[dict[str, list], dict[str, list]]:
     """Rows of features by class, of real and of as many simulated recordings."""
+    classes = (*CLASSES, LUDB)
     seen: dict[str, list[dict[str, float]]] = defaultdict(list)
     made: dict[str, list[dict[str, float]]] = defaultdict(list)
     for mv, codes in real(folder):
@@ -103,12 +121,17 @@ def collect(folder: Path, vocabulary: Vocabulary) -> tuple[dict[str, list], dict
         for name in CLASSES:
             if row and name in codes:
                 seen[name].append(row)
+    for path in ludb(marked) if marked else ():
+        record = with_documented_gain(read_record(path), get_source("ludb").gain)
+        if row := features_of(record.millivolts()):
+            seen[LUDB].append(row)
     number = 0
-    while any(len(made[name]) < len(seen[name]) for name in CLASSES):
+    while any(len(made[name]) < len(seen[name]) for name in classes):
         number += 1
-        mv, statements = one(vocabulary, [7, number])
-        wanted = [name for name in CLASSES if name in statements and len(made[name]) < len(seen[name])]
-        row = features_of(mv) if wanted else None
+        recording, statements = one(vocabulary, [7, number])
+        shown = statements.keys() | ({LUDB} if SINUS_RHYTHM & statements.keys() else set())
+        wanted = [name for name in classes if name in shown and len(made[name]) < len(seen[name])]
+        row = features_of(recording.twelve()) if wanted else None
         for name in wanted:
             if row:
                 made[name].append(row)
@@ -123,7 +146,7 @@ def column(rows: list[dict[str, float]], name: str) -> np.ndarray:
 def distributions(seen: dict[str, list], made: dict[str, list]) -> float:
     """Print a table per class; returns the mean Kolmogorov-Smirnov distance."""
     distances = []
-    for name in CLASSES:
+    for name in seen:
         print(f"\n{name}: {len(seen[name])} real and simulated recordings; median (5 to 95 %)\n")
         print("| | real | simulated | distance |\n|---|---|---|---|")
         names = [*SCALARS, *(f"{wave} {lead}" for wave in SHOWN for lead in LEADS)]
@@ -168,6 +191,38 @@ def tell_apart(seen: list[dict[str, float]], made: list[dict[str, float]]) -> di
     return found
 
 
+def marks(folder: Path, vocabulary: Vocabulary) -> float:
+    """Print what is marked in each lead, in LUDB and as often in simulated sinus rhythm; returns the mean distance."""
+    real_marks: dict[tuple[str, str], list[float]] = defaultdict(list)
+    made_marks: dict[tuple[str, str], list[float]] = defaultdict(list)
+    paths = list(ludb(folder))
+    for path in paths:
+        for lead in LEADS:
+            annotation = wfdb.rdann(str(path), lead.lower())
+            for name, listed in durations(annotation.sample, annotation.symbol).items():
+                real_marks[name, lead].append(float(np.median(listed)))
+    number = count = 0
+    while count < len(paths):
+        number += 1
+        recording, statements = one(vocabulary, [8, number])
+        if not SINUS_RHYTHM & statements.keys():
+            continue
+        count += 1
+        for lead, of_lead in zip(LEADS, annotate(recording), strict=True):
+            for name, listed in durations(*of_lead.wfdb()).items():
+                made_marks[name, lead].append(float(np.median(listed)))
+    print(f"\nMarks of {count} recordings in sinus rhythm, ms: median (5 to 95 %)\n")
+    print("| | LUDB | simulated | distance |\n|---|---|---|---|")
+    distances = []
+    for name, title in MARKED.items():
+        for lead in LEADS:
+            pair = real_marks[name, lead], made_marks[name, lead]
+            distances.append(ks_2samp(*pair).statistic)
+            cells = ["{1:.0f} ({0:.0f} to {2:.0f})".format(*np.quantile(values, [0.05, 0.5, 0.95])) for values in pair]
+            print(f"| {title} {lead} | {cells[0]} | {cells[1]} | {distances[-1]:.2f} |")
+    return float(np.mean(distances))
+
+
 def figure(seen: dict[str, list], made: dict[str, list], path: Path) -> None:
     """Distributions of normal ECGs: intervals, and the amplitudes of every lead."""
     mpl.rcParams.update(
@@ -208,6 +263,7 @@ def main() -> None:
     options = parser(__doc__)
     options.add_argument("--records", type=int, default=300, help="records per round of the measurement of speed")
     options.add_argument("--figure", type=Path, help="SVG file for the distributions of normal ECGs")
+    options.add_argument("--ludb", type=Path, help="folder of LUDB's records, beside --ecgs")
     args = options.parse_args()
     warnings.filterwarnings("ignore", category=RuntimeWarning)
     vocabulary = load_vocabulary(ROOT / "resources/vocabulary")
@@ -216,9 +272,11 @@ def main() -> None:
     print(f"{rate:.0f} records/s of one core")
     figures: dict[str, float] = {"records_per_second": rate}
     if args.ecgs:
-        seen, made = collect(args.ecgs, vocabulary)
+        seen, made = collect(args.ecgs, args.ludb, vocabulary)
         figures["distance"] = distributions(seen, made)
         figures |= {f"auroc_{name}": area for name, area in tell_apart(seen["NORM"], made["NORM"]).items()}
+        if args.ludb:
+            figures["distance_of_marks"] = marks(args.ludb, vocabulary)
         if args.figure:
             figure(seen, made, args.figure)
     print(json.dumps({"name": "simulation", "ratio": rate / 300, **figures}))
