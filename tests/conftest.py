@@ -131,11 +131,16 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
 
 
 def once(tmp_path_factory: pytest.TempPathFactory, name: str, make: Callable[[Path], Finished]) -> Finished:
-    """Return what ``make`` makes in a folder; one process of pytest-xdist makes it, and the others copy it."""
+    """Return what ``make`` makes in a folder; one process of pytest-xdist makes it, and the others copy it.
+
+    In the folder that the variable ``FGCLEP_RUNS`` names it stays for the next pytest.
+    """
     folder = tmp_path_factory.mktemp(name) / "fg-clep"
-    if "PYTEST_XDIST_WORKER" not in os.environ:
+    kept = os.environ.get("FGCLEP_RUNS")
+    if not kept and "PYTEST_XDIST_WORKER" not in os.environ:
         return make(folder)
-    first = tmp_path_factory.getbasetemp().parent / name / "fg-clep"
+    first = Path(kept or tmp_path_factory.getbasetemp().parent) / name / "fg-clep"
+    first.parent.mkdir(parents=True, exist_ok=True)
     output = first.parent / "output.txt"
     with FileLock(f"{first.parent}.lock"):
         if not output.exists():
