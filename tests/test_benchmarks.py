@@ -82,5 +82,6 @@ def test_every_benchmark_is_tried():
         "real_ecgs",
         "resources",
         "ecgs",
+        "marks",
         "scripted_llm",
     }
