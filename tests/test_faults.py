@@ -9,6 +9,7 @@ import itertools
 import os
 import random
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -345,7 +346,7 @@ def test_inputs_from_the_future_are_named_and_a_touch_mends_them(copy, finished,
     assert re.search(r"older modification time .* than input results/evaluation/metrics\.csv", refused.stdout)
     assert "clock skew" in refused.stdout
     (command,) = re.findall(r"`(find [^`]*)`", (ROOT / "docs/faults.md").read_text(encoding="utf-8"))
-    subprocess.run(command, shell=True, cwd=copy.folder, check=True)
+    subprocess.run(shlex.split(command), cwd=copy.folder, check=True)
     complete(copy)
     check_equal(copy, finished)
     assert "Nothing to be done" in complete(copy)

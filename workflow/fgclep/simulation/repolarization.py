@@ -5,7 +5,7 @@ lost or gained. Ischemia and injury act along the direction of their territory, 
 shape and duration (AHA/ACCF/HRS recommendations part IV, 2009).
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -236,17 +236,17 @@ def repolarize(
     return _wave(course, patient, qrs, qrs_ms, rng), course
 
 
-def _add_t(wave: Wave, peak: float, course: Course, t: np.ndarray, patient: Patient) -> None:
-    wave.add(peak, (course.left, course.right), t, (_T_CHEST - 1) * (patient.torso[2:] @ t))
+def _add_t(wave: Wave, peak: float, widths: tuple[float, float], t: np.ndarray, patient: Patient) -> None:
+    wave.add(peak, widths, t, (_T_CHEST - 1) * (patient.torso[2:] @ t))
 
 
 def _wave(course: Course, patient: Patient, qrs: Wave, qrs_ms: float, rng: np.random.Generator) -> Wave:
     peak = course.qt - qrs_ms - 2 * course.right  # the tangent at the steepest descent ends 2 widths after the peak
     wave = Wave()
     if course.late_t is not None:  # 2.4 widths apart, so that both parts are seen
-        _add_t(wave, peak, replace(course, left=course.right), course.late_t, patient)
+        _add_t(wave, peak, (course.right, course.right), course.late_t, patient)
         peak -= 2.4 * course.right
-    _add_t(wave, peak, course, course.t, patient)
+    _add_t(wave, peak, (course.left, course.right), course.t, patient)
     plateau = peak - 0.3 * course.left
     if course.concave:
         wave.add(0.0, (14.0, max(0.30 * plateau, 22.0)), course.st * 0.55)
