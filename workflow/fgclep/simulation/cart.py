@@ -15,8 +15,8 @@ from fgclep.simulation.findings import pick
 from fgclep.simulation.heart import SAMPLING_RATE
 
 # names of the table's keys are Hz or microvolts
-_LOW_PASS = {"250": 0.15, "150": 0.45, "100": 0.28, "40": 0.12}
-_HIGH_PASS = {"0.05": 0.60, "0.16": 0.20, "0.67": 0.20}
+_LOW_PASS = {"250": 0.30, "150": 0.47, "100": 0.17, "40": 0.06}
+_HIGH_PASS = {"0.05": 0.70, "0.16": 0.16, "0.67": 0.14}
 _STEP = {"1": 0.3, "2.5": 0.15, "4.88": 0.35, "5": 0.2}  # of Mortara, Marquette, GE Muse, Schiller and Philips carts
 _ZERO_PHASE = 0.5  # Hz; high-pass filters from here on are digital and without phase
 
@@ -33,7 +33,7 @@ class Cart:
     @property
     def highest(self) -> float:
         """Frequency in Hz above which nothing of what comes in is left."""
-        return min(1.6 * self.low_pass, SAMPLING_RATE / 2)
+        return min(4.0 * self.low_pass, SAMPLING_RATE / 2)
 
 
 @lru_cache(maxsize=256)
@@ -41,7 +41,7 @@ def response(cart: Cart, samples: int) -> np.ndarray:
     """Complex gain of a cart up to its highest frequency, for the bins of an FFT of ``samples``, complex64."""
     step = SAMPLING_RATE / samples
     frequency = np.arange(int(cart.highest / step) + 1) * step
-    gain = 1 / np.sqrt(1 + (frequency / cart.low_pass) ** 8)
+    gain = 1 / np.sqrt(1 + (frequency / cart.low_pass) ** 4)
     if cart.notch:
         with np.errstate(divide="ignore"):
             gain = gain / np.sqrt(1 + (2.0 * frequency / (frequency**2 - cart.notch**2)) ** 2)

@@ -265,7 +265,7 @@ def draw_condition(rng: np.random.Generator, patient: Patient) -> Condition:
         rate=rate,
         conduction=conduction,
         infarct=infarct,
-        infarct_size=rng.uniform(0.38, 1.35) if infarct else 0.0,
+        infarct_size=rng.uniform(0.26, 1.30) if infarct else 0.0,
         inverted_t=bool(infarct and rng.random() < 0.40),
         aneurysm=bool(infarct in _ANTERIOR and rng.random() < 0.25),
         hypertrophy=hypertrophy,

@@ -49,7 +49,7 @@ _AREA = np.sqrt(np.pi / 2)  # of half a Gaussian of unit height and width; a fro
 # rounded by the time that a front takes to reach the whole wall. Energy up to 100 Hz, as a QRS complex has (Golden,
 # Wolthuis, Hoffler 1973, IEEE Trans Biomed Eng 20:366), needs such corners.
 _FRONT_STEPS = 64  # per width
-_ROUNDED = 0.30  # width of the rounding Gaussian
+_ROUNDED = 0.42  # width of the rounding Gaussian
 
 
 def _front() -> np.ndarray:

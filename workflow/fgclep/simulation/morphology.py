@@ -61,10 +61,10 @@ def _p_waves(patient: Patient, condition: Condition, rng: np.random.Generator) -
     right, left = condition.right_atrium, condition.left_atrium
     fast = 1.15 if condition.rhythm == "sinus_tachycardia" else 1.0
     wave = Wave()
-    wave.add(36, 15, fast * size * (1 + 1.0 * right) * np.array([0.055 - tilt, 0.100, -0.080 - 0.05 * right]))
+    wave.add(36, 15, fast * size * (1 + 1.15 * right) * np.array([0.055 - tilt, 0.100, -0.080 - 0.05 * right]))
     duration = patient.p
     late = 66.0
-    posterior = 0.012 + 0.016 * d[32]
+    posterior = 0.0005 * (patient.age - 50) + 0.020 * d[32] + (0.0 if patient.healthy else 0.008)
     if left:
         duration = rng.uniform(120.5, 146)
         late = 74.0 + rng.uniform(0, 10)
@@ -172,11 +172,11 @@ def build(patient: Patient, condition: Condition, rng: np.random.Generator) -> M
         qrs.vector[0] = qrs.vector[0] * np.array([0.8, 1.0, keep])
         qrs.transform(horizontal_rotation(rng.uniform(8, 24)))
     # the chest wall is close: a part of the QRS that no dipole explains
-    noise = rng.normal(0, 0.055, (len(qrs.local), 6))
+    noise = rng.normal(0, 0.075, (len(qrs.local), 6))
     noise += 0.5 * noise[:, [5, 0, 1, 2, 3, 4]]
     noise *= np.linalg.norm(np.array(qrs.vector), axis=1)[:, None]
     qrs.local = [local + more for local, more in zip(qrs.local, noise, strict=True)]
-    fragment(qrs, rng, 0.085 * np.exp(rng.normal(0, 0.4)) * (1.7 if condition.infarct else 1.0))
+    fragment(qrs, rng, 0.075 * np.exp(rng.normal(0, 0.4)) * (1.7 if condition.infarct else 1.0))
 
     repolarization, course = repolarize(patient, condition, conducted, normal_area, duration, rng)
     amplitude = patient.amplitude

@@ -20,6 +20,11 @@ ELECTRODES[1, [0, 2]] = (-1, 1)
 ELECTRODES[2:, :3] = -1 / 3
 ELECTRODES[2:, 3:] = np.eye(6)
 POOR = 0.12  # share of poor recordings
+# muscle noise is that of the limb below the electrode: most of it comes from the arms
+MUSCLE = np.array([1.15, 1.15, 0.4, *[0.25] * 6])
+# drift and breathing are smallest where electrodes do not move with the chest
+WANDER = np.array([0.6, 0.6, 1.1, *[1.25] * 6])
+AMPLIFIER = 0.0018  # mV root mean square of an input; IEC 60601-2-25 allows 30 microvolts from peak to valley
 # arm cables are swapped in 0.4 % of outpatients and up to 4 % in intensive care (Rudiger et al. 2007, Swiss Med Wkly
 # 137:190; Batchvarov et al. 2007, Europace 9:1081); adjacent chest cables about as often
 SWAPPED_ARMS = 0.006
@@ -52,24 +57,25 @@ class Levels:
 def draw_levels(rng: np.random.Generator) -> Levels:
     """Draw the levels: lognormal, higher in poor recordings."""
     poor = rng.random() < POOR
-    muscle = np.exp(rng.normal(np.log(0.0045), 0.65)) * (3.0 if poor else 1.0)
-    wander = np.exp(rng.normal(np.log(0.030), 0.75)) * (2.5 if poor else 1.0)
+    muscle = np.exp(rng.normal(np.log(0.0045), 0.32)) * (2.5 if poor else 1.0)
+    wander = np.exp(rng.normal(np.log(0.034), 0.65)) * (2.5 if poor else 1.0)
     return Levels(poor, float(muscle), float(wander))
 
 
 @lru_cache(maxsize=32)
 def _bands(samples: int, bins: int) -> np.ndarray:
-    """Spectra of muscle (white above 15 Hz) and drift (as f^-1.5 above 0.1 Hz) for levels of 1 mV, shape (2, bins)."""
+    """Power of amplifier (white), muscle (15 to 220 Hz) and drift (as f^-3 above 0.1 Hz) at 1 mV, shape (3, bins)."""
     frequency = np.maximum(np.arange(bins) * (SAMPLING_RATE / samples), 0.1)
     drift = frequency**-1.5
     drift[0] = 0.0
-    bands = np.stack([1 / np.sqrt(1 + (15 / frequency) ** 2), drift * np.sqrt(samples / 2 / np.sum(drift**2))])
+    muscle = 1 / (1 + (15 / frequency) ** 2) / (1 + (frequency / 220) ** 4)
+    bands = np.stack([np.ones(bins), muscle, drift**2 * (samples / 2 / np.sum(drift**2))])
     # a bin of white noise has a variance of samples / 2 in either part, an even deviate one of 1/12
-    return (bands * np.sqrt(12 * samples / 2)).astype(np.float32)
+    return (bands * (12 * samples / 2)).astype(np.float32)
 
 
 def noise_spectrum(samples: int, bins: int, levels: Levels, rng: np.random.Generator) -> np.ndarray:
-    """Spectrum of muscle noise and slow drift in the eight leads, as ``scipy.fft.rfft`` would give it.
+    """Spectrum of amplifier and muscle noise and slow drift in the eight leads, as ``scipy.fft.rfft`` would give it.
 
     Parameters
     ----------
@@ -86,8 +92,9 @@ def noise_spectrum(samples: int, bins: int, levels: Levels, rng: np.random.Gener
     # even deviates are drawn faster than normal ones, and the sum of thousands of bins is normal all the same
     deviates = rng.random((9, bins, 2), dtype=np.float32)
     deviates -= np.float32(0.5)
-    strength = np.exp(rng.normal(0, 0.35, (9, 2))) * (levels.muscle, 0.35 * levels.wander)
-    deviates *= (strength.astype(np.float32) @ _bands(samples, bins))[:, :, None]
+    strength = np.exp(rng.normal(0, (0.1, 0.2, 0.35), (9, 3))) * (AMPLIFIER, levels.muscle, 0.35 * levels.wander)
+    strength[:, 1:] *= np.stack([MUSCLE, WANDER], axis=1)
+    deviates *= np.sqrt((strength**2).astype(np.float32) @ _bands(samples, bins))[:, :, None]
     return (ELECTRODES @ deviates.reshape(9, 2 * bins)).view(np.complex64)
 
 
@@ -98,7 +105,7 @@ def add_disturbances(signal: np.ndarray, levels: Levels, rng: np.random.Generato
     seconds = n / SAMPLING_RATE
     breathing = (2 * np.pi * rng.uniform(0.15, 0.35)) * time
     basis = [np.sin(breathing), np.cos(breathing)]
-    weights = [rng.normal(0, 0.7 * levels.wander, (9, 2))]
+    weights = [rng.normal(0, 0.7 * levels.wander, (9, 2)) * WANDER[:, None]]
     if rng.random() < 0.35:
         hum = (2 * np.pi * mains * time + rng.uniform(0, 6.28)).astype(np.float32)
         basis += [np.sin(hum), np.cos(hum)]

@@ -14,8 +14,8 @@ from fgclep.simulation.heart import DOWER, KORS_TORSO, bounded
 # Published voltages of healthy adults (Macfarlane) are higher in I, V2 and V3, and
 # lower in V1 and V4 to V6
 # The atria lie behind and above: V3 to V6 see less of them (P about 0.06 mV in V4 to V6 and 0.12 mV in II, Macfarlane).
-_ATRIAL = np.array([1.15, 0.95, 0.95, 0.45, 0.32, 0.38, 0.40, 0.54])
-_GAIN = np.array([1.10, 1.0, 0.80, 1.16, 1.10, 1.04, 1.04, 1.02])
+_ATRIAL = np.array([1.10, 0.88, 0.95, 0.36, 0.29, 0.31, 0.36, 0.52])
+_GAIN = np.array([1.24, 1.07, 0.80, 1.18, 1.20, 1.21, 1.16, 1.05])
 
 
 @dataclass(frozen=True)
@@ -46,10 +46,10 @@ class Patient:
 def _torso(rng: np.random.Generator, bmi: float) -> np.ndarray:
     """Lead vectors of one torso: position of the heart, and chest electrodes that sit too high, low or wide."""
     torso = DOWER + rng.random() * (KORS_TORSO - DOWER)
-    torso = torso * (1 + rng.normal(0, 0.10, (8, 1))) + rng.normal(0, 0.035, (8, 3))
-    along = np.arange(6) + np.clip(rng.normal(0, 0.22), -0.5, 0.5) + rng.normal(0, 0.10, 6)
+    torso = torso * (1 + rng.normal(0, 0.12, (8, 1))) + rng.normal(0, 0.055, (8, 3))
+    along = np.arange(6) + np.clip(rng.normal(0, 0.26), -0.6, 0.6) + rng.normal(0, 0.13, 6)
     torso[2:] = np.stack([np.interp(along, np.arange(6), torso[2:, axis]) for axis in range(3)], axis=1)
-    torso[2:, 1] += rng.normal(0.0, 0.12) + rng.normal(0, 0.04, 6)
+    torso[2:, 1] += rng.normal(0.0, 0.15) + rng.normal(0, 0.06, 6)
     torso *= _GAIN[:, None]
     torso[2:] *= np.exp(rng.normal(0.02, 0.12) - 0.008 * (bmi - 26))
     return torso
@@ -76,9 +76,13 @@ def draw_patient(rng: np.random.Generator) -> Patient:
         horizontal=bounded(rng.normal(2 + 0.12 * years, 14), -28, 38),
         pr=bounded(rng.normal(152 + 0.25 * years + (0 if female else 5), 22), 112, 198),
         qrs=bounded(rng.normal(84 if female else 92, 7.5), 68, 106),
-        qt=bounded(rng.normal((397 if female else 386) + 0.15 * years, 15), 350, 438),
+        qt=bounded(rng.normal((389 if female else 378) + 0.15 * years, 14), 345, 432),
         p=bounded(rng.normal(103 + 0.10 * years, 8.5), 78, 118),
-        t_gain=float(np.exp(rng.normal(0, 0.33)) * (0.84 if female else 1.0) * np.exp(-0.004 * years)),
+        t_gain=float(
+            np.exp(rng.normal(0, 0.33) if healthy else rng.normal(-0.12, 0.38))
+            * (0.84 if female else 1.0)
+            * np.exp(-0.004 * years)
+        ),
         torso=_torso(rng, bmi),
         shape=rng.standard_normal(64),
     )

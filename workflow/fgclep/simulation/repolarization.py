@@ -5,7 +5,7 @@ lost or gained. Ischemia and injury act along the direction of their territory, 
 shape and duration (AHA/ACCF/HRS recommendations part IV, 2009).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -30,7 +30,8 @@ _INFARCTED = {
 }
 # T in V1 to V6 relative to what a dipole gives that fits the limb leads: T is about 2.5 times that of lead I in V2 and
 # V3, 2.2 times in V4, 1.8 in V5, 1.4 in V6 (Macfarlane)
-_T_CHEST = np.array([1.0, 1.2, 0.8, 0.78, 0.82, 1.0])
+_T_CHEST = np.array([0.88, 1.16, 0.74, 0.66, 0.72, 0.92])
+_T_NEAR = np.array([0.06, 0.06, 0.04, 0.03, 0.02, 0.02])  # mV, how persons differ beyond that
 ALTERED = ("lbbb", "rbbb", "rbbb+lafb", "rbbb+lpfb", "ilbbb", "wpw", "ivcd")
 
 
@@ -49,6 +50,8 @@ class Course:
     prominent_u: bool = False
     concave: bool = False  # the ST segment sags between the J point and T
     late_t: np.ndarray | None = None  # a second part of T, mV, with which it ends
+    st_chest: np.ndarray = field(default_factory=lambda: np.zeros(6))  # mV of ST that no dipole gives, V1 to V6
+    t_chest: np.ndarray = field(default_factory=lambda: np.zeros(6))  # and of T
 
     @property
     def span(self) -> float:
@@ -64,16 +67,27 @@ def _healthy(patient: Patient) -> Course:
     wave = Wave()
     wave.add(0.0, 1.0, np.array([0.40, 0.23, anterior]) * patient.t_gain)
     # of adults about 40 degrees, 0 to 75 (Macfarlane)
-    axis = 40 + 0.30 * (patient.axis - 45) + 11 * d[40]
+    axis = 40 + 0.30 * (patient.axis - 45) + 14 * d[40]
     turn_to_axis(wave, patient.torso, bounded(axis, 0, 76))
     t = wave.vector[0]
-    st = np.array([0.022 + 0.014 * d[42], 0.012 + 0.014 * d[43], -0.040 + 0.032 * d[44]])
+    # ST rises into T: the larger that is, the higher
+    st = 0.070 * t + np.array([0.012 * d[42], 0.012 * d[43], -0.028 + 0.028 * d[44]])
     if patient.sex == "M":
         young = np.exp(-0.015 * max(patient.age - 30, 0.0))
         st = st + np.array([0.008, 0.004, -0.038]) * young * np.exp(0.4 * d[45])
-    right = (40 + 4 * d[46]) * patient.qt / 410
+    right = (40 + 4 * d[46]) * patient.qt / 400
     left = right * (1.45 + 0.12 * d[47])
-    return Course(t, st, patient.qt, float(left), float(right), u=float(0.016 * np.exp(0.4 * d[48])))
+    chest = (_T_CHEST - 1) * (patient.torso[2:] @ st) + 0.010 * d[50:56]
+    return Course(
+        t,
+        st,
+        patient.qt,
+        float(left),
+        float(right),
+        u=float(0.016 * np.exp(0.4 * d[48])),
+        st_chest=chest,
+        t_chest=_T_NEAR * patient.t_gain * d[56:62],
+    )
 
 
 def _hypertrophy(course: Course, condition: Condition, rng: np.random.Generator) -> None:
@@ -146,11 +160,13 @@ def _injury(course: Course, kind: str, size: float, rng: np.random.Generator) ->
 
 def _nonspecific(course: Course, kind: str, rng: np.random.Generator) -> None:
     if kind == "nonspecific_st_t":
-        course.st = course.st - np.array([0.05, 0.04, -0.01]) * rng.uniform(0.5, 1.4)
-        course.t = course.t * np.array([rng.uniform(0.05, 0.42), rng.uniform(0.05, 0.5), rng.uniform(0.3, 0.9)])
+        course.st = course.st - np.array([0.065, 0.025, 0.01]) * rng.uniform(0.4, 1.6)
+        course.t = course.t * np.array([rng.uniform(0.1, 0.65), rng.uniform(0.1, 0.65), rng.uniform(0.3, 0.9)])
     elif kind == "nonspecific_t":
-        # mostly low, below a tenth of R (Minnesota code 5-4), sometimes flat or just inverted
-        low, high = (0.35, 0.85) if rng.random() < 0.80 else (-0.40, 0.35)
+        # mostly low, below a tenth of R (AHA/ACCF/HRS part IV), sometimes flat or just inverted; ST follows T
+        course.st = course.st - np.array([0.025, 0.015, 0.02]) * rng.uniform(0.3, 1.3)
+        course.st_chest = course.st_chest * 0.6
+        low, high = (0.40, 0.90) if rng.random() < 0.90 else (-0.30, 0.35)
         course.t = course.t * np.array([rng.uniform(low, high), rng.uniform(low, high + 0.1), rng.uniform(0.2, 0.9)])
     else:  # t_inversion
         inverted = course.t * np.array([-rng.uniform(0.4, 1.1), rng.uniform(-0.9, 0.5), rng.uniform(-0.9, 0.9)])
@@ -169,8 +185,8 @@ def _other(course: Course, kind: str, size: float, rng: np.random.Generator) -> 
         course.st = course.st + np.array([0.12, 0.13, -0.10]) * size * rng.uniform(0.8, 1.2)
     elif kind == "long_qt":
         course.qt = rng.uniform(448, 545)
-        course.right *= rng.uniform(1.0, 1.5)
-        course.left *= rng.uniform(1.0, 1.6)
+        course.right *= rng.uniform(1.0, 1.52)
+        course.left *= rng.uniform(1.0, 1.62)
         course.t = course.t * rng.uniform(0.5, 1.1)
         if rng.random() < 0.3:  # bifid, as in the second inherited type (Zhang et al. 2000, Circulation 102:2849)
             course.left, course.right = 0.55 * course.left, 0.75 * course.right
@@ -180,18 +196,18 @@ def _other(course: Course, kind: str, size: float, rng: np.random.Generator) -> 
         course.right, course.left = course.right * 0.82, course.left * 0.72
         course.t = course.t * rng.uniform(1.0, 1.6)
     elif kind == "hyperkalemia":
-        course.right = course.left = course.right * rng.uniform(0.58, 0.74)
+        course.right = course.left = course.right * rng.uniform(0.56, 0.70)
         tall = course.t * rng.uniform(1.6, 2.3)
-        course.t = tall * max(1.0, rng.uniform(0.75, 1.1) / float(np.linalg.norm(tall)))
+        course.t = tall * max(1.0, rng.uniform(0.85, 1.25) / float(np.linalg.norm(tall)))
     elif kind == "hypokalemia":
         course.t = course.t * rng.uniform(-0.05, 0.40)
         course.st = course.st - np.array([0.05, 0.04, -0.02]) * size
         course.u, course.prominent_u = rng.uniform(0.09, 0.18), True
     elif kind == "digitalis":
         course.st = course.st * 0.4
-        course.sag = rng.uniform(0.10, 0.22)
-        course.t = course.t * rng.uniform(0.0, 0.5)
-        course.qt = rng.uniform(338, 386)
+        course.sag = rng.uniform(0.07, 0.19)
+        course.t = course.t * rng.uniform(0.1, 0.8)
+        course.qt = rng.uniform(342, 396)
 
 
 def repolarize(
@@ -247,12 +263,14 @@ def _wave(course: Course, patient: Patient, qrs: Wave, qrs_ms: float, rng: np.ra
         _add_t(wave, peak, (course.right, course.right), course.late_t, patient)
         peak -= 2.4 * course.right
     _add_t(wave, peak, (course.left, course.right), course.t, patient)
+    wave.local[-1] = wave.local[-1] + course.t_chest
     plateau = peak - 0.3 * course.left
     if course.concave:
-        wave.add(0.0, (14.0, max(0.30 * plateau, 22.0)), course.st * 0.55)
-        wave.add(0.5 * plateau, 0.5 * plateau, course.st * 0.65)
+        wave.add(0.0, (14.0, max(0.30 * plateau, 22.0)), course.st * 0.55, course.st_chest * 0.55)
+        wave.add(0.5 * plateau, 0.5 * plateau, course.st * 0.65, course.st_chest * 0.65)
     else:
-        wave.add(0.42 * plateau, (max(0.36 * plateau, 22.0), max(0.42 * plateau, 24.0)), course.st * 1.04)
+        widths = (max(0.36 * plateau, 22.0), max(0.42 * plateau, 24.0))
+        wave.add(0.42 * plateau, widths, course.st * 1.04, course.st_chest * 1.04)
     if course.sag:
         area = qrs.area()
         wave.add(0.62 * plateau, (52.0, 40.0), -course.sag * area / np.linalg.norm(area))

@@ -199,8 +199,8 @@ def _small_q(seen: Seen, name: str) -> bool:
 
 
 def _low_t(seen: Seen) -> bool:
-    """T below a tenth of R in I, V5 or V6 (Minnesota code 5-4)."""
-    return any(seen.lead("t_mv", lead) < 0.1 * seen.lead("r_mv", lead) for lead in ("I", "V5", "V6"))
+    """T below about a tenth of R in I, V5 or V6 (low by AHA/ACCF/HRS part IV, 2009), as readers see it."""
+    return any(seen.lead("t_mv", lead) < 0.12 * seen.lead("r_mv", lead) for lead in ("I", "V5", "V6"))
 
 
 def true_diagnoses(seen: Seen, features: set[str], vocabulary: Vocabulary) -> tuple[str, ...]:
