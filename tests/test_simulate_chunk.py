@@ -17,7 +17,7 @@ from fgclep.stages import augment_with_truth, merge_tables, parse_reports, simul
 from fgclep.vocabulary import load_vocabulary
 
 VOCABULARY = ROOT / "resources/vocabulary"
-SETTINGS = {"feature_mention_rate": 0.5, "seed": 3}
+SETTINGS = {"feature_mention_rate": 0.5, "prevalence": "flat", "seed": 3}
 
 
 def run(monkeypatch, stage, *options):

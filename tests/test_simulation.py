@@ -44,6 +44,7 @@ SETTINGS = {
     "records": {"mimic-iv-ecg": 44, "ptb-xl": 24, "cpsc2018": 22, "csn": 22},
     "broken_records": 3,
     "feature_mention_rate": 0.45,
+    "prevalence": "flat",
     "workers": 1,
     "seed": 7,
 }

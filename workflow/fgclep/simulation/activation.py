@@ -174,7 +174,7 @@ def conducted_qrs(patient: Patient, condition: Condition, rng: np.random.Generat
         elif "lpfb" in kind:
             _left_posterior(wave, patient, rng)
             duration = duration + rng.uniform(4, 12)
-        if kind == "irbbb":
+        if kind.startswith("irbbb"):
             _right_bundle(wave, rng, rng.uniform(0.40, 0.85), 68, 7.5, -0.12)
             duration = bounded(duration + rng.uniform(4, 18), 92, 118.5)
         elif kind.startswith("rbbb"):

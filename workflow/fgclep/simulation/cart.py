@@ -11,7 +11,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from fgclep.simulation.findings import pick
+from fgclep.simulation.prevalence import pick
 from fgclep.simulation.heart import SAMPLING_RATE
 
 # names of the table's keys are Hz or microvolts

@@ -159,7 +159,7 @@ def build(patient: Patient, condition: Condition, rng: np.random.Generator) -> M
     conducted = qrs.copy()
     if condition.hypertrophy:
         duration += enlarge(qrs, patient, condition, rng)
-        if condition.conduction in (None, "irbbb", "ilbbb", "lafb", "lpfb"):
+        if condition.conduction in (None, "irbbb", "irbbb+lafb", "ilbbb", "lafb", "lpfb"):
             duration = min(duration, 118.5)
     if condition.infarct:
         infarct(qrs, condition, rng)

@@ -71,7 +71,7 @@ def true_features(seen: Seen, vocabulary: Vocabulary) -> tuple[str, ...]:
 
 _CONDUCTION = {
     "lbbb": ("lbbb",), "ilbbb": ("ilbbb",), "rbbb": ("rbbb",), "rbbb+lafb": ("rbbb", "lafb"),
-    "rbbb+lpfb": ("rbbb", "lpfb"), "irbbb": ("irbbb",), "lafb": ("lafb",), "lpfb": ("lpfb",), "ivcd": ("ivcd",),
+    "rbbb+lpfb": ("rbbb", "lpfb"), "irbbb": ("irbbb",), "irbbb+lafb": ("irbbb", "lafb"), "lafb": ("lafb",), "lpfb": ("lpfb",), "ivcd": ("ivcd",),
     "wpw": ("wpw",),
 }  # fmt: skip
 # features of which one has to be seen for the diagnosis to be made
