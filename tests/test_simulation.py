@@ -460,3 +460,10 @@ def test_another_seed_gives_other_records(databases, tmp_path):
     other, _ = run("csn", tmp_path, seed=8)
     assert checksums(folder).keys() == checksums(other).keys()
     assert checksums(folder) != checksums(other)
+
+
+def test_another_prevalence_gives_other_records(databases, tmp_path):
+    folder, _ = databases["csn"]
+    other, _ = run("csn", tmp_path, prevalence="reports")
+    assert checksums(folder).keys() == checksums(other).keys()
+    assert checksums(folder) != checksums(other)

@@ -248,9 +248,8 @@ def enlarge(wave: Wave, patient: Patient, condition: Condition, rng: np.random.G
     return float(rng.uniform(0, 8))
 
 
-def infarct(wave: Wave, condition: Condition, rng: np.random.Generator) -> None:
-    """Remove and reverse the early forces of the territory. Component 0 is the earliest one."""
-    kind, size = condition.infarct or "", condition.infarct_size
+def infarct(wave: Wave, kind: str, size: float, rng: np.random.Generator) -> None:
+    """Remove and reverse the early forces of one territory. Component 0 is the earliest one."""
     old = not kind.endswith("stemi")
     if not old and rng.random() < 0.55:
         return

@@ -11,8 +11,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from fgclep.simulation.prevalence import pick
 from fgclep.simulation.heart import SAMPLING_RATE
+from fgclep.simulation.prevalence import pick
 
 # names of the table's keys are Hz or microvolts
 _LOW_PASS = {"250": 0.15, "150": 0.45, "100": 0.28, "40": 0.12}

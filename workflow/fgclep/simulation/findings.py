@@ -1,6 +1,6 @@
 """What a patient has: one draw of rhythm, conduction, infarcts, hypertrophy, repolarization and ectopy.
 
-How frequent each of them is, and beside which others, a ``Prevalence`` says; what cannot stand together is left out here.
+How frequent each of them is, and beside which others, a ``Prevalence`` says; here goes what cannot stand together.
 """
 
 from dataclasses import dataclass, replace
@@ -27,7 +27,7 @@ class Condition:
     rhythm: str
     rate: float  # ventricular rate aimed at, bpm
     conduction: str | None = None
-    infarct: str | None = None
+    infarct: str | None = None  # old ones of two territories are joined by +
     infarct_size: float = 0.0
     inverted_t: bool = False  # T waves of an infarct that are still inverted
     aneurysm: bool = False  # ST segments over an old anterior infarct that stay elevated
@@ -149,7 +149,8 @@ def draw_condition(rng: np.random.Generator, patient: Patient, prevalence: Preva
     if infarct and infarct.endswith("stemi"):
         repolarization = None
         conduction = conduction if conduction in ("rbbb", "irbbb", "irbbb+lafb", "lafb") else None
-    if infarct in ("anterior", "anteroseptal", "anterolateral", "posterior") and voltage == "poor_r":
+    anterior = infarct is not None and infarct.split("+")[-1] in _ANTERIOR
+    if (anterior or infarct == "posterior") and voltage == "poor_r":
         voltage = None
     if conduction in WIDE and repolarization in ("nonspecific_t", "nonspecific_st_t"):
         repolarization = None  # what follows a block is secondary, not nonspecific
@@ -199,7 +200,7 @@ def draw_condition(rng: np.random.Generator, patient: Patient, prevalence: Preva
         infarct=infarct,
         infarct_size=rng.uniform(0.38, 1.35) if infarct else 0.0,
         inverted_t=bool(infarct and rng.random() < 0.40),
-        aneurysm=bool(infarct in _ANTERIOR and rng.random() < 0.25),
+        aneurysm=bool(anterior and rng.random() < prevalence.aneurysm),
         hypertrophy=hypertrophy,
         hypertrophy_size=rng.uniform(0.75, 1.4) if hypertrophy else 0.0,
         repolarization=repolarization,

@@ -69,7 +69,7 @@ WEIGHTS = {
 # many more are drawn.
 SEEN = {
     "infarct": {"posterior": 0.5},
-    "repolarization": {"nonspecific_t": 0.57, "nonspecific_st_t": 0.86, "anterior_ischemia": 0.8, "hyperkalemia": 0.62},
+    "repolarization": {"nonspecific_t": 0.45, "nonspecific_st_t": 0.7, "anterior_ischemia": 0.8, "hyperkalemia": 0.62},
     "atria": {"right": 0.4},
 }
 
@@ -139,6 +139,7 @@ class Prevalence:
     premature_kinds: Mapping[str, float]
     irbbb: float  # share of the healthy; twice as many of those under 40
     early_repolarization: float  # share of the healthy under 55
+    aneurysm: float  # share of the old anterior infarcts
     draw: Callable[[np.random.Generator], Drawn]  # findings of an ill heart in each domain
     attraction: bool  # whether draw_condition adds what often comes with a finding; else draw has done so
 
@@ -150,6 +151,7 @@ FLAT = Prevalence(
     premature_kinds={"pac": 0.6, "pvc": 0.4},
     irbbb=0.03,
     early_repolarization=0.05,
+    aneurysm=0.25,
     draw=_draw_flat,
     attraction=True,
 )
@@ -160,6 +162,7 @@ REPORTS = Prevalence(
     premature_kinds=counted.NORMAL_ECTOPY,
     irbbb=counted.NORMAL_IRBBB / counted.NORMAL / 1.3,  # a third of the healthy are under 40
     early_repolarization=counted.EARLY_REPOLARIZATION / counted.NORMAL,
+    aneurysm=counted.ANEURYSM / counted.ANTERIOR_INFARCTS,
     draw=_draw_as_reported,
     attraction=False,
 )

@@ -15,6 +15,9 @@ NORMAL_ECTOPY = {"pac": 128, "pvc": 190}
 NORMAL_IRBBB = 250
 EARLY_REPOLARIZATION = 215  # MIMIC-IV-ECG: 7,881 reports
 
+# beside old anterior, anteroseptal and anterolateral infarcts
+ANTERIOR_INFARCTS, ANEURYSM = 2746, 104
+
 # domain: finding: records, in the order in which the domains are drawn
 COUNTS = {
     "rhythm": {
@@ -31,8 +34,9 @@ COUNTS = {
     },
     # acute ones are those in stadium I
     "infarct": {
-        "inferior": 2623, "anteroseptal": 2258, "anterior": 346, "lateral": 196, "anterolateral": 288,
-        "inferolateral": 478, "posterior": 17, "inferoposterior": 33, "inferoposterolateral": 51,
+        "inferior": 1968, "anteroseptal": 1531, "anterior": 252, "lateral": 196, "anterolateral": 288,
+        "inferolateral": 312, "posterior": 17, "inferoposterior": 33, "inferoposterolateral": 51,
+        "inferior+anteroseptal": 561, "inferolateral+anteroseptal": 166, "inferior+anterior": 94,
         "inferior_stemi": 52, "anterior_stemi": 106, "lateral_stemi": 5,
     },
     # LVH beside ISC_; LVH without it follows from the voltages of hearts that are drawn without hypertrophy
@@ -62,12 +66,15 @@ COUNTS = {
 # more than chance itself makes likely (chi-squared above 12). All other pairs are as frequent as their shares say.
 TOGETHER = {
     ("rhythm", "conduction"): {"afib": {"lafb": 95, "rbbb+lpfb": 24}},
-    ("rhythm", "infarct"): {"afib": {"anteroseptal": 361}, "sinus_tachycardia": {"anterior_stemi": 16}},
+    ("rhythm", "infarct"): {
+        "afib": {"inferior": 143, "anteroseptal": 246, "inferolateral": 14},
+        "sinus_tachycardia": {"anterior_stemi": 16},
+    },
     ("rhythm", "hypertrophy"): {"afib": {"lvh_strain": 223}},
     ("rhythm", "repolarization"): {
         "afib": {
             "nonspecific_st_t": 216, "digitalis": 115, "long_qt": 0, "lateral_ischemia": 205, "inferior_ischemia": 45,
-            "diffuse_ischemia": 170,
+            "diffuse_ischemia": 170,  # 257 AFIB with ISC_, less those of the 223 beside strain that strain shows
         },
         "svt": {"nonspecific_st_t": 15},
     },
@@ -80,12 +87,12 @@ TOGETHER = {
     ("rhythm", "atria"): {"afib": {"left": 0}, "sinus_tachycardia": {"right": 27, "left": 35}},
     ("rhythm", "pr"): {"afib": {"long": 9}},
     ("conduction", "infarct"): {
-        "lafb": {"inferior": 155, "anteroseptal": 384, "anterolateral": 54, "anterior_stemi": 28},
-        "irbbb": {"anteroseptal": 84},
-        "ivcd": {"inferolateral": 49},
-        "rbbb+lafb": {"anteroseptal": 78},
-        "lbbb": {"inferior": 4, "anteroseptal": 26, "anterior": 1},
-        "wpw": {"inferior": 2},
+        "lafb": {"inferior": 92, "anteroseptal": 302, "anterolateral": 54, "anterior_stemi": 28},
+        "irbbb": {"anteroseptal": 53},
+        "ivcd": {"inferolateral": 36},
+        "rbbb+lafb": {"anteroseptal": 64},
+        "lbbb": {"inferior": 1, "anteroseptal": 16, "inferior+anteroseptal": 3},
+        "rbbb": {"inferolateral+anteroseptal": 16},
     },
     ("conduction", "hypertrophy"): {
         "lpfb": {"rvh": 18},
@@ -111,22 +118,23 @@ TOGETHER = {
         "ivcd": {"long": 69}, "rbbb+lafb": {"long": 32}, "lbbb": {"long": 93}, "rbbb+lpfb": {"long": 17},
     },
     ("infarct", "hypertrophy"): {
-        "anteroseptal": {"rvh": 4}, "inferolateral": {"lvh_strain": 7}, "anterolateral": {"lvh_strain": 1},
+        "inferolateral": {"lvh_strain": 5}, "anterolateral": {"lvh_strain": 1},
+        "inferolateral+anteroseptal": {"lvh_strain": 2},
     },
     ("infarct", "repolarization"): {
-        "inferior": {"nonspecific_t": 122, "nonspecific_st_t": 46, "inferior_ischemia": 4},
+        "inferior": {"nonspecific_t": 111, "nonspecific_st_t": 33, "inferior_ischemia": 4},
         "lateral": {"nonspecific_t": 4},
-        "anteroseptal": {
-            "nonspecific_t": 25, "nonspecific_st_t": 56, "long_qt": 5, "anterior_ischemia": 13, "t_inversion": 32,
-            "injury_anteroseptal": 8,
-        },
-        "anterior": {"nonspecific_t": 17},
-        "inferolateral": {"nonspecific_t": 6, "nonspecific_st_t": 5, "lateral_ischemia": 7},
+        "anteroseptal": {"nonspecific_t": 19, "nonspecific_st_t": 41, "t_inversion": 23, "injury_anteroseptal": 6},
+        "anterior": {"nonspecific_t": 12},
+        "inferolateral": {"nonspecific_t": 6, "nonspecific_st_t": 2, "lateral_ischemia": 6},
         "anterolateral": {"nonspecific_t": 1, "nonspecific_st_t": 1, "lateral_ischemia": 4, "t_inversion": 18},
+        "inferior+anteroseptal": {"nonspecific_t": 6, "nonspecific_st_t": 12},
+        "inferolateral+anteroseptal": {"nonspecific_t": 0},
         "anterior_stemi": {"nonspecific_t": 0},
     },
     ("infarct", "pr"): {
-        "anteroseptal": {"long": 185}, "anterolateral": {"long": 37}, "anterior_stemi": {"long": 21},
+        "inferior": {"long": 78}, "anterolateral": {"long": 37}, "inferolateral+anteroseptal": {"long": 22},
+        "anterior_stemi": {"long": 21},
     },
     ("hypertrophy", "repolarization"): {
         "rvh": {"nonspecific_t": 1},
