@@ -43,8 +43,8 @@ def parts(monkeypatch, tmp_path):
 
 def test_recordings_can_be_drawn_as_frequent_as_in_reports(monkeypatch, tmp_path, parts):
     other = chunk(monkeypatch, tmp_path / "reports", 0, 3, prevalence="reports")
-    ages = [read_table(part["manifest"], MANIFEST)["age"].to_pylist() for part in (other, parts[0])]
-    assert len(ages[0]) == 4 and ages[0] != ages[1]
+    waveforms = [read_table(part["shard"], SHARD)["waveform"].to_pylist() for part in (other, parts[0])]
+    assert len(waveforms[0]) == 4 and waveforms[0] != waveforms[1]
 
 
 def test_chunks_hold_each_recording_once_with_report_truth_and_signal(parts):
