@@ -26,7 +26,8 @@ def ecgs(folder: Path | None, work: Path, count: int) -> list[Path]:
     if folder is None:
         folder = work / "simulated"
         settings = {
-            "records": {"ptb-xl": count}, "broken_records": 0, "feature_mention_rate": 0.5, "workers": 2, "seed": 0,
+            "records": {"ptb-xl": count}, "broken_records": 0, "feature_mention_rate": 0.5, "prevalence": "flat",
+            "workers": 2, "seed": 0,
         }  # fmt: skip
         command = [
             sys.executable, "-m", "fgclep.stages.simulate_physionet", "--source", "ptb-xl",

@@ -109,7 +109,8 @@ def steps(config: dict[str, Any], work: Path, cores: int) -> Iterator[str]:
     seed, chunks = config["seed"], config["data"]["sources"]["simulated"]["chunks"]
     simulation = config["simulation"]
     records = simulation["records"]["simulated"]
-    simulated = json.dumps({"feature_mention_rate": simulation["feature_mention_rate"], "seed": seed})
+    told = {name: simulation[name] for name in ("feature_mention_rate", "prevalence")}
+    simulated = json.dumps({**told, "seed": seed})
     parts = {
         name: [work / folder / f"{chunk}.parquet" for chunk in range(chunks)]
         for name, folder in (("shard", "shards"), ("manifest", "manifest"), ("truth", "truth"))

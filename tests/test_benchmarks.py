@@ -67,6 +67,14 @@ def test_measurements_agree_with_the_marks_of_cardiologists(physionet):
 
 
 @pytest.mark.benchmark
+def test_simulated_statements_are_as_frequent_as_real_ones(physionet):
+    table = physionet / "ptb-xl/1.0.3/ptbxl_database.csv"
+    command = [sys.executable, str(BENCHMARKS / "prevalence.py"), "--table", str(table), "--records", "1500"]
+    figures = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
+    assert figures["drawn"]["statements"] > 15 and figures["drawn"]["median_error"] < 0.5
+
+
+@pytest.mark.benchmark
 def test_what_a_run_took_is_less_than_its_rules_ask_for(finished):
     command = [sys.executable, str(BENCHMARKS / "resources.py"), *TINY[2:]]
     done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=finished.checkout.folder)
@@ -78,6 +86,7 @@ def test_every_benchmark_is_tried():
     assert {path.stem for path in BENCHMARKS.glob("*.py")} == {
         *SMALL,
         "measurements",
+        "prevalence",
         "simulated_large",
         "real_ecgs",
         "resources",

@@ -125,6 +125,11 @@ def test_a_source_may_be_named_alone():
             "For example\n\n    pretraining:\n      loss: fg_clep",
         ),
         (
+            {"simulation": {"prevalence": "real"}},
+            "config: simulation.prevalence is 'real': it should be 'flat' or 'reports'. "
+            "For example\n\n    simulation:\n      prevalence: flat",
+        ),
+        (
             {"data": {"sources": {"mimic-iv-ecg": {"version": 1.0}}}},
             "config: data.sources.mimic-iv-ecg.version is 1.0: it should be a valid string. For example\n\n"
             "    data:\n      sources:\n        mimic-iv-ecg:\n          version: '1.0'",

@@ -17,7 +17,7 @@ from fgclep.stages import augment_with_truth, merge_tables, parse_reports, simul
 from fgclep.vocabulary import load_vocabulary
 
 VOCABULARY = ROOT / "resources/vocabulary"
-SETTINGS = {"feature_mention_rate": 0.5, "seed": 3}
+SETTINGS = {"feature_mention_rate": 0.5, "prevalence": "flat", "seed": 3}
 
 
 def run(monkeypatch, stage, *options):
@@ -39,6 +39,12 @@ def chunk(monkeypatch, folder: Path, number: int, chunks: int, **changes) -> dic
 @pytest.fixture
 def parts(monkeypatch, tmp_path):
     return [chunk(monkeypatch, tmp_path / "parts", number, 3) for number in range(3)]
+
+
+def test_recordings_can_be_drawn_as_frequent_as_in_reports(monkeypatch, tmp_path, parts):
+    other = chunk(monkeypatch, tmp_path / "reports", 0, 3, prevalence="reports")
+    waveforms = [read_table(part["shard"], SHARD)["waveform"].to_pylist() for part in (other, parts[0])]
+    assert len(waveforms[0]) == 4 and waveforms[0] != waveforms[1]
 
 
 def test_chunks_hold_each_recording_once_with_report_truth_and_signal(parts):

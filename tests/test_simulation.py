@@ -44,6 +44,7 @@ SETTINGS = {
     "records": {"mimic-iv-ecg": 44, "ptb-xl": 24, "cpsc2018": 22, "csn": 22},
     "broken_records": 3,
     "feature_mention_rate": 0.45,
+    "prevalence": "flat",
     "workers": 1,
     "seed": 7,
 }
@@ -457,5 +458,12 @@ def test_the_number_of_workers_changes_nothing(databases, tmp_path):
 def test_another_seed_gives_other_records(databases, tmp_path):
     folder, _ = databases["csn"]
     other, _ = run("csn", tmp_path, seed=8)
+    assert checksums(folder).keys() == checksums(other).keys()
+    assert checksums(folder) != checksums(other)
+
+
+def test_another_prevalence_gives_other_records(databases, tmp_path):
+    folder, _ = databases["csn"]
+    other, _ = run("csn", tmp_path, prevalence="reports")
     assert checksums(folder).keys() == checksums(other).keys()
     assert checksums(folder) != checksums(other)

@@ -57,7 +57,7 @@ rule simulate_chunk:
     params:
         first=lambda wildcards: streamed_numbers(wildcards).start,
         stop=lambda wildcards: streamed_numbers(wildcards).stop,
-        settings=settings(only(SIMULATION_SETTINGS, "feature_mention_rate"), seed=CONFIG["seed"]),
+        settings=settings(only(SIMULATION_SETTINGS, "feature_mention_rate", "prevalence"), seed=CONFIG["seed"]),
         code=source_digest("fgclep.stages.simulate_chunk"),
     message:
         "Simulating chunk {wildcards.chunk}"

@@ -30,6 +30,11 @@ class SimulationSection(Section):
         le=1,
         description="Share of the simulated reports, 0 to 1, that mention waveform features beside the diagnoses.",
     )
+    prevalence: Literal["flat", "reports"] = Field(
+        "flat",
+        description="How frequent findings are. flat: rare ones more often than in life, so that they can be learnt. "
+        "reports: each alone and beside others as PTB-XL states them.",
+    )
     workers: int = Field(2, ge=1, description="Processes that simulate at the same time; the result is the same.")
 
     @field_validator("records", mode="before")

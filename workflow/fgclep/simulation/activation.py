@@ -178,7 +178,7 @@ def conducted_qrs(patient: Patient, condition: Condition, rng: np.random.Generat
         elif "lpfb" in kind:
             _left_posterior(wave, patient, rng)
             duration = duration + rng.uniform(4, 12)
-        if kind == "irbbb":
+        if kind.startswith("irbbb"):
             _right_bundle(wave, rng, rng.uniform(0.35, 0.80), 68, 7.5, -0.16)
             duration = bounded(duration + rng.uniform(4, 18), 92, 118.5)
         elif kind.startswith("rbbb"):
@@ -253,9 +253,8 @@ def enlarge(wave: Wave, patient: Patient, condition: Condition, rng: np.random.G
     return float(rng.uniform(0, 8))
 
 
-def infarct(wave: Wave, condition: Condition, rng: np.random.Generator) -> None:
-    """Remove and reverse the early forces of the territory. Component 0 is the earliest one."""
-    kind, size = condition.infarct or "", condition.infarct_size
+def infarct(wave: Wave, kind: str, size: float, rng: np.random.Generator) -> None:
+    """Remove and reverse the early forces of one territory. Component 0 is the earliest one."""
     old = not kind.endswith("stemi")
     if not old and rng.random() < 0.55:
         return

@@ -11,8 +11,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from fgclep.simulation.findings import pick
 from fgclep.simulation.heart import SAMPLING_RATE
+from fgclep.simulation.prevalence import pick
 
 # names of the table's keys are Hz or microvolts
 _LOW_PASS = {"250": 0.30, "150": 0.47, "100": 0.17, "40": 0.06}

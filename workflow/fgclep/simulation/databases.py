@@ -15,6 +15,7 @@ import numpy as np
 from fgclep.leads import LEADS
 from fgclep.simulation.findings import draw_condition, draw_record
 from fgclep.simulation.patient import Patient, draw_patient
+from fgclep.simulation.prevalence import PREVALENCES
 from fgclep.simulation.record import simulate
 from fgclep.simulation.truth import Truth, find_truth
 from fgclep.simulation.wfdb_files import INVALID, digitize
@@ -37,6 +38,7 @@ class Plan:
     visit: int  # of the patient, from 0
     repeated: bool  # the patient has several recordings
     damage: str | None
+    prevalence: str = "flat"  # a key of PREVALENCES
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class Made:
     features: tuple[str, ...]
 
 
-def plan_database(source: str, seed: int, records: int, broken: int) -> list[Plan]:
+def plan_database(source: str, seed: int, records: int, broken: int, prevalence: str = "flat") -> list[Plan]:
     """Plan ``records`` recordings; a fifth of the patients has two to four where the database tells them apart."""
     number = SOURCE_NUMBERS[source]
     rng = np.random.default_rng([seed, number])
@@ -65,7 +67,7 @@ def plan_database(source: str, seed: int, records: int, broken: int) -> list[Pla
     for patient, count in enumerate(counts):
         for visit in range(count):
             place = len(plans)
-            plans.append(Plan(source, seed, place, patient, visit, count > 1, damages.get(place)))
+            plans.append(Plan(source, seed, place, patient, visit, count > 1, damages.get(place), prevalence))
     return plans
 
 
@@ -82,7 +84,7 @@ def make_signal(
     Parameters
     ----------
     plan
-        Its seed and numbers decide all that is drawn.
+        Its seed and numbers decide all that is drawn, its prevalence how often.
     gain
         ADC units per mV.
     mains
@@ -98,17 +100,18 @@ def make_signal(
         Patient, int16 samples (12, n) in canonical lead order, truth, and the generator for what is still to be drawn.
     """
     number = SOURCE_NUMBERS[plan.source]
-    patient = draw_patient(np.random.default_rng([plan.seed, number, _PATIENTS, plan.patient]))
+    prevalence = PREVALENCES[plan.prevalence]
+    patient = draw_patient(np.random.default_rng([plan.seed, number, _PATIENTS, plan.patient]), prevalence)
     chronic = np.random.default_rng([plan.seed, number, _CHRONIC, plan.patient])
     rng = np.random.default_rng([plan.seed, number, _RECORDINGS, plan.number])
-    condition = draw_record(rng, chronic, patient, plan.repeated)
+    condition = draw_record(rng, chronic, patient, plan.repeated, prevalence)
     for refusals in range(9):
         recording = simulate(patient, condition, rng, duration(rng), mains)
         truth = find_truth(recording, vocabulary)
         if accepted(truth) or refusals == 8:
             break
-        patient = draw_patient(rng)
-        condition = draw_condition(rng, patient)
+        patient = draw_patient(rng, prevalence)
+        condition = draw_condition(rng, patient, prevalence)
     return patient, digitize(recording.signal, gain), truth, rng
 
 

@@ -1,62 +1,17 @@
 """What a patient has: one draw of rhythm, conduction, infarcts, hypertrophy, repolarization and ectopy.
 
-Frequencies are flatter than in life, so that rare findings can be learnt; which findings come together follows life:
-one domain is primary, the others join with a lower probability, and some pairs exclude or attract each other.
+How frequent each of them is, and beside which others, a ``Prevalence`` says; here goes what cannot stand together.
 """
 
-from bisect import bisect_right
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from itertools import accumulate
 
 import numpy as np
 
 from fgclep.simulation.patient import Patient
+from fgclep.simulation.prevalence import FLAT, SINUS, Prevalence, pick
 
-# domain: (weight as the primary domain, probability beside another one)
-DOMAINS = {
-    "rhythm": (0.33, 0.15),
-    "conduction": (0.18, 0.14),
-    "infarct": (0.17, 0.14),
-    "repolarization": (0.25, 0.22),
-    "hypertrophy": (0.08, 0.09),
-    "ectopy": (0.07, 0.08),
-    "voltage": (0.05, 0.05),
-    "axis": (0.03, 0.05),
-    "atria": (0.04, 0.06),
-    "pr": (0.04, 0.07),
-}
-RHYTHMS = {
-    "afib": 0.33, "aflutter": 0.11, "svt": 0.06, "ectopic_atrial": 0.07, "junctional": 0.07, "idioventricular": 0.05,
-    "ventricular_pacing": 0.06, "atrial_pacing": 0.055, "av_pacing": 0.05, "mobitz_1": 0.055, "mobitz_2": 0.055,
-    "av_block_3": 0.06, "atrial_tachycardia": 0.06, "ventricular_tachycardia": 0.03,
-    "sinus_bradycardia": 0.05, "sinus_tachycardia": 0.05, "sinus_arrhythmia": 0.05,
-}  # fmt: skip
-SINUS = {"sinus": 0.64, "sinus_bradycardia": 0.15, "sinus_tachycardia": 0.12, "sinus_arrhythmia": 0.09}
-CONDUCTION = {
-    "lbbb": 0.13, "rbbb": 0.15, "rbbb+lafb": 0.07, "rbbb+lpfb": 0.03, "irbbb": 0.16, "ilbbb": 0.07, "lafb": 0.16,
-    "lpfb": 0.06, "ivcd": 0.11, "wpw": 0.10,
-}  # fmt: skip
-INFARCT = {
-    "inferior": 0.23, "anteroseptal": 0.18, "anterior": 0.09, "lateral": 0.08, "anterolateral": 0.07,
-    "inferolateral": 0.09, "posterior": 0.06, "inferoposterior": 0.04, "inferoposterolateral": 0.03,
-    "inferior_stemi": 0.075, "anterior_stemi": 0.075, "lateral_stemi": 0.06,
-}  # fmt: skip
-REPOLARIZATION = {
-    "inferior_ischemia": 0.08, "anterior_ischemia": 0.08, "lateral_ischemia": 0.09, "diffuse_ischemia": 0.08,
-    "injury_anteroseptal": 0.025, "injury_anterolateral": 0.025, "injury_inferior": 0.015, "injury_lateral": 0.015,
-    "injury_inferolateral": 0.015, "nonspecific_st_t": 0.14, "nonspecific_t": 0.19,
-    "t_inversion": 0.06, "early_repolarization": 0.10,
-    "pericarditis": 0.07, "long_qt": 0.07, "short_qt": 0.07, "hyperkalemia": 0.09, "hypokalemia": 0.085,
-    "digitalis": 0.07,
-}  # fmt: skip
 # as in PTB-XL's statements: most hypertrophied right ventricles come with a delayed or blocked right bundle
 WITH_RVH = {"irbbb": 0.38, "rbbb": 0.26, "lpfb": 0.12, "": 0.24}
-ECTOPY = {
-    "pac": 0.30, "pvc": 0.30, "bigeminy": 0.11, "trigeminy": 0.09, "atrial_bigeminy": 0.06, "couplet": 0.05,
-    "run": 0.07, "fusion": 0.04, "both": 0.06,
-}  # fmt: skip
 ATRIAL_ECTOPY = ("pac", "atrial_bigeminy", "both", "fusion")  # none of it while the atria fibrillate
 PACED = ("ventricular_pacing", "av_pacing")
 VENTRICULAR = (*PACED, "idioventricular", "ventricular_tachycardia")
@@ -66,13 +21,13 @@ WIDE = ("lbbb", "rbbb", "rbbb+lafb", "rbbb+lpfb", "ivcd", "wpw")
 
 @dataclass(frozen=True)
 class Condition:
-    """The findings of one recording; names are the keys of the tables above, severities are about 1."""
+    """The findings of one recording; names are those of ``prevalence.py``, severities are about 1."""
 
     normal: bool
     rhythm: str
     rate: float  # ventricular rate aimed at, bpm
     conduction: str | None = None
-    infarct: str | None = None
+    infarct: str | None = None  # old ones of two territories are joined by +
     infarct_size: float = 0.0
     inverted_t: bool = False  # T waves of an infarct that are still inverted
     aneurysm: bool = False  # ST segments over an old anterior infarct that stay elevated
@@ -82,22 +37,10 @@ class Condition:
     repolarization_size: float = 0.0
     left_atrium: float = 0.0
     right_atrium: float = 0.0
-    ectopy: str | None = None  # a key of ECTOPY
+    ectopy: str | None = None
     voltage: str | None = None  # low | low_limb | poor_r
     axis: str | None = None  # left | right
     long_pr: bool = False
-
-
-@lru_cache(maxsize=64)
-def _cumulated(items: tuple[tuple[str, float], ...]) -> tuple[tuple[str, ...], tuple[float, ...]]:
-    names, weights = zip(*items, strict=True)
-    return names, tuple(accumulate(weights))
-
-
-def pick(rng: np.random.Generator, table: Mapping[str, float]) -> str:
-    """Draw a key with probability proportional to its value."""
-    names, sums = _cumulated(tuple(table.items()))
-    return names[min(bisect_right(sums, rng.random() * sums[-1]), len(names) - 1)]
 
 
 def draw_rate(rng: np.random.Generator, rhythm: str, age: float) -> float:
@@ -136,18 +79,18 @@ def draw_rate(rng: np.random.Generator, rhythm: str, age: float) -> float:
     return float(rate)
 
 
-def _healthy(rng: np.random.Generator, patient: Patient) -> Condition:
-    table = dict(SINUS)
+def _healthy(rng: np.random.Generator, patient: Patient, prevalence: Prevalence) -> Condition:
+    table = dict(prevalence.sinus)
     if patient.age < 40:
         table["sinus_arrhythmia"] *= 2
     rhythm = pick(rng, table)
     rate = draw_rate(rng, rhythm, patient.age)
-    if rng.random() < 0.07:  # premature beats are found in healthy hearts as well
-        ectopy = pick(rng, {"pac": 0.6, "pvc": 0.4})
+    if rng.random() < prevalence.premature:  # beats that are found in healthy hearts as well
+        ectopy = pick(rng, prevalence.premature_kinds)
         return Condition(normal=False, rhythm=rhythm, rate=rate, ectopy=ectopy)
-    if rng.random() < (0.06 if patient.age < 40 else 0.03):
+    if rng.random() < prevalence.irbbb * (2 if patient.age < 40 else 1):
         return Condition(normal=False, rhythm=rhythm, rate=rate, conduction="irbbb")
-    if patient.age < 55 and rng.random() < 0.05:  # a variant of the young and healthy, but not a normal ECG
+    if patient.age < 55 and rng.random() < prevalence.early_repolarization:  # of the healthy, but not a normal ECG
         size = rng.uniform(0.6, 1.5)
         return Condition(
             normal=False, rhythm=rhythm, rate=rate, repolarization="early_repolarization", repolarization_size=size
@@ -169,29 +112,16 @@ def _secondary(rng: np.random.Generator, rhythm: str, infarct: str | None) -> st
     return None
 
 
-def draw_condition(rng: np.random.Generator, patient: Patient) -> Condition:
+def draw_condition(rng: np.random.Generator, patient: Patient, prevalence: Prevalence = FLAT) -> Condition:
     """Draw the findings of one recording of a patient."""
     if patient.healthy:
-        return _healthy(rng, patient)
-    primary = pick(rng, {name: weight for name, (weight, _) in DOMAINS.items()})
-    active = {name for name, (_, beside) in DOMAINS.items() if rng.random() < beside} | {primary}
-
-    rhythm = pick(rng, RHYTHMS) if "rhythm" in active else pick(rng, SINUS)
-    conduction = pick(rng, CONDUCTION) if "conduction" in active else None
-    infarct = pick(rng, INFARCT) if "infarct" in active else None
-    hypertrophy = (
-        pick(rng, {"lvh": 0.28, "lvh_strain": 0.45, "rvh": 0.19, "septal": 0.08}) if "hypertrophy" in active else None
-    )
-    repolarization = pick(rng, REPOLARIZATION) if "repolarization" in active else None
-    ectopy = pick(rng, ECTOPY) if "ectopy" in active else None
-    voltage = pick(rng, {"low": 0.32, "low_limb": 0.12, "poor_r": 0.56}) if "voltage" in active else None
-    axis = pick(rng, {"left": 0.6, "right": 0.4}) if "axis" in active else None
-    left_atrium = right_atrium = 0.0
-    if "atria" in active:
-        side = pick(rng, {"left": 0.62, "right": 0.28, "both": 0.10})
-        left_atrium = rng.uniform(0.7, 1.5) if side != "right" else 0.0
-        right_atrium = rng.uniform(0.7, 1.4) if side != "left" else 0.0
-    long_pr = "pr" in active
+        return _healthy(rng, patient, prevalence)
+    drawn = prevalence.draw(rng)
+    rhythm, long_pr = drawn["rhythm"] or "sinus", drawn["pr"] is not None
+    conduction, infarct, hypertrophy = drawn["conduction"], drawn["infarct"], drawn["hypertrophy"]
+    repolarization, ectopy, voltage, axis = drawn["repolarization"], drawn["ectopy"], drawn["voltage"], drawn["axis"]
+    left_atrium = rng.uniform(0.7, 1.5) if drawn["atria"] in ("left", "both") else 0.0
+    right_atrium = rng.uniform(0.7, 1.4) if drawn["atria"] in ("right", "both") else 0.0
 
     # what cannot stand together, or would not be seen
     if rhythm in VENTRICULAR:
@@ -209,7 +139,8 @@ def draw_condition(rng: np.random.Generator, patient: Patient) -> Condition:
         repolarization = infarct = None
     if hypertrophy == "septal":
         conduction, infarct = None, None
-    if repolarization is None and conduction not in WIDE and hypertrophy != "rvh" and rhythm not in VENTRICULAR:
+    plain = repolarization is None and conduction not in WIDE and hypertrophy != "rvh" and rhythm not in VENTRICULAR
+    if plain and prevalence.attraction:
         repolarization = _secondary(rng, rhythm, infarct)
     if hypertrophy:
         voltage = None
@@ -217,24 +148,26 @@ def draw_condition(rng: np.random.Generator, patient: Patient) -> Condition:
             repolarization = repolarization if repolarization in ("long_qt", "digitalis") else None
     if infarct and infarct.endswith("stemi"):
         repolarization = None
-        conduction = conduction if conduction in ("rbbb", "irbbb", "lafb") else None
-    if infarct in ("anterior", "anteroseptal", "anterolateral", "posterior") and voltage == "poor_r":
+        conduction = conduction if conduction in ("rbbb", "irbbb", "irbbb+lafb", "lafb") else None
+    anterior = infarct is not None and infarct.split("+")[-1] in _ANTERIOR
+    if (anterior or infarct == "posterior") and voltage == "poor_r":
         voltage = None
     if conduction in WIDE and repolarization in ("nonspecific_t", "nonspecific_st_t"):
         repolarization = None  # what follows a block is secondary, not nonspecific
-    if conduction in ("lbbb", "lafb", "lpfb", "rbbb+lafb", "rbbb+lpfb") or hypertrophy == "rvh":
+    if conduction in ("lbbb", "lafb", "lpfb", "rbbb+lafb", "rbbb+lpfb", "irbbb+lafb") or hypertrophy == "rvh":
         axis = None
     if repolarization == "early_repolarization" and (patient.age > 58 or conduction in WIDE):
         repolarization = "nonspecific_t"
     if rhythm in NO_P:
         left_atrium = right_atrium = 0.0
         long_pr = False
-    elif rng.random() < _LEFT_ATRIUM.get(hypertrophy or conduction or "", 0.0):
-        left_atrium = rng.uniform(0.7, 1.4)
-    elif hypertrophy == "rvh" and rng.random() < 0.45:
-        right_atrium = rng.uniform(0.7, 1.4)
-    if left_atrium and rng.random() < 0.2 and rhythm in SINUS and conduction != "wpw":
-        long_pr = True
+    elif prevalence.attraction:
+        if rng.random() < _LEFT_ATRIUM.get(hypertrophy or conduction or "", 0.0):
+            left_atrium = rng.uniform(0.7, 1.4)
+        elif hypertrophy == "rvh" and rng.random() < 0.45:
+            right_atrium = rng.uniform(0.7, 1.4)
+        if left_atrium and rng.random() < 0.2 and rhythm in SINUS and conduction != "wpw":
+            long_pr = True
     if rhythm in (
         "svt",
         "aflutter",
@@ -255,7 +188,7 @@ def draw_condition(rng: np.random.Generator, patient: Patient) -> Condition:
     if rhythm == "sinus_tachycardia" and long_pr:
         rhythm = "sinus"
     rate = draw_rate(rng, rhythm, patient.age)
-    if repolarization == "digitalis" and rhythm == "sinus" and rng.random() < 0.6:
+    if prevalence.attraction and repolarization == "digitalis" and rhythm == "sinus" and rng.random() < 0.6:
         rhythm, rate = "afib", draw_rate(rng, "afib", patient.age)
         left_atrium, right_atrium, long_pr = 0.0, 0.0, False
         ectopy = "pvc" if ectopy in ATRIAL_ECTOPY else ectopy
@@ -267,7 +200,7 @@ def draw_condition(rng: np.random.Generator, patient: Patient) -> Condition:
         infarct=infarct,
         infarct_size=rng.uniform(0.26, 1.30) if infarct else 0.0,
         inverted_t=bool(infarct and rng.random() < 0.40),
-        aneurysm=bool(infarct in _ANTERIOR and rng.random() < 0.25),
+        aneurysm=bool(anterior and rng.random() < prevalence.aneurysm),
         hypertrophy=hypertrophy,
         hypertrophy_size=rng.uniform(0.75, 1.4) if hypertrophy else 0.0,
         repolarization=repolarization,
@@ -281,9 +214,15 @@ def draw_condition(rng: np.random.Generator, patient: Patient) -> Condition:
     )
 
 
-def draw_record(rng: np.random.Generator, chronic: np.random.Generator, patient: Patient, repeated: bool) -> Condition:
+def draw_record(
+    rng: np.random.Generator,
+    chronic: np.random.Generator,
+    patient: Patient,
+    repeated: bool,
+    prevalence: Prevalence = FLAT,
+) -> Condition:
     """Draw a recording: of a patient with several, two thirds show what the patient always has, at another rate."""
     if repeated and rng.random() < 0.67:
-        condition = draw_condition(chronic, patient)
+        condition = draw_condition(chronic, patient, prevalence)
         return replace(condition, rate=draw_rate(rng, condition.rhythm, patient.age))
-    return draw_condition(rng, patient)
+    return draw_condition(rng, patient, prevalence)

@@ -159,10 +159,11 @@ def build(patient: Patient, condition: Condition, rng: np.random.Generator) -> M
     conducted = qrs.copy()
     if condition.hypertrophy:
         duration += enlarge(qrs, patient, condition, rng)
-        if condition.conduction in (None, "irbbb", "ilbbb", "lafb", "lpfb"):
+        if condition.conduction in (None, "irbbb", "irbbb+lafb", "ilbbb", "lafb", "lpfb"):
             duration = min(duration, 118.5)
     if condition.infarct:
-        infarct(qrs, condition, rng)
+        for territory in condition.infarct.split("+"):
+            infarct(qrs, territory, condition.infarct_size, rng)
         if condition.conduction is None:
             duration = min(duration + rng.uniform(0, 8), 118.5)
     if condition.repolarization == "hyperkalemia" and condition.repolarization_size > 1.1:

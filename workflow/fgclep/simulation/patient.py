@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fgclep.simulation.heart import DOWER, KORS_TORSO, bounded
+from fgclep.simulation.prevalence import FLAT, Prevalence
 
 # Published voltages of healthy adults (Macfarlane) are higher in I, V2 and V3, and
 # lower in V1 and V4 to V6
@@ -55,9 +56,9 @@ def _torso(rng: np.random.Generator, bmi: float) -> np.ndarray:
     return torso
 
 
-def draw_patient(rng: np.random.Generator) -> Patient:
-    """Draw a person; about a third are healthy, and those are younger."""
-    healthy = rng.random() < 0.37
+def draw_patient(rng: np.random.Generator, prevalence: Prevalence = FLAT) -> Patient:
+    """Draw a person; the healthy are younger."""
+    healthy = rng.random() < prevalence.healthy
     age = bounded(rng.normal(47, 17) if healthy else rng.normal(64, 16), 18, 97)
     sex = "F" if rng.random() < (0.52 if healthy else 0.46) else "M"
     female = sex == "F"

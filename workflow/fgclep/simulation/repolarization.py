@@ -120,7 +120,8 @@ def _infarct(course: Course, condition: Condition, rng: np.random.Generator) -> 
         after = -rng.uniform(0.8, 1.6) if condition.inverted_t else rng.uniform(0.1, 1.3)
         course.t = course.t + after * injury
         return
-    hit = sum((_TERRITORY[name] for name, kinds in _INFARCTED.items() if kind in kinds), np.zeros(3))
+    infarcted = set(kind.split("+"))
+    hit = sum((_TERRITORY[name] for name, kinds in _INFARCTED.items() if infarcted & set(kinds)), np.zeros(3))
     course.t = course.t * np.clip(1 - rng.uniform(0.0, 0.8) * np.abs(hit), 0.1, 1.0)
     course.t = course.t - hit * (rng.uniform(0.14, 0.36) if condition.inverted_t else rng.uniform(0.0, 0.12))
     if "posterior" in kind:

@@ -22,7 +22,9 @@ class Streamed(NamedTuple):
     features: tuple[str, ...]
 
 
-def stream(numbers: range, chunk: int, seed: int, mention_rate: float, vocabulary: Vocabulary) -> Iterator[Streamed]:
+def stream(
+    numbers: range, chunk: int, seed: int, mention_rate: float, vocabulary: Vocabulary, prevalence: str = "flat"
+) -> Iterator[Streamed]:
     """Simulate the recordings of one chunk, one after the other.
 
     Parameters
@@ -37,13 +39,16 @@ def stream(numbers: range, chunk: int, seed: int, mention_rate: float, vocabular
         Share of the reports, 0 to 1, that mention waveform features.
     vocabulary
         Of diagnoses and features.
+    prevalence
+        How frequent findings are, a key of ``PREVALENCES``.
     """
     for number in numbers:
-        yield _recording(number, chunk, seed, mention_rate, vocabulary)
+        plan = Plan(SOURCE, seed, number, number, visit=0, repeated=False, damage=None, prevalence=prevalence)
+        yield _recording(plan, chunk, mention_rate, vocabulary)
 
 
-def _recording(number: int, chunk: int, seed: int, mention_rate: float, vocabulary: Vocabulary) -> Streamed:
-    plan = Plan(SOURCE, seed, number, patient=number, visit=0, repeated=False, damage=None)
+def _recording(plan: Plan, chunk: int, mention_rate: float, vocabulary: Vocabulary) -> Streamed:
+    number = plan.number
     mains = 50.0 if number % 2 else 60.0
     patient, digital, truth, rng = make_signal(plan, vocabulary, GAIN, mains)
     name = f"{number:07d}"

@@ -71,8 +71,8 @@ def true_features(seen: Seen, vocabulary: Vocabulary) -> tuple[str, ...]:
 
 _CONDUCTION = {
     "lbbb": ("lbbb",), "ilbbb": ("ilbbb",), "rbbb": ("rbbb",), "rbbb+lafb": ("rbbb", "lafb"),
-    "rbbb+lpfb": ("rbbb", "lpfb"), "irbbb": ("irbbb",), "lafb": ("lafb",), "lpfb": ("lpfb",), "ivcd": ("ivcd",),
-    "wpw": ("wpw",),
+    "rbbb+lpfb": ("rbbb", "lpfb"), "irbbb": ("irbbb",), "irbbb+lafb": ("irbbb", "lafb"), "lafb": ("lafb",),
+    "lpfb": ("lpfb",), "ivcd": ("ivcd",), "wpw": ("wpw",),
 }  # fmt: skip
 # features of which one has to be seen for the diagnosis to be made
 _NEEDS = {
@@ -160,7 +160,7 @@ def _conditions(seen: Seen) -> list[str]:
     condition = seen.recording.condition
     found = list(_CONDUCTION.get(condition.conduction or "", ()))
     if condition.infarct:
-        found.append(condition.infarct if condition.infarct.endswith("stemi") else f"{condition.infarct}_mi")
+        found += [name if name.endswith("stemi") else f"{name}_mi" for name in condition.infarct.split("+")]
     if condition.aneurysm:
         found.append("lv_aneurysm")
     if condition.hypertrophy:

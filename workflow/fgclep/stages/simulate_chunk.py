@@ -31,7 +31,8 @@ def main(args: argparse.Namespace) -> None:
     settings = args.settings
     vocabulary = load_vocabulary(args.vocabulary)
     numbers = range(args.first, args.stop)
-    made = stream(numbers, args.chunk, settings["seed"], settings["feature_mention_rate"], vocabulary)
+    rate, prevalence = settings["feature_mention_rate"], settings["prevalence"]
+    made = stream(numbers, args.chunk, settings["seed"], rate, vocabulary, prevalence)
     total = len(numbers)
     with (
         table_writer(args.shard, SHARD) as write_shard,

@@ -61,7 +61,7 @@ def main(args: argparse.Namespace) -> None:
     except KeyError as error:
         raise UserError(f"--settings has no simulation.records for {source}: {error} is missing") from None
     vocabulary = load_vocabulary(args.vocabulary)
-    plans = plan_database(source, settings["seed"], records, settings["broken_records"])
+    plans = plan_database(source, settings["seed"], records, settings["broken_records"], settings["prevalence"])
     with whole_folder(args.output) as folder:
         work = partial(_make_and_write, vocabulary=vocabulary, settings=settings, folder=folder)
         rows = list(progress(_in_parallel(work, plans, settings["workers"]), len(plans), f"simulating {source}", "ECG"))
