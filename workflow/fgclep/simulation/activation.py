@@ -18,7 +18,7 @@ def _normal_qrs(patient: Patient) -> Wave:
     d = patient.shape
     wave = Wave(sharp=True)
     wave.add(17 + 1.5 * d[0], 5.6, (-0.055 + 0.06 * d[1], -0.04 + 0.09 * d[2], -0.28 * np.exp(0.42 * d[3])))
-    wave.add(37 + 2.0 * d[4], 6.7, (1.04 + 0.14 * d[5], 0.74 + 0.14 * d[6], -0.02 + 0.18 * d[7]))
+    wave.add(37 + 2.0 * d[4], 6.7, (1.04 + 0.11 * d[5], 0.74 + 0.12 * d[6], -0.02 + 0.18 * d[7]))
     wave.add(50 + 1.5 * d[8], 7.4, (0.44 + 0.16 * d[9], 0.26 + 0.18 * d[10], 0.88 * np.exp(0.24 * d[11])))
     wave.add(67 + 2.0 * d[12], 6.4, (-0.11 + 0.13 * d[13], -0.03 + 0.15 * d[14], 0.24 + 0.15 * d[15]))
     # the first septal fibres, and the last of the base: too small to be seen in most leads

@@ -47,12 +47,12 @@ class Patient:
 def _torso(rng: np.random.Generator, bmi: float) -> np.ndarray:
     """Lead vectors of one torso: position of the heart, and chest electrodes that sit too high, low or wide."""
     torso = DOWER + rng.random() * (KORS_TORSO - DOWER)
-    torso = torso * (1 + rng.normal(0, 0.12, (8, 1))) + rng.normal(0, 0.055, (8, 3))
+    torso = torso * (1 + rng.normal(0, 0.09, (8, 1))) + rng.normal(0, 0.05, (8, 3))
     along = np.arange(6) + np.clip(rng.normal(0, 0.26), -0.6, 0.6) + rng.normal(0, 0.13, 6)
     torso[2:] = np.stack([np.interp(along, np.arange(6), torso[2:, axis]) for axis in range(3)], axis=1)
     torso[2:, 1] += rng.normal(0.0, 0.15) + rng.normal(0, 0.06, 6)
     torso *= _GAIN[:, None]
-    torso[2:] *= np.exp(rng.normal(0.02, 0.12) - 0.008 * (bmi - 26))
+    torso[2:] *= np.exp(rng.normal(0.0, 0.08) - 0.008 * (bmi - 26))
     return torso
 
 
@@ -64,7 +64,7 @@ def draw_patient(rng: np.random.Generator, prevalence: Prevalence = FLAT) -> Pat
     female = sex == "F"
     bmi = bounded(26 + 4.5 * rng.gamma(2.0, 0.6) - 5.0, 17, 48)
     years = age - 40
-    amplitude = 1.22 * np.exp(rng.normal(0, 0.21)) * (0.88 if female else 1.0)
+    amplitude = 1.15 * np.exp(rng.normal(0, 0.16)) * (0.88 if female else 1.0)
     amplitude *= np.exp(-0.0035 * years if years > 0 else (-0.010 if not female else -0.004) * years)
     axis = bounded(rng.normal(46 - 0.55 * years - 1.0 * (bmi - 26), 31), -29, 94)
     return Patient(
@@ -80,7 +80,7 @@ def draw_patient(rng: np.random.Generator, prevalence: Prevalence = FLAT) -> Pat
         qt=bounded(rng.normal((389 if female else 378) + 0.15 * years, 14), 345, 432),
         p=bounded(rng.normal(103 + 0.10 * years, 8.5), 78, 118),
         t_gain=float(
-            np.exp(rng.normal(0, 0.33) if healthy else rng.normal(-0.12, 0.38))
+            np.exp(rng.normal(0, 0.30) if healthy else rng.normal(-0.12, 0.36))
             * (0.84 if female else 1.0)
             * np.exp(-0.004 * years)
         ),

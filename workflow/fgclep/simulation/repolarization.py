@@ -31,7 +31,7 @@ _INFARCTED = {
 # T in V1 to V6 relative to what a dipole gives that fits the limb leads: T is about 2.5 times that of lead I in V2 and
 # V3, 2.2 times in V4, 1.8 in V5, 1.4 in V6 (Macfarlane)
 _T_CHEST = np.array([0.88, 1.16, 0.74, 0.66, 0.72, 0.92])
-_T_NEAR = np.array([0.06, 0.06, 0.04, 0.03, 0.02, 0.02])  # mV, how persons differ beyond that
+_T_NEAR = np.array([0.05, 0.05, 0.04, 0.03, 0.02, 0.02])  # mV, how persons differ beyond that
 ALTERED = ("lbbb", "rbbb", "rbbb+lafb", "rbbb+lpfb", "ilbbb", "wpw", "ivcd")
 
 
