@@ -65,8 +65,8 @@ WEIGHTS = {
     "axis": {"left": 0.6, "right": 0.4},
     "atria": {"left": 0.62, "right": 0.28, "both": 0.10},
 }  # fmt: skip
-# Share of the drawn that can be seen on the tracing, where that is much less than all (benchmarks/prevalence.py); as
-# many more are drawn.
+# Share of the drawn that draw_condition keeps and the tracing shows, where that is much less than all, from simulated
+# recordings (benchmarks/prevalence.py); as many more are drawn.
 SEEN = {
     "infarct": {"posterior": 0.5},
     "repolarization": {"nonspecific_t": 0.45, "nonspecific_st_t": 0.7, "anterior_ischemia": 0.8, "hyperkalemia": 0.62},
