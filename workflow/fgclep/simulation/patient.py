@@ -12,9 +12,8 @@ import numpy as np
 from fgclep.simulation.heart import DOWER, KORS_TORSO, bounded
 from fgclep.simulation.prevalence import FLAT, Prevalence
 
-# Published voltages of healthy adults (Macfarlane) are higher in I, V2 and V3, and
-# lower in V1 and V4 to V6
-# The atria lie behind and above: V3 to V6 see less of them (P about 0.06 mV in V4 to V6 and 0.12 mV in II, Macfarlane).
+# Published voltages of healthy adults (Macfarlane) are higher in all leads but V1 than the matrices give them.
+# The atria lie behind and above: V2 to V6 see less of them (P about 0.06 mV in V4 to V6 and 0.12 mV in II, Macfarlane).
 _ATRIAL = np.array([1.10, 0.88, 0.95, 0.36, 0.29, 0.31, 0.36, 0.52])
 _GAIN = np.array([1.24, 1.07, 0.80, 1.18, 1.20, 1.21, 1.16, 1.05])
 
@@ -67,6 +66,7 @@ def draw_patient(rng: np.random.Generator, prevalence: Prevalence = FLAT) -> Pat
     amplitude = 1.15 * np.exp(rng.normal(0, 0.16)) * (0.88 if female else 1.0)
     amplitude *= np.exp(-0.0035 * years if years > 0 else (-0.010 if not female else -0.004) * years)
     axis = bounded(rng.normal(46 - 0.55 * years - 1.0 * (bmi - 26), 31), -29, 94)
+    t_size = (0.0, 0.30) if healthy else (-0.12, 0.36)  # mean and spread of its logarithm
     return Patient(
         age=age,
         sex=sex,
@@ -79,11 +79,7 @@ def draw_patient(rng: np.random.Generator, prevalence: Prevalence = FLAT) -> Pat
         qrs=bounded(rng.normal(84 if female else 92, 7.5), 68, 106),
         qt=bounded(rng.normal((389 if female else 378) + 0.15 * years, 14), 345, 432),
         p=bounded(rng.normal(103 + 0.10 * years, 8.5), 78, 118),
-        t_gain=float(
-            np.exp(rng.normal(0, 0.30) if healthy else rng.normal(-0.12, 0.36))
-            * (0.84 if female else 1.0)
-            * np.exp(-0.004 * years)
-        ),
+        t_gain=float(np.exp(rng.normal(*t_size)) * (0.84 if female else 1.0) * np.exp(-0.004 * years)),
         torso=_torso(rng, bmi),
         shape=rng.standard_normal(64),
     )

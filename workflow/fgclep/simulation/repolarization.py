@@ -5,7 +5,7 @@ lost or gained. Ischemia and injury act along the direction of their territory, 
 shape and duration (AHA/ACCF/HRS recommendations part IV, 2009).
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -41,6 +41,8 @@ class Course:
 
     t: np.ndarray
     st: np.ndarray
+    st_chest: np.ndarray  # parts of ST and T in V1 to V6 that no dipole gives, mV, shape (6,)
+    t_chest: np.ndarray
     qt: float
     left: float  # widths of the T wave before and after its peak
     right: float
@@ -50,8 +52,6 @@ class Course:
     prominent_u: bool = False
     concave: bool = False  # the ST segment sags between the J point and T
     late_t: np.ndarray | None = None  # a second part of T, mV, with which it ends
-    st_chest: np.ndarray = field(default_factory=lambda: np.zeros(6))  # mV of ST that no dipole gives, V1 to V6
-    t_chest: np.ndarray = field(default_factory=lambda: np.zeros(6))  # and of T
 
     @property
     def span(self) -> float:
@@ -77,17 +77,10 @@ def _healthy(patient: Patient) -> Course:
         st = st + np.array([0.008, 0.004, -0.038]) * young * np.exp(0.4 * d[45])
     right = (40 + 4 * d[46]) * patient.qt / 400
     left = right * (1.45 + 0.12 * d[47])
-    chest = (_T_CHEST - 1) * (patient.torso[2:] @ st) + 0.010 * d[50:56]
-    return Course(
-        t,
-        st,
-        patient.qt,
-        float(left),
-        float(right),
-        u=float(0.016 * np.exp(0.4 * d[48])),
-        st_chest=chest,
-        t_chest=_T_NEAR * patient.t_gain * d[56:62],
-    )
+    st_chest = (_T_CHEST - 1) * (patient.torso[2:] @ st) + 0.010 * d[50:56]
+    t_chest = _T_NEAR * patient.t_gain * d[56:62]
+    u = float(0.016 * np.exp(0.4 * d[48]))
+    return Course(t, st, st_chest, t_chest, patient.qt, float(left), float(right), u=u)
 
 
 def _hypertrophy(course: Course, condition: Condition, rng: np.random.Generator) -> None:
