@@ -162,7 +162,7 @@ def steps(config: dict[str, Any], work: Path, cores: int) -> Iterator[str]:
             run(
                 "pretrain", "--name", name, "--shards", *parts["shard"], "--texts", texts, "--reports", paired,
                 "--similarity", work / "similarity", *start, "--output", model, "--metrics", work / "logs" / name,
-                "--settings", json.dumps({**section, "signal": config["signal"], "seed": seed}),
+                "--settings", json.dumps({**section, "signal": config["signal"], "seed": seed}, sort_keys=True),
             )  # fmt: skip
         yield f"train {name}"
 
