@@ -31,7 +31,7 @@ from fgclep.config import validate_config
 from fgclep.report.print_plots import COLORS, METADATA, STYLE
 from fgclep.simulation import mimic_iv_ecg
 from fgclep.simulation.databases import SOURCE_NUMBERS, plan_database, write_files, write_lists
-from fgclep.simulation.findings import draw_record
+from fgclep.simulation.findings import draw_condition
 from fgclep.simulation.patient import draw_patient
 from fgclep.simulation.record import simulate
 from fgclep.simulation.truth import find_truth
@@ -80,10 +80,10 @@ def write_database(folder: Path, records: int, pool: int) -> None:
     for number in range(pool):
         rng = np.random.default_rng([0, number])
         patient = draw_patient(rng)
-        recording = simulate(patient, draw_record(rng, rng, patient, False), rng, SECONDS)
+        recording = simulate(patient, draw_condition(rng, patient), rng, SECONDS)
         waveforms.append((recording.signal, find_truth(recording, vocabulary)))
     rows, paths, checksums = [], [], []
-    for plan in plan_database(SOURCE, 0, records, 0):
+    for plan in plan_database(SOURCE, 0, records, 0, "flat"):
         rng = np.random.default_rng([1, SOURCE_NUMBERS[SOURCE], plan.number])
         signal, truth = waveforms[rng.integers(pool)]
         noisy = signal + NOISE_MV * rng.standard_normal(signal.shape, dtype=np.float32)

@@ -9,7 +9,7 @@ from simulated import example
 from fgclep.leads import INDEX
 from fgclep.simulation.cart import Cart, response
 from fgclep.simulation.measures import measure
-from fgclep.simulation.noise import Levels, draw_connection, noise_spectrum
+from fgclep.simulation.noise import AMPLIFIER, Levels, draw_connection, noise_spectrum
 
 
 def test_swapped_arm_cables_invert_lead_i_in_signal_and_truth():
@@ -49,3 +49,15 @@ def test_noise_has_the_level_that_was_drawn_and_reaches_leads_as_electrodes_do()
     noise = np.fft.irfft(spectrum, 5000, axis=1)
     # lead I is the difference of two electrodes of 0.01 mV each; muscle has lost little below 15 Hz
     assert np.sqrt(2) * 0.01 * 0.5 < noise[0].std() < np.sqrt(2) * 0.01 * 1.9
+
+
+def test_most_muscle_noise_comes_from_the_arms_and_the_amplifier_is_never_silent():
+    def spread(muscle):
+        spectrum = noise_spectrum(5000, 2501, Levels(False, muscle, wander=1e-9), np.random.default_rng(2))
+        return np.fft.irfft(spectrum, 5000, axis=1).std(axis=1)
+
+    noisy, silent = spread(0.01), spread(1e-9)
+    assert noisy[0] > 2 * noisy[2:].max()  # lead I lies between the arms, V1 to V6 see a third of each
+    # independent inputs: two for I and II, one and a third of three for V1 to V6
+    assert silent[:2] == pytest.approx(np.sqrt(2) * AMPLIFIER, rel=0.2)
+    assert silent[2:] == pytest.approx(np.sqrt(4 / 3) * AMPLIFIER, rel=0.2)

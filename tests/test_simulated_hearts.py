@@ -248,3 +248,8 @@ def test_nothing_happens_between_u_and_p():
         stop = next(time for time, _ in line.p if time > start)
         rest = recording.twelve()[:, round(500 * (stop - 0.1)) : round(500 * (stop - 0.03))]
         assert np.ptp(rest, axis=1).max() < 0.01
+
+
+def test_few_of_the_healthy_meet_the_voltage_criterion_of_hypertrophy(hearts):
+    healthy = [heart for heart in hearts if heart.condition.normal]
+    assert 0.02 < np.mean(["sokolow_lyon" in heart.features for heart in healthy]) < 0.15

@@ -31,7 +31,7 @@ def _normal_qrs(patient: Patient) -> Wave:
 _NEAR = np.array([0.45, 1.0, 0.9, 0.65, 0.4, 0.3])
 
 
-def fragment(wave: Wave, rng: np.random.Generator, share: float = 0.075) -> None:
+def fragment(wave: Wave, rng: np.random.Generator, share: float) -> None:
     """Break the smooth course of the fronts: the wall is no shell, and fronts meet, split and wait at scars.
 
     Energy at 40 to 100 Hz and slurs of the R wave come from there (Golden et al. 1973; Flowers et al. 1969, Am J Med

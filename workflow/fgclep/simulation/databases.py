@@ -38,7 +38,7 @@ class Plan:
     visit: int  # of the patient, from 0
     repeated: bool  # the patient has several recordings
     damage: str | None
-    prevalence: str = "flat"  # a key of PREVALENCES
+    prevalence: str  # a key of PREVALENCES
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Made:
     features: tuple[str, ...]
 
 
-def plan_database(source: str, seed: int, records: int, broken: int, prevalence: str = "flat") -> list[Plan]:
+def plan_database(source: str, seed: int, records: int, broken: int, prevalence: str) -> list[Plan]:
     """Plan ``records`` recordings; a fifth of the patients has two to four where the database tells them apart."""
     number = SOURCE_NUMBERS[source]
     rng = np.random.default_rng([seed, number])

@@ -219,7 +219,7 @@ def draw_record(
     chronic: np.random.Generator,
     patient: Patient,
     repeated: bool,
-    prevalence: Prevalence = FLAT,
+    prevalence: Prevalence,
 ) -> Condition:
     """Draw a recording: of a patient with several, two thirds show what the patient always has, at another rate."""
     if repeated and rng.random() < 0.67:

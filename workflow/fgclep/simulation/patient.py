@@ -12,9 +12,9 @@ import numpy as np
 from fgclep.simulation.heart import DOWER, KORS_TORSO, bounded
 from fgclep.simulation.prevalence import FLAT, Prevalence
 
-# Published voltages of healthy adults (Macfarlane) are higher in all leads but V1 than the matrices give them.
 # The atria lie behind and above: V2 to V6 see less of them (P about 0.06 mV in V4 to V6 and 0.12 mV in II, Macfarlane).
 _ATRIAL = np.array([1.10, 0.88, 0.95, 0.36, 0.29, 0.31, 0.36, 0.52])
+# Published voltages of healthy adults (Macfarlane) are higher in all leads but V1 than the matrices give them.
 _GAIN = np.array([1.24, 1.07, 0.80, 1.18, 1.20, 1.21, 1.16, 1.05])
 
 

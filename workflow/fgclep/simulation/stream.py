@@ -23,7 +23,7 @@ class Streamed(NamedTuple):
 
 
 def stream(
-    numbers: range, chunk: int, seed: int, mention_rate: float, vocabulary: Vocabulary, prevalence: str = "flat"
+    numbers: range, chunk: int, seed: int, mention_rate: float, vocabulary: Vocabulary, prevalence: str
 ) -> Iterator[Streamed]:
     """Simulate the recordings of one chunk, one after the other.
 
