@@ -14,9 +14,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from fgclep.loader import WaveformDecoder
-from fgclep.shards import encode_waveform
-from fgclep.wfdb_reader import read_record
+from fgclep.recordings.wfdb_file import read_record
+from fgclep.signals.encoding import encode_waveform
+from fgclep.signals.loader import WaveformDecoder
 
 RAW = 12 * SAMPLES * 2
 GROUP = 256

@@ -21,8 +21,10 @@ import numpy as np
 import wfdb
 
 from fgclep.config.quality import QualitySection
-from fgclep.schemas import MANIFEST, SHARD, read_table, write_table
+from fgclep.schemas.manifest import MANIFEST
+from fgclep.schemas.shards import SHARD
 from fgclep.stages import build_shards, fetch_records
+from fgclep.tables import read_table, write_table
 
 RAW = 12 * SAMPLES * 2
 TRANSFER = '{"parallel": 1, "timeout_seconds": 60, "retries": 0}'

@@ -4,12 +4,12 @@ All deliver float32 tensors (64, 12, 5000) in random order from the page cache:
 
 wfdb     a torch Dataset that calls wfdb.rdsamp per item, in a DataLoader with a worker per core, as published code does
 memmap   an int16 array (records, 12, 5000) in a .npy file, scaled to mV: what reading cannot beat by much
-shards   fgclep.loader.SignalStore on the workflow's shards, a thread per core, with limited memory
+shards   fgclep.signals.loader.SignalStore on the workflow's shards, a thread per core, with limited memory
 
 Then the same ECGs as a model takes them, float32 (64, 12, 1000), in a thread and in a thread per core:
 
 one by one   every record decoded, resampled and filtered by itself with SciPy, as published code does
-prepared     fgclep.loader.SignalStore, which does so to many at once without Python's lock
+prepared     fgclep.signals.loader.SignalStore, which does so to many at once without Python's lock
 
 Each runs in a process of its own. Rates count from the first request to the last batch. Peak memory is that of the
 process (resident set), with torch and all libraries loaded; that of the DataLoader's workers is not in it.
@@ -35,11 +35,12 @@ import wfdb
 from scipy.signal import butter, firwin, resample_poly, sosfiltfilt
 
 from fgclep.leads import LEADS
-from fgclep.loader import SignalStore
-from fgclep.schemas import SHARD, table_writer
-from fgclep.shards import decode_waveform, to_millivolts
+from fgclep.recordings.wfdb_file import read_record
+from fgclep.schemas.shards import SHARD
+from fgclep.signals.encoding import decode_waveform, to_millivolts
+from fgclep.signals.loader import SignalStore
 from fgclep.stages.build_shards import ROWS_PER_GROUP, shard_row
-from fgclep.wfdb_reader import read_record
+from fgclep.tables import table_writer
 
 BATCH = 64
 RAW = 12 * SAMPLES * 2

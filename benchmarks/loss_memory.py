@@ -19,9 +19,9 @@ from ecgs import machine  # isort: skip (puts the package on the path)
 import numpy as np
 import torch
 
-from fgclep.losses import BLOCK, contrastive_loss
 from fgclep.models.alignment import GlobalAlignment
-from fgclep.texts import TextBank
+from fgclep.training.losses import BLOCK, contrastive_loss
+from fgclep.training.text_batches import TextBank
 
 STATEMENTS = 3642  # distinct report lines of MIMIC-IV-ECG
 DIMENSIONS = 128

@@ -18,12 +18,12 @@ import numpy as np
 import wfdb
 from marks import TO_MS, durations
 
+from fgclep.language.vocabulary import holds, load_vocabulary, verdict
 from fgclep.leads import LEADS
-from fgclep.repair import with_documented_gain
+from fgclep.measurement.measure import measure
+from fgclep.recordings.wfdb_file import read_record
+from fgclep.signals.repair import with_documented_gain
 from fgclep.sources import get_source
-from fgclep.vocabulary import holds, load_vocabulary, verdict
-from fgclep.waveforms import measure
-from fgclep.wfdb_reader import read_record
 
 DECIDED = {"heart_rate", "rr_cv", "rr_max_ms", "p_ms", "pr_ms", "qrs_ms", "qt_ms", "qtc_ms"}
 SHOWN = {"RR": "rr_ms", "P": "p_ms", "PR": "pr_ms", "QRS": "qrs_ms", "QT": "qt_ms"}

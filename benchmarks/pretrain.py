@@ -5,9 +5,9 @@ real statements, ten-second ECGs at 500 Hz, AdamW, and as many threads as there 
 
 baseline  wfdb reads one record per item in a DataLoader; convolutions over time in PyTorch's own layout; the whole text
           tower runs for the report of every ECG in every step, padded to 256 tokens
-ours      fgclep.training.Trainer with the package's default, statements in place of whole reports (--text-unit):
-          streamed shards, each distinct text once per step among texts of like length, frozen text layers once per
-          training
+ours      fgclep.training.trainer.Trainer with the package's default, statements in place of whole reports
+          (--text-unit): streamed shards, each distinct text once per step among texts of like length, frozen text
+          layers once per training
 
 vit_tiny  ViT-tiny, the last 3 of 12 text layers trained
 resnet18  ResNet18 of width 64, the text tower frozen
@@ -41,13 +41,13 @@ from transformers import BertConfig, BertModel
 from transformers import logging as transformers_logging
 
 from fgclep.config.pretraining import PretrainingSection
-from fgclep.loader import SignalStore
 from fgclep.models.build import new_model
 from fgclep.models.ecg import ResNet1d
 from fgclep.models.text import mean_over_tokens, train_tokenizer
-from fgclep.prefetch import Prefetched
-from fgclep.texts import TextBank
-from fgclep.training import Trainer
+from fgclep.signals.loader import SignalStore
+from fgclep.training.prefetch import Prefetched
+from fgclep.training.text_batches import TextBank
+from fgclep.training.trainer import Trainer
 
 STATEMENTS = ROOT.parent / "shared/tables/mimic_iv_ecg/report_phrase_counts.csv"
 SIGNAL = {"sampling_rate": 500, "duration": 10.0, "highpass": 0.5, "lowpass": 40.0}
@@ -73,7 +73,7 @@ def statements(path: Path | None) -> tuple[list[str], np.ndarray]:
         found = {line[0]: float(line[1]) for line in lines if len(line) == 6}
         texts, counts = list(found), np.array(list(found.values()))
     else:
-        from fgclep.vocabulary import load_vocabulary
+        from fgclep.language.vocabulary import load_vocabulary
 
         vocabulary = load_vocabulary(ROOT / "resources/vocabulary")
         texts = [finding.text for finding in [*vocabulary.diagnoses.values(), *vocabulary.features.values()]]

@@ -19,13 +19,13 @@ from ecgs import ROOT  # isort: skip (puts the package on the path)
 
 import numpy as np
 
-from fgclep.simulation.codes import scp_codes
-from fgclep.simulation.findings import draw_condition
-from fgclep.simulation.patient import draw_patient
-from fgclep.simulation.prevalence import PREVALENCES
-from fgclep.simulation.record import simulate
-from fgclep.simulation.truth import find_truth
-from fgclep.vocabulary import load_vocabulary
+from fgclep.language.vocabulary import load_vocabulary
+from fgclep.simulation.databases.codes import scp_codes
+from fgclep.simulation.heart.condition import draw_condition
+from fgclep.simulation.heart.patient import draw_patient
+from fgclep.simulation.heart.prevalence import PREVALENCES
+from fgclep.simulation.recorder.recording import simulate
+from fgclep.simulation.truth.truth import find_truth
 
 COMMON = 0.01  # share in PTB-XL from which a statement counts
 PAIRED = 60  # records with both of two statements, or expected by chance, from which their lift counts

@@ -46,17 +46,19 @@ from fgclep.config.signal import SignalSection
 from fgclep.evaluation.embedding import embed_records
 from fgclep.evaluation.linear_probe import choose_probe
 from fgclep.evaluation.metrics import macro_auroc
-from fgclep.evaluation.records import task_records
+from fgclep.evaluation.task_records import task_records
 from fgclep.evaluation.tasks import Task, load_task
-from fgclep.loader import SignalStore
 from fgclep.models.fgclep import FGCLEP
-from fgclep.quality import usable_record
-from fgclep.schemas import EMBEDDINGS, SHARD, read_table, table_writer
+from fgclep.recordings.wfdb_file import read_record
+from fgclep.schemas.embeddings import EMBEDDINGS
+from fgclep.schemas.shards import SHARD
+from fgclep.signals.loader import SignalStore
+from fgclep.signals.quality import usable_record
 from fgclep.sources import get_source
 from fgclep.sources.ptb_xl import DATABASE
 from fgclep.stages.build_shards import ROWS_PER_GROUP, shard_row
 from fgclep.stages.embed_ecgs import random_model
-from fgclep.wfdb_reader import read_record
+from fgclep.tables import read_table, table_writer
 
 WEIGHT_DECAY = 1e-4
 SPLITS = {"train": "train", "val": "val", "test": "val"}  # no test is needed here

@@ -24,12 +24,12 @@ from fgclep.evaluation.metrics import evaluate
 from fgclep.evaluation.prompts import PromptSets
 from fgclep.evaluation.tasks import Task, load_task
 from fgclep.evaluation.zero_shot import score_classes
-from fgclep.manifest import build_manifest
+from fgclep.fetch.manifest import build_manifest
+from fgclep.language.vocabulary import load_vocabulary
 from fgclep.models.fgclep import FGCLEP
-from fgclep.quality import usable_record
+from fgclep.recordings.wfdb_file import read_record
+from fgclep.signals.quality import usable_record
 from fgclep.sources import get_source
-from fgclep.vocabulary import load_vocabulary
-from fgclep.wfdb_reader import read_record
 
 PTB_XL = ("ptbxl_super", "ptbxl_sub", "ptbxl_rhythm", "ptbxl_form")
 CHALLENGE = ("csn", "cpsc2018", "georgia")

@@ -20,11 +20,15 @@ from ecgs import ROOT, machine, parser  # isort: skip (puts the package on the p
 import polars as pl
 from scripted_llm import MODEL, ScriptedModel, ScriptedOllama
 
-from fgclep.config import validate_config
-from fgclep.recovery.score import recovery_scores, stated_features
-from fgclep.schemas import AUDIT, CANDIDATES, REPORTS, TEXTS, TRUTH, read_table
+from fgclep.config.load import validate_config
+from fgclep.language.vocabulary import load_vocabulary
+from fgclep.schemas.audit import AUDIT
+from fgclep.schemas.candidates import CANDIDATES
+from fgclep.schemas.reports import REPORTS, TEXTS
+from fgclep.schemas.truth import TRUTH
 from fgclep.stages import verify_features
-from fgclep.vocabulary import load_vocabulary
+from fgclep.tables import read_table
+from fgclep.verification.score import recovery_scores, stated_features
 
 PARTS = ("Snakefile", "config.yaml", "profiles", "workflow", "resources", "envs")
 TARGETS = (

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from fgclep.folds import stable_bucket
-from fgclep.statements import Statement, StatementParser
-from fgclep.vocabulary import Vocabulary
+from fgclep.language.statements import Statement, StatementParser
+from fgclep.language.vocabulary import Vocabulary
 
 MODEL, DIGEST = "scripted:60-right", "0" * 12
 RIGHT = 0.6

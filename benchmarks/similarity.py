@@ -24,14 +24,14 @@ from ecgs import ROOT, machine  # isort: skip (puts the package on the path)
 import numpy as np
 import pyarrow as pa
 
+from fgclep.language.statements import Statement, StatementParser, clean_statement
+from fgclep.language.vocabulary import load_vocabulary
 from fgclep.similarity.batches import in_batches
 from fgclep.similarity.build import IdentitySimilarity, Source, write_similarity
 from fgclep.similarity.concepts import OTHER_CERTAINTY, ConceptSimilarity, relatedness
 from fgclep.similarity.findings import text_findings
 from fgclep.similarity.matrix import SimilarityMatrix
 from fgclep.similarity.summary import Summary
-from fgclep.statements import Statement, StatementParser, clean_statement
-from fgclep.vocabulary import load_vocabulary
 
 RELATED = 0.5
 WAYS = {"distinct": "distinct", "statements": "in a batch, statements", "reports": "in a batch, reports"}

@@ -26,7 +26,7 @@ from ecgs import ROOT  # isort: skip (puts the package on the path)
 
 import yaml
 
-from fgclep.simulation.numbers import numbers_of
+from fgclep.sources.simulated import numbers_of
 
 VOCABULARY = ROOT / "resources/vocabulary"
 SHIPPED = ROOT / "workflow/fgclep/pretrained"

@@ -2,9 +2,9 @@
 
 Speed is that of one core: a person, a condition, ten seconds of twelve leads at 500 Hz, and what is true about them.
 With ``--ecgs <base>/ptb-xl/1.0.3`` as many simulated recordings of each class as there are real ones are measured with
-the same program (``fgclep.waveforms``). Printed are the distributions of what was measured, how far they are apart
-(Kolmogorov-Smirnov), and how well a classifier tells normal real ECGs from simulated ones by these measures, by
-spectra, and by both: its cross-validated AUROC, 0.5 if it cannot, and the single features that give the simulation
+the same program (``fgclep.measurement.measure``). Printed are the distributions of what was measured, how far apart
+they are (Kolmogorov-Smirnov), and how well a classifier tells normal real ECGs from simulated ones by these measures,
+by spectra, and by both: its cross-validated AUROC, 0.5 if it cannot, and the single features that give the simulation
 away. With ``--ludb <base>/ludb/1.0.1/data`` as well, LUDB's recordings in sinus rhythm stand beside simulated ones in
 the same way, and what cardiologists have marked in each lead beside the marks of the simulation.
 """
@@ -34,18 +34,18 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
+from fgclep.language.vocabulary import Vocabulary, load_vocabulary
 from fgclep.leads import LEADS
-from fgclep.repair import with_documented_gain
-from fgclep.simulation.annotations import annotate
-from fgclep.simulation.codes import scp_codes
-from fgclep.simulation.findings import draw_condition
-from fgclep.simulation.patient import draw_patient
-from fgclep.simulation.record import Recording, simulate
-from fgclep.simulation.truth import find_truth
+from fgclep.measurement.measure import measure
+from fgclep.recordings.wfdb_file import read_record
+from fgclep.signals.repair import with_documented_gain
+from fgclep.simulation.databases.codes import scp_codes
+from fgclep.simulation.heart.condition import draw_condition
+from fgclep.simulation.heart.patient import draw_patient
+from fgclep.simulation.recorder.annotations import annotate
+from fgclep.simulation.recorder.recording import Recording, simulate
+from fgclep.simulation.truth.truth import find_truth
 from fgclep.sources import get_source
-from fgclep.vocabulary import Vocabulary, load_vocabulary
-from fgclep.waveforms import measure
-from fgclep.wfdb_reader import read_record
 
 SCALARS = ("heart_rate", "rr_cv", "p_ms", "pr_ms", "qrs_ms", "qtc_ms", "p_axis", "qrs_axis", "t_axis")
 AMPLITUDES = ("p_mv", "q_mv", "r_mv", "s_mv", "rp_mv", "st_mv", "t_mv")

@@ -27,16 +27,16 @@ import numpy as np
 import psutil
 from matplotlib.figure import Figure
 
-from fgclep.config import validate_config
-from fgclep.report.print_plots import COLORS, METADATA, STYLE
-from fgclep.simulation import mimic_iv_ecg
-from fgclep.simulation.databases import SOURCE_NUMBERS, plan_database, write_files, write_lists
-from fgclep.simulation.findings import draw_condition
-from fgclep.simulation.patient import draw_patient
-from fgclep.simulation.record import simulate
-from fgclep.simulation.truth import find_truth
-from fgclep.simulation.wfdb_files import digitize
-from fgclep.vocabulary import load_vocabulary
+from fgclep.config.load import validate_config
+from fgclep.language.vocabulary import load_vocabulary
+from fgclep.report.charts.print_plots import COLORS, METADATA, STYLE
+from fgclep.simulation.databases import mimic_iv_ecg
+from fgclep.simulation.databases.databases import SOURCE_NUMBERS, plan_database, write_files, write_lists
+from fgclep.simulation.databases.wfdb_files import digitize
+from fgclep.simulation.heart.condition import draw_condition
+from fgclep.simulation.heart.patient import draw_patient
+from fgclep.simulation.recorder.recording import simulate
+from fgclep.simulation.truth.truth import find_truth
 
 SOURCE = "mimic-iv-ecg"
 SECONDS = 5.0
@@ -100,7 +100,8 @@ def write_models(work: Path, texts: Path) -> None:
     import torch
 
     from fgclep.models.build import new_model
-    from fgclep.schemas import TEXTS, read_table
+    from fgclep.schemas.reports import TEXTS
+    from fgclep.tables import read_table
 
     torch.manual_seed(0)
     corpus = read_table(texts, TEXTS, ["text"])["text"].to_pylist()

@@ -20,22 +20,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from fgclep.config import validate_config
+from fgclep.config.load import validate_config
+from fgclep.language.reports import parse_reports
+from fgclep.language.statements import parse_statements
+from fgclep.language.vocabulary import load_vocabulary
 from fgclep.recovery.knowledge import KnowledgeBackend
-from fgclep.reports import parse_reports
-from fgclep.schemas import (
-    CANDIDATES,
-    LEAD_MEASURES,
-    MANIFEST,
-    MEASUREMENTS,
-    MEASURES,
-    REPORTS,
-    SCORES,
-    TEXTS,
-    write_table,
-)
-from fgclep.statements import parse_statements
-from fgclep.vocabulary import load_vocabulary
+from fgclep.schemas.candidates import CANDIDATES
+from fgclep.schemas.manifest import MANIFEST
+from fgclep.schemas.measurements import LEAD_MEASURES, MEASUREMENTS, MEASURES
+from fgclep.schemas.reports import REPORTS, TEXTS
+from fgclep.schemas.scores import SCORES
+from fgclep.tables import write_table
 
 COUNTS = (100_000, 200_000, 400_000, 800_000)
 PART = 20_000

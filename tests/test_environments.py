@@ -2,6 +2,7 @@
 
 import ast
 import re
+import runpy
 import sys
 import tomllib
 from importlib.metadata import packages_distributions
@@ -12,9 +13,9 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-from fgclep import environments
 from fgclep.digest import source_files
 
+ENVIRONMENTS = runpy.run_path(str(ROOT / "envs/generate.py"))
 CONTAINERS = ("containers/Dockerfile", "containers/fg-clep.def")
 BROUGHT = {"markupsafe", "packaging"}  # by Jinja2, by Snakemake
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -23,7 +24,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 @pytest.mark.parametrize("name", ["cpu.yaml", "cuda.yaml"])
 def test_conda_environments_are_in_step(name):
     path = ROOT / "envs" / name
-    assert path.read_text(encoding="utf-8") == environments.generated()[path], "run python -m fgclep.environments"
+    assert path.read_text(encoding="utf-8") == ENVIRONMENTS["generated"]()[path], "run python envs/generate.py"
 
 
 PACKAGE = ROOT / "workflow/fgclep"
@@ -50,20 +51,20 @@ def test_what_the_environments_leave_out_no_stage_imports():
     stages = [path.stem for path in (PACKAGE / "stages").glob("[!_]*.py")]
     files = {file for stage in stages for file in source_files(f"fgclep.stages.{stage}")}
     assert "torch" in set(imported_packages(files))
-    assert not environments.OF_THE_WORKFLOW & set(imported_packages(files))
+    assert not ENVIRONMENTS["OF_THE_WORKFLOW"] & set(imported_packages(files))
 
 
 def test_every_dependency_has_a_version():
     lines = [*PROJECT["dependencies"], *(line for extra in PROJECT["optional-dependencies"].values() for line in extra)]
     names = {canonicalize_name(Requirement(line).name) for line in lines} - {"fgclep"}
-    assert names <= set(environments.pins())
+    assert names <= set(ENVIRONMENTS["pins"]())
 
 
 @pytest.mark.parametrize("name", CONTAINERS)
 def test_a_container_has_the_python_and_the_versions_of_the_tests(name):
     text = (ROOT / name).read_text(encoding="utf-8")
     [version] = re.findall(r"^(?:FROM|From:) python:([\d.]+)-slim$", text, flags=re.MULTILINE)
-    assert version == environments.PYTHON and version in SpecifierSet(PROJECT["requires-python"])
+    assert version == ENVIRONMENTS["PYTHON"] and version in SpecifierSet(PROJECT["requires-python"])
     assert "--constraint constraints.txt" in text
 
 

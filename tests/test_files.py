@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 from safetensors import SafetensorError
 
-from fgclep.files import check_last_line, read_json, scratch_folder, whole_file, whole_folder, write_text
-from fgclep.memory import memory_folder
-from fgclep.stage import UserError, run_stage, stage_parser
+from fgclep.documents import check_last_line, read_json
+from fgclep.errors import UserError
+from fgclep.files import scratch_folder, whole_file, whole_folder, write_text
+from fgclep.recordings.memory_folder import memory_folder
+from fgclep.stage import run_stage, stage_parser
 
 
 def names(folder: Path) -> list[str]:
@@ -44,7 +46,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from fgclep.files import scratch_folder, whole_file, whole_folder
-from fgclep.memory import memory_folder
+from fgclep.recordings.memory_folder import memory_folder
 folder = Path(sys.argv[1])
 with whole_file(folder / "a") as a, whole_folder(folder / "b") as b, scratch_folder(folder / "a") as c:
     with memory_folder() as memory:

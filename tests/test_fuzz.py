@@ -22,22 +22,22 @@ from language_servers import MODEL, ScriptedServer, body
 from recovery_setup import PROMPT, SERVERS, recovery_settings
 from wfdb_files import heart, write_record
 
-from fgclep.archive import ArchiveReader
-from fgclep.config import load
+from fgclep.config.load import load
+from fgclep.errors import UserError
 from fgclep.evaluation.tasks import PublishedSplit, load_task
+from fgclep.fetch.archive import ArchiveReader
+from fgclep.fetch.lists import CHECKSUMS, RECORDS, iterate_checksums, listed_records
+from fgclep.fetch.manifest import build_manifest
+from fgclep.language.vocabulary import load_vocabulary
 from fgclep.leads import LEADS
-from fgclep.listing import CHECKSUMS, RECORDS, iterate_checksums, listed_records
-from fgclep.manifest import build_manifest
 from fgclep.recordings.read import read_recording
+from fgclep.recordings.wfdb_file import read_record
 from fgclep.recovery.cache import AnswerCache
 from fgclep.recovery.prompt import Prompt
 from fgclep.recovery.server import NoReply, Options, UnusableAnswer
-from fgclep.report.review_score import read_answers
+from fgclep.review.score import read_answers
 from fgclep.sources import get_source
-from fgclep.stage import UserError
 from fgclep.stages.fetch_split import record_ids
-from fgclep.vocabulary import load_vocabulary
-from fgclep.wfdb_reader import read_record
 
 SHORT = heart(seconds=6)
 SUMS = "".join(f"{number:064x} {name}\n" for number, name in enumerate(("files/1.hea", "files/1.dat", "files/2.hea")))

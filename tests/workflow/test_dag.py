@@ -305,7 +305,7 @@ def test_only_what_can_change_the_answers_asks_the_language_model_again(tmp_path
 
 
 class TestReruns:
-    """All is done; then one thing changes. Settings are in tests/test_reruns.py."""
+    """All is done; then one thing changes. Settings are in tests/workflow/test_reruns.py."""
 
     @pytest.fixture(scope="class")
     def done(self, checkout):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 
-from fgclep.stage import UserError
+from fgclep.errors import UserError
 
 MODEL_HELP = "folder of a model (default: results/models/fine, else the one that comes with the package)"
 FORMATS = ("table", "csv", "json")  # fgclep.commands.output.FORMATS, which is not loaded for --help

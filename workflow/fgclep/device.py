@@ -2,7 +2,7 @@
 
 import torch
 
-from fgclep.stage import UserError
+from fgclep.errors import UserError
 
 
 def choose_device(name: str) -> torch.device:

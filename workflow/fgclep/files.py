@@ -5,20 +5,15 @@ killed process left there is never read, and the next process that writes the sa
 """
 
 import errno
-import json
 import os
 import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-import yaml
+from fgclep.errors import UserError
 
-from fgclep.stage import UserError
-
-_VALUES = 1_000_000  # in a YAML file; aliases of aliases stand for more than any memory holds
 _MANY = 1000  # files, which one by one take longer to the disk than all that waits for it
 _DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
@@ -75,66 +70,6 @@ def write_text(path: Path, text: str) -> None:
     """Write a whole file in UTF-8."""
     with whole_file(path) as partial:
         partial.write_text(text, encoding="utf-8")
-
-
-def damaged(path: str | Path, why: object) -> UserError:
-    """Return the error that says what to do about an output that was cut or damaged after it was made."""
-    return UserError(
-        f"{path} is truncated or damaged ({why}). Delete it and run snakemake again: it is made anew, and what depends "
-        "on it"
-    )
-
-
-def read_text(path: Path) -> str:
-    """Return the text of a file in UTF-8.
-
-    Raises ``UserError`` that names the file if it cannot be read.
-    """
-    try:
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} is no text in UTF-8 (byte {error.start}); save it as such") from None
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}") from None
-
-
-def read_yaml(path: Path) -> Any:
-    """Return the document of a YAML file.
-
-    Raises ``UserError`` that names the file if it is no YAML, or if its aliases make it endless.
-    """
-    try:
-        document = yaml.safe_load(read_text(path))
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: 2024-99-99 looks like a date
-        raise UserError(f"{path} is not YAML: {error}") from None
-    waiting, values = [document], 0
-    while waiting:
-        value = waiting.pop()
-        values += 1
-        if isinstance(value, dict):
-            waiting += value.values()
-        elif isinstance(value, list):
-            waiting += value
-        if values + len(waiting) > _VALUES:
-            raise UserError(f"{path} holds itself, or more than {_VALUES:,} values; write its aliases (&, *) out")
-    return document
-
-
-def check_last_line(path: Path) -> None:
-    """Raise ``UserError`` if a text file has no end of line at its end, because it was cut."""
-    with path.open("rb") as file:
-        size = file.seek(0, os.SEEK_END)
-        file.seek(max(0, size - 1))
-        if file.read() != b"\n":
-            raise damaged(path, "its last line does not end")
-
-
-def read_json(path: Path) -> Any:
-    """Read a JSON file; raises ``UserError`` if it is none, because it was cut."""
-    try:
-        return json.loads(path.read_bytes())
-    except ValueError as error:
-        raise damaged(path, error) from error
 
 
 @contextmanager

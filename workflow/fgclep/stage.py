@@ -7,19 +7,15 @@ import logging
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from tqdm import tqdm
+from fgclep.errors import UserError
 
 T = TypeVar("T")
 _FULL = {errno.ENOSPC, errno.EDQUOT}
-
-
-class UserError(Exception):
-    """Something the user can mend: the message names the place and the way out, and is shown without a traceback."""
 
 
 @contextmanager
@@ -113,8 +109,3 @@ def _start_logging(file: Path | None) -> None:
         handler = logging.FileHandler(file, mode="w", encoding="utf-8")
         handler.setFormatter(logging.Formatter(form))
         logging.getLogger().addHandler(handler)
-
-
-def progress(items: Iterable[T], total: int | None = None, description: str = "", unit: str = "it") -> Iterable[T]:
-    """Wrap an iterable in a progress bar that is silent when standard error is not a terminal."""
-    return tqdm(items, total=total, desc=description, unit=unit, disable=None, mininterval=0.5)

@@ -10,16 +10,16 @@ from snakemake.settings.types import DeploymentMethod
 PACKAGE_FOLDER = Path(workflow.basedir) / "workflow"
 sys.path.insert(0, str(PACKAGE_FOLDER))
 
-from fgclep.config import validate_config
+from fgclep.config.load import validate_config
 from fgclep.config.ablation import COARSE, REFERENCE, TEXT_TOWER
 from fgclep.config.data import SIMULATION
 from fgclep.config.simulation import DEFAULT_RECORDS as SIMULATED
 from fgclep.digest import source_digest
 from fgclep.evaluation.tasks import load_task
-from fgclep.recovery.augmentation import KINDS
-from fgclep.simulation.numbers import numbers_of
+from fgclep.verification.augmentation import KINDS
+from fgclep.sources.simulated import numbers_of
 from fgclep.sources import get_source, module_of
-from fgclep.stage import UserError
+from fgclep.errors import UserError
 
 SLUGS = {key: get_source(key).slug for key in SIMULATED if not get_source(key).streamed}
 SOURCE_OF_SLUG = {slug: source for source, slug in SLUGS.items()}

@@ -1,4 +1,4 @@
-from fgclep.speed import SPEED_ONLY
+from fgclep.training.log import SPEED_ONLY
 
 PRETRAINING = CONFIG["pretraining"]
 

@@ -4,7 +4,7 @@ import argparse
 
 from fgclep.commands.output import Output
 from fgclep.evaluation.compare_runs import compare_runs, comparison_lines
-from fgclep.schemas import COMPARISONS
+from fgclep.schemas.comparisons import COMPARISONS
 
 
 def run(args: argparse.Namespace) -> None:

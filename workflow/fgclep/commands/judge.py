@@ -3,11 +3,11 @@
 import argparse
 from pathlib import Path
 
-from fgclep.recovery.score import print_recovery_scores
-from fgclep.report.record_audit import record_audit
-from fgclep.report.review_score import read_answers, score_text
-from fgclep.stage import UserError
-from fgclep.vocabulary import load_vocabulary
+from fgclep.errors import UserError
+from fgclep.language.vocabulary import load_vocabulary
+from fgclep.review.score import read_answers, score_text
+from fgclep.verification.record_audit import record_audit
+from fgclep.verification.score import print_recovery_scores
 
 
 def audit(args: argparse.Namespace) -> None:

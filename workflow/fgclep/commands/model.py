@@ -5,10 +5,10 @@ from pathlib import Path
 
 from fgclep.commands.output import RESEARCH_ONLY, say
 from fgclep.device import choose_device
+from fgclep.errors import UserError
 from fgclep.evaluation.tasks import Task, load_task
+from fgclep.language.vocabulary import Vocabulary, load_vocabulary
 from fgclep.models.fgclep import FGCLEP
-from fgclep.stage import UserError
-from fgclep.vocabulary import Vocabulary, load_vocabulary
 
 PACKAGE = Path(__file__).resolve().parents[1]
 MODEL, SHIPPED_MODEL = Path("results/models/fine"), PACKAGE / "pretrained"

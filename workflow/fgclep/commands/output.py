@@ -10,8 +10,8 @@ from typing import Any
 
 from tqdm import tqdm
 
+from fgclep.errors import UserError
 from fgclep.files import write_text
-from fgclep.stage import UserError
 
 FORMATS = ("table", "csv", "json")
 RESEARCH_ONLY = "For research only: not a medical device, not for diagnosis."

@@ -4,9 +4,9 @@ import argparse
 import json
 from pathlib import Path
 
-from fgclep.config import load
-from fgclep.plan import make_plan, plan_text
-from fgclep.stage import UserError
+from fgclep.commands.run_plan import make_plan, plan_text
+from fgclep.config.load import load
+from fgclep.errors import UserError
 
 
 def run(args: argparse.Namespace) -> None:

@@ -12,11 +12,13 @@ from pathlib import Path
 from fgclep.commands.model import find_task, find_vocabulary, load_model
 from fgclep.commands.output import RESEARCH_ONLY, Output, printable, say
 from fgclep.config.quality import QualitySection
-from fgclep.prediction import Finding, Input, Questions
-from fgclep.recordings import find_recordings, read_recording
+from fgclep.errors import UserError
+from fgclep.inference.predict import Finding, Input, Questions
+from fgclep.progress import progress
+from fgclep.recordings.find import find_recordings
 from fgclep.recordings.labels import lead_names
-from fgclep.stage import UserError, progress
-from fgclep.wfdb_reader import Record
+from fgclep.recordings.read import read_recording
+from fgclep.signals.record import Record
 
 COLUMNS = ("record", "kind", "finding", "text", "probability", "measurement", "measured", "error")
 MEASURED = {"supported": "yes", "likely": "rather yes", "unlikely": "rather no", "refuted": "no"}

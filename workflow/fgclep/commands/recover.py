@@ -4,11 +4,11 @@ import argparse
 import logging
 from pathlib import Path
 
-from fgclep.config import load
+from fgclep.config.load import load
+from fgclep.errors import UserError
+from fgclep.language.vocabulary import load_vocabulary
 from fgclep.recovery.dry_run import describe
-from fgclep.stage import UserError
 from fgclep.stages.recover_features import make_language_model, statements_to_ask
-from fgclep.vocabulary import load_vocabulary
 
 KNOWLEDGE = """\
 recovery.backend is knowledge: nothing is asked, and there is nothing to wait for. For a language model write

@@ -9,12 +9,15 @@ import pyarrow.parquet as pq
 
 from fgclep.commands.model import load_model
 from fgclep.commands.output import RESEARCH_ONLY, Output, printable, say
-from fgclep.ecg_search import Found, search
+from fgclep.errors import UserError
 from fgclep.files import write_text
-from fgclep.report.retrieved import Shown, render_retrieved
-from fgclep.report.tables import Key, rows_of, scan
-from fgclep.schemas import MANIFEST, SHARD, check_table
-from fgclep.stage import UserError, progress
+from fgclep.inference.search import Found, search
+from fgclep.progress import progress
+from fgclep.report.results.read import Key, rows_of, scan
+from fgclep.report.search_page import Shown, render_retrieved
+from fgclep.schemas.manifest import MANIFEST
+from fgclep.schemas.shards import SHARD
+from fgclep.tables import check_table
 
 COLUMNS = ("query", "rank", "source", "record_id", "split", "probability", "report")
 WIDTH = 110

@@ -2,7 +2,7 @@
 
 import argparse
 
-from fgclep.reruns import explain, planned_jobs
+from fgclep.commands.reruns import explain, planned_jobs
 
 
 def run(args: argparse.Namespace) -> None:

@@ -8,8 +8,8 @@ from pydantic import AfterValidator, ConfigDict, Field, WithJsonSchema, field_va
 
 from fgclep.config.section import Section, over_defaults
 from fgclep.config.simulation import DEFAULT_RECORDS
+from fgclep.errors import UserError
 from fgclep.sources import SOURCES, get_source
-from fgclep.stage import UserError
 
 SIMULATION = "results/simulation/files"
 

@@ -11,8 +11,8 @@ from fgclep.config.data import OTHER_SOURCES, SourceSection
 from fgclep.config.root import Config
 from fgclep.config.section import over_defaults
 from fgclep.config.yaml_text import setting
-from fgclep.files import read_yaml
-from fgclep.stage import UserError
+from fgclep.documents import read_yaml
+from fgclep.errors import UserError
 
 Keys = tuple[str, ...]
 

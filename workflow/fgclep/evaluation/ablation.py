@@ -27,7 +27,7 @@ def summarize(metrics: Iterable[Mapping[str, str]], runs: Mapping[str, tuple[str
     Parameters
     ----------
     metrics
-        Rows with the columns of ``schemas.METRICS``, as text.
+        Rows with the columns of ``schemas.metrics.METRICS``, as text.
     runs
         For each model its variant and its seed.
     reference

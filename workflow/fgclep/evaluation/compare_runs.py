@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from fgclep.errors import UserError
 from fgclep.evaluation.comparison import compare
 from fgclep.evaluation.scores import Evaluation, Scored, read_scores
-from fgclep.stage import UserError
 
 
 def compare_runs(runs: tuple[Path, Path], model: str, resamples: int, seed: int) -> list[dict[str, object]]:

@@ -6,9 +6,9 @@ from itertools import combinations
 import numpy as np
 from scipy.stats import norm
 
+from fgclep.errors import UserError
 from fgclep.evaluation.metrics import INTERVAL, macro_aurocs, patient_weights
 from fgclep.evaluation.scores import Evaluation, Scored
-from fgclep.stage import UserError
 
 
 def holm(p: np.ndarray) -> np.ndarray:

@@ -6,10 +6,13 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from fgclep.loader import READ_ONCE_MB, SignalStore
+from fgclep.keys import KEY
 from fgclep.models.fgclep import FGCLEP
-from fgclep.schemas import EMBEDDINGS, SHARD, read_table
-from fgclep.stage import progress
+from fgclep.progress import progress
+from fgclep.schemas.embeddings import EMBEDDINGS
+from fgclep.schemas.shards import SHARD
+from fgclep.signals.loader import READ_ONCE_MB, SignalStore
+from fgclep.tables import read_table
 
 
 def embed_records(
@@ -38,7 +41,7 @@ def embed_records(
         patches = model.ecg_patches(signals.to(device))
         embedded = model.embed_ecgs(*patches)
         rows = pa.array(places)
-        columns = {name: store.keys[name].take(rows) for name in ("source", "record_id", "patient_id", "split")}
+        columns = {name: store.keys[name].take(rows) for name in (*KEY, "patient_id", "split")}
         features = model.ecg_features(*patches).float()
         columns |= {"codes": codes["codes"].take(rows), "features": _as_lists(features)}
         none = pa.nulls(len(rows))

@@ -6,11 +6,12 @@ A prompt is one text, or several of which each must fit the ECG; a class has sev
 from collections.abc import Sequence
 from pathlib import Path
 
+from fgclep.errors import UserError
 from fgclep.evaluation.tasks import Task, TaskClass
-from fgclep.schemas import PROMPTS, read_table
-from fgclep.stage import UserError
-from fgclep.statements import StatementParser
-from fgclep.vocabulary import Vocabulary
+from fgclep.language.statements import StatementParser
+from fgclep.language.vocabulary import Vocabulary
+from fgclep.schemas.prompts import PROMPTS
+from fgclep.tables import read_table
 
 SETS = ("names", "synonyms", "features")
 Prompt = tuple[str, ...]

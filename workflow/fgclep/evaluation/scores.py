@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from fgclep.evaluation.records import TaskRecords
+from fgclep.evaluation.task_records import TaskRecords
 from fgclep.evaluation.tasks import Task
-from fgclep.schemas import CLASS_SCORES, read_table
+from fgclep.schemas.class_scores import CLASS_SCORES
+from fgclep.tables import read_table
 
 Evaluation = tuple[str, str, str, str]  # task, label set, protocol, setting
 

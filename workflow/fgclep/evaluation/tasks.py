@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from fgclep.files import read_yaml
-from fgclep.stage import UserError
+from fgclep.documents import read_yaml
+from fgclep.errors import UserError
 
 RESERVED_NAMES = ("macro", "macro_supported", "all")
 SPLITS = ("train", "val", "test")

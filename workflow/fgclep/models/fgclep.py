@@ -15,12 +15,12 @@ from transformers import AutoModel, PretrainedConfig, PreTrainedModel, PreTraine
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 from transformers.utils import logging
 
-from fgclep.files import damaged
+from fgclep.errors import damaged
 from fgclep.leads import LEADS, lead_positions
 from fgclep.models.alignment import ALIGNMENTS, AttentionAlignment
 from fgclep.models.ecg import build_ecg_encoder
 from fgclep.models.text import mean_over_tokens, text_config_from_dict, tokenize
-from fgclep.signals import prepare_signal
+from fgclep.signals.preparation import prepare_signal
 
 BLOCK = 2**20  # cosines computed at once
 

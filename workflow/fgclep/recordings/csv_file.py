@@ -11,7 +11,7 @@ import numpy as np
 
 from fgclep.recordings.labels import MILLIVOLTS, check_once, lead_and_unit, left_out
 from fgclep.recordings.volts import to_record
-from fgclep.wfdb_reader import Record
+from fgclep.signals.record import Record
 
 _SEPARATORS = "\t;,"
 _TIME = {"time", "t", "timestamp", "elapsed"}

@@ -9,7 +9,7 @@ import numpy as np
 from fgclep.leads import LEADS
 from fgclep.recordings.labels import MILLIVOLTS, check_once, lead_and_unit, left_out
 from fgclep.recordings.volts import guess_unit
-from fgclep.wfdb_reader import Record
+from fgclep.signals.record import Record
 
 _MAGIC = b"0       "
 _UNKNOWN_LENGTH = "EDF header indicates -1 data records"

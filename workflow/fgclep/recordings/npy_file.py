@@ -7,7 +7,7 @@ import numpy as np
 
 from fgclep.leads import LEADS
 from fgclep.recordings.volts import to_record
-from fgclep.wfdb_reader import Record
+from fgclep.signals.record import Record
 
 
 def read_npy(path: Path, fs: float | None, leads: Sequence[str] | None, units: str | None) -> Record:

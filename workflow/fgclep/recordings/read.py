@@ -5,13 +5,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from fgclep.config.quality import QualitySection
-from fgclep.quality import usable_record
 from fgclep.recordings.csv_file import read_csv
 from fgclep.recordings.edf_file import read_edf
 from fgclep.recordings.find import kind_of
 from fgclep.recordings.labels import check_once
 from fgclep.recordings.npy_file import read_npy
-from fgclep.wfdb_reader import MISSING, Record, read_record
+from fgclep.recordings.wfdb_file import read_record
+from fgclep.signals.quality import usable_record
+from fgclep.signals.record import MISSING, Record
 
 LONGEST_SECONDS = 60.0
 _MANY_LEADS = 4
@@ -22,7 +23,7 @@ _SAME = 0.005  # of the peak-to-peak; in hearts the leads differ by more than ha
 def read_recording(
     path: str | Path, fs: float | None = None, leads: Sequence[str] | None = None, units: str | None = None
 ) -> Record:
-    """Read a recording, and repair or refuse it as the workflow does (``fgclep.quality``), with any number of leads.
+    """Read a recording, and repair or refuse it as the workflow does (``fgclep.signals.quality``), with any leads.
 
     Of a longer recording the middle 60 s are taken.
 

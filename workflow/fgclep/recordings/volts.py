@@ -6,7 +6,7 @@ import numpy as np
 
 from fgclep.leads import LEADS
 from fgclep.recordings.labels import MILLIVOLTS
-from fgclep.wfdb_reader import MISSING, Record
+from fgclep.signals.record import MISSING, Record
 
 UNITS = ("mV", "uV", "V")
 RANGE_MV = (0.2, 10.0)  # peak-to-peak that the median lead of an ECG has

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from fgclep.statements import Statement
+from fgclep.language.statements import Statement
+from fgclep.language.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True)
@@ -53,3 +54,16 @@ class Backend(Protocol):
 
     def cost(self) -> dict[str, Any]:
         """Return what ``propose`` has cost, see ``fgclep.recovery.cost.cost``."""
+
+
+def is_asked(statement: Statement, vocabulary: Vocabulary) -> bool:
+    """Whether features are to be recovered from a statement.
+
+    Administrative statements never are, nor verdicts such as "abnormal ecg", which say nothing about the waveform, nor
+    statements that name features only: they leave nothing out.
+    """
+    if statement.kind == "administrative":
+        return False
+    return statement.kind == "unknown" or any(
+        vocabulary.diagnoses[name].group != "summary" for name in statement.diagnoses
+    )

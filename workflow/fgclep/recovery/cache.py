@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from fgclep.claims import Claim, claim
+from fgclep.errors import UserError
 from fgclep.files import write_text
-from fgclep.stage import UserError
 
 log = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from fgclep.recovery.pace import duration
+from fgclep.recovery.run_calls import duration
 from fgclep.recovery.server import Reply
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from fgclep.recovery.cache import AnswerCache
 from fgclep.recovery.language_model import LanguageModel
-from fgclep.recovery.pace import duration
+from fgclep.recovery.run_calls import duration
 
 ASSUMED_SECONDS = 5.0  # per statement and call: an 8B model on a GPU of a workstation
 ENOUGH = 1000  # stored answers to take the time from

@@ -5,10 +5,10 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from fgclep.language.statements import Statement
+from fgclep.language.vocabulary import Vocabulary
 from fgclep.recovery.backend import Candidate
 from fgclep.recovery.cost import CallCounter, cost
-from fgclep.statements import Statement
-from fgclep.vocabulary import Vocabulary
 
 
 class KnowledgeBackend:

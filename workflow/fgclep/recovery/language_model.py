@@ -10,18 +10,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from fgclep.errors import UserError
+from fgclep.language.statements import Statement, StatementParser
+from fgclep.language.vocabulary import Vocabulary
+from fgclep.recovery.answers import map_answer
 from fgclep.recovery.backend import Candidate
 from fgclep.recovery.cache import AnswerCache
 from fgclep.recovery.cost import CallCounter, cost, cost_line
-from fgclep.recovery.mapping import map_answer
-from fgclep.recovery.pace import run_calls
-from fgclep.recovery.patience import Clock, Patience
 from fgclep.recovery.prompt import UNKNOWN, Prompt
+from fgclep.recovery.retries import Clock, Patience
+from fgclep.recovery.run_calls import run_calls
 from fgclep.recovery.server import Model, NoReply, Options, Reply, Server, UnusableAnswer
 from fgclep.recovery.sharing import Sharing, in_parts
-from fgclep.stage import UserError
-from fgclep.statements import Statement, StatementParser
-from fgclep.vocabulary import Vocabulary
 
 log = logging.getLogger(__name__)
 

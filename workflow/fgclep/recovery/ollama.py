@@ -6,9 +6,9 @@ from typing import Any, TypeVar
 import httpx
 import ollama
 
+from fgclep.errors import UserError
 from fgclep.recovery.server import Model, NoReply, Options, Reply, UnusableAnswer
 from fgclep.recovery.time_limit import time_limit
-from fgclep.stage import UserError
 
 T = TypeVar("T")
 

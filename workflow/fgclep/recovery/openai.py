@@ -8,10 +8,10 @@ from typing import Any, TypeVar
 import httpx2
 import openai
 
+from fgclep.errors import UserError
 from fgclep.recovery.prompt import digest
 from fgclep.recovery.server import Model, NoReply, Options, Reply, UnusableAnswer
 from fgclep.recovery.time_limit import time_limit
-from fgclep.stage import UserError
 
 T = TypeVar("T")
 
@@ -46,7 +46,7 @@ class OpenAIServer:
         self._client = openai.OpenAI(
             base_url=host if host.endswith("/v1") else f"{host}/v1",
             api_key=self._key or "none",
-            max_retries=0,  # fgclep.recovery.patience does it
+            max_retries=0,  # fgclep.recovery.retries does it
             timeout=timeout,
             # trust_env: a proxy from the environment would be asked for a server on this machine
             http_client=httpx2.Client(timeout=timeout, trust_env=False, event_hooks=time_limit(seconds)),

@@ -8,9 +8,9 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from fgclep.files import read_text
+from fgclep.documents import read_text
+from fgclep.errors import UserError
 from fgclep.recovery.server import UnusableAnswer
-from fgclep.stage import UserError
 
 UNKNOWN = "unknown"  # what the model answers to abstain
 MAX_FEATURES = 24  # in the answer to one statement

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
-from fgclep.vocabulary import Vocabulary
+from fgclep.language.vocabulary import Vocabulary
 
 T = TypeVar("T")
 

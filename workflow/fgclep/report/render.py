@@ -9,18 +9,18 @@ import polars as pl
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from fgclep.report import dataflow, recovery
-from fgclep.report.attention_grid import grid
-from fgclep.report.class_tables import class_tables
-from fgclep.report.comparisons import verdict
-from fgclep.report.estimate import Estimate, percent
-from fgclep.report.evidence import decimal, without_decision
-from fgclep.report.examples import Answered, Example
-from fgclep.report.figure_set import figures
-from fgclep.report.inline import inline
-from fgclep.report.metrics import ALL_RECORDS, FEW_SHOT, ZERO_SHOT, Condition, Metrics
-from fgclep.report.results import Results
-from fgclep.report.table_set import tables
+from fgclep.report.charts.examples import Answered, Example
+from fgclep.report.charts.figure_set import figures
+from fgclep.report.charts.inline import inline
+from fgclep.report.ecg.attention_grid import grid
+from fgclep.report.results import audit_summary, dataflow
+from fgclep.report.results.estimate import Estimate, percent
+from fgclep.report.results.metrics import ALL_RECORDS, FEW_SHOT, ZERO_SHOT, Condition, Metrics
+from fgclep.report.results.run import Results
+from fgclep.report.tables.class_tables import class_tables
+from fgclep.report.tables.comparisons import verdict
+from fgclep.report.tables.table_set import tables
+from fgclep.verification.explain import decimal, without_decision
 
 SIMULATION = "results/simulation/files"
 
@@ -153,12 +153,14 @@ def render(
         outcomes=results.outcomes,
         judged=sum(results.outcomes.values()),
         funnel=results.funnel,
-        checks=[check for check in recovery.CHECKS if results.outcomes[check] or check in recovery.MAIN_CHECKS],
-        check_names=recovery.CHECK_NAMES,
-        features=recovery.feature_table(results.audit).to_dicts(),
+        checks=[
+            check for check in audit_summary.CHECKS if results.outcomes[check] or check in audit_summary.MAIN_CHECKS
+        ],
+        check_names=audit_summary.CHECK_NAMES,
+        features=audit_summary.feature_table(results.audit).to_dicts(),
         feature_texts={name: feature.text for name, feature in results.vocabulary.features.items()},
-        reasons=recovery.reason_table(results.audit).to_dicts(),
-        decisions=recovery.decisions(results.audit, decisions).to_dicts(),
+        reasons=audit_summary.reason_table(results.audit).to_dicts(),
+        decisions=audit_summary.decisions(results.audit, decisions).to_dicts(),
         text_counts=text_counts(results.texts, results.reports, results.fine_reports),
         examples=examples,
         answers=answers,

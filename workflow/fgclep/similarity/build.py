@@ -14,9 +14,9 @@ import numpy as np
 
 from fgclep.files import whole_folder
 from fgclep.npy import NpyWriter
+from fgclep.progress import progress
 from fgclep.similarity.matrix import BOUNDS, DENSE, NEIGHBORS, VALUES
 from fgclep.similarity.summary import Summary
-from fgclep.stage import progress
 
 # Entries of a row block, and columns that are computed at a time.
 ENTRIES = 2**22

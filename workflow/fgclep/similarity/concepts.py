@@ -7,8 +7,8 @@ right bundle branch block at 0.96. This source compares what the statements say 
 import numpy as np
 from scipy.sparse import csr_array
 
+from fgclep.language.vocabulary import Vocabulary
 from fgclep.similarity.findings import TextFindings
-from fgclep.vocabulary import Vocabulary
 
 # "possible X" is nearly X.
 OTHER_CERTAINTY = 0.97

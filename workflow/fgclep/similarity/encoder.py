@@ -14,9 +14,10 @@ import torch
 from sklearn.covariance import ledoit_wolf
 from transformers.utils import logging
 
+from fgclep.errors import UserError
 from fgclep.models.text import load_encoder, mean_over_tokens, tokenize
+from fgclep.progress import progress
 from fgclep.similarity.concepts import ConceptSimilarity
-from fgclep.stage import UserError, progress
 
 BATCH = 64
 MAX_TOKENS = 256

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import csr_array
 
-from fgclep.statements import Statement
-from fgclep.vocabulary import Vocabulary
+from fgclep.language.statements import Statement
+from fgclep.language.vocabulary import Vocabulary
 
 CERTAINTIES = ("certain", "probable", "possible")
 

@@ -6,7 +6,7 @@ from typing import Self
 
 import numpy as np
 
-from fgclep.files import damaged
+from fgclep.errors import damaged
 
 DENSE = "dense.npy"
 VALUES, NEIGHBORS, BOUNDS = "values.npy", "neighbors.npy", "bounds.npy"

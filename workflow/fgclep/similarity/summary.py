@@ -1,8 +1,9 @@
 """How the values of S are distributed.
 
 A pair is an ECG with its report, and a text of another ECG. The text is a negative of the ECG unless it belongs to it,
-that is, unless the report names all findings of the text (see ``fgclep.texts``). For all pairs of distinct texts, each
-text stands for a report of its own; administrative remarks, which never reach a model, are left out.
+that is, unless the report names all findings of the text (see ``fgclep.training.text_batches``). For all pairs of
+distinct texts, each text stands for a report of its own; administrative remarks, which never reach a model, are left
+out.
 """
 
 import numpy as np

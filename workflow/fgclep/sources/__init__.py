@@ -7,8 +7,8 @@ stage does with a database depends on that module as well; ``module_of`` names i
 import pkgutil
 from importlib import import_module
 
+from fgclep.errors import UserError
 from fgclep.sources.source import Source
-from fgclep.stage import UserError
 
 
 def discover(paths: list[str]) -> dict[str, tuple[str, Source]]:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import polars as pl
 
+from fgclep.errors import UserError
 from fgclep.sources.source import RECORD_COLUMNS, Source, csv_columns, last_part, read_csv, split_of
-from fgclep.stage import UserError
 
 TABLE = "records.csv"
 REQUIRED = ("id", "patient", "report")

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import polars as pl
 
+from fgclep.errors import UserError
 from fgclep.sources.source import RECORD_COLUMNS, Published, Source, last_part, read_csv, split_of
-from fgclep.stage import UserError
 
 TABLE = "ludb.csv"
 _FINDINGS = (

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import polars as pl
 
+from fgclep.errors import UserError
 from fgclep.sources.source import RECORD_COLUMNS, Published, Source, last_part, read_csv
-from fgclep.stage import UserError
 
 DATABASE = "ptbxl_database.csv"
 STATEMENTS = "scp_statements.csv"

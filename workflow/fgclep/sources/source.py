@@ -6,8 +6,8 @@ from pathlib import Path
 
 import polars as pl
 
+from fgclep.errors import UserError
 from fgclep.folds import stable_bucket
-from fgclep.stage import UserError
 
 RECORD_COLUMNS: Mapping[str, pl.DataType | type[pl.DataType]] = {
     "record_id": pl.String,

@@ -9,11 +9,15 @@ import torch
 
 from fgclep.leads import LEADS
 from fgclep.models.fgclep import FGCLEP
-from fgclep.report import recovery
-from fgclep.report.paper import ALL_LEADS
-from fgclep.report.tables import millivolts, rows_of, scan
-from fgclep.schemas import ATTENTION, AUDIT, REPORTS, SHARD, TEXTS, read_table, write_table
+from fgclep.report.ecg.paper import ALL_LEADS
+from fgclep.report.results import audit_summary
+from fgclep.report.results.read import millivolts, rows_of, scan
+from fgclep.schemas.attention import ATTENTION
+from fgclep.schemas.audit import AUDIT
+from fgclep.schemas.reports import REPORTS, TEXTS
+from fgclep.schemas.shards import SHARD
 from fgclep.stage import run_stage, stage_parser
+from fgclep.tables import read_table, write_table
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -32,8 +36,8 @@ def main(args: argparse.Namespace) -> None:
     """Write the attention of every text of the chosen records, accepted features included (schema ``ATTENTION``)."""
     torch.set_num_threads(1)  # few and short inputs; the last digits must not depend on the number of cores
     shards = scan(args.shards, SHARD)
-    audit = recovery.with_outcome(scan([args.audit], AUDIT))
-    keys = recovery.choose_records(audit, shards, args.settings["strips"])
+    audit = audit_summary.with_outcome(scan([args.audit], AUDIT))
+    keys = audit_summary.choose_records(audit, shards, args.settings["strips"])
     texts = pl.DataFrame(read_table(args.texts, TEXTS, ["text"]))["text"].to_list()
     waveforms, reports = rows_of(shards, keys), rows_of(scan([args.reports], REPORTS), keys)
     model = FGCLEP.from_pretrained(args.model_dir)

@@ -6,12 +6,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fgclep.recovery.augmentation import add_texts, choose_features
-from fgclep.recovery.located import KEY, located, places_of
-from fgclep.reports import feature_text_ids
-from fgclep.schemas import AUDIT, REPORTS, TEXTS, read_table, write_table
-from fgclep.stage import UserError, run_stage, stage_parser
-from fgclep.vocabulary import load_vocabulary
+from fgclep.errors import UserError
+from fgclep.keys import KEY, located, record_names
+from fgclep.language.reports import feature_text_ids
+from fgclep.language.vocabulary import load_vocabulary
+from fgclep.schemas.audit import AUDIT
+from fgclep.schemas.reports import REPORTS, TEXTS
+from fgclep.stage import run_stage, stage_parser
+from fgclep.tables import read_table, write_table
+from fgclep.verification.augmentation import add_texts, choose_features
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -31,16 +34,16 @@ def main(args: argparse.Namespace) -> None:
     vocabulary = load_vocabulary(args.vocabulary)
     feature_texts = np.array(feature_text_ids(read_table(args.texts, TEXTS, ["text"])["text"].to_pylist(), vocabulary))
     reports = read_table(args.reports, REPORTS)
-    places, names = places_of(reports), pa.array(list(vocabulary.features))
+    records, names = record_names(reports), pa.array(list(vocabulary.features))
     record, feature, accepted = ([np.zeros(0, dtype=kind)] for kind in (np.int64, np.int64, bool))
-    for place, table in located(args.audit, AUDIT, ["feature", "accepted"], places):
+    for place, table in located(args.audit, AUDIT, ["feature", "accepted"], records):
         number = pc.index_in(table["feature"], value_set=names)
         if number.null_count:
             unknown = table.filter(pc.is_null(number))["feature"][0]
             raise UserError(
                 f"{args.audit}: the feature {unknown} is not in the vocabulary; delete the file and run again"
             )
-        record.append(place.astype(np.int64))
+        record.append(place)
         feature.append(number.to_numpy().astype(np.int64))
         accepted.append(table["accepted"].to_numpy())
     pairs = np.concatenate(record), np.concatenate(feature), np.concatenate(accepted)

@@ -1,21 +1,20 @@
 """Add to the reports of simulated recordings the features that are true of them: what a perfect recovery would add."""
 
 import argparse
-from collections.abc import Iterator
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from fgclep.recovery.augmentation import add_texts
-from fgclep.reports import feature_text_ids
-from fgclep.schemas import REPORTS, TEXTS, TRUTH, check_table, read_table, write_table
-from fgclep.stage import UserError, run_stage, stage_parser
-from fgclep.vocabulary import load_vocabulary
-
-KEY = ["source", "record_id"]
-PART = 500_000  # rows of the truth read at once
+from fgclep.errors import UserError
+from fgclep.keys import KEY, located, record_names
+from fgclep.language.reports import feature_text_ids
+from fgclep.language.vocabulary import load_vocabulary
+from fgclep.schemas.reports import REPORTS, TEXTS
+from fgclep.schemas.truth import TRUTH
+from fgclep.stage import run_stage, stage_parser
+from fgclep.tables import read_table, write_table
+from fgclep.verification.augmentation import add_texts
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -29,26 +28,6 @@ def arguments() -> argparse.ArgumentParser:
     return parser
 
 
-def _names(table: pa.Table | pa.RecordBatch) -> pa.ChunkedArray | pa.Array:
-    return pc.binary_join_element_wise(table["source"], table["record_id"], "/")
-
-
-def _places(path: str, reports: pa.Table, features: list[str]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield the truth in parts: places of the record among the reports, and of the feature in the vocabulary."""
-    check_table(path, TRUTH)
-    reported = _names(reports).combine_chunks()
-    with pq.ParquetFile(path) as file:
-        for batch in file.iter_batches(batch_size=PART):
-            record, feature = pc.index_in(_names(batch), reported), pc.index_in(batch["feature"], pa.array(features))
-            if feature.null_count:
-                unknown = batch["feature"].filter(pc.is_null(feature))[0]
-                raise UserError(
-                    f"{path}: the feature {unknown} is not in the vocabulary; delete the file and run again"
-                )
-            known = pc.is_valid(record)
-            yield record.filter(known).to_numpy(), feature.filter(known).to_numpy()
-
-
 def main(args: argparse.Namespace) -> None:
     """Write the reports (schema ``REPORTS``), features after the statements, in the order of the truth.
 
@@ -58,11 +37,18 @@ def main(args: argparse.Namespace) -> None:
     texts = read_table(args.texts, TEXTS, ["text"])["text"].to_pylist()
     feature_texts = np.array(feature_text_ids(texts, vocabulary))
     reports = read_table(args.reports, REPORTS)
-    record, feature = ([np.zeros(0, dtype=np.int32)] for _ in range(2))
+    names = pa.array(list(vocabulary.features))
+    record, feature = [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.int32)]
     for path in args.truths:
-        for places, features in _places(path, reports, list(vocabulary.features)):
+        for places, rows in located(path, TRUTH, ["feature"], record_names(reports)):
+            number = pc.index_in(rows["feature"], value_set=names)
+            if number.null_count:
+                unknown = rows.filter(pc.is_null(number))["feature"][0]
+                raise UserError(
+                    f"{path}: the feature {unknown} is not in the vocabulary; delete the file and run again"
+                )
             record.append(places)
-            feature.append(features)
+            feature.append(number.to_numpy())
     added = feature_texts[np.concatenate(feature)]
     text_ids = add_texts(reports["text_ids"].combine_chunks(), np.concatenate(record), added)
     write_table(reports.select(KEY).append_column("text_ids", text_ids), args.output, REPORTS)

@@ -6,10 +6,13 @@ from pathlib import Path
 
 import polars as pl
 
-from fgclep.manifest import build_manifest
-from fgclep.schemas import MANIFEST, QUARANTINE, write_table
+from fgclep.errors import UserError
+from fgclep.fetch.manifest import build_manifest
+from fgclep.schemas.manifest import MANIFEST
+from fgclep.schemas.quarantine import QUARANTINE
 from fgclep.sources import get_source
-from fgclep.stage import UserError, run_stage, stage_parser
+from fgclep.stage import run_stage, stage_parser
+from fgclep.tables import write_table
 
 LOG = logging.getLogger(__name__)
 

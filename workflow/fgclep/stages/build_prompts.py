@@ -4,9 +4,10 @@ import argparse
 
 from fgclep.evaluation.prompts import PromptSets
 from fgclep.evaluation.tasks import load_task
-from fgclep.schemas import PROMPTS, write_table
+from fgclep.language.vocabulary import load_vocabulary
+from fgclep.schemas.prompts import PROMPTS
 from fgclep.stage import run_stage, stage_parser
-from fgclep.vocabulary import load_vocabulary
+from fgclep.tables import write_table
 
 
 def arguments() -> argparse.ArgumentParser:

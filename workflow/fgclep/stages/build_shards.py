@@ -6,14 +6,19 @@ from pathlib import Path
 
 import pyarrow.compute as pc
 
-from fgclep.archive import ArchiveReader
-from fgclep.memory import memory_folder
-from fgclep.quality import usable_record
-from fgclep.schemas import MANIFEST, QUARANTINE, SHARD, read_table, table_writer, write_table
-from fgclep.shards import encode_waveform
+from fgclep.fetch.archive import ArchiveReader
+from fgclep.progress import progress
+from fgclep.recordings.memory_folder import memory_folder
+from fgclep.recordings.wfdb_file import read_record
+from fgclep.schemas.manifest import MANIFEST
+from fgclep.schemas.quarantine import QUARANTINE
+from fgclep.schemas.shards import SHARD
+from fgclep.signals.encoding import encode_waveform
+from fgclep.signals.quality import usable_record
+from fgclep.signals.record import Record
 from fgclep.sources import get_source
-from fgclep.stage import progress, run_stage, stage_parser
-from fgclep.wfdb_reader import Record, read_record
+from fgclep.stage import run_stage, stage_parser
+from fgclep.tables import read_table, table_writer, write_table
 
 LOG = logging.getLogger(__name__)
 ROWS_PER_GROUP = 256  # records that a reader holds at a time

@@ -5,7 +5,9 @@ import json
 from pathlib import Path
 
 from fgclep.files import write_text
-from fgclep.schemas import REPORTS, TEXTS, read_table
+from fgclep.language.statements import StatementParser
+from fgclep.language.vocabulary import Vocabulary, load_vocabulary
+from fgclep.schemas.reports import REPORTS, TEXTS
 from fgclep.similarity.batches import in_batches
 from fgclep.similarity.build import IdentitySimilarity, Source, write_similarity
 from fgclep.similarity.concepts import ConceptSimilarity
@@ -13,8 +15,7 @@ from fgclep.similarity.findings import TextFindings, text_findings
 from fgclep.similarity.matrix import SimilarityMatrix
 from fgclep.similarity.summary import Summary
 from fgclep.stage import run_stage, stage_parser
-from fgclep.statements import StatementParser
-from fgclep.vocabulary import Vocabulary, load_vocabulary
+from fgclep.tables import read_table
 
 
 def arguments() -> argparse.ArgumentParser:

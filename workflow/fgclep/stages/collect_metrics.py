@@ -2,7 +2,7 @@
 
 import argparse
 
-from fgclep.evaluation.table import collect, read_metrics, write_metrics
+from fgclep.evaluation.metrics_csv import collect, read_metrics, write_metrics
 from fgclep.stage import run_stage, stage_parser
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from fgclep.schemas import QUARANTINE, read_table, write_table
+from fgclep.schemas.quarantine import QUARANTINE
 from fgclep.stage import run_stage, stage_parser
+from fgclep.tables import read_table, write_table
 
 LOG = logging.getLogger(__name__)
 

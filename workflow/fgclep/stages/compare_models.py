@@ -3,8 +3,8 @@
 import argparse
 
 from fgclep.evaluation.comparison import compare
+from fgclep.evaluation.metrics_csv import write_comparisons
 from fgclep.evaluation.scores import read_scores
-from fgclep.evaluation.table import write_comparisons
 from fgclep.stage import run_stage, stage_parser
 
 

@@ -8,8 +8,9 @@ from fgclep.device import choose_device
 from fgclep.evaluation.embedding import embed_records
 from fgclep.models.build import new_model
 from fgclep.models.fgclep import FGCLEP
-from fgclep.schemas import EMBEDDINGS, table_writer
+from fgclep.schemas.embeddings import EMBEDDINGS
 from fgclep.stage import run_stage, stage_parser
+from fgclep.tables import table_writer
 
 
 def arguments() -> argparse.ArgumentParser:

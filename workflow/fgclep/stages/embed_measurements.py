@@ -2,16 +2,19 @@
 
 import argparse
 
-import numpy as np
 import pyarrow as pa
 
+from fgclep.errors import UserError
 from fgclep.evaluation.embedding import as_lists
-from fgclep.evaluation.measurements import measurement_features
-from fgclep.loader import record_names
-from fgclep.schemas import EMBEDDINGS, MEASUREMENTS, SHARD, read_table, table_writer
-from fgclep.stage import UserError, run_stage, stage_parser
+from fgclep.evaluation.measurement_features import measurement_features
+from fgclep.keys import KEY, places_among, record_names
+from fgclep.schemas.embeddings import EMBEDDINGS
+from fgclep.schemas.measurements import MEASUREMENTS
+from fgclep.schemas.shards import SHARD
+from fgclep.stage import run_stage, stage_parser
+from fgclep.tables import read_table, table_writer
 
-KEYS = ["source", "record_id", "patient_id", "split", "codes"]
+KEYS = [*KEY, "patient_id", "split", "codes"]
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -29,20 +32,20 @@ def main(args: argparse.Namespace) -> None:
     Raises ``UserError`` naming the record if it has not been measured.
     """
     measured = read_table(args.measurements, MEASUREMENTS)
-    place = {name: number for number, name in enumerate(record_names(measured).to_pylist())}
+    names = record_names(measured)
     features = measurement_features(measured)
     with table_writer(args.output, EMBEDDINGS) as write:
         for path in args.shards:
             table = read_table(path, SHARD, KEYS)
-            names = record_names(table).to_pylist()
-            if missing := [name for name in names if name not in place]:
+            rows = places_among(record_names(table), names)
+            if rows.null_count:
+                missing = record_names(table).filter(rows.is_null())[0]
                 raise UserError(
-                    f"{args.measurements} has no row for {missing[0]}, which is in {path}; delete it and run snakemake"
+                    f"{args.measurements} has no row for {missing}, which is in {path}; delete it and run snakemake"
                 )
-            rows = np.array([place[name] for name in names], dtype=int)
             none = pa.nulls(len(table))
             columns = {name: table[name] for name in KEYS}
-            columns |= {"features": as_lists(features[rows]), "embedding": none, "patches": none}
+            columns |= {"features": as_lists(features[rows.to_numpy()]), "embedding": none, "patches": none}
             write(pa.table(columns, schema=EMBEDDINGS))
 
 

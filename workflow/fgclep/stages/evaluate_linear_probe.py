@@ -7,15 +7,19 @@ import numpy as np
 
 from fgclep.evaluation.linear_probe import Probe, choose_probe, draw_records, draw_shots, fit_probe, middle_of
 from fgclep.evaluation.metrics import best_thresholds, evaluate
-from fgclep.evaluation.records import TaskRecords, splits_of_tasks, task_records
+from fgclep.evaluation.metrics_csv import metric_rows, write_metrics
 from fgclep.evaluation.scores import score_table
-from fgclep.evaluation.table import metric_rows, write_metrics
+from fgclep.evaluation.task_records import TaskRecords, splits_of_tasks, task_records
 from fgclep.evaluation.tasks import Task, load_task
-from fgclep.schemas import CLASS_SCORES, EMBEDDINGS, read_table, write_table
-from fgclep.stage import progress, run_stage, stage_parser
+from fgclep.keys import KEY
+from fgclep.progress import progress
+from fgclep.schemas.class_scores import CLASS_SCORES
+from fgclep.schemas.embeddings import EMBEDDINGS
+from fgclep.stage import run_stage, stage_parser
+from fgclep.tables import read_table, write_table
 
 logger = logging.getLogger(__name__)
-COLUMNS = ["source", "record_id", "patient_id", "split", "codes", "features"]
+COLUMNS = [*KEY, "patient_id", "split", "codes", "features"]
 
 
 def arguments() -> argparse.ArgumentParser:

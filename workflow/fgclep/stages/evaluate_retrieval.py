@@ -9,13 +9,17 @@ import pyarrow.compute as pc
 import torch
 
 from fgclep.device import choose_device
+from fgclep.evaluation.metrics_csv import write_metrics
+from fgclep.evaluation.ranks import ranks
 from fgclep.evaluation.retrieval import retrieval_metrics
-from fgclep.evaluation.table import write_metrics
-from fgclep.loader import READ_ONCE_MB, SignalStore, record_names
+from fgclep.keys import places_among, record_names
 from fgclep.models.fgclep import FGCLEP
-from fgclep.retrieval import ranks
-from fgclep.schemas import REPORTS, RETRIEVED, TEXTS, read_table, write_table
-from fgclep.stage import progress, run_stage, stage_parser
+from fgclep.progress import progress
+from fgclep.schemas.reports import REPORTS, TEXTS
+from fgclep.schemas.retrieved import RETRIEVED
+from fgclep.signals.loader import READ_ONCE_MB, SignalStore
+from fgclep.stage import run_stage, stage_parser
+from fgclep.tables import read_table, write_table
 
 logger = logging.getLogger(__name__)
 EXAMPLES = 6  # reports whose best ECGs are kept for the report of the run
@@ -61,7 +65,7 @@ def main(args: argparse.Namespace) -> None:
     texts = read_table(args.texts, TEXTS, ["text"])["text"].to_pylist()
     reports = read_table(args.reports, REPORTS)
     reports = reports.filter(pc.greater(pc.list_value_length(reports["text_ids"]), 0))
-    reported = record_names(reports).combine_chunks()
+    reported = record_names(reports)
     store = SignalStore(
         args.shards,
         settings["signal"],
@@ -70,7 +74,7 @@ def main(args: argparse.Namespace) -> None:
         settings["workers"],
     )
     sources = np.asarray(store.keys["source"].to_pylist(), dtype=str)
-    ids = reports["text_ids"].take(pc.index_in(record_names(store.keys), reported)).to_pylist()
+    ids = reports["text_ids"].take(places_among(record_names(store.keys), reported)).to_pylist()
     written = np.array([". ".join(texts[number] for number in some) for some in ids], dtype=object)
     patients = np.asarray(store.keys["patient_id"].to_pylist(), dtype=str)
     batches = store.in_order(settings["batch_size"])

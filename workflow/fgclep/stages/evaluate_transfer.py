@@ -6,16 +6,19 @@ from itertools import permutations
 
 from fgclep.evaluation.linear_probe import choose_probe
 from fgclep.evaluation.metrics import best_thresholds, evaluate
-from fgclep.evaluation.records import splits_of_tasks, task_records
-from fgclep.evaluation.table import metric_rows, write_metrics
+from fgclep.evaluation.metrics_csv import metric_rows, write_metrics
+from fgclep.evaluation.shared_classes import shared_classes
+from fgclep.evaluation.task_records import splits_of_tasks, task_records
 from fgclep.evaluation.tasks import load_task
-from fgclep.evaluation.transfer import shared_classes
-from fgclep.schemas import EMBEDDINGS, read_table
-from fgclep.stage import progress, run_stage, stage_parser
-from fgclep.vocabulary import load_vocabulary
+from fgclep.keys import KEY
+from fgclep.language.vocabulary import load_vocabulary
+from fgclep.progress import progress
+from fgclep.schemas.embeddings import EMBEDDINGS
+from fgclep.stage import run_stage, stage_parser
+from fgclep.tables import read_table
 
 logger = logging.getLogger(__name__)
-COLUMNS = ["source", "record_id", "patient_id", "split", "codes", "features"]
+COLUMNS = [*KEY, "patient_id", "split", "codes", "features"]
 
 
 def arguments() -> argparse.ArgumentParser:

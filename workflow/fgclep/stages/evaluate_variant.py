@@ -10,9 +10,9 @@ from fgclep.device import choose_device
 from fgclep.evaluation.embedding import embed_records
 from fgclep.evaluation.linear_probe import choose_probe
 from fgclep.evaluation.metrics import best_thresholds, evaluate
+from fgclep.evaluation.metrics_csv import metric_rows, write_metrics
 from fgclep.evaluation.prompts import read_prompts
-from fgclep.evaluation.records import splits_of_tasks, task_records
-from fgclep.evaluation.table import metric_rows, write_metrics
+from fgclep.evaluation.task_records import splits_of_tasks, task_records
 from fgclep.evaluation.tasks import load_task
 from fgclep.evaluation.zero_shot import score_classes
 from fgclep.models.fgclep import FGCLEP

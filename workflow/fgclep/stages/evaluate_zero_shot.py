@@ -7,15 +7,18 @@ from itertools import product
 import torch
 
 from fgclep.evaluation.metrics import best_thresholds, evaluate
+from fgclep.evaluation.metrics_csv import metric_rows, write_metrics
 from fgclep.evaluation.prompts import read_prompts
-from fgclep.evaluation.records import splits_of_tasks, task_records
 from fgclep.evaluation.scores import score_table
-from fgclep.evaluation.table import metric_rows, write_metrics
+from fgclep.evaluation.task_records import splits_of_tasks, task_records
 from fgclep.evaluation.tasks import load_task
 from fgclep.evaluation.zero_shot import score_classes
 from fgclep.models.fgclep import FGCLEP
-from fgclep.schemas import CLASS_SCORES, EMBEDDINGS, read_table, table_writer
-from fgclep.stage import progress, run_stage, stage_parser
+from fgclep.progress import progress
+from fgclep.schemas.class_scores import CLASS_SCORES
+from fgclep.schemas.embeddings import EMBEDDINGS
+from fgclep.stage import run_stage, stage_parser
+from fgclep.tables import read_table, table_writer
 
 logger = logging.getLogger(__name__)
 PROTOCOLS = {"zero_shot": False, "zero_shot_leads": True}  # protocol -> whether each lead is asked for

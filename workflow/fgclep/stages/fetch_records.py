@@ -14,13 +14,15 @@ from typing import TypeVar
 
 import pyarrow.compute as pc
 
-from fgclep.archive import archive_writer
-from fgclep.download import Database, FileUnavailable, is_url, open_database
-from fgclep.listing import CHECKSUMS, read_checksums, record_files
-from fgclep.schemas import MANIFEST, QUARANTINE, read_table, write_table
+from fgclep.fetch.archive import archive_writer
+from fgclep.fetch.database import Database, FileUnavailable, is_url, open_database
+from fgclep.fetch.lists import CHECKSUMS, read_checksums, record_files
+from fgclep.fetch.progress import TransferProgress
+from fgclep.schemas.manifest import MANIFEST
+from fgclep.schemas.quarantine import QUARANTINE
 from fgclep.sources import get_source
 from fgclep.stage import full_disk_explained, run_stage, stage_parser
-from fgclep.transfer_progress import TransferProgress
+from fgclep.tables import read_table, write_table
 
 LOG = logging.getLogger(__name__)
 _AT_ONCE = 256  # records on their way at a time

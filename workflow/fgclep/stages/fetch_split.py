@@ -7,13 +7,16 @@ import logging
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from fgclep.download import FileUnavailable, is_url, open_database
+from fgclep.documents import read_text
+from fgclep.errors import UserError
 from fgclep.evaluation.tasks import PublishedSplit, load_task
-from fgclep.files import read_text, scratch_folder
-from fgclep.schemas import SPLIT, write_table
+from fgclep.fetch.database import FileUnavailable, is_url, open_database
+from fgclep.files import scratch_folder
+from fgclep.schemas.splits import SPLIT
 from fgclep.sources import get_source
 from fgclep.sources.source import Source
-from fgclep.stage import UserError, run_stage, stage_parser
+from fgclep.stage import run_stage, stage_parser
+from fgclep.tables import write_table
 
 LOG = logging.getLogger(__name__)
 

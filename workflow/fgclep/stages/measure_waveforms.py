@@ -12,14 +12,18 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from fgclep.schemas import LEAD_MEASURES, MEASUREMENTS, MEASURES, SHARD, read_table, write_parts
-from fgclep.shards import decode_waveform, to_millivolts
+from fgclep.keys import KEY
+from fgclep.measurement.measure import measure
+from fgclep.progress import progress
+from fgclep.schemas.measurements import LEAD_MEASURES, MEASUREMENTS, MEASURES
+from fgclep.schemas.shards import SHARD
+from fgclep.signals.encoding import decode_waveform, to_millivolts
 from fgclep.sources import get_source
-from fgclep.stage import progress, run_stage, stage_parser
-from fgclep.waveforms import measure
+from fgclep.stage import run_stage, stage_parser
+from fgclep.tables import read_table, write_parts
 
 LOG = logging.getLogger(__name__)
-_COLUMNS = ["source", "record_id", "sampling_rate", "n_samples", "gain", "baseline", "waveform"]
+_COLUMNS = [*KEY, "sampling_rate", "n_samples", "gain", "baseline", "waveform"]
 # path of a shard, number of a row group, and the database's own measurements by record id
 Task = tuple[Path, int, dict[str, dict[str, float | None]]]
 

@@ -3,8 +3,10 @@
 import argparse
 from pathlib import Path
 
-from fgclep.schemas import MANIFEST, TRUTH, read_table, table_writer
+from fgclep.schemas.manifest import MANIFEST
+from fgclep.schemas.truth import TRUTH
 from fgclep.stage import run_stage, stage_parser
+from fgclep.tables import read_table, table_writer
 
 SCHEMAS = {"manifest": MANIFEST, "truth": TRUTH}
 

@@ -3,10 +3,16 @@
 import argparse
 from collections.abc import Iterable, Iterator
 
-from fgclep.reports import Report, parse_reports
-from fgclep.schemas import MANIFEST, QUARANTINE, REPORTS, TEXTS, read_table, write_table
-from fgclep.stage import UserError, progress, run_stage, stage_parser
-from fgclep.vocabulary import load_vocabulary
+from fgclep.errors import UserError
+from fgclep.keys import KEY
+from fgclep.language.reports import Report, parse_reports
+from fgclep.language.vocabulary import load_vocabulary
+from fgclep.progress import progress
+from fgclep.schemas.manifest import MANIFEST
+from fgclep.schemas.quarantine import QUARANTINE
+from fgclep.schemas.reports import REPORTS, TEXTS
+from fgclep.stage import run_stage, stage_parser
+from fgclep.tables import read_table, write_table
 
 PART = 20_000  # reports at once as Python objects
 
@@ -26,7 +32,7 @@ def arguments() -> argparse.ArgumentParser:
 
 def _reports(manifests: Iterable[str]) -> Iterator[Report]:
     for path in manifests:
-        for batch in read_table(path, MANIFEST, ["source", "record_id", "report"]).to_batches(max_chunksize=PART):
+        for batch in read_table(path, MANIFEST, [*KEY, "report"]).to_batches(max_chunksize=PART):
             yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
 
 

@@ -13,18 +13,21 @@ import pyarrow.compute as pc
 import torch
 
 from fgclep.device import choose_device
+from fgclep.errors import UserError
 from fgclep.files import whole_folder
 from fgclep.folds import fold_of
-from fgclep.interruption import Interrupted
-from fgclep.loader import SignalStore, record_names
+from fgclep.keys import places_among, record_names
 from fgclep.models.build import new_model
-from fgclep.models.card import model_card
 from fgclep.models.fgclep import FGCLEP
-from fgclep.schemas import REPORTS, TEXTS, read_table
+from fgclep.schemas.reports import REPORTS, TEXTS
+from fgclep.signals.loader import SignalStore
 from fgclep.similarity.matrix import SimilarityMatrix
-from fgclep.stage import UserError, run_stage, stage_parser
-from fgclep.texts import TextBank
-from fgclep.training import Trainer
+from fgclep.stage import run_stage, stage_parser
+from fgclep.tables import read_table
+from fgclep.training.interruption import Interrupted
+from fgclep.training.model_card import model_card
+from fgclep.training.text_batches import TextBank
+from fgclep.training.trainer import Trainer
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +64,7 @@ def main(args: argparse.Namespace) -> None:
     similarity = SimilarityMatrix.open(args.similarity)
     reports = read_table(args.reports, REPORTS)
     reports = reports.filter(pc.greater(pc.list_value_length(reports["text_ids"]), 0))
-    reported = record_names(reports).combine_chunks()
+    reported = record_names(reports)
 
     def usable_in(split: str) -> Callable[[pa.Table], np.ndarray]:
         def usable(keys: pa.Table) -> np.ndarray:
@@ -83,7 +86,7 @@ def main(args: argparse.Namespace) -> None:
             settings["workers"],
             pin_memory=choose_device(settings["device"]).type == "cuda",
         )
-        ids = reports["text_ids"].take(pc.index_in(record_names(store.keys), reported)).combine_chunks()
+        ids = reports["text_ids"].take(places_among(record_names(store.keys), reported)).combine_chunks()
         stores.append(store)
         banks.append(TextBank(texts, findings, ids, similarity))
     if not len(stores[0]):

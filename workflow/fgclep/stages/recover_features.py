@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fgclep.files import write_text
-from fgclep.recovery.asked import is_asked
-from fgclep.recovery.backend import Backend
+from fgclep.language.statements import Statement, parse_statements
+from fgclep.language.vocabulary import Vocabulary, load_vocabulary
+from fgclep.recovery.backend import Backend, is_asked
 from fgclep.recovery.knowledge import KnowledgeBackend
-from fgclep.schemas import CANDIDATES, TEXTS, read_table, write_table
+from fgclep.schemas.candidates import CANDIDATES
+from fgclep.schemas.reports import TEXTS
 from fgclep.stage import run_stage, stage_parser
-from fgclep.statements import Statement, parse_statements
-from fgclep.vocabulary import Vocabulary, load_vocabulary
+from fgclep.tables import read_table, write_table
 
 if TYPE_CHECKING:
     from fgclep.recovery.language_model import LanguageModel

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from fgclep.files import whole_folder
-from fgclep.report.examples import answered, examples
-from fgclep.report.figure_set import figures
-from fgclep.report.print_plots import print_plot
-from fgclep.report.results import add_inputs, read_results
-from fgclep.report.table_set import csv_rows, tables
-from fgclep.report.tex import tabular
+from fgclep.report.charts.examples import answered, examples
+from fgclep.report.charts.figure_set import figures
+from fgclep.report.charts.print_plots import print_plot
+from fgclep.report.results.run import add_inputs, read_results
+from fgclep.report.tables.table_set import csv_rows, tables
+from fgclep.report.tables.tex import tabular
 from fgclep.stage import run_stage, stage_parser
 
 

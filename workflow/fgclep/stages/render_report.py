@@ -8,9 +8,9 @@ from pathlib import Path
 
 from fgclep.config.yaml_text import mapping
 from fgclep.files import write_text
-from fgclep.report.examples import answered, examples
+from fgclep.report.charts.examples import answered, examples
 from fgclep.report.render import render
-from fgclep.report.results import add_inputs, read_results
+from fgclep.report.results.run import add_inputs, read_results
 from fgclep.stage import run_stage, stage_parser
 
 PACKAGES = (

@@ -4,12 +4,15 @@ import argparse
 from pathlib import Path
 
 from fgclep.files import write_text
-from fgclep.report.review import Ecg, render_review
-from fgclep.report.review_sample import draw
-from fgclep.report.tables import rows_of, scan
-from fgclep.schemas import AUDIT, MANIFEST, MEASUREMENTS, SHARD
+from fgclep.language.vocabulary import load_vocabulary
+from fgclep.report.results.read import rows_of, scan
+from fgclep.review.sample import draw
+from fgclep.review.sheet import Ecg, render_review
+from fgclep.schemas.audit import AUDIT
+from fgclep.schemas.manifest import MANIFEST
+from fgclep.schemas.measurements import MEASUREMENTS
+from fgclep.schemas.shards import SHARD
 from fgclep.stage import run_stage, stage_parser
-from fgclep.vocabulary import load_vocabulary
 
 
 def arguments() -> argparse.ArgumentParser:

@@ -8,11 +8,13 @@ import torch
 
 from fgclep.device import choose_device
 from fgclep.folds import fold_of
-from fgclep.loader import READ_ONCE_MB, SignalStore
+from fgclep.language.vocabulary import load_vocabulary
 from fgclep.models.fgclep import FGCLEP
-from fgclep.schemas import SCORES, write_parts
-from fgclep.stage import progress, run_stage, stage_parser
-from fgclep.vocabulary import load_vocabulary
+from fgclep.progress import progress
+from fgclep.schemas.scores import SCORES
+from fgclep.signals.loader import READ_ONCE_MB, SignalStore
+from fgclep.stage import run_stage, stage_parser
+from fgclep.tables import write_parts
 
 
 def arguments() -> argparse.ArgumentParser:

@@ -4,10 +4,14 @@ import argparse
 import logging
 from pathlib import Path
 
-from fgclep.schemas import MANIFEST, SHARD, TRUTH, table_writer
-from fgclep.simulation.stream import SOURCE, stream
-from fgclep.stage import progress, run_stage, stage_parser
-from fgclep.vocabulary import load_vocabulary
+from fgclep.language.vocabulary import load_vocabulary
+from fgclep.progress import progress
+from fgclep.schemas.manifest import MANIFEST
+from fgclep.schemas.shards import SHARD
+from fgclep.schemas.truth import TRUTH
+from fgclep.simulation.databases.stream import SOURCE, stream
+from fgclep.stage import run_stage, stage_parser
+from fgclep.tables import table_writer
 
 LOG = logging.getLogger(__name__)
 ROWS_PER_GROUP = 256  # recordings in memory at a time, here and in whoever reads the shard

@@ -10,12 +10,15 @@ from typing import Any
 
 import pyarrow as pa
 
+from fgclep.errors import UserError
 from fgclep.files import whole_folder
-from fgclep.schemas import TRUTH, write_table
-from fgclep.simulation import challenge, mimic_iv_ecg, ptb_xl
-from fgclep.simulation.databases import Made, Plan, plan_database, write_files, write_lists
-from fgclep.stage import UserError, progress, run_stage, stage_parser
-from fgclep.vocabulary import Vocabulary, load_vocabulary
+from fgclep.language.vocabulary import Vocabulary, load_vocabulary
+from fgclep.progress import progress
+from fgclep.schemas.truth import TRUTH
+from fgclep.simulation.databases import challenge, mimic_iv_ecg, ptb_xl
+from fgclep.simulation.databases.databases import Made, Plan, plan_database, write_files, write_lists
+from fgclep.stage import run_stage, stage_parser
+from fgclep.tables import write_table
 
 Maker = Callable[[Plan, Vocabulary, Mapping[str, Any]], Made]
 DATABASES: dict[str, tuple[Maker, Callable[[list[dict[str, Any]]], dict[str, str]]]] = {

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fgclep.config.ablation import REFERENCE
 from fgclep.evaluation.ablation import summarize
-from fgclep.evaluation.table import read_metrics
+from fgclep.evaluation.metrics_csv import read_metrics
 from fgclep.files import write_text
 from fgclep.stage import run_stage, stage_parser
 

@@ -13,28 +13,24 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from fgclep.errors import UserError
 from fgclep.files import scratch_folder
+from fgclep.keys import KEY, located, record_names
+from fgclep.language.statements import parse_statements
+from fgclep.language.vocabulary import Vocabulary, load_vocabulary
 from fgclep.npy import NpyWriter
-from fgclep.recovery.audit import CHUNK, Records, chunks, judge, proposals, thresholds
-from fgclep.recovery.checks import UNTESTABLE, measurement
-from fgclep.recovery.evidence import text_evidence
-from fgclep.recovery.located import KEY, located, places_of
-from fgclep.schemas import (
-    AUDIT,
-    CANDIDATES,
-    LEAD_MEASURES,
-    MANIFEST,
-    MEASUREMENTS,
-    MEASURES,
-    REPORTS,
-    SCORES,
-    TEXTS,
-    read_table,
-    table_writer,
-)
-from fgclep.stage import UserError, progress, run_stage, stage_parser
-from fgclep.statements import parse_statements
-from fgclep.vocabulary import Vocabulary, load_vocabulary
+from fgclep.progress import progress
+from fgclep.schemas.audit import AUDIT
+from fgclep.schemas.candidates import CANDIDATES
+from fgclep.schemas.manifest import MANIFEST
+from fgclep.schemas.measurements import LEAD_MEASURES, MEASUREMENTS, MEASURES
+from fgclep.schemas.reports import REPORTS, TEXTS
+from fgclep.schemas.scores import SCORES
+from fgclep.stage import run_stage, stage_parser
+from fgclep.tables import read_table, table_writer
+from fgclep.verification.audit import CHUNK, Records, chunks, judge, proposals, thresholds
+from fgclep.verification.checks import UNTESTABLE, measurement
+from fgclep.verification.text_evidence import text_evidence
 
 log = logging.getLogger(__name__)
 
@@ -71,15 +67,15 @@ def load_records(args: argparse.Namespace, vocabulary: Vocabulary, scratch: Path
     """Read what is known of every record that has a report; the large tables are files in ``scratch``."""
     reports = read_table(args.reports, REPORTS)
     n, features = reports.num_rows, list(vocabulary.features.values())
-    places = places_of(reports)
+    names = record_names(reports)
     train = np.zeros(n, dtype=bool)
     for path in args.manifests:
-        for place, table in located(path, MANIFEST, ["split"], places):
+        for place, table in located(path, MANIFEST, ["split"], names):
             train[place] = [split == "train" for split in table["split"].to_pylist()]
 
     verdicts = _scratch_table(scratch / "verdicts.npy", np.int8, (n, len(features)), UNTESTABLE)
     for path in progress(args.measurements, len(args.measurements), "measurements"):
-        for place, table in located(path, MEASUREMENTS, [*MEASURES, *LEAD_MEASURES], places):
+        for place, table in located(path, MEASUREMENTS, [*MEASURES, *LEAD_MEASURES], names):
             measures = {name: table[name].to_numpy().astype(np.float64) for name in MEASURES}
             measures |= {name: fixed_lists(table[name], 12, path) for name in LEAD_MEASURES}
             judged = [measurement(feature.rule, measures, len(place)) for feature in features]
@@ -88,7 +84,7 @@ def load_records(args: argparse.Namespace, vocabulary: Vocabulary, scratch: Path
     fold = np.zeros(n, dtype=np.int64)
     scores = _scratch_table(scratch / "scores.npy", np.float32, (n, len(features)), np.nan)
     for path in progress(args.scores, len(args.scores), "scores"):
-        for place, table in located(path, SCORES, ["fold", "scores"], places):
+        for place, table in located(path, SCORES, ["fold", "scores"], names):
             fold[place] = table["fold"].to_numpy()
             scores[place] = fixed_lists(table["scores"], len(features), path)
     if fold.max(initial=0) >= args.settings["folds"]:

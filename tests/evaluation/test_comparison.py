@@ -1,0 +1,165 @@
+import csv
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import norm
+from sklearn.metrics import roc_auc_score
+
+from fgclep import cli
+from fgclep.errors import UserError
+from fgclep.evaluation.compare_runs import compare_runs, comparison_lines
+from fgclep.evaluation.comparison import compare, holm
+from fgclep.evaluation.metrics_csv import write_comparisons
+from fgclep.evaluation.scores import Scored, score_table
+from fgclep.evaluation.task_records import TaskRecords
+from fgclep.evaluation.tasks import Task, TaskClass
+from fgclep.schemas.class_scores import CLASS_SCORES
+from fgclep.schemas.comparisons import COMPARISONS
+from fgclep.tables import write_table
+
+PROBE = ("toy", "s", "linear_probe", "")
+
+
+def test_holm_by_hand():
+    # sorted: 0.01 x 4, 0.02 x 3, 0.03 x 2, 0.5 x 1, each at least the one before
+    np.testing.assert_allclose(holm(np.array([0.5, 0.01, 0.03, 0.02])), [0.5, 0.04, 0.06, 0.06])
+
+
+@settings(max_examples=50)
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
+def test_holm_rejects_what_its_definition_rejects(p):
+    adjusted = holm(np.array(p))
+    for level in (0.01, 0.05, 0.3):
+        rejected, order = set(), sorted(range(len(p)), key=lambda k: p[k])
+        for rank, k in enumerate(order):
+            if p[k] * (len(p) - rank) > level:
+                break
+            rejected.add(k)
+        assert set(np.flatnonzero(adjusted <= level)) == rejected
+
+
+def models(n=300, gains=(0.0, 1.0), seed=0, records_per_patient=1):
+    rng = np.random.default_rng(seed)
+    labels = rng.random((n, 2)) < 0.3
+    common = rng.normal(size=(n, 2))
+    ids, patients = np.array([f"r{k}" for k in range(n)]), np.arange(n) // records_per_patient
+    return {
+        (f"m{k}", PROBE): Scored(
+            ("x", "y"), ids, patients.astype(str), labels, (common + 0.3 * rng.normal(size=(n, 2)) + gain * labels)
+        )
+        for k, gain in enumerate(gains)
+    }
+
+
+def test_the_difference_is_that_of_the_macro_aurocs():
+    scored = models()
+    (row,) = compare(scored, resamples=200, seed=0)
+    values = [np.mean([roc_auc_score(own.labels[:, k], own.scores[:, k]) for k in range(2)]) for own in scored.values()]
+    assert (row["model_a"], row["model_b"], row["n"]) == ("m0", "m1", 300)
+    assert [row["value_a"], row["value_b"], row["difference"]] == pytest.approx([*values, values[1] - values[0]])
+    assert row["ci_low"] < row["difference"] < row["ci_high"]
+    assert row["p"] == row["p_holm"] < 1e-6
+
+
+def test_equal_models_do_not_differ():
+    scored = models(gains=(0.0,))
+    (own,) = scored.values()
+    (row,) = compare({("a", PROBE): own, ("b", PROBE): own}, resamples=50, seed=0)
+    assert (row["difference"], row["ci_low"], row["ci_high"], row["p"]) == (0.0, 0.0, 0.0, 1.0)
+
+
+def test_pairing_makes_the_interval_narrow():
+    (paired,) = compare(models(gains=(0.0, 0.2)), resamples=300, seed=0)
+    half = (paired["ci_high"] - paired["ci_low"]) / 2
+    error = 0.037 / np.sqrt(2)  # Hanley and McNeil 1982, for 90 and 210 records; the mean of two classes
+    assert half < 0.7 * norm.ppf(0.975) * error * np.sqrt(2)  # of two models that had nothing in common
+
+
+def test_p_is_uniform_where_nothing_differs():
+    p = np.array([compare(models(120, (0.0, 0.0), seed), 100, 0)[0]["p"] for seed in range(60)])
+    assert 0.25 < np.median(p) < 0.75
+    assert (p < 0.05).sum() <= 9
+
+
+def test_every_two_models_are_compared_and_p_corrected_within_the_protocol():
+    scored = models(gains=(0.0, 0.1, 0.2))
+    other = ("toy", "s", "zero_shot", "names")
+    scored |= {(model, other): own for (model, _), own in list(scored.items())[:2]}
+    rows = compare(scored, resamples=100, seed=0)
+    assert [(row["model_a"], row["model_b"], row["protocol"]) for row in rows] == [
+        ("m0", "m1", "linear_probe"),
+        ("m0", "m2", "linear_probe"),
+        ("m1", "m2", "linear_probe"),
+        ("m0", "m1", "zero_shot"),
+    ]
+    np.testing.assert_allclose([row["p_holm"] for row in rows[:3]], holm(np.array([row["p"] for row in rows[:3]])))
+    assert rows[3]["p_holm"] == rows[3]["p"] == rows[0]["p"]
+
+
+def test_models_with_other_records_or_labels_are_not_compared():
+    one, other = models().values()
+    fewer = Scored(one.classes, one.ids[:9], one.patients[:9], one.labels[:9], one.scores[:9])
+    with pytest.raises(UserError, match=r"b and a were not evaluated on the same records and classes \(toy, s, linear"):
+        compare({("a", PROBE): other, ("b", PROBE): fewer}, 10, 0)
+    relabeled = Scored(one.classes, one.ids, one.patients, ~one.labels, one.scores)
+    with pytest.raises(UserError, match="with the same labels"):
+        compare({("a", PROBE): other, ("b", PROBE): relabeled}, 10, 0)
+
+
+def test_what_is_not_defined_has_no_number(tmp_path):
+    one, other = models().values()
+    parts = [Scored(own.classes, own.ids, own.patients, own.labels & False, own.scores) for own in (one, other)]
+    rows = compare({("a", PROBE): parts[0], ("b", PROBE): parts[1]}, 10, 0)
+    assert {rows[0][name] for name in ("value_a", "value_b", "difference", "ci_low", "p", "p_holm")} == {None}
+    write_comparisons(rows, tmp_path / "c.csv")
+    assert (tmp_path / "c.csv").read_text(encoding="utf-8").splitlines()[1] == "toy,s,linear_probe,,a,b,,,,,,,,300"
+
+
+def write_run(folder, scored):
+    for (_, evaluation), own in scored.items():
+        task = Task(
+            evaluation[0], "csn", evaluation[1], tuple(TaskClass(name, name, (name,), (name,)) for name in own.classes)
+        )
+        records = TaskRecords(own.ids, own.patients, np.full(len(own.ids), "test"), own.scores, own.labels)
+        table = score_table("fine", task, evaluation[2], evaluation[3], records, own.scores)
+        write_table(table, folder / "evaluation/scores/linear_probe/fine/toy.parquet", CLASS_SCORES)
+
+
+def test_two_runs_are_compared_on_what_both_have(tmp_path):
+    (one, first), (other, second) = models().items()
+    write_run(tmp_path / "a", {one: first})
+    write_run(tmp_path / "b", {other: second})
+    runs = (tmp_path / "a", tmp_path / "b")
+    (row,) = compare_runs(runs, "fine", 100, 0)
+    (expected,) = compare({("a", PROBE): first, ("b", PROBE): second}, 100, 0)
+    assert row["difference"] == pytest.approx(expected["difference"], abs=1e-6)  # scores are kept as float32
+    assert (row["model_a"], row["model_b"]) == tuple(map(str, runs))
+    line = comparison_lines([row])[1]
+    assert line.startswith("toy   linear_probe") and f"{100 * row['difference']:+.1f} (" in line and "< 0.0001" in line
+    with pytest.raises(UserError, match="are the same folder"):
+        compare_runs((runs[0], tmp_path / "b" / ".." / "a"), "fine", 10, 0)
+    with pytest.raises(UserError, match="has no scores of a model coarse"):
+        compare_runs(runs, "coarse", 10, 0)
+
+
+def test_what_is_not_defined_is_said_in_words():
+    one, other = models().values()
+    parts = [Scored(own.classes, own.ids, own.patients, own.labels & False, own.scores) for own in (one, other)]
+    lines = comparison_lines(compare({("a", PROBE): parts[0], ("b", PROBE): parts[1]}, 10, 0))
+    assert lines[1].count("not defined") == 4
+
+
+def test_the_command_compares_two_runs(tmp_path, capsys):
+    for folder, (key, own) in zip("ab", models().items(), strict=True):
+        write_run(tmp_path / folder, {key: own})
+    cli.main(["compare", str(tmp_path / "a"), str(tmp_path / "b"), "--bootstrap", "50"])
+    head, line = capsys.readouterr().out.splitlines()
+    assert head.startswith("task") and line.startswith("toy")
+    cli.main(["compare", str(tmp_path / "a"), str(tmp_path / "b"), "--output", str(tmp_path / "c.csv")])
+    (row,) = csv.DictReader((tmp_path / "c.csv").open(newline="", encoding="utf-8"))
+    assert list(row) == COMPARISONS.names and float(row["difference"]) > 0
+    with pytest.raises(SystemExit):
+        cli.main(["compare", str(tmp_path / "a"), str(tmp_path / "none")])
+    assert "none/evaluation/scores has no scores of a model fine" in capsys.readouterr().err

@@ -1,0 +1,93 @@
+"""The parser against statements read by hand, and its coverage of the corpora of ../shared."""
+
+import csv
+
+import pytest
+import yaml
+from conftest import ROOT
+
+from fgclep.language.coverage import coverage, read_report, report_counts, statement_counts
+from fgclep.language.statements import StatementParser, clean_statement
+from fgclep.language.territories import TERRITORY_LEADS
+from fgclep.language.vocabulary import load_vocabulary
+from fgclep.leads import LEADS
+
+SHARED = ROOT.parent / "shared"
+MIMIC = SHARED / "tables" / "mimic_iv_ecg" / "report_phrase_counts.csv"
+PTB_XL = SHARED / "tables" / "ptbxl" / "ptbxl_database_full_v1.0.3.csv"
+
+
+@pytest.fixture(scope="module")
+def parser():
+    return StatementParser(load_vocabulary(ROOT / "resources" / "vocabulary"))
+
+
+@pytest.fixture(scope="module")
+def key():
+    return yaml.safe_load((ROOT / "tests/language/statement_key.yaml").read_text(encoding="utf-8"))
+
+
+def agrees(statement, answer):
+    """Whether a statement says what the key says: the same findings, each as certain, in the places that are given."""
+    if answer == "administrative":
+        return statement.kind == "administrative"
+    found = {one.id: one for one in statement.findings}
+    if set(found) != set(answer) or statement.kind == "administrative":
+        return False
+    for name, text in answer.items():
+        certainty, *places = text.split()
+        leads = {lead for place in places for lead in ([place] if place in LEADS else TERRITORY_LEADS[place])}
+        if found[name].certainty != certainty or (places and set(found[name].leads) != leads):
+            return False
+    return True
+
+
+def test_statements_are_read_as_a_reader_reads_them(parser, key):
+    misses = {text: answer for text, answer in key.items() if not agrees(parser.parse(clean_statement(text)), answer)}
+    assert len(key) >= 300
+    assert 1 - len(misses) / len(key) >= 0.95, "\n".join(f"{text}: {answer}" for text, answer in misses.items())
+
+
+def test_the_key_names_findings_of_the_vocabulary(parser, key):
+    known = {*parser.vocabulary.features, *parser.vocabulary.diagnoses}
+    assert {name for answer in key.values() if answer != "administrative" for name in answer} <= known
+
+
+def test_nothing_is_read_where_the_key_has_nothing(parser, key):
+    for text, answer in key.items():
+        if answer == {} or answer == "administrative":
+            assert parser.parse(clean_statement(text)).findings == (), text
+
+
+@pytest.mark.skipif(not MIMIC.exists(), reason=f"{MIMIC} is not here")
+def test_the_statements_of_mimic_are_covered(parser):
+    with MIMIC.open(encoding="utf-8-sig", newline="") as file:
+        rows = [(row["diagnosis"], int(row["count"])) for row in csv.DictReader(file)]
+    read = coverage(statement_counts(rows, parser))
+    assert read.weighted >= 0.98, read.unread[:20]
+    assert read.distinct >= 0.95, read.unread[:20]
+
+
+@pytest.mark.skipif(not PTB_XL.exists(), reason=f"{PTB_XL} is not here")
+def test_the_statements_of_ptb_xl_are_covered(parser):
+    with PTB_XL.open(encoding="utf-8", newline="") as file:
+        reports = [row["report"] for row in csv.DictReader(file) if row["report"]]
+    assert coverage(report_counts(reports, parser)).weighted >= 0.85
+
+
+def test_reports_are_split_into_statements(parser):
+    assert read_report("sinus rhythm. st segments are depressed in i, avl. zorble.", parser) == [
+        ("sinus rhythm", True),
+        ("st segments are depressed in i, avl", True),
+        ("zorble", False),
+    ]
+    report = "sinusrhythmus zorble linkstyp 4.46                unbest\u00e4tigter bericht Edit: NORM 100"
+    assert read_report(report, parser) == [("sinusrhythmus", True), ("zorble", False), ("linkstyp", True)]
+    assert read_report("trace only requested.", parser) == [("trace only requested", True)]
+
+
+def test_coverage_is_counted_by_statement_and_by_occurrence(parser):
+    read = coverage(statement_counts([("sinus rhythm", 8), ("zorble", 1), ("Sinus rhythm.", 1)], parser))
+    assert (read.statements, read.occurrences) == (2, 10)
+    assert (read.distinct, read.weighted) == (0.5, 0.9)
+    assert read.unread == [("zorble", 1)]

@@ -1,0 +1,61 @@
+"""Texts and reports as tables: text ids stay, administrative statements and empty reports do not."""
+
+import pytest
+from conftest import ROOT
+
+from fgclep.language.reports import feature_text_ids, parse_reports
+from fgclep.language.vocabulary import load_vocabulary
+
+REPORTS = [
+    ("m", "1", ["Sinus rhythm.", "*** report made without knowing patient's age ***", "Left axis deviation"]),
+    ("m", "2", ["sinus rhythm", "Sinus rhythm", "absent P waves"]),
+    ("m", "3", []),
+    ("m", "4", ["no other finding"]),
+    ("m", "5", ["bradycardia"]),
+]
+
+
+@pytest.fixture(scope="module")
+def vocabulary():
+    return load_vocabulary(ROOT / "resources" / "vocabulary")
+
+
+@pytest.fixture(scope="module")
+def parsed(vocabulary):
+    return parse_reports(REPORTS, vocabulary, min_words=3)
+
+
+def test_texts_are_distinct_and_counted_once_per_record(parsed, vocabulary):
+    rows = parsed.texts.to_pylist()
+    assert [row["text_id"] for row in rows] == list(range(len(rows)))
+    assert rows[0]["text"] == "sinus rhythm" and rows[0]["count"] == 2
+    assert {row["text"] for row in rows} >= {feature.text for feature in vocabulary.features.values()}
+    absent = next(row for row in rows if row["text"] == "absent p waves")
+    assert absent["count"] == 1 and absent["features"] == ["absent_p"] and absent["kind"] == "feature"
+    unseen = rows[-1]
+    assert unseen["count"] == 0 and unseen["features"] == [list(vocabulary.features)[-1]]
+
+
+def test_a_report_has_each_text_once_and_no_administrative_one(parsed):
+    texts = parsed.texts["text"].to_pylist()
+    reports = {row["record_id"]: [texts[i] for i in row["text_ids"]] for row in parsed.reports.to_pylist()}
+    assert reports == {
+        "1": ["sinus rhythm", "left axis deviation"],
+        "2": ["sinus rhythm", "absent p waves"],
+    }
+
+
+def test_useless_reports_are_quarantined_with_the_reason(parsed):
+    assert {row["record_id"]: row["reason"] for row in parsed.quarantine.to_pylist()} == {
+        "3": "the report is empty",
+        "4": "the report has administrative statements only",
+        "5": "words in the report: 1, fewer than 3",
+    }
+
+
+def test_every_feature_has_a_text_id(parsed, vocabulary):
+    texts = parsed.texts["text"].to_pylist()
+    ids = feature_text_ids(texts, vocabulary)
+    assert [texts[i] for i in ids] == [feature.text for feature in vocabulary.features.values()]
+    with pytest.raises(ValueError, match="another vocabulary"):
+        feature_text_ids(texts[:-1], vocabulary)

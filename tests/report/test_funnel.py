@@ -1,0 +1,80 @@
+"""The funnel from statements to accepted features, against counts by hand."""
+
+import polars as pl
+import pytest
+from report_data import VOCABULARY, answers, texts, write_results
+
+from fgclep.language.statements import StatementParser
+from fgclep.language.vocabulary import load_vocabulary
+from fgclep.recovery.answers import map_answer
+from fgclep.report.results import audit_summary, funnel
+
+
+@pytest.fixture(scope="module")
+def vocabulary():
+    return load_vocabulary(VOCABULARY)
+
+
+def numbers(steps):
+    return [(step.left, step.dropped) for step in steps]
+
+
+def test_statements_are_followed_until_an_answer_came(vocabulary):
+    # eight texts are in reports: one administrative; a verdict and one with a feature only; an unknown one unanswered
+    steps = funnel.statement_steps(pl.DataFrame(texts()), pl.DataFrame(answers()), vocabulary)
+    assert numbers(steps) == [(8, None), (7, 1), (5, 2), (4, 1)]
+    assert [step.name for step in steps] == ["in the reports", "about the ECG", "asked about", "with an answer"]
+
+
+def test_answers_are_followed_until_they_are_features():
+    steps = funnel.answer_steps(pl.DataFrame(answers()))
+    assert numbers(steps) == [(26, None), (24, 2), (23, 1), (22, 1), (21, 1), (20, 1)]
+    assert [step.name for step in steps[1:]] == [
+        "in the vocabulary", "not a bare diagnosis", "not a denial", "one feature, not several", "usable",
+    ]  # fmt: skip
+
+
+def test_the_main_reasons_are_shown_where_there_are_none_and_an_unknown_one_is_counted():
+    rows = [{**answers()[0], "feature": None, "reason": "a new reason"}, answers()[1]]
+    steps = funnel.answer_steps(pl.DataFrame(rows))
+    assert numbers(steps) == [(2, None), (2, 0), (2, 0), (2, 0), (1, 1)]
+    assert steps[-1].why == "another reason"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "purple waves",
+        "atrial fibrillation",
+        "no st elevation",
+        "wide qrs and absent p waves",
+        "atrial fibrillation with absent p waves",
+    ],
+)
+def test_every_reason_of_the_mapping_has_its_place(vocabulary, answer):
+    feature, reason = map_answer(answer, StatementParser(vocabulary))
+    assert feature is None
+    assert reason in funnel.VOCABULARY_CHECKS
+
+
+def test_candidates_are_followed_from_the_reports_to_what_is_accepted(tmp_path, vocabulary):
+    write_results(tmp_path)
+    audit = audit_summary.with_outcome(pl.scan_parquet(tmp_path / "audit.parquet"))
+    parts = funnel.funnel(
+        pl.DataFrame(texts()),
+        pl.DataFrame(answers()),
+        pl.scan_parquet(tmp_path / "reports.parquet"),
+        audit_summary.outcome_counts(audit),
+        vocabulary,
+    )
+    assert [part.unit for part in parts] == ["Distinct statements", "Answers", "Candidates"]
+    # four records with one statement each, five features for each statement; three are not in the audit
+    assert numbers(parts[2].steps) == [
+        (20, None), (17, 3), (17, 0), (13, 4), (9, 4), (7, 2), (7, None),
+    ]  # fmt: skip
+
+
+def test_a_record_has_the_features_of_all_its_statements():
+    reports = pl.DataFrame({"text_ids": [[0, 1], [1], [4], []]}).lazy()
+    # answers: five features each for the texts 0 to 3; the rejected answers do not count
+    assert funnel.proposed_candidates(reports, pl.DataFrame(answers())) == 15

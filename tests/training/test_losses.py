@@ -1,0 +1,204 @@
+"""Each loss equals a plain double loop in float64, whole or in blocks, with and without masked pairs."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from fgclep.models.alignment import AttentionAlignment, GlobalAlignment
+from fgclep.training.losses import LOSSES, contrastive_loss
+from fgclep.training.text_batches import TextBank
+
+
+def softplus(x: float) -> float:
+    return max(x, 0.0) + math.log1p(math.exp(-abs(x)))
+
+
+def reference(name, c, y, s, t, b, weight, mask_above=None):
+    """The loss by loops over ECGs and texts, on Python's floats."""
+    ecgs, texts = range(len(c)), range(len(c[0]))
+    kept = [[y[i][j] == 1 or mask_above is None or s[i][j] <= mask_above for j in texts] for i in ecgs]
+    if name == "clip":
+        terms = {"row": [], "column": []}
+        lines = [("row", [(i, j) for j in texts]) for i in ecgs] + [("column", [(i, j) for i in ecgs]) for j in texts]
+        for kind, line in lines:
+            positives = [(i, j) for i, j in line if y[i][j]]
+            if positives:
+                norm = math.log(sum(math.exp(t * c[i][j]) for i, j in line if kept[i][j]))
+                terms[kind].append(norm - sum(t * c[i][j] for i, j in positives) / len(positives))
+        return sum(sum(values) / len(values) for values in terms.values()) / 2
+    total, pairs = 0.0, 0
+    for i in ecgs:
+        for j in texts:
+            if not kept[i][j]:
+                continue
+            pairs += 1
+            x = t * c[i][j] + b
+            if name == "soft_sigmoid":
+                soft = max(s[i][j], y[i][j])
+                total += soft * softplus(-x) + (1 - soft) * softplus(x)
+                continue
+            total += softplus(-x if y[i][j] else x)
+            if name == "fg_clep":
+                total += weight * abs(c[i][j] - s[i][j])
+    return total / pairs if name == "soft_sigmoid" else total / len(c)
+
+
+class Matrices:
+    """Targets and similarity of all pairs, given as matrices."""
+
+    def __init__(self, targets, similarity):
+        self.targets, self.similarity = targets, similarity
+
+    def block(self, rows, columns):
+        return self.targets[rows, columns], self.similarity[rows, columns]
+
+
+dot = GlobalAlignment()
+
+
+@pytest.mark.parametrize("mask_above", [None, 0.4])
+@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("seed", range(3))
+def test_a_loss_and_its_gradients_equal_a_double_loop(name, seed, mask_above):
+    rng = np.random.default_rng(seed)
+    e, z = rng.normal(0, 0.4, (5, 3)), rng.normal(0, 0.4, (7, 3))
+    y = (rng.random((5, 7)) < 0.3).astype(float)
+    y[:, 0] = y[1] = 0  # a text of nobody, an ECG without a text
+    s = np.maximum(rng.random((5, 7)), y)
+    s[1], s[0, 1:] = 0.9, 0.9  # all masked, and all but one
+    values = {"ecgs": e, "texts": z, "temperature": np.array(8.0), "bias": np.array(-3.0)}
+
+    def by_loops(ecgs, texts, temperature, bias):
+        c = [[sum(a * b for a, b in zip(one, other, strict=True)) for other in texts] for one in ecgs.tolist()]
+        return reference(name, c, y.tolist(), s.tolist(), float(temperature), float(bias), 0.5, mask_above)
+
+    tensors = {key: torch.tensor(value, requires_grad=True) for key, value in values.items()}
+    loss = contrastive_loss(name, pairs=Matrices(y, s), align=dot, mitigation=0.5, mask_above=mask_above, **tensors)
+    loss.backward()
+    assert loss.item() == pytest.approx(by_loops(**values), abs=1e-9)
+    for key, value in values.items():
+        for place in np.ndindex(value.shape):
+            step = np.zeros_like(value)
+            step[place] = 1e-5
+            more, less = (by_loops(**{**values, key: value + sign * step}) for sign in (1, -1))
+            slope = (more - less) / 2e-5
+            assert tensors[key].grad[place].item() == pytest.approx(slope, abs=1e-6), (key, place)
+
+
+@pytest.mark.parametrize("mask_above", [None, 0.4])
+@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("block", [1, 4, 12, 50])
+def test_the_size_of_the_blocks_does_not_matter(name, block, mask_above):
+    rng = np.random.default_rng(0)
+    y = (rng.random((9, 11)) < 0.2).astype(float)
+    pairs = Matrices(y, np.maximum(rng.random((9, 11)), y))
+
+    def loss_and_gradients(**options):
+        torch.manual_seed(0)
+        ecgs, texts = (torch.randn(n, 4, dtype=torch.float64, requires_grad=True) for n in (9, 11))
+        scale, bias = (torch.tensor(value, dtype=torch.float64, requires_grad=True) for value in (5.0, -1.0))
+        loss = contrastive_loss(name, ecgs, texts, pairs, dot, scale, bias, 0.5, mask_above, **options)
+        loss.backward()
+        return [loss, ecgs.grad, texts.grad, scale.grad]
+
+    for one, other in zip(loss_and_gradients(block=block), loss_and_gradients(), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize(("vectors", "most"), [(1, 24), (3, 8)])
+def test_no_block_is_larger_than_asked_for(vectors, most):
+    sizes = []
+
+    class Recorder(GlobalAlignment):
+        def forward(self, ecgs, texts):
+            sizes.append(len(ecgs) * len(texts))
+            return super().forward(ecgs.flatten(1)[:, :4], texts)
+
+    ecgs = torch.randn(10, vectors, 4).squeeze(1).requires_grad_()
+    pairs = Matrices(np.zeros((10, 11)), np.zeros((10, 11)))
+    one = torch.tensor(1.0)
+    contrastive_loss("siglip", ecgs, torch.randn(11, 4), pairs, Recorder(), one, one, 0.5, block=24).backward()
+    assert max(sizes) <= most and sum(sizes) == 110
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_the_gradients_reach_the_scale_of_the_attention(name):
+    rng = np.random.default_rng(0)
+    pairs = Matrices(np.eye(4, 6), rng.random((4, 6)))
+    align = AttentionAlignment().double()
+    torch.manual_seed(0)
+    ecgs, texts = torch.randn(4, 5, 3, dtype=torch.float64), torch.randn(6, 3, dtype=torch.float64)
+    scale, bias = torch.tensor(3.0, dtype=torch.float64), torch.tensor(-1.0, dtype=torch.float64)
+
+    def loss():
+        return contrastive_loss(name, ecgs, texts, pairs, align, scale, bias, 0.5, block=60)
+
+    loss().backward()
+    values = []
+    for step in (1e-5, -2e-5):
+        align.log_scale.data += step
+        values.append(loss().item())
+    assert align.log_scale.grad.item() == pytest.approx((values[0] - values[1]) / 2e-5, abs=1e-6)
+    assert abs(align.log_scale.grad.item()) > 1e-4
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_without_gradients_the_loss_is_the_same(name):
+    rng = np.random.default_rng(0)
+    pairs = Matrices(np.eye(4, 6), rng.random((4, 6)))
+    ecgs, texts, one = torch.randn(4, 3), torch.randn(6, 3), torch.tensor(1.0)
+    learning = contrastive_loss(name, ecgs.requires_grad_(), texts, pairs, dot, one, one, 0.5)
+    with torch.inference_mode():
+        assert contrastive_loss(name, ecgs, texts, pairs, dot, one, one, 0.5).equal(learning)
+
+
+def test_the_published_case_by_hand():
+    # two pairs, cosine 1 on the diagonal and 0 elsewhere, t = 10, b = -10, S = identity:
+    # the diagonal has logit 0, the rest -10
+    eye = torch.eye(2, dtype=torch.float64)
+    t, b = torch.tensor(10.0), torch.tensor(-10.0)
+    loss = contrastive_loss("fg_clep", eye, eye, Matrices(np.eye(2), np.eye(2)), dot, t, b, 0.5)
+    assert loss.item() == pytest.approx((2 * math.log(2) + 2 * math.log1p(math.exp(-10))) / 2)
+
+
+def test_a_likely_false_negative_is_left_out_by_hand():
+    # the published case, but the second text is similar to the first report: three pairs are left
+    eye = torch.eye(2, dtype=torch.float64)
+    pairs = Matrices(np.eye(2), np.array([[1.0, 0.8], [0.1, 1.0]]))
+    t, b = torch.tensor(10.0), torch.tensor(-10.0)
+    loss = contrastive_loss("siglip", eye, eye, pairs, dot, t, b, 0.5, mask_above=0.7)
+    assert loss.item() == pytest.approx((2 * math.log(2) + math.log1p(math.exp(-10))) / 2)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_batch_of_real_size_in_single_precision_has_the_loss_of_the_dense_formula(name):
+    rng = np.random.default_rng(1)
+    s = rng.random((50, 50))
+    texts = [str(number) for number in range(50)]
+    reports = [rng.choice(50, size=3, replace=False).tolist() for _ in range(128)]
+    batch = TextBank(texts, [[] for _ in texts], reports, (s + s.T) / 2).batch("statement", np.arange(128), 2, rng)
+    targets, similarity = (torch.from_numpy(part) for part in batch.block(slice(None), slice(None)))
+    torch.manual_seed(0)
+    ecgs, encoded = (torch.nn.functional.normalize(torch.randn(n, 16), dim=1) for n in (128, len(batch)))
+    cosine, t, b = ecgs @ encoded.T, torch.tensor(10.0), torch.tensor(-4.8)
+    logits = t * cosine + b
+    if name == "soft_sigmoid":
+        soft = torch.maximum(similarity, targets)
+        dense = torch.nn.functional.binary_cross_entropy_with_logits(logits, soft)
+    elif name == "clip":
+        dense = sum(
+            torch.nn.functional.cross_entropy(t * c, y / y.sum(1, keepdim=True))
+            for c, y in ((cosine, targets), (cosine.T, targets.T))
+        ) / 2  # fmt: skip
+    else:
+        dense = torch.nn.functional.binary_cross_entropy_with_logits(logits, targets, reduction="sum") / 128
+        dense = dense + (0.5 * (cosine - similarity).abs().sum() / 128 if name == "fg_clep" else 0)
+    torch.testing.assert_close(contrastive_loss(name, ecgs, encoded, batch, dot, t, b, 0.5), dense, rtol=2e-6, atol=0)
+
+
+def test_an_unknown_loss_is_refused():
+    x = torch.zeros(1, 1)
+    with pytest.raises(ValueError, match="unknown loss 'triplet'; known are fg_clep"):
+        contrastive_loss("triplet", x, x, Matrices(x, x), dot, torch.tensor(1.0), torch.tensor(0.0), 0.5)

@@ -1,0 +1,399 @@
+"""Training learns, stops when it must, keeps the epoch it is told to, and resumes to the same weights."""
+
+import os
+import signal
+import struct
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from accelerate.state import AcceleratorState
+from training_data import SETTINGS, SIGNAL, TEXTS, write_shards
+
+from fgclep import FGCLEP
+from fgclep.errors import UserError
+from fgclep.models.build import new_model
+from fgclep.signals.loader import SignalStore
+from fgclep.training.interruption import Interrupted, StopRequest
+from fgclep.training.log import STEP_COLUMNS
+from fgclep.training.optimization import cosine_with_warmup, parameter_groups
+from fgclep.training.text_batches import TextBank
+from fgclep.training.trainer import Trainer
+
+
+@pytest.fixture(scope="module")
+def shards(tmp_path_factory):
+    return write_shards(tmp_path_factory.mktemp("shards"))
+
+
+@pytest.fixture(scope="module")
+def more_shards(tmp_path_factory):
+    return write_shards(tmp_path_factory.mktemp("more"), (100, 60))
+
+
+@pytest.fixture
+def trainer(shards, tmp_path):
+    def build(name="x", shards=shards, **changes):
+        AcceleratorState._reset_state(reset_partial_state=True)  # one process has one precision
+        settings = {**SETTINGS, **changes}
+        torch.manual_seed(0)
+        stores, banks = [], []
+        for split in ("train", "val"):
+            store = SignalStore(shards, SIGNAL, 100, lambda keys, s=split: np.array(keys["split"]) == s)
+            stores.append(store)
+            ids = [[int(name) % 2] for name in store.keys["record_id"].to_pylist()]
+            banks.append(TextBank(TEXTS, [["fast"], ["slow"]], ids, np.eye(2, dtype=np.float16)))
+        model = new_model(settings, TEXTS)
+        files = tmp_path / f"{name}.pt", tmp_path / name
+        return Trainer(model, stores[0], banks[0], stores[1], banks[1], settings, *files)
+
+    return build
+
+
+def assert_same_weights(model, others):
+    for name, weights in others.items():
+        torch.testing.assert_close(model.state_dict()[name], weights, rtol=0, atol=0, msg=name)
+
+
+def weights_of(model):
+    return {name: weights.clone() for name, weights in model.state_dict().items()}
+
+
+def after(run, batches, action):
+    """Call ``action`` when the model is given so many batches to train on."""
+    loss, count = run.loss, 0
+
+    def counted(*args):
+        nonlocal count
+        count += run.model.training
+        if count == batches and run.model.training:
+            action()
+        return loss(*args)
+
+    run.loss = counted
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"loss": "clip"}, {"loss": "soft_sigmoid"}, {"text_unit": "report"}, {"alignment": "attention"}],
+)
+def test_two_kinds_of_waves_are_told_apart_by_their_texts(trainer, more_shards, changes):
+    run = trainer(shards=more_shards, epochs=12, **changes)
+    history = run.fit()
+    assert history[-1]["train_loss"] < history[0]["train_loss"]
+    run.model.eval()
+    places, signals = next(run.validation_store.in_order(100))
+    with torch.no_grad():
+        embeddings = run.model.encode_ecg(signals).flatten(1).numpy()
+    truth = [int(name[-1]) % 2 for name in run.validation_store.names(places)]
+    assert np.mean(run.model.score(embeddings, TEXTS).argmax(1) == truth) > 0.9
+
+
+TEXT = SETTINGS["text_encoder"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"accumulate": 2},
+        {"text_encoder": {**TEXT, "layers": 2, "trained_layers": 1}},
+        {"text_encoder": {**TEXT, "trained_layers": 0}, "text_unit": "report", "precision": "bf16"},
+    ],
+)
+@pytest.mark.parametrize("stop_in", [1, 2, 4, 5])
+def test_a_run_stopped_by_a_signal_continues_to_the_weights_of_an_uninterrupted_one(trainer, changes, stop_in):
+    whole = trainer("whole", **changes)
+    history = whole.fit()
+
+    stopped = trainer("parts", **changes)
+    after(stopped, stop_in, lambda: os.kill(os.getpid(), signal.SIGTERM))
+    with pytest.raises(Interrupted, match=r"stopped in epoch \d after \d of 4 batches, as asked") as caught:
+        stopped.fit()
+    assert caught.value.number == signal.SIGTERM
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+    resumed = trainer("parts", **changes)
+    torch.manual_seed(99)  # whatever else the process has drawn does not matter
+    accumulate = changes.get("accumulate", 1)
+    remaining = 8 - accumulate * -(-stop_in // accumulate)
+    after(resumed, remaining + 1, lambda: pytest.fail("batches were repeated"))
+    assert resumed.fit() == history
+    assert_same_weights(resumed.model, whole.model.state_dict())
+
+
+def test_a_checkpoint_in_the_middle_of_an_epoch_is_as_good_as_one_at_its_end(trainer):
+    class Killed(BaseException):
+        pass
+
+    def kill():
+        raise Killed
+
+    whole = trainer("whole")
+    whole.fit()
+    killed = trainer("parts", checkpoint_seconds=-1)  # a checkpoint after every batch
+    after(killed, 4, kill)
+    with pytest.raises(Killed):
+        killed.fit()
+    resumed = trainer("parts", checkpoint_seconds=3600)
+    resumed._resume()
+    assert (resumed.position.epoch, resumed.position.batches, resumed.position.steps) == (0, 3, 3)
+    resumed.fit()
+    assert_same_weights(resumed.model, whole.model.state_dict())
+
+
+@pytest.mark.parametrize("changes", [{"learning_rate": 1e-3}, {"start": "other"}])
+def test_a_checkpoint_of_another_run_is_not_used(trainer, changes):
+    trainer(epochs=1).fit()
+    other = trainer(epochs=1, **{key: value for key, value in changes.items() if key != "start"})
+    if "start" in changes:  # the same settings, but another model to continue from
+        with torch.no_grad():
+            other.model.ecg_projection.weight += 1
+        other.identity = other._identity()
+    other._resume()
+    assert other.position.epoch == 0
+
+
+def test_what_changes_the_speed_only_does_not_make_a_checkpoint_useless(trainer):
+    trainer(epochs=1).fit()
+    other = trainer(epochs=1, workers=2, checkpoint_seconds=1, log_every=7, tensorboard=True)
+    other._resume()
+    assert other.position.epoch == 1
+
+
+def test_a_loss_that_is_not_finite_names_the_records_and_leaves_the_checkpoint(trainer):
+    run = trainer(checkpoint_seconds=-1)
+    names = []
+
+    def spoil():
+        names.extend(run.train_store.names(next(run.batches()).places))
+        run.model.ecg_projection.weight.data.fill_(float("nan"))
+
+    after(run, 3, spoil)
+    with pytest.raises(
+        UserError, match=r"the loss is nan in epoch 1 for the records made-up/0.*learning_rate"
+    ) as error:
+        run.fit()
+    assert all(name in str(error.value) for name in names) and len(names) == 8
+    kept = run.checkpoints.load()
+    assert kept["position"]["batches"] == 2
+    assert all(torch.isfinite(weights).all() for weights in kept["model"].values())
+
+
+def test_a_gradient_that_is_not_finite_does_not_reach_the_weights(trainer):
+    run = trainer()
+    before = weights_of(run.model)
+    run.model.ecg_projection.weight.register_hook(lambda gradient: gradient * float("inf"))
+    with pytest.raises(UserError, match=r"the norm of the gradient is (inf|nan) in epoch 1 for the records made-up/0"):
+        run.fit()
+    trained = {name for name, _ in run.model.named_parameters()}
+    assert_same_weights(run.model, {name: weights for name, weights in before.items() if name in trained})
+
+
+def test_accumulated_batches_make_one_step_with_their_mean_gradient(trainer):
+    run = trainer(accumulate=3, gradient_clip=1e9)
+    for module in run.model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    run.model.text_encoder.config.attention_probs_dropout_prob = 0.0
+    trained = [parameter for parameter in run.model.parameters() if parameter.requires_grad]
+    gradients = []
+    step = run.optimizer.step
+    run.optimizer.step = lambda: (gradients.append([parameter.grad.clone() for parameter in trained]), step())
+    run.wrapped.train()
+    sums = [torch.zeros_like(parameter) for parameter in trained]
+    for batch in list(run.batches())[:3]:
+        run.optimizer.zero_grad()
+        run.loss(batch.texts, batch.signals).backward()
+        for sum_, parameter in zip(sums, trained, strict=True):
+            sum_ += parameter.grad
+    run.fit()
+    assert len(gradients) == 4  # in each of two epochs of 4 batches: 3 of them, and the last one
+    for found, sum_ in zip(gradients[0], sums, strict=True):
+        torch.testing.assert_close(found, sum_ / 3, rtol=1e-4, atol=1e-5)
+
+
+def test_the_gradient_is_clipped(trainer):
+    run = trainer(gradient_clip=1e-3, epochs=1)
+    norms = []
+    step = run.optimizer.step
+
+    def noted():
+        gradients = [p.grad.flatten() for p in run.model.parameters() if p.grad is not None]
+        norms.append(torch.cat(gradients).norm().item())
+        step()
+
+    run.optimizer.step = noted
+    run.fit()
+    assert norms == pytest.approx([1e-3] * 4, rel=1e-2)
+
+
+@pytest.mark.parametrize(
+    ("select_by", "values", "epoch"),
+    [
+        ("loss", [3.0, 1.0, 2.0], 2),
+        ("loss", [3.0, 2.0, 1.0], 3),
+        ("loss", [None, None, None], 3),
+        ("retrieval", [0.9, 0.5, 0.6], 1),
+        ("retrieval", [0.5, 0.9, 0.9], 3),
+        ("last", [3.0, 1.0, 2.0], 3),
+    ],
+)
+def test_the_weights_of_the_selected_epoch_are_kept(trainer, select_by, values, epoch):
+    def build():
+        run = trainer(epochs=3, select_by=select_by)
+        run.validation_loss = lambda: values[run.position.epoch] if select_by != "retrieval" else 1.0
+        run.validation_recall = lambda: values[run.position.epoch] if select_by == "retrieval" else 1.0
+        return run
+
+    run, weights = build(), []
+    save = run._save
+    run._save = lambda: (weights.append(weights_of(run.model)), save())
+    run.fit()
+    assert run.selected_epoch() == epoch
+    assert_same_weights(run.model, weights[epoch - 1])
+    files = {path.name for path in run.checkpoints.path.parent.glob("*.pt")}
+    assert files == {"x.pt"} | ({f"x.epoch{epoch}.pt"} if epoch < 3 else set())
+
+    again = build()  # killed after the last checkpoint, before the model was written
+    again.fit()
+    assert_same_weights(again.model, weights[epoch - 1])
+    again.checkpoints.remove()
+    assert not list(run.checkpoints.path.parent.glob("*.pt"))
+
+
+def test_the_held_out_ecgs_and_reports_look_for_each_other(trainer, monkeypatch):
+    monkeypatch.setattr("fgclep.training.trainer.RECALL_AT", 1)
+    run = trainer(epochs=8)
+    run.fit()
+    run.model.eval()
+    places, signals = next(run.validation_store.in_order(100))
+    with torch.no_grad():
+        cosines = (run.model.encode_ecg(signals) @ run.model.embed_texts(TEXTS).T).numpy()
+    own = np.array([int(name[-1]) % 2 for name in run.validation_store.names(places)])
+    finds_report = np.mean(cosines.argmax(1) == own)
+    finds_ecg = np.mean(own[cosines.argmax(0)][own] == own)
+    assert run.validation_recall() == pytest.approx((finds_report + finds_ecg) / 2)
+    assert trainer(retrieval_records=0).validation_recall() is None
+
+
+def test_the_metrics_go_to_a_table_and_to_tensorboard_and_continue_after_an_interruption(trainer, tmp_path):
+    trainer("whole", tensorboard=True).fit()
+    stopped = trainer("parts", tensorboard=True, checkpoint_seconds=-1)
+    after(stopped, 6, lambda: os.kill(os.getpid(), signal.SIGINT))
+    with pytest.raises(Interrupted):
+        stopped.fit()
+    with (tmp_path / "parts/steps.csv").open("a") as file:  # a step that the killed process had not kept
+        file.write("7,2,1.0,1.0,1e-3,1e-3,10.0,-2.0,1.0,0.0\n8,2,1.")
+    trainer("parts", tensorboard=True).fit()
+
+    tables = [(tmp_path / name / "steps.csv").read_text().splitlines() for name in ("whole", "parts")]
+    assert tables[0][0] == ",".join(STEP_COLUMNS)
+    without_speed = [[line.split(",")[:-2] for line in table] for table in tables]
+    assert without_speed[0] == without_speed[1]
+    assert [row[:2] for row in without_speed[0][1:]] == [[str(n), "1" if n < 5 else "2"] for n in range(1, 9)]
+
+    losses = {step: value for tag, step, value in scalars(tmp_path / "whole") if tag == "train/loss"}
+    assert losses == {int(row[0]): pytest.approx(float(row[2])) for row in without_speed[0][1:]}
+    assert [step for tag, step, _ in scalars(tmp_path / "whole") if tag == "epoch/validation_loss"] == [4, 8]
+
+
+def scalars(folder):
+    """Tag, step and value of all events, by TensorBoard's file format: length, checksum, protocol buffer, checksum."""
+    from tensorboardX.proto.event_pb2 import Event
+
+    for path in folder.glob("events.*"):
+        content, place = path.read_bytes(), 0
+        while place < len(content):
+            (length,) = struct.unpack_from("<Q", content, place)
+            event = Event.FromString(content[place + 12 : place + 12 + length])
+            for value in event.summary.value:
+                yield value.tag, event.step, value.simple_value
+            place += length + 16
+
+
+def test_the_learning_rate_rises_and_falls_to_zero():
+    assert [cosine_with_warmup(x, 0.1) for x in (0.0, 0.05, 0.1, 0.55, 1.0)] == pytest.approx([0, 0.5, 1, 0.5, 0])
+
+
+def test_text_and_ecg_have_their_own_rates_and_scalars_no_decay():
+    settings = {**SETTINGS, "text_learning_rate": 1e-5}
+    model = new_model(settings, TEXTS)
+    group_of = {id(p): group for group in parameter_groups(model, settings) for p in group["params"]}
+    assert group_of[id(model.text_projection.weight)]["base_lr"] == 1e-5
+    assert group_of[id(model.ecg_projection.weight)]["base_lr"] == 3e-3
+    assert group_of[id(model.log_temperature)]["weight_decay"] == 0
+    assert len(group_of) == len(list(model.parameters()))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"ecg_encoder": {"kind": "vit_tiny", "width": 8}},
+        {"precision": "bf16"},
+        {"ecg_encoder": {"kind": "vit_tiny", "width": 8}, "alignment": "attention"},
+    ],
+)
+def test_every_kind_of_training_moves_all_weights(trainer, changes):
+    run = trainer(epochs=1, **changes)
+    before = {name: weights.detach().clone() for name, weights in run.model.named_parameters()}
+    assert np.isfinite(run.fit()[0]["train_loss"])
+    still = [name for name, weights in run.model.named_parameters() if torch.equal(weights, before[name])]
+    assert all("pooler" in name for name in still), still  # BERT's own pooling is not used
+
+
+def test_only_the_last_text_layers_are_trained_as_asked(trainer):
+    run = trainer(epochs=1, text_encoder={**TEXT, "layers": 3, "trained_layers": 1})
+    before = weights_of(run.model)
+    run.fit()
+    moved = {name for name, weights in run.model.state_dict().items() if not torch.equal(weights, before[name])}
+    text = {name for name in moved if name.startswith("text_encoder.")}
+    assert text and all(name.startswith("text_encoder.encoder.layer.2.") for name in text)
+
+
+def test_a_text_tower_by_name_starts_from_its_weights_and_is_frozen_as_asked(trainer, tmp_path):
+    tower = new_model(SETTINGS, TEXTS)
+    tower.text_encoder.save_pretrained(tmp_path / "bert")
+    tower.tokenizer.save_pretrained(tmp_path / "bert")
+    text = {"name": str(tmp_path / "bert"), "max_tokens": 16, "trained_layers": 0, "cache_mb": 1}
+    run = trainer(epochs=1, text_encoder=text)
+    run.fit()
+    run.model.save_pretrained(tmp_path / "model")
+    again = FGCLEP.from_pretrained(tmp_path / "model")
+    for name, weights in tower.text_encoder.state_dict().items():
+        torch.testing.assert_close(again.text_encoder.state_dict()[name], weights, rtol=0, atol=0)
+    assert again.tokenizer(TEXTS)["input_ids"] == tower.tokenizer(TEXTS)["input_ids"]
+
+
+def test_the_ecg_encoder_is_compiled_on_request_and_its_weights_keep_their_names(trainer):
+    plain, compiled = trainer(), trainer(compile=True)
+    assert plain.model.ecg_encoder._compiled_call_impl is None
+    assert compiled.model.ecg_encoder._compiled_call_impl is not None
+    assert list(compiled.model.state_dict()) == list(plain.model.state_dict())
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"precision": "fp16"}, r"fp16, which needs a CUDA device.*set pretraining: \{precision: bf16\}"),
+        ({"processes": 2}, r"processes is 2, and this run has 1; .*torchrun --nproc-per-node 2"),
+        ({"device": "cuda"}, r"device is cuda, and torch finds no CUDA device; set pretraining: \{device: auto\}"),
+    ],
+)
+def test_what_the_machine_lacks_is_said_with_the_way_out(trainer, monkeypatch, changes, message):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(UserError, match=message):
+        trainer(**changes)
+
+
+def test_a_signal_during_the_exchange_between_processes_is_not_forgotten(monkeypatch):
+    stop, run = StopRequest(), SimpleNamespace(processes=2, device="cpu")
+
+    def exchange(number: torch.Tensor, operation: object) -> None:
+        stop.number = signal.SIGTERM  # after this process has told the others that there is none
+
+    monkeypatch.setattr(torch.distributed, "all_reduce", exchange)
+    assert not Trainer._asked_to_stop(run, stop)
+    monkeypatch.setattr(torch.distributed, "all_reduce", lambda number, operation: None)
+    assert Trainer._asked_to_stop(run, stop)

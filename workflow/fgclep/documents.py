@@ -1,0 +1,64 @@
+"""Text, YAML and JSON files, with errors that name the file."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from fgclep.errors import UserError, damaged
+
+_VALUES = 1_000_000  # in a YAML file; aliases of aliases stand for more than any memory holds
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a file in UTF-8.
+
+    Raises ``UserError`` that names the file if it cannot be read.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is no text in UTF-8 (byte {error.start}); save it as such") from None
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}") from None
+
+
+def read_yaml(path: Path) -> Any:
+    """Return the document of a YAML file.
+
+    Raises ``UserError`` that names the file if it is no YAML, or if its aliases make it endless.
+    """
+    try:
+        document = yaml.safe_load(read_text(path))
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: 2024-99-99 looks like a date
+        raise UserError(f"{path} is not YAML: {error}") from None
+    waiting, values = [document], 0
+    while waiting:
+        value = waiting.pop()
+        values += 1
+        if isinstance(value, dict):
+            waiting += value.values()
+        elif isinstance(value, list):
+            waiting += value
+        if values + len(waiting) > _VALUES:
+            raise UserError(f"{path} holds itself, or more than {_VALUES:,} values; write its aliases (&, *) out")
+    return document
+
+
+def check_last_line(path: Path) -> None:
+    """Raise ``UserError`` if a text file has no end of line at its end, because it was cut."""
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - 1))
+        if file.read() != b"\n":
+            raise damaged(path, "its last line does not end")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file; raises ``UserError`` if it is none, because it was cut."""
+    try:
+        return json.loads(path.read_bytes())
+    except ValueError as error:
+        raise damaged(path, error) from error

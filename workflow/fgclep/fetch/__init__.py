@@ -1,0 +1,1 @@
+"""From a database to archives of raw records on this machine."""

@@ -1,0 +1,149 @@
+"""What a model says of recordings: prompts, classes of a task, and the waveform features that it sees."""
+
+import re
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from fgclep.evaluation.tasks import Task, TaskClass
+from fgclep.evaluation.zero_shot import score_classes
+from fgclep.language.vocabulary import Feature, Vocabulary, verdict
+from fgclep.leads import LEADS
+from fgclep.measurement.measure import measure
+from fgclep.models.fgclep import FGCLEP
+from fgclep.signals.record import Record
+from fgclep.verification.explain import measured
+
+_OTHER_LEADS = re.compile(r"\bv([3-6]r|[789])\b")  # right and posterior ones, which no recording here has
+Input = tuple[torch.Tensor, torch.Tensor]  # of the model: FGCLEP.prepare
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One answer about a recording.
+
+    Parameters
+    ----------
+    kind
+        ``prompt``, ``class`` or ``feature``.
+    name
+        The prompt, the name of the class, or the id of the feature.
+    text
+        The prompt, the title of the class, or the text of the feature.
+    probability
+        By the model.
+    measurement
+        What the measurement of the signal says of a feature that has a rule: ``supported``, ``likely``, ``unlikely`` or
+        ``refuted``; ``None``: nothing.
+    measured
+        The measured values that the rule looks at.
+    """
+
+    kind: str
+    name: str
+    text: str
+    probability: float
+    measurement: str | None = None
+    measured: str = ""
+
+
+class Questions:
+    """What is asked of every recording; each distinct text is embedded once.
+
+    Parameters
+    ----------
+    model
+        A trained model.
+    prompts
+        Findings in words.
+    task
+        Its classes are asked for; the score of a class is the maximum over its prompts.
+    vocabulary
+        Its waveform features are asked for; ``None``: no features.
+    most
+        How many features are told, the most probable ones.
+    """
+
+    def __init__(
+        self,
+        model: FGCLEP,
+        prompts: Sequence[str] = (),
+        task: Task | None = None,
+        vocabulary: Vocabulary | None = None,
+        most: int = 10,
+    ):
+        self.model, self.task, self.most = model, task, most
+        self.features = [] if vocabulary is None else _seen_on_twelve_leads(vocabulary)
+        self._asked = [TaskClass(prompt, prompt, (), (prompt,)) for prompt in prompts]
+        self._asked += [] if task is None else task.classes
+        self._prompts = len(prompts)
+        self._texts_of = [item.prompts for item in self._asked] + [(feature.text,) for feature in self.features]
+        texts = list(dict.fromkeys(text for some in self._texts_of for text in some))
+        self._place = {text: place for place, text in enumerate(texts)}
+        self._texts = model.embed_texts(texts)
+
+    @torch.inference_mode()
+    def answer(self, records: Sequence[Record], inputs: Sequence[Input]) -> list[list[Finding]]:
+        """Answer all questions about recordings and what ``prepare`` made of them: prompts, classes, then features."""
+        signals, present = map(torch.stack, zip(*inputs, strict=True))
+        embeddings = self.model.encode_prepared(signals, present).flatten(1).float().cpu().numpy()
+        scores = score_classes(self._score, embeddings, [[(text,) for text in some] for some in self._texts_of])
+        probabilities = 1 / (1 + np.exp(-scores.astype(np.float64)))
+        return [self._findings(record, row) for record, row in zip(records, probabilities, strict=True)]
+
+    def prepare(self, record: Record) -> Input:
+        """Make the model's input; raises ``ValueError`` if the model needs leads that are not there."""
+        return self.model.prepare(record.millivolts(), record.sampling_rate, record.leads)
+
+    def length_remark(self, record: Record) -> list[str]:
+        """Say which part of a recording the model sees, unless it is the whole."""
+        seconds, seen = record.digital.shape[1] / record.sampling_rate, self.model.config.signal["duration"]
+        if seconds >= seen + 1 / record.sampling_rate:
+            return [f"the model sees the middle {seen:g} s of {seconds:.4g} s"]
+        if seconds < seen - 1 / record.sampling_rate:
+            return [f"{seconds:.3g} s are repeated to the {seen:g} s that the model sees"]
+        return []
+
+    def _score(self, embeddings: np.ndarray, texts: list[str]) -> np.ndarray:
+        return self.model.score(embeddings, self._texts[[self._place[text] for text in texts]])
+
+    def _findings(self, record: Record, probabilities: np.ndarray) -> list[Finding]:
+        asked = [
+            Finding("prompt" if place < self._prompts else "class", item.name, item.title, float(probability))
+            for place, (item, probability) in enumerate(zip(self._asked, probabilities, strict=False))
+        ]
+        of_features = probabilities[len(self._asked) :]
+        best = [place for place in np.argsort(-of_features, kind="stable") if _shown(self.features[place], record)]
+        return asked + _with_measurements(
+            record, [(self.features[i], float(of_features[i])) for i in best[: self.most]]
+        )
+
+
+def _seen_on_twelve_leads(vocabulary: Vocabulary) -> list[Feature]:
+    return [feature for feature in vocabulary.features.values() if not _OTHER_LEADS.search(feature.text)]
+
+
+def _shown(feature: Feature, record: Record) -> bool:
+    """Whether a feature may be told of: not one of leads of which the recording has none."""
+    return not feature.leads or bool(set(feature.leads) & set(record.leads))
+
+
+def _with_measurements(record: Record, features: Sequence[tuple[Feature, float]]) -> list[Finding]:
+    """Judge features by their rules; only all twelve leads are measured."""
+    measures: dict = {}
+    if features and record.leads == LEADS:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # means of no beats, which become missing values
+            found = measure(record.millivolts(), record.sampling_rate)
+        measures = {} if found is None else {**found.scalars, **found.leads}
+    findings = []
+    for feature, probability in features:
+        says = verdict(feature.rule, measures)
+        values = "" if says == "untestable" else measured(feature.rule, measures)
+        findings.append(
+            Finding("feature", feature.id, feature.text, probability, None if says == "untestable" else says, values)
+        )
+    return findings

@@ -1,0 +1,100 @@
+"""The ECGs of a set of shards that fit a text best."""
+
+import heapq
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import torch
+
+from fgclep.keys import KEY
+from fgclep.models.fgclep import FGCLEP
+from fgclep.signals.loader import READ_ONCE_MB, SignalStore
+
+_EQUAL = 4  # decimals of the logit; what differs by less is a tie, as batches of another size round otherwise
+
+
+@dataclass(frozen=True, order=True)
+class Found:
+    """An ECG that was found, in the order of the results: best first, then by its key.
+
+    Parameters
+    ----------
+    negative_logit
+        Rounded to four decimals.
+    source, record_id
+        Its key.
+    split
+        ``train``, ``val`` or ``test``.
+    shard
+        File that holds it.
+    """
+
+    negative_logit: float
+    source: str
+    record_id: str
+    split: str
+    shard: str
+
+    @property
+    def probability(self) -> float:
+        """That the text fits the ECG, by the model."""
+        return float(1 / (1 + np.exp(self.negative_logit)))
+
+
+@torch.inference_mode()
+def search(
+    model: FGCLEP,
+    queries: Sequence[str],
+    shards: Sequence[Path],
+    top: int,
+    split: str | None = None,
+    batch_size: int = 64,
+    shown: Callable[[Iterator, int], Iterator] = lambda batches, total: batches,
+) -> list[list[Found]]:
+    """Find for each query the ECGs whose probability is highest.
+
+    ECGs are embedded batch by batch, and only the best so far are kept: memory does not grow with their number.
+
+    Parameters
+    ----------
+    model
+        On the device to compute on.
+    queries
+        Findings in words.
+    shards
+        Parquet files with the schema ``SHARD``.
+    top
+        How many ECGs for each query.
+    split
+        Only ECGs of this split; ``None``: all.
+    batch_size
+        ECGs embedded at once; the results do not depend on it.
+    shown
+        Wraps the batches, given their number, in a progress bar.
+
+    Returns
+    -------
+    For each query up to ``top`` ECGs, best first; equal ones in the order of source and record.
+    """
+    texts = model.embed_texts(queries)
+    keep = None if split is None else (lambda keys: pc.equal(keys["split"], split).to_numpy())
+    store = SignalStore(shards, model.config.signal, READ_ONCE_MB, keep)
+    places_of = np.concatenate([[0], np.cumsum([len(group) for group in store.groups])])
+    best: list[list[Found]] = [[] for _ in queries]
+    steps = -(-len(store) // batch_size)
+    for places, signals in shown(store.in_order(batch_size), steps) if len(store) else []:
+        embedded = model.encode_ecg(signals.to(model.device))
+        logits = model.logits(embedded, texts.to(model.device)).double().cpu().numpy().round(_EQUAL)
+        keys = store.keys.take(pa.array(places)).select([*KEY, "split"]).to_pylist()
+        groups = np.searchsorted(places_of, places, side="right") - 1
+        for number, column in enumerate(logits.T):
+            new = (
+                Found(-float(logit), **key, shard=str(store.groups[group].path))
+                for logit, key, group in zip(column, keys, groups, strict=True)
+            )
+            best[number] = heapq.nsmallest(top, [*best[number], *new])
+    return best

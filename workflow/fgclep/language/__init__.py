@@ -1,0 +1,1 @@
+"""The vocabulary of findings, and reports read with it."""

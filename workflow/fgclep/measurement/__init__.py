@@ -1,0 +1,1 @@
+"""Intervals, axes and amplitudes of a signal, and the rules on them."""

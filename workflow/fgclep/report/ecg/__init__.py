@@ -1,0 +1,1 @@
+"""ECGs as drawings."""

@@ -1,0 +1,152 @@
+"""The funnel of the recovery: from the distinct statements of the reports to the accepted features."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from fgclep.language.statements import Statement
+from fgclep.language.vocabulary import Vocabulary
+from fgclep.recovery.backend import is_asked
+from fgclep.report.results.audit_summary import ACCEPTED, CHECKS, OTHER
+
+# Why an answer is no candidate, as in the table of candidates, and what is left without such answers. The first
+# ALWAYS_ANSWERS are always shown, the others where there are such answers.
+VOCABULARY_CHECKS = {
+    "not in the vocabulary": "in the vocabulary",
+    "a diagnosis, not a waveform feature": "not a bare diagnosis",
+    "denies a finding": "not a denial",
+    "names several features": "one feature, not several",
+    "mixes a diagnosis with a feature": "not a feature within a diagnosis",
+    "the model names no feature": "not “none”",
+    "the model does not know the statement": "not “unknown”",
+    "unknown, beside features": "not “unknown” beside features",
+}
+ALWAYS_ANSWERS = 3
+UNUSABLE = "samples gave no usable answer"
+RARE_CHECKS = ("uncalibrated", OTHER)  # shown where they drop something
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step: what is left after a check, and how many the check dropped; ``why`` says what these are."""
+
+    name: str
+    left: int
+    dropped: int | None = None  # None: nothing is checked here
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Steps that count the same thing; its name stands in ``unit``."""
+
+    unit: str
+    steps: Sequence[Step]
+
+
+def _steps(start: Step, checks: Sequence[tuple[str, int, str]]) -> list[Step]:
+    """Follow checks (name of what is left, how many are dropped, why) from a start."""
+    steps = [start]
+    for name, dropped, why in checks:
+        steps.append(Step(name, steps[-1].left - dropped, dropped, why))
+    return steps
+
+
+def statement_steps(texts: pl.DataFrame, candidates: pl.DataFrame, vocabulary: Vocabulary) -> list[Step]:
+    """Count distinct statements (schemas ``TEXTS`` and ``CANDIDATES``) until an answer came."""
+    written = texts.filter(pl.col("count") > 0)
+    administrative = written.filter(pl.col("kind") == "administrative").height
+    asked = {
+        text_id
+        for text_id, kind, diagnoses in written.select("text_id", "kind", "diagnoses").rows()
+        if is_asked(Statement("", kind, tuple(diagnoses)), vocabulary)
+    }
+    silent = len(asked - set(candidates["text_id"]))
+    return _steps(
+        Step("in the reports", written.height),
+        [
+            ("about the ECG", administrative, "administrative, never asked about"),
+            (
+                "asked about",
+                written.height - administrative - len(asked),
+                "they name features only, or a verdict such as “abnormal ecg”",
+            ),
+            ("with an answer", silent, "the backend gives none"),
+        ],
+    )
+
+
+def answer_steps(candidates: pl.DataFrame) -> list[Step]:
+    """Count answers (schema ``CANDIDATES``) until they are candidates; the reasons that drop them are told apart."""
+    rejected = candidates.filter(pl.col("feature").is_null())
+    counts = dict(rejected.group_by("reason").len().rows())
+    known = {reason: counts.pop(reason, 0) for reason in VOCABULARY_CHECKS}
+    unusable = sum(count for reason, count in counts.items() if UNUSABLE in reason)
+    other = sum(counts.values()) - unusable
+    checks = [
+        (name, known[reason], "")
+        for place, (reason, name) in enumerate(VOCABULARY_CHECKS.items())
+        if known[reason] or place < ALWAYS_ANSWERS
+    ]
+    if unusable:
+        checks.append(("usable", unusable, "the model gave no usable answer"))
+    if other:
+        checks.append(("not rejected otherwise", other, "another reason"))
+    start = Step("given, each feature or wording once per statement", candidates.height)
+    return _steps(start, checks)
+
+
+def proposed_candidates(reports: pl.LazyFrame, candidates: pl.DataFrame) -> int:
+    """Count pairs of a record (schema ``REPORTS``) and a feature proposed for a statement of its report."""
+    per_text = candidates.filter(pl.col("feature").is_not_null()).group_by("text_id").len("features")
+    records = (
+        reports.select(pl.col("text_ids").alias("text_id"))
+        .explode("text_id")
+        .group_by("text_id")
+        .agg(pl.len().alias("records"))
+        .collect(engine="streaming")
+    )
+    both = records.join(per_text, on="text_id")
+    return int((both["records"].cast(pl.Int64) * both["features"]).sum())
+
+
+def candidate_steps(outcomes: Mapping[str, int], proposed: int) -> list[Step]:
+    """Follow candidates, features proposed for a record by a statement of its report, through the filter.
+
+    Parameters
+    ----------
+    outcomes
+        As ``audit_summary.outcome_counts`` returns them.
+    proposed
+        As ``proposed_candidates`` returns them.
+
+    Examples
+    --------
+    >>> steps = candidate_steps({"measurement": 3, "coarse": 2, "accepted": 5}, 12)
+    >>> [(step.name, step.left, step.dropped) for step in steps[1:4]]
+    [('left out of the report', 10, 2), ('named in enough answers', 10, 0), ('not refuted by measurement', 7, 3)]
+    """
+    judged = sum(outcomes.values())
+    checks = [("left out of the report", proposed - judged, "the report states the feature itself")]
+    for check, name in CHECKS.items():
+        if outcomes.get(check, 0) or check not in RARE_CHECKS:
+            checks.append((name, outcomes.get(check, 0), ""))
+    steps = _steps(Step("a proposed feature, for each record with the statement", proposed), checks)
+    return [*steps, Step("accepted", outcomes.get(ACCEPTED, 0))]
+
+
+def funnel(
+    texts: pl.DataFrame,
+    candidates: pl.DataFrame,
+    reports: pl.LazyFrame,
+    outcomes: Mapping[str, int],
+    vocabulary: Vocabulary,
+) -> list[Part]:
+    """Return the funnel in its three parts; see the functions above for the arguments."""
+    answers = answer_steps(candidates)
+    return [
+        Part("Distinct statements", statement_steps(texts, candidates, vocabulary)),
+        Part("Answers", [*answers, Step("features proposed for statements", answers[-1].left)]),
+        Part("Candidates", candidate_steps(outcomes, proposed_candidates(reports, candidates))),
+    ]

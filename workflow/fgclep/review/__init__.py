@@ -1,0 +1,1 @@
+"""The sheet on which a clinician judges decisions of the filter."""

@@ -1,0 +1,1 @@
+"""Signals as they are stored, judged, prepared, and loaded."""

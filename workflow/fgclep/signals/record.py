@@ -1,0 +1,49 @@
+"""One ECG as integers with gain and baseline, leads in canonical order."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fgclep.leads import LEADS
+from fgclep.signals.encoding import to_millivolts
+
+MISSING = -32768  # a missing sample in ``Record.digital``
+
+
+@dataclass(frozen=True)
+class Record:
+    """An ECG as stored.
+
+    Attributes
+    ----------
+    digital
+        int16 (leads, samples) in ADC units; ``MISSING`` for no value.
+    gain
+        float64 (leads,), ADC units per mV.
+    baseline
+        int32 (leads,), the ADC value of 0 mV.
+    sampling_rate
+        Hz.
+    leads
+        Canonical names of the leads, in the order of ``fgclep.leads.LEADS``; all twelve unless the file lacks some.
+    age, sex, codes
+        From the header's comments: years, ``F`` or ``M``, ``#Dx`` codes; ``None`` or empty where it has none.
+    remarks
+        What was noticed or repaired since reading.
+    """
+
+    digital: np.ndarray
+    gain: np.ndarray
+    baseline: np.ndarray
+    sampling_rate: float
+    leads: tuple[str, ...] = LEADS
+    age: float | None = None
+    sex: str | None = None
+    codes: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+    def millivolts(self) -> np.ndarray:
+        """Return the signal in mV, float32 (leads, samples), NaN where a sample is missing."""
+        signal = to_millivolts(self.digital, self.gain, self.baseline)
+        signal[self.digital == MISSING] = np.nan
+        return signal

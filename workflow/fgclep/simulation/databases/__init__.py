@@ -1,0 +1,1 @@
+"""Simulated recordings in the native layout of each database."""

@@ -1,0 +1,1 @@
+"""A patient's heart: what it has, and the electricity that follows."""

@@ -1,0 +1,213 @@
+"""From a patient and a condition to the tabulated waves of each kind of beat."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fgclep.simulation.heart.activation import conducted_qrs, ectopic_qrs, enlarge, fragment, infarct
+from fgclep.simulation.heart.condition import ATRIAL_ECTOPY, Condition
+from fgclep.simulation.heart.heart import Table, Wave, bounded, horizontal_rotation, support, tabulate, turn_to_axis
+from fgclep.simulation.heart.patient import Patient
+from fgclep.simulation.heart.repolarization import repolarize
+
+QRS_EDGE = 0.012  # share of the largest deflection at which the QRS begins and ends: about 0.02 mV
+P_EDGE = 0.08
+_BEFORE, _AFTER = 60.0, 320.0
+_COARSE = 1000  # Hz, at which the edges of a wave are looked for
+
+
+@dataclass(frozen=True)
+class Beat:
+    """One kind of beat: its QRS (origin: onset) and its ST segment and T wave (origin: J point, at RR = 1 s)."""
+
+    qrs: Table
+    qrs_ms: float
+    repolarization: Table
+    qt: float  # ms at RR = 1 s
+    wobble: np.ndarray | None = None  # change of the QRS at full inspiration, as ``qrs.values``
+
+
+@dataclass(frozen=True)
+class Morphology:
+    """All waves of one recording, and the state that no measurement shows."""
+
+    beats: dict[str, Beat]  # main, and ectopic kinds by name
+    p: Table  # origin: onset
+    p_ms: float
+    ectopic_p: Table
+    pr_level: np.ndarray  # (8,) mV by which atrial injury lowers the PR segment
+    delta: bool = False
+    j_notch: bool = False
+    scooped: bool = False
+    u_wave: bool = False
+
+
+def _fit_duration(wave: Wave, torso: np.ndarray, duration: float, edge: float) -> Table:
+    """Stretch the wave in time to ``duration`` ms between its visible edges; the table's origin is the onset."""
+    first, last = support(tabulate(wave, torso, _BEFORE, _AFTER, _COARSE).values, edge)
+    factor = duration * _COARSE / 1000 / max(last - first, 1)
+    onset = first * 1000 / _COARSE - _BEFORE
+    wave.center = [(center - onset) * factor for center in wave.center]
+    wave.left = [width * factor for width in wave.left]
+    wave.right = [width * factor for width in wave.right]
+    return tabulate(wave, torso, 40, duration + 45)
+
+
+def _p_waves(patient: Patient, condition: Condition, rng: np.random.Generator) -> tuple[Table, float, Table]:
+    """Right atrium, then left atrium; and the P wave of an ectopic focus."""
+    d = patient.shape
+    size = np.exp(0.22 * d[30]) * (0.85 if patient.bmi > 32 else 1.0)
+    tilt = 0.02 * d[31]
+    right, left = condition.right_atrium, condition.left_atrium
+    fast = 1.15 if condition.rhythm == "sinus_tachycardia" else 1.0
+    wave = Wave()
+    wave.add(36, 15, fast * size * (1 + 1.15 * right) * np.array([0.055 - tilt, 0.100, -0.080 - 0.05 * right]))
+    duration = patient.p
+    late = 66.0
+    posterior = 0.0005 * (patient.age - 50) + 0.020 * d[32] + (0.0 if patient.healthy else 0.008)
+    if left:
+        duration = rng.uniform(120.5, 146)
+        late = 74.0 + rng.uniform(0, 10)
+        posterior += rng.uniform(0.05, 0.11) * left
+    vector = size * (1 + 0.25 * left) * np.array([0.070 + tilt, 0.055, posterior])
+    wave.add(late, 17, vector)
+    # of adults 0 to 75 degrees, right atrial enlargement beyond (Macfarlane; AHA/ACCF/HRS part V)
+    axis = 50 - 0.15 * (patient.age - 50) + 20 * d[33] + 16 * right - 6 * left
+    turn_to_axis(wave, patient.atrial_torso, bounded(axis, -10, 88))
+    if condition.repolarization == "hyperkalemia" and condition.repolarization_size > 1.1:
+        wave.transform(0.45)
+        duration = max(duration, rng.uniform(112, 132))
+    if condition.rhythm in ("ectopic_atrial", "svt", "atrial_tachycardia"):
+        duration = rng.uniform(82, 112)
+        focus = Wave()
+        sign = 1.0 if rng.random() < 0.5 else -1.0
+        # a low focus activates upwards; that of a tachycardia lies high as often (crista terminalis, appendage)
+        up = 0.8 if condition.rhythm == "atrial_tachycardia" and rng.random() < 0.5 else -1.0
+        focus.add(34, 15, size * np.array([0.02 * sign, 0.10 * up, 0.02 * sign]))
+        focus.add(60, 16, size * np.array([0.03 * sign, 0.11 * up, -0.03]))
+        wave = focus
+    table = _fit_duration(wave, patient.atrial_torso, duration, P_EDGE)
+    if condition.ectopy not in ATRIAL_ECTOPY and condition.rhythm not in ("junctional", "svt"):
+        return table, float(duration), table
+    other = Wave()
+    other.add(34, 14, rng.normal(0, 0.06, 3) + np.array([0.03, rng.choice([-0.08, 0.09]), 0.0]))
+    other.add(60, 15, rng.normal(0, 0.06, 3))
+    return (
+        table,
+        float(duration),
+        _fit_duration(other, patient.atrial_torso, 95.0, P_EDGE),
+    )
+
+
+def _beat(qrs: Wave, qrs_ms: float, repolarization: Wave, qt: float, torso: np.ndarray, wobble: bool = False) -> Beat:
+    table = _fit_duration(qrs, torso, qrs_ms, QRS_EDGE)
+    change = None
+    if wobble:
+        turned = qrs.copy()
+        turned.transform(horizontal_rotation(3.0))
+        turned.vector = [np.array([[1.0, -0.07, 0.0], [0.07, 1.0, 0.0], [0.0, 0.0, 1.0]]) @ v for v in turned.vector]
+        change = tabulate(turned, torso, 40, qrs_ms + 45).values - table.values
+    return Beat(table, qrs_ms, tabulate(repolarization, torso, 60, qt - qrs_ms + 190), qt, change)
+
+
+def _premature(patient: Patient, qrs: Wave, torso: np.ndarray, rng: np.random.Generator) -> Beat:
+    """A ventricular premature beat, with its discordant T wave by the ventricular gradient."""
+    wave = ectopic_qrs(rng)
+    wave.transform(patient.amplitude * rng.uniform(0.9, 1.2))
+    duration = rng.uniform(128, 182)
+    qt = patient.qt + 0.6 * (duration - 90)
+    right, left = 46.0, 62.0
+    t = (0.6 * qrs.area() - wave.area()) / (1.2533 * (right + left)) * 0.85
+    repolarization = Wave()
+    repolarization.add(qt - duration - 2 * right, (left, right), t)
+    repolarization.add(60, (40, 55), 0.28 * t)
+    return _beat(wave, float(duration), repolarization, float(qt), torso)
+
+
+def _fusion(conducted: Beat, ectopic: Beat, share: float) -> Beat:
+    """Both fronts meet: ``share`` of the conducted beat and the rest of the ectopic one."""
+
+    def mixed(first: Table, second: Table) -> Table:
+        values = np.zeros((8, max(first.values.shape[1], second.values.shape[1])), np.float32)
+        values[:, : first.values.shape[1]] += np.float32(share) * first.values
+        values[:, : second.values.shape[1]] += np.float32(1 - share) * second.values
+        return Table(values, first.origin)
+
+    qrs_ms, qt = (
+        share * a + (1 - share) * b for a, b in ((conducted.qrs_ms, ectopic.qrs_ms), (conducted.qt, ectopic.qt))
+    )
+    return Beat(mixed(conducted.qrs, ectopic.qrs), qrs_ms, mixed(conducted.repolarization, ectopic.repolarization), qt)
+
+
+def _aberrant(patient: Patient, qrs: Wave, torso: np.ndarray, rng: np.random.Generator) -> Beat:
+    """An early supraventricular beat that finds the right bundle refractory."""
+    wave = qrs.copy()
+    wave.add(92, 14, (-0.32, -0.03, -0.40))
+    wave.add(112, 13, (-0.40, -0.03, -0.50))
+    duration = rng.uniform(122, 142)
+    right, left = 42.0, 60.0
+    t = np.array([0.25, 0.16, 0.10]) * patient.amplitude
+    repolarization = Wave()
+    repolarization.add(patient.qt - duration - 2 * right, (left, right), t)
+    return _beat(wave, float(duration), repolarization, patient.qt, torso)
+
+
+def build(patient: Patient, condition: Condition, rng: np.random.Generator) -> Morphology:
+    """Build the waves of all kinds of beats of one recording."""
+    torso = patient.torso
+    qrs, normal_area, duration = conducted_qrs(patient, condition, rng)
+    conducted = qrs.copy()
+    if condition.hypertrophy:
+        duration += enlarge(qrs, patient, condition, rng)
+        if condition.conduction in (None, "irbbb", "irbbb+lafb", "ilbbb", "lafb", "lpfb"):
+            duration = min(duration, 118.5)
+    if condition.infarct:
+        for territory in condition.infarct.split("+"):
+            infarct(qrs, territory, condition.infarct_size, rng)
+        if condition.conduction is None:
+            duration = min(duration + rng.uniform(0, 8), 118.5)
+    if condition.repolarization == "hyperkalemia" and condition.repolarization_size > 1.1:
+        duration += rng.uniform(5, 26)
+    if condition.voltage == "poor_r":
+        keep = rng.uniform(0.05, 0.5)
+        qrs.vector[0] = qrs.vector[0] * np.array([0.8, 1.0, keep])
+        qrs.transform(horizontal_rotation(rng.uniform(8, 24)))
+    # the chest wall is close: a part of the QRS that no dipole explains
+    noise = rng.normal(0, 0.075, (len(qrs.local), 6))
+    noise += 0.5 * noise[:, [5, 0, 1, 2, 3, 4]]
+    noise *= np.linalg.norm(np.array(qrs.vector), axis=1)[:, None]
+    qrs.local = [local + more for local, more in zip(qrs.local, noise, strict=True)]
+    fragment(qrs, rng, 0.075 * np.exp(rng.normal(0, 0.4)) * (1.7 if condition.infarct else 1.0))
+
+    repolarization, course = repolarize(patient, condition, conducted, normal_area, duration, rng)
+    amplitude = patient.amplitude
+    if condition.voltage in ("low", "low_limb"):
+        amplitude = min(amplitude, 1.0) * rng.uniform(0.30, 0.46)
+        repolarization.transform(rng.uniform(0.5, 0.85))
+        if condition.voltage == "low_limb":
+            torso = torso.copy()
+            torso[2:] *= rng.uniform(1.4, 2.2)
+    qrs.transform(amplitude)
+    main = _beat(qrs, duration, repolarization, course.qt, torso, wobble=True)
+    beats = {"main": main}
+    if condition.ectopy and condition.ectopy not in ("pac", "atrial_bigeminy"):
+        beats["pvc"] = _premature(patient, qrs, torso, rng)
+    if condition.ectopy == "fusion":
+        beats["fusion"] = _fusion(main, beats["pvc"], rng.uniform(0.35, 0.65))
+    if condition.ectopy in ("pac", "atrial_bigeminy", "both"):
+        beats["aberrant"] = _aberrant(patient, qrs, torso, rng)
+    p, p_ms, ectopic_p = _p_waves(patient, condition, rng)
+    injury = np.zeros(3)
+    if condition.repolarization == "pericarditis":
+        injury = -np.array([0.04, 0.05, -0.02]) * rng.uniform(0.8, 1.6)
+    return Morphology(
+        beats=beats,
+        p=p,
+        p_ms=p_ms,
+        ectopic_p=ectopic_p,
+        pr_level=torso @ injury,
+        delta=condition.conduction == "wpw",
+        j_notch=course.notch > 0,
+        scooped=course.sag > 0,
+        u_wave=course.prominent_u,
+    )

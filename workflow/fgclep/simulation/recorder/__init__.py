@@ -1,0 +1,1 @@
+"""From the heart to a recording."""

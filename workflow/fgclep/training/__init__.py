@@ -1,0 +1,1 @@
+"""Pre-training: texts in batches, the loss, the trainer."""

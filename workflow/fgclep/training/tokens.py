@@ -1,0 +1,51 @@
+"""Tokens of texts that come again and again, each tokenized once."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers.tokenization_utils_base import PreTrainedTokenizerBase
+
+
+class TokenCache:
+    """``models.text.tokenize`` with a memory."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase):
+        self.tokenizer = tokenizer
+        self._ids: dict[str, np.ndarray] = {}
+
+    def ids(self, texts: Sequence[str]) -> list[np.ndarray]:
+        """Token ids of every text; what is longer than the tokenizer's limit is cut."""
+        new = [text for text in dict.fromkeys(texts) if text not in self._ids]
+        if new:
+            found = self.tokenizer(new, truncation=True)["input_ids"]
+            self._ids.update((text, np.array(ids, dtype=np.int64)) for text, ids in zip(new, found, strict=True))
+        return [self._ids[text] for text in texts]
+
+    def __call__(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
+        """Return token ids and attention mask, both int64 of shape (texts, tokens), padded to the longest text."""
+        rows = self.ids(texts)
+        ids = np.full((len(rows), max(map(len, rows))), self.tokenizer.pad_token_id, dtype=np.int64)
+        mask = np.zeros_like(ids)
+        for number, row in enumerate(rows):
+            ids[number, : len(row)] = row
+            mask[number, : len(row)] = 1
+        return torch.from_numpy(ids), torch.from_numpy(mask)
+
+
+SHORTEST = 0.75  # of a group's longest text: at most a quarter of the group's tokens is padding
+
+
+def groups_of_like_length(lengths: Sequence[int]) -> list[list[int]]:
+    """Divide texts by their numbers of tokens; return the positions of each group's texts, the longest group first.
+
+    >>> groups_of_like_length([4, 12, 5, 10])
+    [[1, 3], [2, 0]]
+    """
+    groups: list[list[int]] = []
+    for position in sorted(range(len(lengths)), key=lambda position: -lengths[position]):
+        if not groups or lengths[position] < SHORTEST * lengths[groups[-1][0]]:
+            groups.append([])
+        groups[-1].append(position)
+    return groups

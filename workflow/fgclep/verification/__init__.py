@@ -1,0 +1,1 @@
+"""Which recovered features hold for an ECG: the checks, and the audit of every decision."""
