@@ -17,8 +17,8 @@ from fgclep.report.charts.inline import inline
 from fgclep.report.charts.line_plots import curves as draw_curves
 from fgclep.report.charts.plots import forest, histogram
 from fgclep.report.charts.print_plots import print_plot
+from fgclep.report.ecg.attention import Look, Patch
 from fgclep.report.ecg.attention_grid import grid
-from fgclep.report.ecg.looks import Look, Patch
 from fgclep.report.ecg.paper import LEFT, ROW, TOP, WIDTH, on_paper
 from fgclep.report.ecg.strips import draw_strip
 from fgclep.report.results import curves

@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 
 from fgclep.report.charts.figures import Strip
-from fgclep.report.ecg.looks import Look, Patch
+from fgclep.report.ecg.attention import Look, Patch
 from fgclep.report.ecg.paper import on_paper
 from fgclep.report.results import audit_summary
 from fgclep.report.results.read import Key, millivolts, rows_of

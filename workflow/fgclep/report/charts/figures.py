@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fgclep.leads import LEADS
-from fgclep.report.ecg.looks import Look
+from fgclep.report.ecg.attention import Look
 from fgclep.report.ecg.paper import PAPER_RATE
 from fgclep.report.results.estimate import Estimate
 from fgclep.report.results.funnel import Part

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure as Page
 
 from fgclep.leads import INDEX
 from fgclep.report.charts.figures import Attention, Figure, Forest, Funnel, Histogram, Lines, Strip
-from fgclep.report.ecg.looks import Look
+from fgclep.report.ecg.attention import Look
 from fgclep.report.ecg.paper import (
     LAST_ROW,
     LEFT,

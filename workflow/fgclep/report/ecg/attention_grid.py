@@ -3,7 +3,7 @@
 from markupsafe import Markup
 
 from fgclep.leads import INDEX
-from fgclep.report.ecg.looks import Look
+from fgclep.report.ecg.attention import Look
 from fgclep.report.svg.elements import drawing, element, number
 from fgclep.report.svg.marks import text
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from markupsafe import Markup
 
-from fgclep.report.ecg.looks import Look
+from fgclep.report.ecg.attention import Look
 from fgclep.report.ecg.paper import (
     LAST_ROW,
     LEFT,
