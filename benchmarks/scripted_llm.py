@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from fgclep.folds import stable_bucket
-from fgclep.language.statements import Statement, StatementParser
+from fgclep.language.parser import StatementParser
+from fgclep.language.statements import Statement
 from fgclep.language.vocabulary import Vocabulary
 
 MODEL, DIGEST = "scripted:60-right", "0" * 12

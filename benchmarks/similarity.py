@@ -24,7 +24,8 @@ from ecgs import ROOT, machine  # isort: skip (puts the package on the path)
 import numpy as np
 import pyarrow as pa
 
-from fgclep.language.statements import Statement, StatementParser, clean_statement
+from fgclep.language.parser import StatementParser
+from fgclep.language.statements import Statement, clean_statement
 from fgclep.language.vocabulary import load_vocabulary
 from fgclep.similarity.batches import in_batches
 from fgclep.similarity.build import IdentitySimilarity, Source, write_similarity

@@ -21,8 +21,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fgclep.config.load import validate_config
+from fgclep.language.parser import parse_statements
 from fgclep.language.reports import parse_reports
-from fgclep.language.statements import parse_statements
 from fgclep.language.vocabulary import load_vocabulary
 from fgclep.recovery.knowledge import KnowledgeBackend
 from fgclep.schemas.candidates import CANDIDATES

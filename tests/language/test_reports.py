@@ -3,8 +3,13 @@
 import pytest
 from conftest import ROOT
 
+from fgclep.errors import UserError
+from fgclep.language.parser import parse_statements
 from fgclep.language.reports import feature_text_ids, parse_reports
-from fgclep.language.vocabulary import load_vocabulary
+from fgclep.language.statements import read_statements
+from fgclep.language.vocabulary import Vocabulary, load_vocabulary
+from fgclep.schemas.reports import TEXTS
+from fgclep.tables import write_table
 
 REPORTS = [
     ("m", "1", ["Sinus rhythm.", "*** report made without knowing patient's age ***", "Left axis deviation"]),
@@ -51,6 +56,24 @@ def test_useless_reports_are_quarantined_with_the_reason(parsed):
         "4": "the report has administrative statements only",
         "5": "words in the report: 1, fewer than 3",
     }
+
+
+def test_statements_are_read_back_as_they_were_parsed(vocabulary, monkeypatch, tmp_path):
+    monkeypatch.setattr("fgclep.language.statements.ROWS", 7)  # the table comes in several parts
+    report = ["possible atrial fibrillation, no st elevation", "probable lbbb", "zigzag", "unconfirmed analysis"]
+    texts = parse_reports([("m", "1", report)], vocabulary, 1).texts
+    write_table(texts, tmp_path / "texts.parquet", TEXTS)
+    statements = list(read_statements(tmp_path / "texts.parquet", vocabulary))
+    assert statements == parse_statements(texts["text"].to_pylist(), vocabulary)
+    assert {s.certainty for s in statements} == {"certain", "probable", "possible"}
+    assert any(s.possible for s in statements) and any(s.negated for s in statements)
+
+
+def test_texts_that_were_parsed_with_another_vocabulary_are_refused(parsed, vocabulary, tmp_path):
+    write_table(parsed.texts, tmp_path / "texts.parquet", TEXTS)
+    other = Vocabulary(1, {}, vocabulary.diagnoses, ())
+    with pytest.raises(UserError, match=r"texts\.parquet: .* which the vocabulary does not have; run `snakemake"):
+        list(read_statements(tmp_path / "texts.parquet", other))
 
 
 def test_every_feature_has_a_text_id(parsed, vocabulary):

@@ -5,7 +5,8 @@ from conftest import ROOT
 
 from fgclep.errors import UserError
 from fgclep.language.certainty import cuts_in_two
-from fgclep.language.statements import StatementParser, clean_statement
+from fgclep.language.parser import StatementParser
+from fgclep.language.statements import clean_statement
 from fgclep.language.vocabulary import Diagnosis, Feature, Vocabulary, load_vocabulary
 from fgclep.language.words import words_of
 
@@ -19,6 +20,12 @@ def vocabulary():
 def parse(vocabulary):
     parser = StatementParser(vocabulary)
     return lambda raw: parser.parse(clean_statement(raw))
+
+
+@pytest.fixture(scope="module")
+def findings(vocabulary):
+    parser = StatementParser(vocabulary)
+    return lambda raw: {one.id: (one.certainty, one.leads) for one in parser.findings(clean_statement(raw))}
 
 
 @pytest.mark.parametrize(
@@ -153,7 +160,7 @@ def test_every_phrase_of_the_vocabulary_is_read_as_its_own_finding(vocabulary):
     parser = StatementParser(vocabulary)
     for phrase, finding in vocabulary.phrases.items():
         statement = parser.parse(clean_statement(phrase))
-        found = [one.id for one in statement.findings]
+        found = [one.id for one in parser.findings(clean_statement(phrase))]
         if cuts_in_two(words_of(phrase)):  # a sign, and what it may be due to
             assert len(found) > 1 or statement.certainty != "certain", phrase
         else:
@@ -177,30 +184,26 @@ def test_the_longest_phrase_wins_wherever_it_starts():
     assert parser.parse("a b b c d").features == ("ab",)
 
 
-def findings(parse, raw):
-    return {one.id: (one.certainty, one.leads) for one in parse(raw).findings}
-
-
-def test_every_finding_has_its_own_certainty(parse):
-    said = parse("sinus rhythm, possible inferior infarct, no delta wave")
-    assert [(f.id, f.certainty) for f in said.findings] == [
+def test_every_finding_has_its_own_certainty(parse, findings):
+    said = "sinus rhythm, possible inferior infarct, no delta wave"
+    assert [(name, certainty) for name, (certainty, _) in findings(said).items()] == [
         ("sinus_rhythm", "present"),
         ("inferior_mi", "possible"),
         ("delta_wave", "absent"),
     ]
-    assert said.possible == ("inferior_mi",)
+    assert parse(said).possible == ("inferior_mi",)
     assert parse("possible atrial fibrillation with rapid ventricular response").possible == (
         "afib_rapid",
         "atrial_fibrillation",
     )
 
 
-def test_a_general_finding_in_a_place_is_that_of_the_place(parse):
-    assert findings(parse, "st segments are depressed in i, avl, v5,6") == {
+def test_a_general_finding_in_a_place_is_that_of_the_place(findings):
+    assert findings("st segments are depressed in i, avl, v5,6") == {
         "std_lateral": ("present", ("I", "aVL", "V5", "V6"))
     }
-    assert findings(parse, "st depression in v3") == {"st_depression": ("present", ("V3",))}
-    assert findings(parse, "inferolateral t wave changes are nonspecific") == {
+    assert findings("st depression in v3") == {"st_depression": ("present", ("V3",))}
+    assert findings("inferolateral t wave changes are nonspecific") == {
         "nonspecific_t": ("present", ("I", "II", "III", "aVL", "aVF", "V5", "V6"))
     }
 
@@ -217,20 +220,18 @@ def test_a_line_without_separators_is_read_piece_by_piece(vocabulary):
 
 def test_the_recorder_s_version_line_does_not_hide_the_report(parse):
     said = parse("sinusrhythmus linkstyp 4.46                          unbestätigter bericht")
-    assert [f.id for f in said.findings] == ["sinus_rhythm", "leftward_axis"]
+    assert said.diagnoses + said.features == ("sinus_rhythm", "leftward_axis")
     assert parse("4.46                          unbestätigter bericht").kind == "administrative"
 
 
-def test_a_rhythm_or_an_axis_has_no_leads(parse):
-    assert findings(parse, "sinusrhythmus lagetyp normal t abnorm in anterioren ableitungen") == {
+def test_a_rhythm_or_an_axis_has_no_leads(findings):
+    assert findings("sinusrhythmus lagetyp normal t abnorm in anterioren ableitungen") == {
         "sinus_rhythm": ("present", ()),
         "normal_axis": ("present", ()),
         "t_abnormality": ("present", ("V1", "V2", "V3", "V4")),
     }
-    assert findings(parse, "left anterior fascicular block. nonspecific st-t changes")["nonspecific_st_t"][1] == ()
+    assert findings("left anterior fascicular block. nonspecific st-t changes")["nonspecific_st_t"][1] == ()
 
 
-def test_an_acute_infarct_of_a_place_is_that_of_the_place(parse):
-    assert findings(parse, "possible acute anteroseptal infarct") == {
-        "anterior_stemi": ("possible", ("V1", "V2", "V3", "V4"))
-    }
+def test_an_acute_infarct_of_a_place_is_that_of_the_place(findings):
+    assert findings("possible acute anteroseptal infarct") == {"anterior_stemi": ("possible", ("V1", "V2", "V3", "V4"))}

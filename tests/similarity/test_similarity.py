@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from similarity_data import FULL, SMALL, concepts, random_statements, say, whole
 
-from fgclep.language.statements import parse_statements
+from fgclep.language.parser import parse_statements
 from fgclep.similarity.build import IdentitySimilarity
 from fgclep.similarity.concepts import relatedness
 

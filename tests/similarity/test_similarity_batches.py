@@ -5,9 +5,11 @@ import pyarrow as pa
 import pytest
 from similarity_data import FULL, SMALL, concepts, random_statements, say, whole
 
+from fgclep.ragged import Ragged
 from fgclep.similarity import batches
-from fgclep.similarity.batches import best_matches, in_batches, soft_overlap
+from fgclep.similarity.batches import in_batches
 from fgclep.similarity.matrix import SimilarityMatrix
+from fgclep.similarity.soft_overlap import largest, soft_overlap
 from fgclep.training.text_batches import TextBank
 
 
@@ -18,12 +20,11 @@ def described(statements, text_ids, vocabulary=SMALL, seed=0):
 
 
 def test_the_similarity_of_two_reports_is_their_soft_overlap():
-    similarity = np.array([[1, 0.5, 0], [0.5, 1, 0.25], [0, 0.25, 1]])
-    members = np.array([[1, 0, 1], [0, 1, 0]])
-    best = best_matches(similarity, members)
-    assert best.tolist() == [[1, 0.5, 1], [0.5, 1, 0.25]]
+    similarity = np.array([[1, 0.5, 0], [0.5, 1, 0.25], [0, 0.25, 1]], dtype=np.float32)
+    reports = Ragged.of([[0, 2], [1]])
+    assert largest(similarity, reports).tolist() == [[1, 0.5, 1], [0.5, 1, 0.25]]
     # {0, 2} and {1}: 0.5 and 0.25 one way, 0.5 the other way
-    assert soft_overlap(best, members) == pytest.approx(np.array([[1, 1.25 / 3], [1.25 / 3, 1]]))
+    assert soft_overlap(similarity, reports, reports) == pytest.approx(np.array([[1, 1.25 / 3], [1.25 / 3, 1]]))
 
 
 def test_a_batch_pairs_every_ecg_with_the_texts_of_the_others(monkeypatch):

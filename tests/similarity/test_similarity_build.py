@@ -6,8 +6,9 @@ import tracemalloc
 import numpy as np
 import pytest
 from conftest import ROOT
-from similarity_data import concepts, random_statements, small_bert, whole
+from similarity_data import FULL, concepts, random_statements, small_bert, whole
 
+from fgclep.language.parser import parse_statements
 from fgclep.schemas.reports import REPORTS, TEXTS
 from fgclep.similarity import build
 from fgclep.similarity.build import IdentitySimilarity, write_similarity
@@ -143,8 +144,8 @@ def test_a_broken_run_leaves_what_was_there(tmp_path):
 
 def run_stage(folder, **settings):
     texts = ["atrial fibrillation", "afib", "sinus rhythm", "left bundle branch block", "data quality may be poor"]
-    row = {"kind": "diagnosis", "diagnoses": [], "features": [], "negated": []}
-    rows = [{"text_id": i, "text": text, "count": 10 - i, **row} for i, text in enumerate(texts)]
+    statements = parse_statements(texts, FULL)
+    rows = [{"text_id": i, "count": 10 - i, **vars(statement)} for i, statement in enumerate(statements)]
     write_table(rows, folder / "texts.parquet", TEXTS)
     reports = [{"source": "s", "record_id": str(i), "text_ids": ids} for i, ids in enumerate([[0], [1, 3], [2]])]
     write_table(reports, folder / "reports.parquet", REPORTS)

@@ -15,7 +15,7 @@ from sklearn.covariance import LedoitWolf
 from transformers import AutoModel, AutoTokenizer
 
 from fgclep.errors import UserError
-from fgclep.language.statements import parse_statements
+from fgclep.language.parser import parse_statements
 from fgclep.language.vocabulary import load_vocabulary
 from fgclep.similarity import encoder
 from fgclep.similarity.encoder import EncoderSimilarity, RawSimilarity, embed, whitening

@@ -13,6 +13,7 @@ import psutil
 from training_data import SETTINGS, TEXTS, write_shards
 
 import fgclep
+from fgclep.language.statements import Statement
 from fgclep.schemas.reports import REPORTS
 from fgclep.schemas.reports import TEXTS as TEXTS_SCHEMA
 from fgclep.similarity.matrix import DENSE
@@ -27,13 +28,7 @@ class PretrainRun:
         self.settings = {**SETTINGS, **changes}
         folder.mkdir(parents=True)
         self.shards = write_shards(folder)
-        rows = [
-            {
-                "text_id": number, "text": text, "kind": "feature", "count": 21,
-                "diagnoses": [], "features": [], "negated": [],
-            }
-            for number, text in enumerate(TEXTS)
-        ]  # fmt: skip
+        rows = [{"text_id": i, "count": 21, **vars(Statement(text, "feature"))} for i, text in enumerate(TEXTS)]
         write_table(rows, folder / "texts.parquet", TEXTS_SCHEMA)
         reports = [
             {"source": "made-up", "record_id": f"{number:03d}", "text_ids": [number % 2]} for number in range(42)

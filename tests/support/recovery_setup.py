@@ -7,8 +7,9 @@ from conftest import ROOT
 from language_servers import MODEL, ScriptedServer
 
 from fgclep.config.load import validate_config
+from fgclep.language.parser import StatementParser
 from fgclep.language.reports import parse_reports
-from fgclep.language.statements import StatementParser, clean_statement
+from fgclep.language.statements import clean_statement
 from fgclep.language.vocabulary import load_vocabulary
 from fgclep.recovery.language_model import LanguageModel
 from fgclep.recovery.ollama import OllamaServer

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from conftest import ROOT
 
+from fgclep.language.statements import Statement
 from fgclep.leads import LEADS
 from fgclep.schemas.attention import ATTENTION
 from fgclep.schemas.audit import AUDIT
@@ -92,8 +93,10 @@ def texts() -> list[dict]:
         ("zigzag", "unknown", 1, [], []),
         ("irregular rr intervals", "feature", 2, [], ["irregular_rr"]),
     ]
-    names = ("text", "kind", "count", "diagnoses", "features")
-    return [{"text_id": number, **dict(zip(names, row, strict=True)), "negated": []} for number, row in enumerate(rows)]
+    return [
+        {"text_id": number, "count": count, **vars(Statement(text, kind, tuple(diagnoses), tuple(features)))}
+        for number, (text, kind, count, diagnoses, features) in enumerate(rows)
+    ]
 
 
 def answers() -> list[dict]:

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 from conftest import ROOT
 
-from fgclep.language.statements import parse_statements
+from fgclep.language.parser import parse_statements
 from fgclep.language.vocabulary import load_vocabulary
 from fgclep.schemas.candidates import CANDIDATES
 from fgclep.verification import audit as audit_module

@@ -8,7 +8,7 @@ from conftest import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fgclep.language.statements import parse_statements
+from fgclep.language.parser import parse_statements
 from fgclep.language.vocabulary import load_vocabulary, verdict
 from fgclep.schemas.measurements import LEAD_MEASURES, MEASURES
 from fgclep.verification.checks import (

@@ -3,12 +3,12 @@
 import pytest
 
 from fgclep.cli import main
+from fgclep.language.statements import Statement
 from fgclep.schemas.audit import AUDIT
 from fgclep.schemas.measurements import MEASUREMENTS
 from fgclep.schemas.reports import REPORTS, TEXTS
 from fgclep.tables import write_table
 
-TEXT = {"kind": "diagnosis", "count": 1, "diagnoses": [], "features": [], "negated": []}
 CANDIDATE = {
     "source": "mimic-iv-ecg", "record_id": "7", "votes": 1, "contradiction": None, "coarse_score": -1.5,
     "coarse_threshold": -2.0, "backend": "knowledge", "model_digest": "", "prompt_hash": "",
@@ -18,9 +18,8 @@ CANDIDATE = {
 @pytest.fixture
 def results(tmp_path):
     texts = ["first degree a-v block", "prolonged pr interval"]
-    write_table(
-        [{"text_id": i, "text": t, **TEXT} for i, t in enumerate(texts)], tmp_path / "reports/texts.parquet", TEXTS
-    )
+    rows = [{"text_id": i, "count": 1, **vars(Statement(text, "diagnosis"))} for i, text in enumerate(texts)]
+    write_table(rows, tmp_path / "reports/texts.parquet", TEXTS)
     keys = [("mimic-iv-ecg", "7"), ("mimic-iv-ecg", "8"), ("local", "8")]
     reports = [{"source": source, "record_id": name, "text_ids": [0, 1]} for source, name in keys]
     write_table(reports, tmp_path / "reports/reports.parquet", REPORTS)

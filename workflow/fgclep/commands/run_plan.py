@@ -13,7 +13,8 @@ from fgclep.config.root import Config
 from fgclep.errors import UserError
 from fgclep.fetch.database import is_from, is_url
 from fgclep.fetch.lists import CHECKSUMS, iterate_checksums, listed_records
-from fgclep.language.statements import clean_statement, parse_statements
+from fgclep.language.parser import parse_statements
+from fgclep.language.statements import clean_statement
 from fgclep.language.vocabulary import Vocabulary, load_vocabulary
 from fgclep.recovery.backend import is_asked
 from fgclep.sources import Source, get_source

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fgclep.errors import UserError
 from fgclep.evaluation.tasks import Task, TaskClass
-from fgclep.language.statements import StatementParser
+from fgclep.language.parser import StatementParser
 from fgclep.language.vocabulary import Vocabulary
 from fgclep.schemas.prompts import PROMPTS
 from fgclep.tables import read_table
@@ -126,7 +126,7 @@ class PromptSets:
     def _check_text(
         self, task: Task, kind: str, item: TaskClass, own: set[str], text: str, findings: Sequence[set[str]]
     ) -> None:
-        made = {finding.id for finding in self._parser.parse(text).findings} - own
+        made = {finding.id for finding in self._parser.findings(text)} - own
         for other, theirs in zip(task.classes, findings, strict=True):
             if other is not item and made & theirs and not task.may_share(other.name, item.name):
                 raise UserError(

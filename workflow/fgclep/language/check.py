@@ -11,7 +11,8 @@ from typing import Any
 
 from fgclep.errors import UserError
 from fgclep.language.certainty import cuts_in_two
-from fgclep.language.statements import StatementParser, clean_statement
+from fgclep.language.parser import StatementParser
+from fgclep.language.statements import clean_statement
 from fgclep.language.vocabulary import WAVES, Diagnosis, Vocabulary, load_vocabulary
 from fgclep.language.words import words_of
 
@@ -105,7 +106,7 @@ def _unreachable(vocabulary: Vocabulary) -> Iterator[str]:
     """Every wording has to be read as its own finding, and every feature to belong to a diagnosis or a general one."""
     parser = StatementParser(vocabulary)
     for phrase, finding in vocabulary.phrases.items():
-        found = [f.id for f in parser.parse(clean_statement(phrase)).findings]
+        found = [f.id for f in parser.findings(clean_statement(phrase))]
         if finding not in found and not cuts_in_two(words_of(phrase)):
             yield f"{finding}: its wording {phrase!r} is read as {found or 'nothing'}"
     named = {

@@ -9,7 +9,8 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from fgclep.language.statements import StatementParser, clean_statement
+from fgclep.language.parser import StatementParser
+from fgclep.language.statements import clean_statement
 
 # Remarks of PTB-XL's editors, and the version line of the recorder with its "unconfirmed report".
 _REMARK = re.compile(r"\bedit:.*$|\b4\.46\s+unbest\S+\s+bericht", re.DOTALL)

@@ -7,7 +7,8 @@ from functools import cache
 
 import pyarrow as pa
 
-from fgclep.language.statements import Statement, StatementParser, clean_statement
+from fgclep.language.parser import StatementParser
+from fgclep.language.statements import clean_statement
 from fgclep.language.vocabulary import Vocabulary
 from fgclep.schemas.quarantine import QUARANTINE
 from fgclep.schemas.reports import REPORTS, TEXTS
@@ -70,7 +71,7 @@ def parse_reports(reports: Iterable[Report], vocabulary: Vocabulary, min_words: 
             kept_keys.append((source, record_id))
             kept_ids.append([usable[text] for text in own])
     return ParsedReports(
-        pa.Table.from_pylist([_text_row(i, s, counts[s.text]) for i, s in enumerate(parsed)], schema=TEXTS),
+        pa.Table.from_pylist([{"text_id": i, "count": counts[s.text], **vars(s)} for i, s in enumerate(parsed)], TEXTS),
         pa.table([[key[0] for key in kept_keys], [key[1] for key in kept_keys], kept_ids], schema=REPORTS),
         pa.Table.from_pylist(dropped, schema=QUARANTINE),
     )
@@ -83,18 +84,6 @@ def _why_unusable(texts: Sequence[str], usable: Sequence[str], min_words: int) -
         return "the report has administrative statements only"
     words = sum(len(text.split()) for text in usable)
     return f"words in the report: {words}, fewer than {min_words}" if words < min_words else ""
-
-
-def _text_row(text_id: int, statement: Statement, count: int) -> dict:
-    return {
-        "text_id": text_id,
-        "text": statement.text,
-        "kind": statement.kind,
-        "count": count,
-        "diagnoses": list(statement.diagnoses),
-        "features": list(statement.features),
-        "negated": list(statement.negated),
-    }
 
 
 def feature_text_ids(texts: Sequence[str], vocabulary: Vocabulary) -> list[int]:

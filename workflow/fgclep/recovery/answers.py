@@ -1,6 +1,7 @@
 """From a backend's words to the closed vocabulary of features."""
 
-from fgclep.language.statements import StatementParser, clean_statement
+from fgclep.language.parser import StatementParser
+from fgclep.language.statements import clean_statement
 
 
 def map_answer(answer: str, parser: StatementParser) -> tuple[str | None, str]:

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from fgclep.errors import UserError
-from fgclep.language.statements import Statement, StatementParser
+from fgclep.language.parser import StatementParser
+from fgclep.language.statements import Statement
 from fgclep.language.vocabulary import Vocabulary
 from fgclep.recovery.answers import map_answer
 from fgclep.recovery.backend import Candidate

@@ -15,6 +15,8 @@ TEXTS = pa.schema(
         pa.field("diagnoses", STRINGS, nullable=False),
         pa.field("features", STRINGS, nullable=False),
         pa.field("negated", STRINGS, nullable=False),  # ids of findings that the text denies
+        pa.field("certainty", pa.string(), nullable=False),  # certain | probable | possible: of the least certain one
+        pa.field("possible", STRINGS, nullable=False),  # those diagnoses and features that are no more than possible
     ]
 )
 REPORTS = pa.schema([*KEY_FIELDS, pa.field("text_ids", pa.list_(pa.int32()), nullable=False)])

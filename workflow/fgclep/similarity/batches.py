@@ -3,8 +3,10 @@
 import numpy as np
 import pyarrow as pa
 
+from fgclep.ragged import Ragged
 from fgclep.similarity.findings import TextFindings
 from fgclep.similarity.matrix import SimilarityMatrix
+from fgclep.similarity.soft_overlap import largest, soft_overlap
 from fgclep.similarity.summary import APART, BELONGS, LEFT_OUT, SHARES, Distribution
 
 BATCHES = 64
@@ -41,49 +43,19 @@ def in_batches(matrix: SimilarityMatrix, findings: TextFindings, reports: pa.Lis
         own = [tuple(sorted(ids[bounds[place] : bounds[place + 1]].tolist())) for place in drawn]
         distinct = sorted(set(own))
         texts = np.unique([text for report in distinct for text in report])
-        members = np.zeros((len(distinct), len(texts)), dtype=np.float32)
-        for number, report in enumerate(distinct):
-            members[number, np.searchsorted(texts, report)] = 1
-        best = best_matches(matrix.block(texts, texts), members)
+        reported = Ragged.of([np.searchsorted(texts, report) for report in distinct])
+        similarity = matrix.block(texts, texts)
         named = findings.sets[texts].toarray()
-        told = (members @ named > 0).astype(np.float32)  # findings of each report
+        told = largest(named, reported)  # findings of each report
         rows = np.array([distinct.index(report) for report in own])
 
         kinds = _kinds(told, named)
-        kinds[members > 0] = LEFT_OUT
-        statements.add(kinds[rows], best.astype(np.float16)[rows])
+        kinds[reported.owners, reported.values] = LEFT_OUT
+        statements.add(kinds[rows], largest(similarity, reported).astype(np.float16)[rows])
         kinds = np.where(told @ told.T > 0, SHARES, APART)
         np.fill_diagonal(kinds, LEFT_OUT)
-        whole.add(kinds[rows], soft_overlap(best, members).astype(np.float16)[rows])
+        whole.add(kinds[rows], soft_overlap(similarity, reported, reported).astype(np.float16)[rows])
     return {"statements": statements.describe(), "reports": whole.describe()}
-
-
-def best_matches(similarity: np.ndarray, members: np.ndarray) -> np.ndarray:
-    """Largest S of each text to a text of each report, float32 of shape (reports, texts).
-
-    Parameters
-    ----------
-    similarity
-        S between texts, shape (texts, texts).
-    members
-        1 where a report has a text, shape (reports, texts).
-    """
-    return np.stack([similarity[row > 0].max(axis=0) for row in members])
-
-
-def soft_overlap(best: np.ndarray, members: np.ndarray) -> np.ndarray:
-    """S of two reports: the mean, over the texts of both, of the largest S to a text of the other; (reports, reports).
-
-    Parameters
-    ----------
-    best
-        As ``best_matches`` returns it.
-    members
-        1 where a report has a text, shape (reports, texts).
-    """
-    one_way = members @ best.T
-    sizes = members.sum(axis=1)
-    return (one_way + one_way.T) / (sizes[:, None] + sizes)
 
 
 def _kinds(told: np.ndarray, named: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 from fgclep.files import write_text
-from fgclep.language.statements import StatementParser
+from fgclep.language.statements import read_statements
 from fgclep.language.vocabulary import Vocabulary, load_vocabulary
 from fgclep.schemas.reports import REPORTS, TEXTS
 from fgclep.similarity.batches import in_batches
@@ -49,10 +49,8 @@ def main(args: argparse.Namespace) -> None:
     """Write S, dense up to ``dense_texts`` and else sparse, and its summary."""
     settings = args.settings
     vocabulary = load_vocabulary(args.vocabulary)
-    table = read_table(args.texts, TEXTS, ["text"])
-    texts = table["text"].to_pylist()
-    parser = StatementParser(vocabulary)
-    findings = text_findings((parser.parse(text) for text in texts), vocabulary)
+    texts = read_table(args.texts, TEXTS, ["text"])["text"].to_pylist()
+    findings = text_findings(read_statements(args.texts, vocabulary), vocabulary)
     source = source_of(settings, texts, findings, vocabulary)
     summary = Summary(findings)
     neighbors = None if len(texts) <= settings["dense_texts"] else settings["neighbors"]

@@ -58,7 +58,7 @@ def main(args: argparse.Namespace) -> None:
     settings = args.settings
     torch.manual_seed(settings["seed"])
     torch.set_num_threads(settings["threads"])
-    rows = read_table(args.texts, TEXTS).to_pylist()
+    rows = read_table(args.texts, TEXTS, ["text", "diagnoses", "features", "negated"]).to_pylist()
     texts = [row["text"] for row in rows]
     findings = [[*row["diagnoses"], *row["features"], *(f"no {name}" for name in row["negated"])] for row in rows]
     similarity = SimilarityMatrix.open(args.similarity)

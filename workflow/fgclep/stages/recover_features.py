@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fgclep.files import write_text
-from fgclep.language.statements import Statement, parse_statements
+from fgclep.language.statements import Statement, read_statements
 from fgclep.language.vocabulary import Vocabulary, load_vocabulary
 from fgclep.recovery.backend import Backend, is_asked
 from fgclep.recovery.knowledge import KnowledgeBackend
 from fgclep.schemas.candidates import CANDIDATES
-from fgclep.schemas.reports import TEXTS
 from fgclep.stage import run_stage, stage_parser
-from fgclep.tables import read_table, write_table
+from fgclep.tables import write_table
 
 if TYPE_CHECKING:
     from fgclep.recovery.language_model import LanguageModel
@@ -57,9 +56,7 @@ def make_language_model(settings: Mapping[str, Any], prompt: Path, vocabulary: V
 
 def statements_to_ask(texts: str | Path, vocabulary: Vocabulary) -> list[tuple[int, Statement]]:
     """Return the id and the statement of each distinct text (schema ``TEXTS``) that a backend is asked about."""
-    rows = read_table(texts, TEXTS, ["text_id", "text"]).to_pylist()
-    statements = parse_statements([row["text"] for row in rows], vocabulary)
-    return [(row["text_id"], s) for row, s in zip(rows, statements, strict=True) if is_asked(s, vocabulary)]
+    return [(i, s) for i, s in enumerate(read_statements(texts, vocabulary)) if is_asked(s, vocabulary)]
 
 
 def main(args: argparse.Namespace) -> None:

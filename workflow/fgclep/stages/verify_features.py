@@ -16,7 +16,7 @@ import pyarrow as pa
 from fgclep.errors import UserError
 from fgclep.files import scratch_folder
 from fgclep.keys import KEY, located, record_names
-from fgclep.language.statements import parse_statements
+from fgclep.language.statements import read_statements
 from fgclep.language.vocabulary import Vocabulary, load_vocabulary
 from fgclep.npy import NpyWriter
 from fgclep.progress import progress
@@ -24,7 +24,7 @@ from fgclep.schemas.audit import AUDIT
 from fgclep.schemas.candidates import CANDIDATES
 from fgclep.schemas.manifest import MANIFEST
 from fgclep.schemas.measurements import LEAD_MEASURES, MEASUREMENTS, MEASURES
-from fgclep.schemas.reports import REPORTS, TEXTS
+from fgclep.schemas.reports import REPORTS
 from fgclep.schemas.scores import SCORES
 from fgclep.stage import run_stage, stage_parser
 from fgclep.tables import read_table, table_writer
@@ -108,7 +108,7 @@ def _scratch_table(path: Path, dtype: type, shape: tuple[int, int], fill: float)
 def main(args: argparse.Namespace) -> None:
     """Write the audit: one row per record, statement and proposed feature."""
     vocabulary = load_vocabulary(args.vocabulary)
-    statements = parse_statements(read_table(args.texts, TEXTS, ["text"])["text"].to_pylist(), vocabulary)
+    statements = list(read_statements(args.texts, vocabulary))
     findings = text_evidence(statements, vocabulary)
     places = {name: i for i, name in enumerate(vocabulary.features)}
     candidates = proposals(read_table(args.candidates, CANDIDATES), places, len(statements))

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
-from scipy.sparse import csr_array
 
 from fgclep.ragged import Ragged
 from fgclep.similarity.matrix import SimilarityMatrix
+from fgclep.similarity.soft_overlap import largest, soft_overlap
 
 Key = tuple[int, ...]  # a text by the ids of its statements: one, or those of a whole report
 
@@ -113,14 +113,14 @@ class StatementBatch(TextBatch):
         """Targets and similarity, see ``TextBatch``."""
         own, texts = self.own.take(rows), self.ids[columns]
         asked = self.bank.names[texts]
-        reported = _largest(self.bank.names, own.columns())
+        reported = largest(self.bank.names, own)
         belongs = ((1 - reported) @ asked.T == 0) & asked.any(axis=1)
         place = np.searchsorted(texts, own.values)
         found = texts[np.minimum(place, len(texts) - 1)] == own.values
         belongs[own.owners[found], place[found]] = True
 
         distinct, number = np.unique(own.values, return_inverse=True)
-        similarity = _largest(self.bank.between(distinct, texts), Ragged(number, own.bounds).columns())
+        similarity = largest(self.bank.between(distinct, texts), Ragged(number, own.bounds))
         similarity[belongs] = 1
         return belongs.astype(np.float32), similarity
 
@@ -128,8 +128,7 @@ class StatementBatch(TextBatch):
 class ReportBatch(TextBatch):
     """Whole reports, equal ones once.
 
-    The similarity of two reports is the mean over the statements of both of the largest similarity to a statement of
-    the other (soft set overlap).
+    The similarity of two reports is the soft overlap of their statements (``fgclep.similarity.soft_overlap``).
     """
 
     def __init__(self, bank: TextBank, own: Ragged, keys: set[Key]):
@@ -149,23 +148,5 @@ class ReportBatch(TextBatch):
         left_ids, left_number = np.unique(left.values, return_inverse=True)
         right_ids, right_number = np.unique(right.values, return_inverse=True)
         between = self.bank.between(left_ids, right_ids)
-        left, right = Ragged(left_number, left.bounds), Ragged(right_number, right.bounds)
-        # best of each statement on one side in each report on the other, then summed over the report's statements
-        to_right = _sums(left, _largest(between.T, right.columns()).T)
-        to_left = _sums(right, _largest(between, left.columns()).T)
-        similarity = (to_right + to_left.T) / (left.lengths[:, None] + right.lengths)
+        similarity = soft_overlap(between, Ragged(left_number, left.bounds), Ragged(right_number, right.bounds))
         return targets, similarity.astype(np.float32)[row]
-
-
-def _largest(table: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """Elementwise maximum over rows of ``table`` for each column of ``places`` (see ``Ragged.columns``)."""
-    largest = table[places[0]]
-    for some in places[1:]:
-        np.maximum(largest, table[some], out=largest)
-    return largest
-
-
-def _sums(lists: Ragged, table: np.ndarray) -> np.ndarray:
-    """For each list the sum over the rows of ``table`` that it names."""
-    ones = np.ones(len(lists.values), dtype=np.float32)
-    return csr_array((ones, lists.values, lists.bounds), shape=(len(lists), len(table))) @ table

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from fgclep.language.statements import Statement
+from fgclep.language.statements import statement_of
 from fgclep.language.vocabulary import Vocabulary
 from fgclep.recovery.backend import is_asked
 from fgclep.report.results.audit_summary import ACCEPTED, CHECKS, OTHER
@@ -57,11 +57,7 @@ def statement_steps(texts: pl.DataFrame, candidates: pl.DataFrame, vocabulary: V
     """Count distinct statements (schemas ``TEXTS`` and ``CANDIDATES``) until an answer came."""
     written = texts.filter(pl.col("count") > 0)
     administrative = written.filter(pl.col("kind") == "administrative").height
-    asked = {
-        text_id
-        for text_id, kind, diagnoses in written.select("text_id", "kind", "diagnoses").rows()
-        if is_asked(Statement("", kind, tuple(diagnoses)), vocabulary)
-    }
+    asked = {row["text_id"] for row in written.iter_rows(named=True) if is_asked(statement_of(row), vocabulary)}
     silent = len(asked - set(candidates["text_id"]))
     return _steps(
         Step("in the reports", written.height),
