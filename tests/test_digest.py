@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from fgclep.digest import PACKAGE, source_digest
+from fgclep.digest import COUNTED, PACKAGE, UNCOUNTED, source_digest, source_files
 
 FILES = {
     "__init__.py": "def __getattr__(name):\n    from pack.model import Model\n\n    return Model\n",
@@ -49,6 +49,68 @@ def changes(package, module, name, text):
 )
 def test_comments_docstrings_and_layout_do_not_count(pack, text):
     assert not changes(pack, "pack.stages.plain", "stages/plain.py", text)
+
+
+TOLD = """from pack.errors import UserError
+from pack.progress import progress
+
+
+def main(rows, parser):
+    parser.add_argument("--rows", type=int, help="how many")
+    for row in progress(rows, len(rows), "rows"):
+        if row < 0:
+            LOG.warning("row %d", row)
+            raise UserError(f"{row} is negative")
+    return row
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"how many"', '"how many there are"'),
+        ('len(rows), "rows"', 'len(rows), "reading", unit="row"'),
+        ('LOG.warning("row %d", row)', 'LOG.info("negative")\n            LOG.info("%d", row)'),
+        ('            LOG.warning("row %d", row)\n', ""),
+        ('f"{row} is negative"', '"a row is negative; write a positive one"'),
+    ],
+)
+def test_words_for_the_user_do_not_count(pack, old, new):
+    write(pack, "stages/told.py", TOLD)
+    assert TOLD.count(old) == 1
+    assert not changes(pack, "pack.stages.told", "stages/told.py", TOLD.replace(old, new))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("type=int", "type=float"),
+        ("progress(rows,", "progress(rows[1:],"),
+        ("raise UserError(", "raise ValueError("),
+        ("row < 0", "row < 1"),
+    ],
+)
+def test_code_among_words_counts(pack, old, new):
+    write(pack, "stages/told.py", TOLD)
+    assert TOLD.count(old) == 1
+    assert changes(pack, "pack.stages.told", "stages/told.py", TOLD.replace(old, new))
+
+
+def test_modules_that_only_talk_to_the_user_do_not_count(pack):
+    """Nor do the classes of the config, nor what these modules import."""
+    talk = ("errors", "progress", "fetch.progress", "config.section")
+    imports = "".join(f"import pack.{name}\n" for name in talk)
+    write(pack, "stages/told.py", imports)
+    for name in talk:
+        write(pack, f"{name.replace('.', '/')}.py", "import pack.units\n")
+        assert not changes(pack, "pack.stages.told", f"{name.replace('.', '/')}.py", "import pack.table\n")
+    assert [file.stem for file in source_files("pack.stages.told", pack)] == ["told"]
+
+
+def test_the_modules_that_do_not_count_are_there():
+    for name in (*UNCOUNTED, *COUNTED):
+        place = PACKAGE / name.replace(".", "/")
+        assert place.is_dir() or place.with_suffix(".py").is_file(), name
 
 
 def test_code_counts(pack):

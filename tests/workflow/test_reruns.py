@@ -269,7 +269,16 @@ def package(tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    "module", ["losses", "delineation", "prefetch", "folds", "report/strips", "sources/csn", "stage"]
+    "module",
+    [
+        "training/losses",
+        "measurement/delineation",
+        "training/prefetch",
+        "folds",
+        "report/ecg/strips",
+        "sources/csn",
+        "stage",
+    ],
 )
 def test_an_edited_module_changes_the_stages_that_import_it_and_no_other(package, module):
     path, before = package / "fgclep" / f"{module}.py", digests(package)

@@ -7,14 +7,25 @@ from functools import cache
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent
+# Modules, and packages with all that is below them, that no output depends on, so that their changes rerun nothing.
+UNCOUNTED = (
+    "errors",  # words for the user
+    "progress",  # bars and the log
+    "fetch.progress",  # the same of a transfer
+    "config",  # its values are among the params of each rule, by which Snakemake sees them change
+)
+COUNTED = ("config.yaml_text",)  # nevertheless: the report prints its settings by it
 
 
 def source_digest(module: str, package: Path = PACKAGE) -> str:
     """Hash the code of a module and of every module of its package that it imports, directly or not.
 
-    Comments, docstrings and layout do not count. An ``__init__`` counts where something is imported from the package
-    by name (``from fgclep import FGCLEP``), and not merely because a module below it is imported: keep it free of code
-    that others rely on. Imports within functions count; names built at run time are not seen.
+    Comments, docstrings and layout do not count. Nor do words for the user, which are lines of the log, the text of a
+    ``UserError`` or of a progress bar, and the help of an option; nor the modules of ``UNCOUNTED``.
+
+    An ``__init__`` counts where something is imported from the package by name (``from fgclep import FGCLEP``), and not
+    merely because a module below it is imported: keep it free of code that others rely on. Imports within functions
+    count; names built at run time are not seen.
 
     Parameters
     ----------
@@ -53,7 +64,7 @@ def _modules(module: str, package: Path) -> dict[str, Path]:
     waiting = [module]
     while waiting:
         name = waiting.pop()
-        if name in found:
+        if name in found or not _counts(name.partition(".")[2]):
             continue
         file = _file(name, package)
         if file is None:
@@ -61,6 +72,12 @@ def _modules(module: str, package: Path) -> dict[str, Path]:
         found[name] = file
         waiting += _parsed(name, file, package)[1]
     return found
+
+
+def _counts(name: str) -> bool:
+    """Whether a module, named within the package, counts where it is imported."""
+    above = (f"{name}.".startswith(f"{talk}.") for talk in UNCOUNTED)
+    return name in COUNTED or not any(above)
 
 
 def _parsed(name: str, file: Path, package: Path) -> tuple[str, tuple[str, ...]]:
@@ -87,7 +104,24 @@ def _parse(file: Path, module: str, package: Path, changed: int, size: int) -> t
             if ast.get_docstring(node, clean=False) is not None:
                 node.body = node.body[1:]
     # unparsed rather than dumped: the text is the same in every version of Python
-    return ast.unparse(tree), imported
+    return ast.unparse(_Silenced().visit(tree)), imported
+
+
+class _Silenced(ast.NodeTransformer):
+    """Takes out of a module what it says to the user."""
+
+    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
+        is_line_of_the_log = isinstance(node.value, ast.Call) and ast.unparse(node.value.func).startswith("LOG.")
+        return None if is_line_of_the_log else self.generic_visit(node)
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        called = node.func.id if isinstance(node.func, ast.Name) else ""
+        if called == "UserError":
+            node.args = []
+        elif called == "progress":
+            node.args, node.keywords = node.args[:1], []
+        node.keywords = [keyword for keyword in node.keywords if keyword.arg != "help"]
+        return self.generic_visit(node)
 
 
 def _imports(tree: ast.Module, module: str, is_package: bool, package: Path) -> Iterator[str]:

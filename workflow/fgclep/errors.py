@@ -1,6 +1,16 @@
-"""Errors that the user can mend."""
+"""Errors that the user can mend.
 
+No digest counts this module (``fgclep.digest``): what is written here must be words, and change no output.
+"""
+
+import errno
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 class UserError(Exception):
@@ -12,4 +22,53 @@ def damaged(path: str | Path, why: object) -> UserError:
     return UserError(
         f"{path} is truncated or damaged ({why}). Delete it and run snakemake again: it is made anew, and what depends "
         "on it"
+    )
+
+
+@contextmanager
+def full_disk_explained(folder: Path, what: str, needed: Callable[[], int | None]) -> Iterator[None]:
+    """Turn a full disk into a ``UserError`` that says how much is needed, how much is free, and where.
+
+    Parameters
+    ----------
+    folder
+        Where the files are written.
+    what
+        What is written, for the message.
+    needed
+        Asked when the disk is full: bytes still needed; ``None`` if unknown.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        bytes_needed = needed()
+        more = "more than that" if bytes_needed is None else f"about {bytes_needed / 1e6:,.1f} MB more"
+        raise UserError(_full_disk(folder, error, f", and {what} needs {more}")) from error
+
+
+def _full_disk(folder: Path, error: OSError, needs: str = "") -> str:
+    free, reason = shutil.disk_usage(folder).free / 1e6, os.strerror(error.errno or 0)
+    return (
+        f"the disk of {folder.resolve()} is full ({reason}): {free:,.1f} MB are free{needs}. Make room there and run "
+        "snakemake again: it continues where it stopped"
+    )
+
+
+def disk_error(error: Exception) -> str | None:
+    """What to do about a disk that is full or may not be written; ``None`` for other errors."""
+    if not isinstance(error, OSError) or error.errno not in {*_FULL, errno.EROFS, errno.EACCES} or not error.filename:
+        return None
+    path = Path(error.filename)
+    if error.errno in _FULL:
+        folder = next(place for place in path.absolute().parents if place.exists())
+        return f"{path} cannot be written: {_full_disk(folder, error)}"
+    way_out = (
+        "Its file system is mounted read-only: mount it for writing"
+        if error.errno == errno.EROFS
+        else "Give yourself the right to it"
+    )
+    return (
+        f"{path}: {os.strerror(error.errno)}. {way_out}, or put the folder where you may write, and run snakemake again"
     )

@@ -1,70 +1,14 @@
-"""What every stage module shares: arguments, log file, progress bars, and errors meant for the user."""
+"""What every stage module shares: its arguments, and how it ends."""
 
 import argparse
-import errno
 import json
 import logging
-import os
-import shutil
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
 
-from fgclep.errors import UserError
-
-T = TypeVar("T")
-_FULL = {errno.ENOSPC, errno.EDQUOT}
-
-
-@contextmanager
-def full_disk_explained(folder: Path, what: str, needed: Callable[[], int | None]) -> Iterator[None]:
-    """Turn a full disk into a ``UserError`` that says how much is needed, how much is free, and where.
-
-    Parameters
-    ----------
-    folder
-        Where the files are written.
-    what
-        What is written, for the message.
-    needed
-        Asked when the disk is full: bytes still needed; ``None`` if unknown.
-    """
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in _FULL:
-            raise
-        bytes_needed = needed()
-        more = "more than that" if bytes_needed is None else f"about {bytes_needed / 1e6:,.1f} MB more"
-        raise UserError(_full_disk(folder, error, f", and {what} needs {more}")) from error
-
-
-def _full_disk(folder: Path, error: OSError, needs: str = "") -> str:
-    free, reason = shutil.disk_usage(folder).free / 1e6, os.strerror(error.errno or 0)
-    return (
-        f"the disk of {folder.resolve()} is full ({reason}): {free:,.1f} MB are free{needs}. Make room there and run "
-        "snakemake again: it continues where it stopped"
-    )
-
-
-def _disk_error(error: Exception) -> str | None:
-    """What to do about a disk that is full or may not be written; ``None`` for other errors."""
-    if not isinstance(error, OSError) or error.errno not in {*_FULL, errno.EROFS, errno.EACCES} or not error.filename:
-        return None
-    path = Path(error.filename)
-    if error.errno in _FULL:
-        folder = next(place for place in path.absolute().parents if place.exists())
-        return f"{path} cannot be written: {_full_disk(folder, error)}"
-    way_out = (
-        "Its file system is mounted read-only: mount it for writing"
-        if error.errno == errno.EROFS
-        else "Give yourself the right to it"
-    )
-    return (
-        f"{path}: {os.strerror(error.errno)}. {way_out}, or put the folder where you may write, and run snakemake again"
-    )
+from fgclep.errors import UserError, disk_error
+from fgclep.progress import start_logging
 
 
 def stage_parser(description: str | None) -> argparse.ArgumentParser:
@@ -84,28 +28,12 @@ def run_stage(main: Callable[[argparse.Namespace], None], parser: argparse.Argum
     """
     args = parser.parse_args()
     try:
-        _start_logging(args.log)
+        start_logging(args.log)
         main(args)
     except Exception as error:
-        explained = str(error) if isinstance(error, UserError) else _disk_error(error)
+        explained = str(error) if isinstance(error, UserError) else disk_error(error)
         if explained is None:
             logging.getLogger(parser.prog).exception("the stage failed")
         else:
             logging.getLogger(parser.prog).error("%s", explained)
         sys.exit(1)
-
-
-def _start_logging(file: Path | None) -> None:
-    """Log to standard error, and to a file as far as the disk has room for it."""
-    is_first = os.environ.get("RANK", "0") == "0"
-    level = logging.INFO if is_first else logging.WARNING
-    form = "%(levelname)s %(name)s: %(message)s"
-    logging.basicConfig(level=level, format=form, stream=sys.stderr, force=True)
-    logging.raiseExceptions = False  # a line that finds the disk full: the stage's own error tells it better
-    for noisy in ("httpx", "httpx2", "matplotlib", "fontTools"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
-    if file and is_first:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        handler = logging.FileHandler(file, mode="w", encoding="utf-8")
-        handler.setFormatter(logging.Formatter(form))
-        logging.getLogger().addHandler(handler)

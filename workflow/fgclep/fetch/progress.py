@@ -1,4 +1,7 @@
-"""How far a chunk is, in bytes: a bar on a terminal, else a line in the log now and then."""
+"""How far a chunk is, in bytes: a bar on a terminal, else a line in the log now and then.
+
+No digest counts this module (``fgclep.digest``): what is written here must change no output.
+"""
 
 import logging
 import time

@@ -5,14 +5,14 @@ import logging
 import shutil
 from pathlib import Path
 
-from fgclep.errors import UserError
+from fgclep.errors import UserError, full_disk_explained
 from fgclep.fetch.database import FileUnavailable, note_origin, open_database
 from fgclep.fetch.lists import CHECKSUMS, RECORDS, read_checksums, write_folder_lists
 from fgclep.files import whole_folder
 from fgclep.progress import progress
 from fgclep.sources import get_source
 from fgclep.sources.source import Source
-from fgclep.stage import full_disk_explained, run_stage, stage_parser
+from fgclep.stage import run_stage, stage_parser
 
 LOG = logging.getLogger(__name__)
 

@@ -14,6 +14,7 @@ from typing import TypeVar
 
 import pyarrow.compute as pc
 
+from fgclep.errors import full_disk_explained
 from fgclep.fetch.archive import archive_writer
 from fgclep.fetch.database import Database, FileUnavailable, is_url, open_database
 from fgclep.fetch.lists import CHECKSUMS, read_checksums, record_files
@@ -21,7 +22,7 @@ from fgclep.fetch.progress import TransferProgress
 from fgclep.schemas.manifest import MANIFEST
 from fgclep.schemas.quarantine import QUARANTINE
 from fgclep.sources import get_source
-from fgclep.stage import full_disk_explained, run_stage, stage_parser
+from fgclep.stage import run_stage, stage_parser
 from fgclep.tables import read_table, write_table
 
 LOG = logging.getLogger(__name__)
