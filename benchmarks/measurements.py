@@ -18,16 +18,17 @@ import numpy as np
 import wfdb
 from marks import TO_MS, durations
 
-from fgclep.language.vocabulary import holds, load_vocabulary, verdict
+from fgclep.language.vocabulary import load_vocabulary
 from fgclep.leads import LEADS
 from fgclep.measurement.measure import measure
+from fgclep.measurement.rules import LIKELY, REFUTED, SUPPORTED, UNLIKELY, UNTESTABLE, RuleTable
 from fgclep.recordings.wfdb_file import read_record
 from fgclep.signals.repair import with_documented_gain
 from fgclep.sources import get_source
 
 DECIDED = {"heart_rate", "rr_cv", "rr_max_ms", "p_ms", "pr_ms", "qrs_ms", "qt_ms", "qtc_ms"}
 SHOWN = {"RR": "rr_ms", "P": "p_ms", "PR": "pr_ms", "QRS": "qrs_ms", "QT": "qt_ms"}
-KINDS = {"sure": ("supported", "refuted"), "near": ("likely", "unlikely")}
+KINDS = {SUPPORTED: "sure", REFUTED: "sure", LIKELY: "near", UNLIKELY: "near"}
 COLUMNS = ("sure, right", "sure, wrong", "near, right", "near, wrong", "untestable")
 
 
@@ -55,8 +56,7 @@ def looks_at(rule: dict[str, Any]) -> set[str]:
     """Measures that a rule uses."""
     if "measure" in rule:
         return {rule["measure"]}
-    parts = [*rule.get("all", []), *rule.get("any", []), *([rule["not"]] if "not" in rule else [])]
-    return set().union(*map(looks_at, parts))
+    return set().union(*map(looks_at, [*rule.get("all", []), *rule.get("any", [])]))
 
 
 def main() -> None:
@@ -70,6 +70,7 @@ def main() -> None:
         name: feature.rule for name, feature in vocabulary.features.items()
         if feature.rule is not None and looks_at(feature.rule) <= DECIDED
     }  # fmt: skip
+    rules = RuleTable(list(features.values()))
     errors: dict[str, list[float]] = {name: [] for name in SHOWN}
     counts: dict[str, dict[str, int]] = {name: defaultdict(int) for name in features}
     records = 0
@@ -86,14 +87,12 @@ def main() -> None:
         for name, key in SHOWN.items():
             if key in truth and np.isfinite(ours[key]):
                 errors[name].append(abs(ours[key] - truth[key]))
-        for name, rule in features.items():
-            exact = holds(rule, truth)
-            if exact is not None:
-                said = verdict(rule, ours)
-                for kind, (true, false) in KINDS.items():
-                    if said in (true, false):
-                        counts[name][f"{kind}, {'right' if (said == true) == exact else 'wrong'}"] += 1
-                counts[name]["untestable"] += said == "untestable"
+        verdicts = zip(*(rules.verdicts(measures)[0].tolist() for measures in (truth, ours)), strict=True)
+        for name, (exact, said) in zip(features, verdicts, strict=True):
+            if exact != UNTESTABLE:
+                counts[name][
+                    f"{KINDS[said]}, {'right' if said * exact > 0 else 'wrong'}" if said else "untestable"
+                ] += 1
     print(f"{records} records\n\n| | records | median error, ms | 95th percentile, ms |\n|---|---|---|---|")
     for name, listed in errors.items():
         print(f"| {name} | {len(listed)} | {np.median(listed):.0f} | {np.percentile(listed, 95):.0f} |")

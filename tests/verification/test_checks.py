@@ -5,60 +5,16 @@ import math
 import numpy as np
 import pytest
 from conftest import ROOT
-from hypothesis import given
-from hypothesis import strategies as st
 
 from fgclep.language.parser import parse_statements
-from fgclep.language.vocabulary import load_vocabulary, verdict
-from fgclep.schemas.measurements import LEAD_MEASURES, MEASURES
-from fgclep.verification.checks import (
-    ACCEPTING,
-    LIKELY,
-    REASONS,
-    REFUTED,
-    SUPPORTED,
-    UNLIKELY,
-    UNTESTABLE,
-    VERDICTS,
-    administrative,
-    coarse,
-    contradiction,
-    decide,
-    measurement,
-    votes,
-)
+from fgclep.language.vocabulary import load_vocabulary
+from fgclep.measurement.rules import LIKELY, REFUTED, SUPPORTED, UNLIKELY, UNTESTABLE
+from fgclep.verification.checks import ACCEPTING, REASONS, administrative, coarse, contradiction, decide, votes
 from fgclep.verification.text_evidence import first_given, over_reports, text_evidence
 
 VOCABULARY = load_vocabulary(ROOT / "resources" / "vocabulary")
 PLACE = {name: i for i, name in enumerate(VOCABULARY.features)}
 ON = {"measurement": True, "contradiction": True, "coarse": True}
-
-
-# -- measurement -------------------------------------------------------------------------------------------------------
-
-amplitude = st.one_of(st.just(math.nan), st.sampled_from([0.0, 0.1, -0.1, 0.5]), st.floats(-3, 3))
-
-
-@given(
-    st.sampled_from([feature for feature in VOCABULARY.features.values() if feature.rule]),
-    st.lists(st.one_of(st.just(math.nan), st.floats(-200, 2500)), min_size=len(MEASURES), max_size=len(MEASURES)),
-    st.lists(amplitude, min_size=12, max_size=12),
-)
-def test_arrays_are_judged_like_single_records(feature, scalars, leads):
-    measures = dict(zip(MEASURES, scalars, strict=True)) | dict.fromkeys(LEAD_MEASURES, leads)
-    arrays = {name: np.array([value]) for name, value in measures.items()}
-    assert VERDICTS[measurement(feature.rule, arrays, 1)[0]] == verdict(feature.rule, measures)
-
-
-def test_a_value_within_the_error_of_the_measurement_leaves_doubt():
-    measures = {"pr_ms": np.array([220, 205, 195, 150, math.nan])}
-    expected = [SUPPORTED, LIKELY, UNLIKELY, REFUTED, UNTESTABLE]
-    assert measurement(VOCABULARY.features["prolonged_pr"].rule, measures, 5).tolist() == expected
-
-
-def test_negation_turns_a_verdict_around():
-    rule = {"not": {"measure": "pr_ms", "above": 200, "margin": 8}}
-    assert measurement(rule, {"pr_ms": np.array([220, 205, 150])}, 3).tolist() == [REFUTED, UNLIKELY, SUPPORTED]
 
 
 # -- contradiction -----------------------------------------------------------------------------------------------------

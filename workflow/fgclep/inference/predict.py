@@ -3,16 +3,17 @@
 import re
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
 from fgclep.evaluation.tasks import Task, TaskClass
 from fgclep.evaluation.zero_shot import score_classes
-from fgclep.language.vocabulary import Feature, Vocabulary, verdict
+from fgclep.language.vocabulary import Feature, Vocabulary
 from fgclep.leads import LEADS
 from fgclep.measurement.measure import measure
+from fgclep.measurement.rules import UNTESTABLE, VERDICTS, RuleTable
 from fgclep.models.fgclep import FGCLEP
 from fgclep.signals.record import Record
 from fgclep.verification.explain import measured
@@ -139,11 +140,11 @@ def _with_measurements(record: Record, features: Sequence[tuple[Feature, float]]
             warnings.simplefilter("ignore", RuntimeWarning)  # means of no beats, which become missing values
             found = measure(record.millivolts(), record.sampling_rate)
         measures = {} if found is None else {**found.scalars, **found.leads}
+    (verdicts,) = RuleTable([feature.rule for feature, _ in features]).verdicts(measures).tolist()
     findings = []
-    for feature, probability in features:
-        says = verdict(feature.rule, measures)
-        values = "" if says == "untestable" else measured(feature.rule, measures)
-        findings.append(
-            Finding("feature", feature.id, feature.text, probability, None if says == "untestable" else says, values)
-        )
+    for (feature, probability), verdict in zip(features, verdicts, strict=True):
+        told = Finding("feature", feature.id, feature.text, probability)
+        if verdict != UNTESTABLE:
+            told = replace(told, measurement=VERDICTS[verdict], measured=measured(feature.rule, measures))
+        findings.append(told)
     return findings

@@ -88,7 +88,7 @@ def _apart(one: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -> bo
         return all(_apart(part, other) for part in one["any"])
     if {"all", "any"} & set(other):
         return _apart(other, one)
-    if "not" in one or "not" in other or one["measure"] != other["measure"] or not _share_a_value(one, other):
+    if one["measure"] != other["measure"] or not _share_a_value(one, other):
         return False
     low = max(one.get("above", float("-inf")), other.get("above", float("-inf")))
     return bool(low >= min(one.get("below", float("inf")), other.get("below", float("inf"))))

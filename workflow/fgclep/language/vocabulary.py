@@ -1,21 +1,11 @@
 """The closed, versioned vocabulary: waveform features, diagnoses, and what each implies or excludes.
 
 The knowledge stands in ``resources/vocabulary/*.yaml``, one source per criterion; this module loads it, refuses
-unknown references, and evaluates the measurable rules.
-
-A rule is a threshold on one measure (see ``schemas.measurements.MEASURES`` and ``LEAD_MEASURES``)::
-
-    {measure: pr_ms, above: 200, margin: 10}
-    {measure: st_mv, leads: [II, III, aVF], count: 2, above: 0.1, margin: 0.03}
-
-or ``{all: [rule, ...]}``, ``{any: [rule, ...]}``, ``{not: rule}``. Without ``margin`` in play (``holds``) a rule is the
-definition of the feature; with it (``verdict``) a value closer to the threshold than the margin decides nothing,
-because the measurement may be off by that much.
+unknown references. What a feature's rule on measured values may say, and what it says of a record, is in
+``fgclep.measurement.rules``.
 """
 
-import math
 import re
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -23,8 +13,7 @@ from typing import Any
 from fgclep.documents import read_yaml
 from fgclep.errors import UserError
 from fgclep.language.territories import as_leads
-from fgclep.leads import INDEX, LEADS
-from fgclep.schemas.measurements import LEAD_MEASURES, MEASURES
+from fgclep.measurement.rules import check_rule
 
 ALL_ABNORMAL = "all_abnormal"
 WAVES = ("rhythm", "p", "pr", "qrs", "q", "r", "s", "st", "t", "u", "qt", "pacing")
@@ -170,7 +159,10 @@ def load_vocabulary(folder: str | Path) -> Vocabulary:
         if (feature.rule is None) == (feature.state is None):
             raise UserError(f"{path}: {feature.id}: give either a rule or a state")
         if feature.rule is not None:
-            _check_rule(feature.rule, f"{path}: {feature.id}")
+            try:
+                check_rule(feature.rule)
+            except ValueError as error:
+                raise UserError(f"{path}: {feature.id}: {error}") from None
 
     path = folder / "diagnoses.yaml"
     abnormal = tuple(f.id for f in features.values() if not f.normal)
@@ -202,93 +194,3 @@ def load_vocabulary(folder: str | Path) -> Vocabulary:
     if not isinstance(shared, list) or not all(isinstance(code, str) for code in shared):
         raise UserError(f"{path}: shared_codes must be a list of texts")
     return Vocabulary(document["version"], features, diagnoses, tuple(administrative), phrases, frozenset(shared))
-
-
-def _check_rule(rule: Any, where: str) -> None:
-    if not isinstance(rule, dict):
-        raise UserError(f"{where}: {rule!r:.100} is no rule")
-    for joint in ("all", "any"):
-        if joint in rule:
-            if not isinstance(rule[joint], list) or not rule[joint]:
-                raise UserError(f"{where}: {joint} must hold a list of rules")
-            for part in rule[joint]:
-                _check_rule(part, where)
-            return
-    if "not" in rule:
-        _check_rule(rule["not"], where)
-        return
-    unknown = set(rule) - {"measure", "leads", "count", "above", "below", "margin"}
-    if unknown or not {"above", "below"} & set(rule):
-        raise UserError(
-            f"{where}: a rule has measure, above and/or below, and may have leads, count, margin; got {rule}"
-        )
-    for name in {"count", "above", "below", "margin"} & set(rule):
-        if not isinstance(rule[name], int | float):
-            raise UserError(f"{where}: {name} is {rule[name]!r:.100}, no number")
-    if not isinstance(rule.get("leads", []), list):
-        raise UserError(f"{where}: leads must be a list")
-    known = LEAD_MEASURES if "leads" in rule else MEASURES
-    if rule.get("measure") not in known:
-        raise UserError(f"{where}: unknown measure {rule.get('measure')!r}; known are {', '.join(known)}")
-    if unknown_leads := [lead for lead in rule.get("leads", []) if lead not in LEADS]:
-        raise UserError(f"{where}: unknown leads {unknown_leads}")
-
-
-def _compare(value: float | None, rule: Mapping[str, Any], margin: float) -> bool | None:
-    if value is None or math.isnan(value):
-        return None
-    above, below = rule.get("above", -math.inf), rule.get("below", math.inf)
-    if above + margin < value < below - margin:
-        return True
-    return None if above - margin < value < below + margin else False
-
-
-def _evaluate(rule: Mapping[str, Any], measures: Mapping[str, Any], margins: bool) -> bool | None:
-    if "not" in rule:
-        inner = _evaluate(rule["not"], measures, margins)
-        return None if inner is None else not inner
-    if "all" in rule or "any" in rule:
-        parts = [_evaluate(part, measures, margins) for part in rule.get("all") or rule["any"]]
-        needed = len(parts) if "all" in rule else 1
-    else:
-        margin = rule.get("margin", 0.0) if margins else 0.0
-        value = measures.get(rule["measure"])
-        if "leads" not in rule:
-            return _compare(value, rule, margin)
-        lead_values: Sequence[float | None] = [None] * 12 if value is None else value
-        parts = [_compare(lead_values[INDEX[lead]], rule, margin) for lead in rule["leads"]]
-        needed = rule.get("count", len(parts))
-    if sum(part is True for part in parts) >= needed:
-        return True
-    return False if sum(part is not False for part in parts) < needed else None
-
-
-def holds(rule: Mapping[str, Any], measures: Mapping[str, Any]) -> bool | None:
-    """Whether the measures fulfil the rule exactly; ``None`` if a measure that decides is missing.
-
-    Parameters
-    ----------
-    rule
-        As described at the top of this module.
-    measures
-        Scalars by the names of ``schemas.measurements.MEASURES`` and sequences of 12 by those of ``LEAD_MEASURES``;
-        ``None`` or NaN stand for a missing value.
-    """
-    return _evaluate(rule, measures, margins=False)
-
-
-def verdict(rule: Mapping[str, Any] | None, measures: Mapping[str, Any]) -> str:
-    """What measured values say about a feature.
-
-    Returns
-    -------
-    str
-        ``supported`` or ``refuted`` if the values, with their errors, leave no doubt; ``likely`` or ``unlikely`` if
-        only the values as they are decide; ``untestable`` without a rule or a value.
-    """
-    if rule is None:
-        return "untestable"
-    sure = _evaluate(rule, measures, margins=True)
-    if sure is not None:
-        return "supported" if sure else "refuted"
-    return {True: "likely", False: "unlikely", None: "untestable"}[holds(rule, measures)]

@@ -18,6 +18,7 @@ from fgclep.files import scratch_folder
 from fgclep.keys import KEY, located, record_names
 from fgclep.language.statements import read_statements
 from fgclep.language.vocabulary import Vocabulary, load_vocabulary
+from fgclep.measurement.rules import UNTESTABLE, RuleTable
 from fgclep.npy import NpyWriter
 from fgclep.progress import progress
 from fgclep.schemas.audit import AUDIT
@@ -29,7 +30,6 @@ from fgclep.schemas.scores import SCORES
 from fgclep.stage import run_stage, stage_parser
 from fgclep.tables import read_table, table_writer
 from fgclep.verification.audit import CHUNK, Records, chunks, judge, proposals, thresholds
-from fgclep.verification.checks import UNTESTABLE, measurement
 from fgclep.verification.text_evidence import text_evidence
 
 log = logging.getLogger(__name__)
@@ -66,27 +66,27 @@ def fixed_lists(column: pa.ChunkedArray, length: int, path: str) -> np.ndarray:
 def load_records(args: argparse.Namespace, vocabulary: Vocabulary, scratch: Path) -> Records:
     """Read what is known of every record that has a report; the large tables are files in ``scratch``."""
     reports = read_table(args.reports, REPORTS)
-    n, features = reports.num_rows, list(vocabulary.features.values())
+    n, features = reports.num_rows, len(vocabulary.features)
     names = record_names(reports)
     train = np.zeros(n, dtype=bool)
     for path in args.manifests:
         for place, table in located(path, MANIFEST, ["split"], names):
             train[place] = [split == "train" for split in table["split"].to_pylist()]
 
-    verdicts = _scratch_table(scratch / "verdicts.npy", np.int8, (n, len(features)), UNTESTABLE)
+    rules = RuleTable([feature.rule for feature in vocabulary.features.values()])
+    verdicts = _scratch_table(scratch / "verdicts.npy", np.int8, (n, features), UNTESTABLE)
     for path in progress(args.measurements, len(args.measurements), "measurements"):
         for place, table in located(path, MEASUREMENTS, [*MEASURES, *LEAD_MEASURES], names):
             measures = {name: table[name].to_numpy().astype(np.float64) for name in MEASURES}
             measures |= {name: fixed_lists(table[name], 12, path) for name in LEAD_MEASURES}
-            judged = [measurement(feature.rule, measures, len(place)) for feature in features]
-            verdicts[place] = np.stack(judged, axis=1)
+            verdicts[place] = rules.verdicts(measures, len(place))
 
     fold = np.zeros(n, dtype=np.int64)
-    scores = _scratch_table(scratch / "scores.npy", np.float32, (n, len(features)), np.nan)
+    scores = _scratch_table(scratch / "scores.npy", np.float32, (n, features), np.nan)
     for path in progress(args.scores, len(args.scores), "scores"):
         for place, table in located(path, SCORES, ["fold", "scores"], names):
             fold[place] = table["fold"].to_numpy()
-            scores[place] = fixed_lists(table["scores"], len(features), path)
+            scores[place] = fixed_lists(table["scores"], features, path)
     if fold.max(initial=0) >= args.settings["folds"]:
         raise UserError(
             f"{args.scores}: fold {fold.max()}, and verification.folds is {args.settings['folds']}; delete the scores"

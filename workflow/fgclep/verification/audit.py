@@ -8,19 +8,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from fgclep.measurement.rules import LIKELY, REFUTED, UNTESTABLE, VERDICTS
 from fgclep.schemas.audit import AUDIT
 from fgclep.verification.calibration import ScoreHistograms
-from fgclep.verification.checks import (
-    ACCEPTING,
-    LIKELY,
-    REASONS,
-    REFUTED,
-    UNTESTABLE,
-    VERDICTS,
-    contradiction,
-    decide,
-    votes,
-)
+from fgclep.verification.checks import ACCEPTING, REASONS, contradiction, decide, votes
 from fgclep.verification.text_evidence import TextEvidence, first_given, over_reports, pair_candidates
 
 CHUNK = 20_000  # records judged at once

@@ -9,6 +9,7 @@ feature, so that some hundred thousand records take minutes.
     vocabulary       an answer must be a feature of the vocabulary (``fgclep.recovery.answers.map_answer``)
     votes            enough answers must name the feature
     measurement      the measured intervals, axes and amplitudes of the record must not refute it
+                     (``fgclep.measurement.rules.RuleTable.verdicts``)
     contradiction    the report must not exclude it
     coarse           a coarse model that has not seen the patient must see it
 """
@@ -19,16 +20,7 @@ from typing import Any
 import numpy as np
 
 from fgclep.language.statements import Statement
-from fgclep.leads import INDEX
-
-REFUTED, UNLIKELY, UNTESTABLE, LIKELY, SUPPORTED = -2, -1, 0, 1, 2
-VERDICTS = {
-    REFUTED: "refuted",
-    UNLIKELY: "unlikely",
-    UNTESTABLE: "untestable",
-    LIKELY: "likely",
-    SUPPORTED: "supported",
-}
+from fgclep.measurement.rules import LIKELY, REFUTED, SUPPORTED, UNLIKELY, UNTESTABLE
 
 # Why a candidate is accepted or not, in the order in which the checks are made: the first that applies is given.
 REASONS = (
@@ -55,61 +47,6 @@ def administrative(statement: Statement) -> int:
 def votes(named: np.ndarray, min_votes: int) -> np.ndarray:
     """Refute what fewer than ``min_votes`` answers name; ``named`` counts the answers."""
     return np.where(named < min_votes, REFUTED, UNTESTABLE).astype(np.int8)
-
-
-def measurement(rule: Mapping[str, Any] | None, measures: Mapping[str, np.ndarray], records: int) -> np.ndarray:
-    """Judge a feature by the measured values of many records: ``fgclep.language.vocabulary.verdict`` on arrays.
-
-    Parameters
-    ----------
-    rule
-        The feature's rule, or ``None``.
-    measures
-        Arrays by the names of ``MEASURES``, shape (records,), and of ``LEAD_MEASURES``, shape (records, 12);
-        NaN stands for a missing value.
-    records
-        Number of records.
-
-    Returns
-    -------
-    numpy.ndarray
-        int8 of shape (records,): ``SUPPORTED`` or ``REFUTED`` where the measured values, with their errors
-        (``margin``), leave no doubt; ``LIKELY`` or ``UNLIKELY`` where only the values as they are decide;
-        ``UNTESTABLE`` without a rule or a value.
-    """
-    if rule is None:
-        return np.full(records, UNTESTABLE, dtype=np.int8)
-    cases = [*_evaluate(rule, measures, margins=True), *_evaluate(rule, measures, margins=False)]
-    return np.select(cases, [SUPPORTED, REFUTED, LIKELY, UNLIKELY], UNTESTABLE).astype(np.int8)
-
-
-def _evaluate(
-    rule: Mapping[str, Any], measures: Mapping[str, np.ndarray], margins: bool
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return where the rule is true and where it is false; it is neither where that is not known."""
-    if "not" in rule:
-        true, false = _evaluate(rule["not"], measures, margins)
-        return false, true
-    if "all" in rule or "any" in rule:
-        parts = [_evaluate(part, measures, margins) for part in rule.get("all") or rule["any"]]
-        needed = len(parts) if "all" in rule else 1
-    else:
-        values = np.asarray(measures[rule["measure"]], dtype=np.float64)
-        if "leads" not in rule:
-            return _compare(values, rule, margins)
-        parts = [_compare(values[:, INDEX[lead]], rule, margins) for lead in rule["leads"]]
-        needed = rule.get("count", len(parts))
-    trues = np.sum([true for true, _ in parts], axis=0)
-    falses = np.sum([false for _, false in parts], axis=0)
-    return trues >= needed, len(parts) - falses < needed
-
-
-def _compare(values: np.ndarray, rule: Mapping[str, Any], margins: bool) -> tuple[np.ndarray, np.ndarray]:
-    above, below = rule.get("above", -np.inf), rule.get("below", np.inf)
-    margin = rule.get("margin", 0.0) if margins else 0.0
-    true = (above + margin < values) & (values < below - margin)
-    near = (above - margin < values) & (values < below + margin)
-    return true, ~true & ~near & ~np.isnan(values)
 
 
 def contradiction(excluded_by: np.ndarray) -> np.ndarray:

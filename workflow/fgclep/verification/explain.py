@@ -36,7 +36,7 @@ def intervals(measures: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _thresholds(rule: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    for part in [*rule.get("all", []), *rule.get("any", []), *([rule["not"]] if "not" in rule else [])]:
+    for part in [*rule.get("all", []), *rule.get("any", [])]:
         yield from _thresholds(part)
     if "measure" in rule:
         yield rule

@@ -8,11 +8,12 @@ import numpy as np
 import polars as pl
 
 from fgclep.keys import KEY
+from fgclep.measurement.rules import REFUTED, UNTESTABLE, VERDICTS
 from fgclep.schemas.audit import AUDIT
 from fgclep.schemas.reports import REPORTS, TEXTS
 from fgclep.schemas.truth import TRUTH
 from fgclep.tables import read_table
-from fgclep.verification.checks import ACCEPTING, REFUTED, UNTESTABLE, VERDICTS, decide
+from fgclep.verification.checks import ACCEPTING, decide
 
 PAIR = [*KEY, "feature"]
 CHECKS = ("votes", "measurement", "contradiction", "coarse")

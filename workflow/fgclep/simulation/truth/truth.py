@@ -12,12 +12,12 @@ from typing import Any
 from fgclep.errors import UserError
 from fgclep.language.vocabulary import Vocabulary
 from fgclep.leads import INDEX
+from fgclep.measurement.rules import RuleTable
 from fgclep.simulation.recorder.recording import Recording
 from fgclep.simulation.truth.measures import measure
 from fgclep.simulation.truth.observation import Seen
 from fgclep.simulation.truth.p_qrs_features import P_QRS
 from fgclep.simulation.truth.rhythm_features import RHYTHM
-from fgclep.simulation.truth.rules import RuleTable
 from fgclep.simulation.truth.st_t_features import ST_T
 
 SINUS = ("sinus", "sinus_bradycardia", "sinus_tachycardia", "sinus_arrhythmia")
@@ -57,14 +57,15 @@ def _rules(vocabulary: Vocabulary) -> RuleTable:
                     f"the vocabulary's feature {name!r} has no rule: give it a function in one of the *_features.py of "
                     "workflow/fgclep/simulation, or name it in NEVER_DRAWN of truth.py there"
                 )
-        _TABLES[id(vocabulary)] = (vocabulary, RuleTable(vocabulary))  # the vocabulary stays, so its id does too
+        table = RuleTable([feature.rule for feature in vocabulary.features.values()])
+        _TABLES[id(vocabulary)] = (vocabulary, table)  # the vocabulary stays, so its id does too
     return _TABLES[id(vocabulary)][1]
 
 
 def true_features(seen: Seen, vocabulary: Vocabulary) -> tuple[str, ...]:
     """Ids of the features that are present; raises ``UserError`` for one of which that is not known to be decidable."""
-    rules = _rules(vocabulary)
-    present = {name for name, true in zip(rules.features, rules.holds(seen.measures).tolist(), strict=True) if true}
+    (holds,) = _rules(vocabulary).holds(seen.measures).tolist()
+    present = {name for name, true in zip(vocabulary.features, holds, strict=True) if true}
     present |= {name for name, shown in STATE.items() if name in vocabulary.features and shown(seen)}
     return tuple(name for name in vocabulary.features if name in present)
 
