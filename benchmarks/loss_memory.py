@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from fgclep.models.alignment import GlobalAlignment
-from fgclep.training.losses import BLOCK, contrastive_loss
+from fgclep.training.losses import BLOCK, Logits, Objective, contrastive_loss
 from fgclep.training.text_batches import TextBank
 
 STATEMENTS = 3642  # distinct report lines of MIMIC-IV-ECG
@@ -57,7 +57,8 @@ def loss_of_batch(name: str, bank: TextBank, ecgs: int, block: int) -> None:
         for rows in (ecgs, len(batch))
     ]
     scale, bias = torch.tensor(10.0, requires_grad=True), torch.tensor(-math.log(ecgs - 1), requires_grad=True)
-    contrastive_loss(name, *embedded, batch, GlobalAlignment(), scale, bias, 0.5, block=block).backward()
+    logits = Logits(GlobalAlignment(), scale, bias)
+    contrastive_loss(Objective(name, block=block), *embedded, batch, logits).backward()
 
 
 def _run(sender: Any, name: str, ecgs: int, block: int) -> None:

@@ -16,7 +16,7 @@ from training_data import SETTINGS, SIGNAL
 from fgclep.models.build import new_model
 from fgclep.models.text import tokenize
 from fgclep.training.distributed import gather_rows, process_number, share_of, union_of_texts
-from fgclep.training.losses import LOSSES, contrastive_loss
+from fgclep.training.losses import LOSSES, Logits, Objective, contrastive_loss
 from fgclep.training.text_batches import TextBank
 
 PARTS = ([0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10], [11])  # ECGs of each process; the last batch of an epoch is uneven
@@ -52,9 +52,8 @@ def loss_and_gradients(name: str, unit: str, mask_above: float | None, alignment
     tokens = tokenize(model.tokenizer, [batch.texts[i] for i in share_of(len(batch))])
     ecgs, texts = model(signals[places], **tokens)
     texts = gather_rows(texts)[: len(batch)]
-    loss = contrastive_loss(
-        name, ecgs, texts, batch, model.align, model.temperature, model.bias, 0.5, mask_above, block=30
-    )
+    logits = Logits(model.align, model.temperature, model.bias)
+    loss = contrastive_loss(Objective(name, 0.5, mask_above, block=30), ecgs, texts, batch, logits)
     loss.backward()
     gradients = {}
     for parameter, weights in model.named_parameters():

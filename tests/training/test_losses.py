@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from fgclep.models.alignment import AttentionAlignment, GlobalAlignment
-from fgclep.training.losses import LOSSES, contrastive_loss
+from fgclep.training.losses import LOSSES, Logits, Objective, contrastive_loss
 from fgclep.training.text_batches import TextBank
 
 
@@ -75,7 +75,9 @@ def test_a_loss_and_its_gradients_equal_a_double_loop(name, seed, mask_above):
         return reference(name, c, y.tolist(), s.tolist(), float(temperature), float(bias), 0.5, mask_above)
 
     tensors = {key: torch.tensor(value, requires_grad=True) for key, value in values.items()}
-    loss = contrastive_loss(name, pairs=Matrices(y, s), align=dot, mitigation=0.5, mask_above=mask_above, **tensors)
+    ecgs, texts, temperature, bias = tensors.values()
+    objective, pairs = Objective(name, 0.5, mask_above), Matrices(y, s)
+    loss = contrastive_loss(objective, ecgs, texts, pairs, Logits(dot, temperature, bias))
     loss.backward()
     assert loss.item() == pytest.approx(by_loops(**values), abs=1e-9)
     for key, value in values.items():
@@ -99,7 +101,8 @@ def test_the_size_of_the_blocks_does_not_matter(name, block, mask_above):
         torch.manual_seed(0)
         ecgs, texts = (torch.randn(n, 4, dtype=torch.float64, requires_grad=True) for n in (9, 11))
         scale, bias = (torch.tensor(value, dtype=torch.float64, requires_grad=True) for value in (5.0, -1.0))
-        loss = contrastive_loss(name, ecgs, texts, pairs, dot, scale, bias, 0.5, mask_above, **options)
+        objective = Objective(name, 0.5, mask_above, **options)
+        loss = contrastive_loss(objective, ecgs, texts, pairs, Logits(dot, scale, bias))
         loss.backward()
         return [loss, ecgs.grad, texts.grad, scale.grad]
 
@@ -119,7 +122,8 @@ def test_no_block_is_larger_than_asked_for(vectors, most):
     ecgs = torch.randn(10, vectors, 4).squeeze(1).requires_grad_()
     pairs = Matrices(np.zeros((10, 11)), np.zeros((10, 11)))
     one = torch.tensor(1.0)
-    contrastive_loss("siglip", ecgs, torch.randn(11, 4), pairs, Recorder(), one, one, 0.5, block=24).backward()
+    logits = Logits(Recorder(), one, one)
+    contrastive_loss(Objective("siglip", block=24), ecgs, torch.randn(11, 4), pairs, logits).backward()
     assert max(sizes) <= most and sum(sizes) == 110
 
 
@@ -133,7 +137,7 @@ def test_the_gradients_reach_the_scale_of_the_attention(name):
     scale, bias = torch.tensor(3.0, dtype=torch.float64), torch.tensor(-1.0, dtype=torch.float64)
 
     def loss():
-        return contrastive_loss(name, ecgs, texts, pairs, align, scale, bias, 0.5, block=60)
+        return contrastive_loss(Objective(name, block=60), ecgs, texts, pairs, Logits(align, scale, bias))
 
     loss().backward()
     values = []
@@ -149,9 +153,10 @@ def test_without_gradients_the_loss_is_the_same(name):
     rng = np.random.default_rng(0)
     pairs = Matrices(np.eye(4, 6), rng.random((4, 6)))
     ecgs, texts, one = torch.randn(4, 3), torch.randn(6, 3), torch.tensor(1.0)
-    learning = contrastive_loss(name, ecgs.requires_grad_(), texts, pairs, dot, one, one, 0.5)
+    logits = Logits(dot, one, one)
+    learning = contrastive_loss(Objective(name), ecgs.requires_grad_(), texts, pairs, logits)
     with torch.inference_mode():
-        assert contrastive_loss(name, ecgs, texts, pairs, dot, one, one, 0.5).equal(learning)
+        assert contrastive_loss(Objective(name), ecgs, texts, pairs, logits).equal(learning)
 
 
 def test_the_published_case_by_hand():
@@ -159,7 +164,7 @@ def test_the_published_case_by_hand():
     # the diagonal has logit 0, the rest -10
     eye = torch.eye(2, dtype=torch.float64)
     t, b = torch.tensor(10.0), torch.tensor(-10.0)
-    loss = contrastive_loss("fg_clep", eye, eye, Matrices(np.eye(2), np.eye(2)), dot, t, b, 0.5)
+    loss = contrastive_loss(Objective("fg_clep"), eye, eye, Matrices(np.eye(2), np.eye(2)), Logits(dot, t, b))
     assert loss.item() == pytest.approx((2 * math.log(2) + 2 * math.log1p(math.exp(-10))) / 2)
 
 
@@ -168,7 +173,7 @@ def test_a_likely_false_negative_is_left_out_by_hand():
     eye = torch.eye(2, dtype=torch.float64)
     pairs = Matrices(np.eye(2), np.array([[1.0, 0.8], [0.1, 1.0]]))
     t, b = torch.tensor(10.0), torch.tensor(-10.0)
-    loss = contrastive_loss("siglip", eye, eye, pairs, dot, t, b, 0.5, mask_above=0.7)
+    loss = contrastive_loss(Objective("siglip", mask_above=0.7), eye, eye, pairs, Logits(dot, t, b))
     assert loss.item() == pytest.approx((2 * math.log(2) + math.log1p(math.exp(-10))) / 2)
 
 
@@ -195,10 +200,10 @@ def test_a_batch_of_real_size_in_single_precision_has_the_loss_of_the_dense_form
     else:
         dense = torch.nn.functional.binary_cross_entropy_with_logits(logits, targets, reduction="sum") / 128
         dense = dense + (0.5 * (cosine - similarity).abs().sum() / 128 if name == "fg_clep" else 0)
-    torch.testing.assert_close(contrastive_loss(name, ecgs, encoded, batch, dot, t, b, 0.5), dense, rtol=2e-6, atol=0)
+    loss = contrastive_loss(Objective(name), ecgs, encoded, batch, Logits(dot, t, b))
+    torch.testing.assert_close(loss, dense, rtol=2e-6, atol=0)
 
 
 def test_an_unknown_loss_is_refused():
-    x = torch.zeros(1, 1)
     with pytest.raises(ValueError, match="unknown loss 'triplet'; known are fg_clep"):
-        contrastive_loss("triplet", x, x, Matrices(x, x), dot, torch.tensor(1.0), torch.tensor(0.0), 0.5)
+        Objective("triplet")

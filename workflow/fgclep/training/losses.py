@@ -23,6 +23,7 @@ the ECGs of all, and the mean over the processes of the gradients is the gradien
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -43,32 +44,14 @@ class Pairs(Protocol):
         """Targets and similarity of some ECGs and texts, both float32 of shape (rows, columns)."""
 
 
-def contrastive_loss(
-    name: str,
-    ecgs: Tensor,
-    texts: Tensor,
-    pairs: Pairs,
-    align: nn.Module,
-    temperature: Tensor,
-    bias: Tensor,
-    mitigation: float,
-    mask_above: float | None = None,
-    block: int = BLOCK,
-) -> Tensor:
-    """Return the loss ``name`` as a scalar, the same in every process.
+@dataclass(frozen=True)
+class Objective:
+    """Which loss, and its settings.
 
     Parameters
     ----------
-    ecgs
-        Embeddings of this process's ECGs, shape (ECGs, ...).
-    texts
-        Embeddings of all texts, shape (texts, dimensions).
-    pairs
-        Gives targets and similarity of any block of ECGs and texts.
-    align
-        Maps embeddings of ECGs and texts to their cosines, shape (ECGs, texts): ``FGCLEP.align``.
-    temperature, bias
-        t and b of the logits; ``clip`` has no bias.
+    name
+        One of ``LOSSES``.
     mitigation
         lambda, the weight of the false-negative mitigation in ``fg_clep`` (0.5 in the paper).
     mask_above
@@ -81,14 +64,48 @@ def contrastive_loss(
     ValueError
         For an unknown name.
     """
-    if name not in LOSSES:
-        raise ValueError(f"unknown loss {name!r}; known are {', '.join(LOSSES)}")
+
+    name: str
+    mitigation: float = 0.5
+    mask_above: float | None = None
+    block: int = BLOCK
+
+    def __post_init__(self) -> None:
+        if self.name not in LOSSES:
+            raise ValueError(f"unknown loss {self.name!r}; known are {', '.join(LOSSES)}")
+
+
+class Logits(NamedTuple):
+    """How embeddings become logits t * cosine + b.
+
+    ``align`` maps ECGs and texts to their cosines, shape (ECGs, texts): ``FGCLEP.align``.
+    """
+
+    align: nn.Module
+    temperature: Tensor
+    bias: Tensor
+
+
+def contrastive_loss(objective: Objective, ecgs: Tensor, texts: Tensor, pairs: Pairs, logits: Logits) -> Tensor:
+    """Return the loss as a scalar, the same in every process.
+
+    Parameters
+    ----------
+    ecgs
+        Embeddings of this process's ECGs, shape (ECGs, ...).
+    texts
+        Embeddings of all texts, shape (texts, dimensions).
+    pairs
+        Gives targets and similarity of any block of ECGs and texts.
+    """
+    name, mitigation = objective.name, objective.mitigation
+    align, temperature, bias = logits
     scales = [scale for scale in align.parameters() if scale.requires_grad]
     inputs = [ecgs, texts, temperature, bias, *scales]
     learning = torch.is_grad_enabled() and any(some.requires_grad for some in inputs)
     t, b = temperature.detach(), bias.detach()
     gradients = [torch.zeros_like(some) for some in inputs]
-    blocks = _Blocks(ecgs.detach(), texts.detach(), pairs, align, mask_above, block)
+    blocks = _Blocks(ecgs.detach(), texts.detach(), pairs, align, objective.mask_above, objective.block)
     sums = _softmax_sums(blocks, t) if name == "clip" else None
     loss = torch.zeros((), dtype=torch.float64, device=ecgs.device)
     kept = torch.zeros_like(loss)
@@ -99,10 +116,10 @@ def contrastive_loss(
             by_logit = _softmax_slopes(part, t * cosine, sums)
             by_cosine = t * by_logit
         else:
-            logits = t * cosine + b
+            x = t * cosine + b
             label = torch.maximum(part.similarity, part.targets) if name == "soft_sigmoid" else part.targets
-            terms = label * F.softplus(-logits) + (1 - label) * F.softplus(logits)
-            by_logit = (logits.sigmoid() - label) * part.counts
+            terms = label * F.softplus(-x) + (1 - label) * F.softplus(x)
+            by_logit = (x.sigmoid() - label) * part.counts
             by_cosine = t * by_logit
             if name == "fg_clep":
                 gap = cosine - part.similarity

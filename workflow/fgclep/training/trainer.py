@@ -28,7 +28,7 @@ from fgclep.training.checkpoint import Checkpoints
 from fgclep.training.distributed import gather_rows, share_of, union_of_texts
 from fgclep.training.interruption import Interrupted, StopRequest, noted_stop_signals
 from fgclep.training.log import SPEED_ONLY, Speed, TrainingLog
-from fgclep.training.losses import contrastive_loss
+from fgclep.training.losses import Logits, Objective, contrastive_loss
 from fgclep.training.optimization import cosine_with_warmup, parameter_groups
 from fgclep.training.pair_encoder import PairEncoder, texts_by_frequency
 from fgclep.training.prefetch import Prefetched
@@ -124,6 +124,7 @@ class Trainer:
         if settings["compile"]:
             model.ecg_encoder.compile()
         self.pairs = PairEncoder(model, tokens, cache)
+        self.objective = Objective(settings["loss"], settings["mitigation"], settings["mask_above"])
         optimizer = torch.optim.AdamW(parameter_groups(model, settings), fused=True)
         self.wrapped, self.optimizer = self.accelerator.prepare(self.pairs, optimizer)
         self.steps_per_epoch = train.steps(self.batch_size, self.processes)
@@ -254,23 +255,13 @@ class Trainer:
 
     def loss(self, batch: TextBatch, signals: Tensor) -> Tensor:
         """Loss of a batch, of which this process has the ECGs ``signals``; the same in every process."""
-        s = self.settings
         batch = union_of_texts(batch, self.device)
         mine, texts = share_of(len(batch)), batch.texts
         with self.accelerator.autocast():
             prepared = self.pairs.prepared([batch.keys[i] for i in mine], [texts[i] for i in mine])
         ecgs, encoded = self.wrapped(signals.to(self.device, non_blocking=True), prepared)
-        return contrastive_loss(
-            s["loss"],
-            ecgs,
-            gather_rows(encoded)[: len(batch)],
-            batch,
-            self.model.align,
-            self.model.temperature,
-            self.model.bias,
-            s["mitigation"],
-            s["mask_above"],
-        )
+        logits = Logits(self.model.align, self.model.temperature, self.model.bias)
+        return contrastive_loss(self.objective, ecgs, gather_rows(encoded)[: len(batch)], batch, logits)
 
     def _check_finite(self, loss: float, gradient_norm: float, group: list[Batch]) -> None:
         """Stop before a step that would spoil the weights, and leave the last checkpoint as it is.
