@@ -278,6 +278,7 @@ FOUND = {
     "config: no date": ("config", b"seed: 2024-99-99", "is not YAML"),
     "config: itself": ("config", b"evaluation: &a {b: *a}", "holds itself"),
     "config: a billion laughs": ("config", LAUGHS, "1,000,000 values"),
+    "config: without a floor": ("config", b"evaluation: " + 5000 * b"[" + 5000 * b"]", "more than 100 levels"),
     "task: overlapping null": ("task", TASK.replace("[[AF, SR]]", "null").encode(), "overlapping must be a list"),
     "vocabulary: empty": ("features", b"", "a list under the key features"),
     "vocabulary: a number for a rule": ("features", FEATURES.replace("200", "[]").encode(), "above is [], no number"),
