@@ -4,7 +4,6 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -125,7 +124,9 @@ class LanguageModel:
         missing = sum(len(call.texts) for call in calls)
         log.info("%d answers wanted, %d of them are in %s", kept + missing, kept, self._settings["cache"])
         try:
-            for found in run_calls(calls, self._answer, self._settings["concurrency"], self._clock):
+            for found in run_calls(
+                calls, lambda call: self._ask(call.texts, call.sample), self._settings["concurrency"], self._clock
+            ):
                 answers.update(found)
         except NoReply as error:
             raise UserError(self._no_server(error)) from error
@@ -185,28 +186,6 @@ class LanguageModel:
             return None
         self._used[text, sample] = record["more"]
         return record["answer"]
-
-    def _answer(self, call: Call) -> tuple[dict[Wanted, list[str] | Failure], Call | None]:
-        """Return answers, and the rest of the call that another process is asking at the moment."""
-        found: dict[Wanted, list[str] | Failure] = {}
-        mine, others = [], []
-        with ExitStack() as claims:
-            for text in call.texts:
-                claim = self._cache.claim(self.question(text, call.sample, shared=False))
-                if claim is None:
-                    others.append(text)
-                    continue
-                claims.enter_context(claim)
-                stored = self._stored(text, call.sample)  # the other process may be done
-                if stored is None:
-                    mine.append(text)
-                else:
-                    found[text, call.sample] = stored
-                    with self._lock:
-                        self._from_cache += 1
-            if mine:
-                found |= self._ask(mine, call.sample)
-        return found, Call(tuple(others), call.sample) if others else None
 
     def _ask(self, texts: Sequence[str], sample: int) -> dict[Wanted, list[str] | Failure]:
         """Ask the server; statements that together get no usable answer are asked one by one."""
