@@ -72,6 +72,18 @@ def test_a_statement_that_is_given_twice_is_asked_about_once(language_model, ser
     assert first == second and len(server.asked) == 1
 
 
+def test_the_questions_of_earlier_versions_are_still_found(propose, tmp_path):
+    propose()
+    (path,) = (tmp_path / "cache").glob("*/*.json")
+    question = json.loads(path.read_text())["question"]
+    assert sorted(question) == [
+        *("backend", "model", "model_digest", "options", "prompt_hash", "sample", "schema_hash"),
+        *("statements_per_call", "text"),
+    ]
+    assert question["options"] == {"context_tokens": 4096, "max_tokens": 512, "seed": 0, "temperature": 0.0}
+    assert question["statements_per_call"] == 1
+
+
 # -- damaged files -----------------------------------------------------------------------------------------------------
 
 
