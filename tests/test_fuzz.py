@@ -278,6 +278,7 @@ FOUND = {
     "config: no date": ("config", b"seed: 2024-99-99", "is not YAML"),
     "config: itself": ("config", b"evaluation: &a {b: *a}", "holds itself"),
     "config: a billion laughs": ("config", LAUGHS, "1,000,000 values"),
+    "config: without a floor": ("config", b"evaluation: " + 5000 * b"[" + 5000 * b"]", "more than 100 levels"),
     "task: overlapping null": ("task", TASK.replace("[[AF, SR]]", "null").encode(), "overlapping must be a list"),
     "vocabulary: empty": ("features", b"", "a list under the key features"),
     "vocabulary: a number for a rule": ("features", FEATURES.replace("200", "[]").encode(), "above is [], no number"),
@@ -317,7 +318,7 @@ def test_a_header_leads_nowhere_and_takes_no_memory(case, folder):
 
 # -- language models ---------------------------------------------------------------------------------------------------
 
-ANSWER = json.dumps({"statement_1": ["absent p waves", "unknown"], "statement_2": []})
+ANSWER = json.dumps({"statement_1": ["absent p waves", "unknown"]})
 OPTIONS = Options(0.0, 0, 100, 4096)
 
 
@@ -333,10 +334,10 @@ def server():
 def test_a_broken_answer_is_unusable_and_no_more(content):
     prompt = Prompt(PROMPT, ["absent p waves"])
     try:
-        answers = prompt.read(content.decode("utf-8", errors="replace"), 2)
+        answer = prompt.read(content.decode("utf-8", errors="replace"))
     except UnusableAnswer:
         return
-    assert len(answers) == 2 and all(text.isprintable() and len(text) <= 200 for answer in answers for text in answer)
+    assert all(text.isprintable() and len(text) <= 200 for text in answer)
 
 
 @fuzzed

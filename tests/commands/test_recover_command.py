@@ -46,7 +46,7 @@ def test_a_dry_run_shows_prompt_calls_and_time_and_asks_nothing(project, server,
     assert "statements  3 to ask about, 2 times each" in printed
     assert "answers     6 wanted, 0 of them in resources/llm_cache" in printed
     assert "calls       6\n" in printed
-    assert "time        30.0 s: 5.0 s per call (assumed: 5 s per statement), 1 at a time" in printed
+    assert "time        30.0 s: 5.0 s per call (assumed), 1 at a time" in printed
     assert "The prompt about 'atrial fibrillation':\n\nYou are an expert" in printed
     assert '{"statement_1": "atrial fibrillation"}' in printed
     assert server.asked == []
@@ -63,14 +63,6 @@ def test_answers_that_are_stored_are_not_counted_and_give_the_time(project, serv
     assert "answers     33 wanted, 3 of them in" in printed
     assert "calls       30\n" in printed
     assert "0.3 s per call (median of 3 stored answers of this model), 2 at a time" in printed
-
-
-def test_several_statements_per_call_are_counted_as_one(project, server, capsys):
-    write_config(project, host=server.url, statements_per_call=4, samples=1, temperature=0.0)
-    printed = dry_run(capsys)
-    assert "calls       2, of up to 4 statements" in printed
-    assert "about 'atrial fibrillation', 'atrial flutter':" in printed
-    assert "time        15.0 s: 7.5 s per call" in printed
 
 
 def test_the_table_of_knowledge_has_nothing_to_show(project, capsys):

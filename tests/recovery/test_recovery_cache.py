@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -25,10 +24,9 @@ from recovery_setup import (
     settings,
 )
 
-from fgclep.claims import claim
 from fgclep.errors import UserError
 from fgclep.language.reports import parse_reports
-from fgclep.recovery.cache import _checksum
+from fgclep.recovery.cache import AnswerCache, _checksum
 from fgclep.schemas.reports import TEXTS
 from fgclep.tables import write_table
 
@@ -72,6 +70,18 @@ def test_another_model_behind_the_same_name_is_asked_anew(propose, server):
 def test_a_statement_that_is_given_twice_is_asked_about_once(language_model, server):
     first, second = language_model().propose(parse("atrial fibrillation", "atrial fibrillation"))
     assert first == second and len(server.asked) == 1
+
+
+def test_the_questions_of_earlier_versions_are_still_found(propose, tmp_path):
+    propose()
+    (path,) = (tmp_path / "cache").glob("*/*.json")
+    question = json.loads(path.read_text())["question"]
+    assert sorted(question) == [
+        *("backend", "model", "model_digest", "options", "prompt_hash", "sample", "schema_hash"),
+        *("statements_per_call", "text"),
+    ]
+    assert question["options"] == {"context_tokens": 4096, "max_tokens": 512, "seed": 0, "temperature": 0.0}
+    assert question["statements_per_call"] == 1
 
 
 # -- damaged files -----------------------------------------------------------------------------------------------------
@@ -119,49 +129,6 @@ def test_a_cache_that_cannot_be_written_is_named(propose, tmp_path):
         propose(cache=str(tmp_path / "file"))
 
 
-# -- claims ------------------------------------------------------------------------------------------------------------
-
-
-def test_a_claim_excludes_others_until_it_is_released(tmp_path):
-    path = tmp_path / "x.lock"
-    with claim(path) as held:
-        assert held and claim(path) is None
-    assert not path.exists()
-    with claim(path) as held:
-        assert held
-
-
-def test_of_many_threads_one_holds_a_claim_at_a_time(tmp_path):
-    inside = threading.Semaphore(1)
-    times = 0
-
-    def work(_):
-        nonlocal times
-        for _ in range(200):
-            if held := claim(tmp_path / "x.lock"):
-                with held:
-                    assert inside.acquire(blocking=False)
-                    times += 1
-                    inside.release()
-
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(work, range(8)))
-    assert times > 100
-
-
-def test_the_claim_of_a_killed_process_is_free(tmp_path):
-    path = tmp_path / "x.lock"
-    program = "from pathlib import Path; import time; from fgclep.claims import claim; "
-    program += f"held = claim(Path({str(path)!r})); print('held', flush=True); time.sleep(60)"
-    process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, env=environment(), text=True)
-    assert process.stdout.readline() == "held\n"
-    assert claim(path) is None
-    process.kill()
-    process.wait()
-    with claim(path) as held:
-        assert held
-
-
 # -- several processes -------------------------------------------------------------------------------------------------
 
 STATEMENTS = [f"zork {i}" for i in range(12)]
@@ -200,14 +167,29 @@ def asked_texts(server):
     return [text for request in server.asked for text in statements_of(request).values()]
 
 
-def test_two_processes_at_once_share_the_questions(texts, settings, server):
+def test_two_processes_at_once_may_ask_the_same_and_get_the_same(texts, settings, server):
     server.script = [late(0.2, chat(answer("absent p waves")))]
     processes = [start_stage(texts, settings, name) for name in ("one", "two")]
     for process in processes:
         _, errors = process.communicate(timeout=60)
         assert process.returncode == 0, errors
-    assert sorted(asked_texts(server)) == sorted(STATEMENTS)
+    assert set(asked_texts(server)) == set(STATEMENTS)
     assert (texts / "one.parquet").read_bytes() == (texts / "two.parquet").read_bytes()
+    kept = [path for path in (texts / "cache").rglob("*") if path.is_file()]
+    assert len(kept) == len(STATEMENTS) and all(path.suffix == ".json" for path in kept)
+
+
+def test_writers_of_the_same_answer_do_no_harm_to_each_other(tmp_path):
+    cache, question = AnswerCache(tmp_path), {"text": "a", "sample": 0}
+
+    def write_and_read(number):
+        for _ in range(50):
+            cache.put(question, ["absent p waves"], {"seconds": number})
+            assert cache.get(question)["answer"] == ["absent p waves"]
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(write_and_read, range(8)))
+    assert [path.suffix for path in tmp_path.glob("*/*")] == [".json"]
 
 
 def test_a_killed_run_goes_on_where_it_was(texts, settings, server):
@@ -223,28 +205,3 @@ def test_a_killed_run_goes_on_where_it_was(texts, settings, server):
     assert again.returncode == 0, errors
     assert set(asked_texts(server)) == set(STATEMENTS)
     assert len(server.asked) in (len(STATEMENTS), len(STATEMENTS) + 1)  # what was under way when it was killed
-
-
-def test_a_process_takes_over_what_another_one_leaves_unanswered(texts, settings, server):
-    """The first is killed while it holds a claim; the second waits for it, and then asks itself."""
-    release = threading.Event()
-
-    def hold(handler):
-        release.wait(30)
-        chat(answer("absent p waves"))(handler)
-
-    server.script = [hold, answer("absent p waves")]
-    first = start_stage(texts, settings, "one")
-    while not server.asked:
-        time.sleep(0.01)
-    second = start_stage(texts, settings, "two")
-    while len(server.asked) < len(STATEMENTS):
-        time.sleep(0.01)
-    time.sleep(0.5)
-    assert second.poll() is None and len(server.asked) == len(STATEMENTS)
-    first.kill()
-    first.communicate()
-    _, errors = second.communicate(timeout=60)
-    release.set()
-    assert second.returncode == 0, errors
-    assert len(server.asked) == len(STATEMENTS) + 1

@@ -39,7 +39,7 @@ def test_the_cost_of_a_run_is_that_of_its_calls(language_model, server):
         "answer_tokens": 26,
         "seconds": 6.0,
         "seconds_per_call": 3.0,
-        "all_answers": {"answers": 2, "calls": 2.0, "prompt_tokens": 1801, "answer_tokens": 26, "seconds": 6.0},
+        "all_answers": {"answers": 2, "prompt_tokens": 1801, "answer_tokens": 26, "seconds": 6.0},
     }
 
 
@@ -52,7 +52,6 @@ def test_answers_from_the_cache_cost_nothing_in_this_run_and_count_in_the_total(
     assert run_of(model.cost()) == (1, 2, 902, 2, 3.0, 3.0)
     assert model.cost()["all_answers"] == {
         "answers": 3,
-        "calls": 3.0,
         "prompt_tokens": 2703,
         "answer_tokens": 16,
         "seconds": 9.0,
@@ -66,24 +65,8 @@ def test_calls_that_gave_no_answer_are_counted_in_this_run_only(language_model, 
     model = language_model()
     model.propose(parse("atrial fibrillation"))
     assert run_of(model.cost()) == (3, 0, 1800, 17, 9.0, 3.0)
-    assert model.cost()["all_answers"]["calls"] == 1.0
+    assert model.cost()["all_answers"]["answers"] == 1
     assert model.cost()["all_answers"]["answer_tokens"] == 12
-
-
-@pytest.mark.usefixtures("each_call_takes_3_seconds")
-def test_statements_that_share_a_call_share_its_cost(language_model, server):
-    server.script = [told(answer("absent p waves", statement_2=[]), 1000, 30)]
-    language_model(statements_per_call=2).propose(parse(*TWO))
-    model = language_model(statements_per_call=2)
-    model.propose(parse("atrial flutter"))
-    assert run_of(model.cost()) == (0, 1, 0, 0, 0.0, None)
-    assert model.cost()["all_answers"] == {
-        "answers": 1,
-        "calls": 0.5,
-        "prompt_tokens": 500,
-        "answer_tokens": 15,
-        "seconds": 1.5,
-    }
 
 
 def test_a_server_that_tells_no_tokens_has_none_counted(language_model, server):

@@ -123,12 +123,6 @@ def test_a_second_run_asks_nothing(tmp_path, settings, shim):
     assert len(shim.asked) == asked
 
 
-def test_several_statements_at_once_are_answered_by_schema(settings, shim):
-    found = language_model({**settings, "samples": 1, "statements_per_call": 3}).propose(parse(*STATEMENTS[:4]))
-    assert [len(candidates) > 0 for candidates in found] == [True] * 4
-    assert len(shim.asked) == 2
-
-
 def test_the_openai_client_gets_answers_by_schema_from_llama_cpp(tmp_path, settings, llama):
     settings = {**settings, "backend": "openai", "host": llama.url}
     model = language_model(settings)
@@ -163,7 +157,7 @@ def test_the_openai_client_waits_for_a_killed_server_and_asks_only_what_is_missi
     assert len(found) == len(statements) == len(stored())
     assert before.items() <= stored().items()  # not written again
     assert model.cost()["calls"] > len(statements)  # those that the killed server left without a reply
-    assert model.cost()["all_answers"]["calls"] == len(statements)
+    assert model.cost()["all_answers"]["answers"] == len(statements)
 
 
 def test_a_server_that_is_killed_and_started_again_is_not_asked_twice(settings, shim, llama):

@@ -299,7 +299,7 @@ def test_only_what_can_change_the_answers_asks_the_language_model_again(tmp_path
         cache="elsewhere",
     )
     assert checkout.plan(candidates, *options) == {}
-    for change in ({"model": "other"}, {"temperature": 0.8}, {"samples": 3}, {"statements_per_call": 2}):
+    for change in ({"model": "other"}, {"temperature": 0.8}, {"samples": 3}):
         write(**change)
         assert checkout.plan(candidates, *options) == {"recover_features": 1}, change
 

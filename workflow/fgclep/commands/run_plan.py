@@ -6,10 +6,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import polars as pl
-import yaml
 
 from fgclep.config.data import SIMULATION
 from fgclep.config.root import Config
+from fgclep.documents import read_yaml
 from fgclep.errors import UserError
 from fgclep.fetch.database import is_from, is_url
 from fgclep.fetch.lists import CHECKSUMS, iterate_checksums, listed_records
@@ -282,7 +282,7 @@ def _sources_in_use(config: Config, folder: Path) -> list[str]:
         path = folder / TASKS / f"{task}.yaml"
         if not path.is_file():
             raise UserError(f"{path} does not exist; run this where the Snakefile is, or mend evaluation.tasks")
-        needed.add(yaml.safe_load(path.read_text(encoding="utf-8"))["source"])
+        needed.add(read_yaml(path)["source"])
     return [key for key in config.data.sources if key in needed]
 
 

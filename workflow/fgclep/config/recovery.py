@@ -28,14 +28,7 @@ class RecoverySection(Section):
     temperature: float = Field(
         0.0, ge=0, le=2, description="Randomness of the answers; 0 always takes the likeliest word."
     )
-    statements_per_call: int = Field(
-        1,
-        ge=1,
-        le=16,
-        description="Statements asked about at once. 1 judges each by itself; more are faster, but a model may mix "
-        "them up. A statement with a word that the vocabulary does not know is always asked about alone.",
-    )
-    max_tokens: int = Field(512, ge=16, description="Tokens of the longest answer to one statement.")
+    max_tokens: int = Field(512, ge=16, description="Tokens of the longest answer.")
     context_tokens: int = Field(
         4096,
         ge=256,
@@ -74,12 +67,11 @@ class RecoverySection(Section):
         return self
 
     @model_validator(mode="after")
-    def _answers_fit(self) -> Self:
-        longest = self.max_tokens * self.statements_per_call
-        if self.backend == "ollama" and longest >= self.context_tokens:
+    def _answer_fits(self) -> Self:
+        if self.backend == "ollama" and self.max_tokens >= self.context_tokens:
             raise ValueError(
-                f"{self.statements_per_call} answers of {self.max_tokens} tokens leave no room for the prompt in a "
-                f"context of {self.context_tokens} tokens. Write\n\n"
-                f"    recovery:\n      context_tokens: {longest + 4096}\n"
+                f"an answer of {self.max_tokens} tokens leaves no room for the prompt in a context of "
+                f"{self.context_tokens} tokens. Write\n\n"
+                f"    recovery:\n      context_tokens: {self.max_tokens + 4096}\n"
             )
         return self

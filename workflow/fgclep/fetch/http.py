@@ -13,6 +13,7 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 import httpx
+from tenacity import RetryCallState, Retrying, retry_if_exception_type
 
 from fgclep.errors import UserError
 
@@ -126,41 +127,69 @@ def fetch(client: httpx.Client, url: str, partial: PartialFile, retries: int, pa
     UserError
         If the server refuses, gives up answering, or leads elsewhere.
     """
-    failures, most = 0, partial.size
-    while True:
-        wait = None
-        try:
-            with _open(client, url, partial.request_headers()) as response:
-                status = response.status_code
-                if status in {200, 206}:
-                    reason = partial.receive(response)
-                    if not reason:
-                        return
-                elif status in {404, 410}:
-                    raise FileUnavailable(f"{url} does not exist")
-                elif status == 416:  # what is here is longer than the file
-                    partial.clear()
-                    reason = "status 416"
-                elif status in {408, 429} or status >= 500:
-                    reason = f"status {status}"
-                    wait = _retry_after(response)
-                else:
-                    raise UserError(f"{url}: the server refuses with status {status}; is data.base right?")
-        except httpx.TransportError as error:
-            reason = f"{type(error).__name__}: {error}"
-        if partial.size > most:
-            failures, most = 0, partial.size
-        else:
-            failures += 1
-        if failures > retries:
-            raise UserError(
-                f"{url}: no answer after {failures} attempts ({reason}). Check the address (data.base or "
-                "data.sources.<source>.base) and the connection, and run snakemake again: it continues where it stopped"
-            )
-        longest = min(_MAX_PAUSE, pause * 2 ** max(failures - 1, 0)) if wait is None else min(_MAX_WAIT, wait)
-        longest *= random.uniform(1, 1.25)  # nosec B311 # keeps parallel requests from coming back all at once
-        LOG.info("%s: %s; again in %.1f s", url, reason, longest)
-        time.sleep(longest)
+    in_vain, most = 0, partial.size  # attempts, one after the other, that brought nothing new
+
+    def count(_: RetryCallState) -> None:
+        nonlocal in_vain, most
+        in_vain = 0 if partial.size > most else in_vain + 1
+        most = max(most, partial.size)
+
+    def wait(state: RetryCallState) -> float:
+        wanted = _error(state).wait
+        longest = min(_MAX_PAUSE, pause * 2 ** max(in_vain - 1, 0)) if wanted is None else min(_MAX_WAIT, wanted)
+        return longest * random.uniform(1, 1.25)  # nosec B311 # keeps parallel requests from coming back all at once
+
+    retrying = Retrying(
+        retry=retry_if_exception_type(_Incomplete),
+        after=count,
+        wait=wait,
+        stop=lambda _: in_vain > retries,
+        before_sleep=lambda state: LOG.info("%s: %s; again in %.1f s", url, _error(state), state.upcoming_sleep),
+        sleep=time.sleep,
+        reraise=True,
+    )
+    try:
+        retrying(_attempt, client, url, partial)
+    except _Incomplete as error:
+        raise UserError(
+            f"{url}: no answer after {in_vain} attempts ({error}). Check the address (data.base or "
+            "data.sources.<source>.base) and the connection, and run snakemake again: it continues where it stopped"
+        ) from None
+
+
+class _Incomplete(Exception):
+    """An attempt did not complete a file; another may, after ``wait`` seconds if the server says so."""
+
+    def __init__(self, reason: str, wait: float | None = None):
+        super().__init__(reason)
+        self.wait = wait
+
+
+def _error(state: RetryCallState) -> _Incomplete:
+    error = state.outcome and state.outcome.exception()
+    assert isinstance(error, _Incomplete), "no other is retried"
+    return error
+
+
+def _attempt(client: httpx.Client, url: str, partial: PartialFile) -> None:
+    """Ask for what is missing of a file, once."""
+    try:
+        with _open(client, url, partial.request_headers()) as response:
+            status = response.status_code
+            if status in {200, 206}:
+                if reason := partial.receive(response):
+                    raise _Incomplete(reason)
+            elif status in {404, 410}:
+                raise FileUnavailable(f"{url} does not exist")
+            elif status == 416:  # what is here is longer than the file
+                partial.clear()
+                raise _Incomplete("status 416")
+            elif status in {408, 429} or status >= 500:
+                raise _Incomplete(f"status {status}", _retry_after(response))
+            else:
+                raise UserError(f"{url}: the server refuses with status {status}; is data.base right?")
+    except httpx.TransportError as error:
+        raise _Incomplete(f"{type(error).__name__}: {error}") from error
 
 
 @contextmanager

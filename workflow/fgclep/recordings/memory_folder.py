@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from fgclep.claims import claim
+from filelock import FileLock
 
 
 @contextmanager
@@ -20,16 +20,22 @@ def memory_folder() -> Iterator[Path]:
     memory = Path("/dev/shm")  # nosec B108 # each folder in it has a name that nobody can guess, and its owner alone reads it
     place = memory if os.access(memory, os.W_OK) else Path(tempfile.gettempdir())
     for left in place.glob("fgclep-*.lock"):
-        with suppress(OSError):  # another user's
-            if (ended := claim(left)) is not None:
-                with ended:
-                    shutil.rmtree(left.with_suffix(""))
+        with suppress(OSError), _lock(left, timeout=0):  # held by a process that lives, or another user's
+            shutil.rmtree(left.with_suffix(""))
     folder = place / f"fgclep-{secrets.token_hex(8)}"
-    own = claim(folder.with_suffix(".lock"))
-    assert own is not None, "nobody else knows the name"
-    with own:
+    with _lock(folder.with_suffix(".lock")):
         folder.mkdir(mode=0o700)
         try:
             yield folder
         finally:
             shutil.rmtree(folder)
+
+
+@contextmanager
+def _lock(path: Path, timeout: float = -1) -> Iterator[None]:
+    """Hold a lock whose file is deleted; ``TimeoutError`` if another process holds it for ``timeout`` seconds."""
+    with FileLock(path, timeout=timeout):
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)

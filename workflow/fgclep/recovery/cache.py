@@ -3,13 +3,13 @@
 import hashlib
 import json
 import logging
+import os
+import secrets
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from fgclep.claims import Claim, claim
 from fgclep.errors import UserError
-from fgclep.files import write_text
 
 log = logging.getLogger(__name__)
 
@@ -17,13 +17,13 @@ log = logging.getLogger(__name__)
 class AnswerCache:
     """Answers by content: one small JSON file per question, under the hash of all that determines the answer.
 
-    Files appear whole or not at all (written aside, then renamed), so parallel jobs and interrupted runs do no harm.
-    Who asks a question claims it first, so that no other process asks it meanwhile.
+    Files appear whole or not at all (written aside, then renamed), so parallel jobs and interrupted runs do no harm: of
+    two that ask the same question at the same time, both get an answer, and the later one stays.
 
     Parameters
     ----------
     folder
-        Made when the first question is claimed.
+        Made with the first answer.
     """
 
     def __init__(self, folder: str | Path):
@@ -32,14 +32,6 @@ class AnswerCache:
     def _path(self, question: Mapping[str, Any]) -> Path:
         digest = hashlib.sha256(_canonical(question)).hexdigest()
         return self._folder / digest[:2] / f"{digest}.json"
-
-    def claim(self, question: Mapping[str, Any]) -> Claim | None:
-        """Claim a question, to be released after ``put``; ``None`` if somebody else is asking it."""
-        path = self._path(question)
-        try:
-            return claim(path.with_name(f".{path.stem}.lock"))
-        except OSError as error:
-            raise UserError(self._unusable(error)) from error
 
     def get(self, question: Mapping[str, Any]) -> dict[str, Any] | None:
         """Return the stored record: ``answer``, and in ``more`` how it was got.
@@ -59,10 +51,16 @@ class AnswerCache:
     def put(self, question: Mapping[str, Any], answer: list[str], more: Mapping[str, Any]) -> None:
         """Store an answer with its question, and with how it was got."""
         path = self._path(question)
+        partial = path.with_name(f".{path.stem}.{secrets.token_hex(8)}.part")  # of this writer alone
         record: dict[str, Any] = {"question": question, "answer": answer, "more": more}
         record["checksum"] = _checksum(record)
         try:
-            write_text(path, json.dumps(record, sort_keys=True, indent=1) + "\n")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                partial.write_text(json.dumps(record, sort_keys=True, indent=1) + "\n", encoding="utf-8")
+                os.replace(partial, path)
+            finally:
+                partial.unlink(missing_ok=True)
         except OSError as error:
             raise UserError(self._unusable(error)) from error
 

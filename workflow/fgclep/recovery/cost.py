@@ -40,23 +40,17 @@ def cost(counter: CallCounter, from_cache: int, used: Iterable[Mapping[str, Any]
         Answers of this run that were stored already.
     used
         ``more`` of the stored record of each answer that the run used, old and new. The sum over them,
-        ``all_answers``, is what the candidates have cost, whenever it was; an answer that shared a call has its part
-        of it.
+        ``all_answers``, is what the candidates have cost, whenever it was.
 
     Returns
     -------
     dict
         ``calls``, ``answers_from_cache``, ``prompt_tokens``, ``answer_tokens``, ``seconds`` and ``seconds_per_call``
-        (null without calls) of this run, and ``all_answers`` with ``answers``, ``calls``, ``prompt_tokens``,
+        (null without calls) of this run, and ``all_answers`` with ``answers``, ``prompt_tokens``,
         ``answer_tokens`` and ``seconds``.
     """
-    total = dict.fromkeys(("answers", "calls", "prompt_tokens", "answer_tokens", "seconds"), 0.0)
-    for more in used:
-        part = 1 / len(more["statements"])
-        total["answers"] += 1
-        total["calls"] += part
-        for name in ("prompt_tokens", "answer_tokens", "seconds"):
-            total[name] += (more[name] or 0) * part
+    answers = list(used)
+    tokens = {name: sum(more[name] or 0 for more in answers) for name in ("prompt_tokens", "answer_tokens")}
     return {
         "calls": counter.calls,
         "answers_from_cache": from_cache,
@@ -65,11 +59,9 @@ def cost(counter: CallCounter, from_cache: int, used: Iterable[Mapping[str, Any]
         "seconds": round(counter.seconds, 3),
         "seconds_per_call": round(counter.seconds / counter.calls, 3) if counter.calls else None,
         "all_answers": {
-            "answers": round(total["answers"]),
-            "calls": round(total["calls"], 3),
-            "prompt_tokens": round(total["prompt_tokens"]),
-            "answer_tokens": round(total["answer_tokens"]),
-            "seconds": round(total["seconds"], 3),
+            "answers": len(answers),
+            **tokens,
+            "seconds": round(sum(more["seconds"] for more in answers), 3),
         },
     }
 

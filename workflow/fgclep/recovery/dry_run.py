@@ -9,7 +9,7 @@ from fgclep.recovery.cache import AnswerCache
 from fgclep.recovery.language_model import LanguageModel
 from fgclep.recovery.run_calls import duration
 
-ASSUMED_SECONDS = 5.0  # per statement and call: an 8B model on a GPU of a workstation
+ASSUMED_SECONDS = 5.0  # per call: an 8B model on a GPU of a workstation
 ENOUGH = 1000  # stored answers to take the time from
 
 
@@ -25,30 +25,25 @@ def describe(backend: LanguageModel, settings: Mapping[str, Any], texts: Sequenc
     texts
         Statements.
     """
-    answers, calls = backend.plan(texts)
-    missing = sum(len(call.texts) for call in calls)
-    seconds, origin = _seconds_per_call(backend, settings, len(calls), missing)
-    total = seconds * len(calls) / settings["concurrency"]
-    first = calls[0].texts if calls else tuple(texts[:1])
-    several = len(calls) < missing
+    answers, missing = backend.plan(texts)
+    per_call, origin = _seconds_per_call(backend, settings)
+    total = per_call * len(missing) / settings["concurrency"]
     lines = {
         "model": f"{settings['model']} ({backend.model_digest}) at {settings['host']}, {backend.name}",
         "prompt": f"version {backend.prompt.version} ({backend.prompt.hash})",
         "statements": f"{len(set(texts)):,} to ask about, {settings['samples']} times each",
-        "answers": f"{len(answers) + missing:,} wanted, {len(answers):,} of them in {settings['cache']}",
-        "calls": f"{len(calls):,}" + (f", of up to {settings['statements_per_call']} statements" if several else ""),
-        "time": f"{duration(total)}: {seconds:.1f} s per call ({origin}), {settings['concurrency']} at a time",
+        "answers": f"{len(answers) + len(missing):,} wanted, {len(answers):,} of them in {settings['cache']}",
+        "calls": f"{len(missing):,}",
+        "time": f"{duration(total)}: {per_call:.1f} s per call ({origin}), {settings['concurrency']} at a time",
     }
     head = "\n".join(f"{name:<11} {value}" for name, value in lines.items())
-    if not first:
+    if not texts:
         return head
-    about = ", ".join(repr(text) for text in first)
-    return f"{head}\n\nThe prompt about {about}:\n\n{backend.prompt.render(first)}"
+    first = missing[0][0] if missing else texts[0]
+    return f"{head}\n\nThe prompt about {first!r}:\n\n{backend.prompt.render(first)}"
 
 
-def _seconds_per_call(
-    backend: LanguageModel, settings: Mapping[str, Any], calls: int, statements: int
-) -> tuple[float, str]:
+def _seconds_per_call(backend: LanguageModel, settings: Mapping[str, Any]) -> tuple[float, str]:
     """Return the time of a call and where it comes from: answers of this model by preference."""
     records = (
         record
@@ -56,8 +51,7 @@ def _seconds_per_call(
         if (record["question"].get("backend"), record["question"].get("model")) == (backend.name, settings["model"])
         and "seconds" in record["more"]
     )
-    known = [record["more"]["seconds"] / len(record["more"]["statements"]) for record in islice(records, ENOUGH)]
-    per_call = statements / calls if calls else 1.0
+    known = [record["more"]["seconds"] for record in islice(records, ENOUGH)]
     if known:
-        return median(known) * per_call, f"median of {len(known)} stored answers of this model"
-    return ASSUMED_SECONDS * per_call, f"assumed: {ASSUMED_SECONDS:g} s per statement"
+        return median(known), f"median of {len(known)} stored answers of this model"
+    return ASSUMED_SECONDS, "assumed"

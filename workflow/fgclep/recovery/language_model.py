@@ -4,8 +4,7 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,6 @@ from fgclep.recovery.prompt import UNKNOWN, Prompt
 from fgclep.recovery.retries import Clock, Patience
 from fgclep.recovery.run_calls import run_calls
 from fgclep.recovery.server import Model, NoReply, Options, Reply, Server, UnusableAnswer
-from fgclep.recovery.sharing import Sharing, in_parts
 
 log = logging.getLogger(__name__)
 
@@ -31,14 +29,6 @@ RETRY_TEMPERATURE = 0.5
 HOPELESS = 20  # questions without a usable answer from the start on: it is not the statements
 
 Wanted = tuple[str, int]  # statement and sample
-
-
-@dataclass(frozen=True)
-class Call:
-    """One question to the server: a sample for one or several statements."""
-
-    texts: tuple[str, ...]
-    sample: int
 
 
 @dataclass(frozen=True)
@@ -82,7 +72,6 @@ class LanguageModel:
         self._server = server
         self._settings = settings
         self._parser = StatementParser(vocabulary)
-        self._may_share = Sharing(vocabulary)
         self.prompt = Prompt(prompt, [feature.text for feature in vocabulary.features.values()])
         self._clock = clock or Clock(None if hours is None else hours * 3600)
         self._patience = Patience(settings["patience_seconds"], self._clock)
@@ -121,50 +110,43 @@ class LanguageModel:
         UserError
             If the server stays away, the model changes, or the deadline passes. What was answered is kept.
         """
-        answers, calls = self.plan([statement.text for statement in statements])
-        kept = self._from_cache = len(answers)
-        missing = sum(len(call.texts) for call in calls)
-        log.info("%d answers wanted, %d of them are in %s", kept + missing, kept, self._settings["cache"])
+        answers, missing = self.plan([statement.text for statement in statements])
+        self._from_cache, total = len(answers), len(answers) + len(missing)
+        log.info("%d answers wanted, %d of them are in %s", total, self._from_cache, self._settings["cache"])
         try:
-            for found in run_calls(calls, self._answer, self._settings["concurrency"], self._clock):
+            for found in run_calls(missing, self._ask, self._settings["concurrency"], self._clock):
                 answers.update(found)
         except NoReply as error:
             raise UserError(self._no_server(error)) from error
         finally:
             log.info("%s", cost_line(self.cost()))
-        if left := kept + missing - len(answers):
-            raise UserError(self._too_late(left, kept + missing))
+        if left := total - len(answers):
+            raise UserError(self._too_late(left, total))
         return [self._candidates(statement, answers) for statement in statements]
 
     def cost(self) -> dict[str, Any]:
         """Return what the run has cost until now, and all answers that it uses: see ``fgclep.recovery.cost``."""
         return cost(self._calls, self._from_cache, self._used.values())
 
-    def plan(self, texts: Sequence[str]) -> tuple[dict[Wanted, list[str] | Failure], list[Call]]:
-        """Return the answers that are stored, and the calls that get the others."""
+    def plan(self, texts: Sequence[str]) -> tuple[dict[Wanted, list[str] | Failure], list[Wanted]]:
+        """Return the answers that are stored, and those to be asked for."""
         answers: dict[Wanted, list[str] | Failure] = {}
-        calls = []
+        missing = []
         for sample in range(self._settings["samples"]):
-            missing = []
             for text in dict.fromkeys(texts):
-                stored = self._stored(text, sample)
-                if stored is None:
-                    missing.append(text)
+                record = self._cache.get(self.question(text, sample))
+                if record is None:
+                    missing.append((text, sample))
                 else:
-                    answers[text, sample] = stored
-            shared = [text for text in missing if self._is_shared(text)]
-            calls += [Call(tuple(part), sample) for part in in_parts(shared, self._settings["statements_per_call"])]
-            calls += [Call((text,), sample) for text in missing if not self._is_shared(text)]
-        return answers, calls
+                    answers[text, sample] = record["answer"]
+                    self._used[text, sample] = record["more"]
+        return answers, missing
 
-    def _is_shared(self, text: str) -> bool:
-        return self._settings["statements_per_call"] > 1 and self._may_share(text)
-
-    def _options(self, sample: int, statements: int = 1) -> Options:
+    def _options(self, sample: int) -> Options:
         settings = self._settings
-        return Options(settings["temperature"], sample, settings["max_tokens"] * statements, settings["context_tokens"])
+        return Options(settings["temperature"], sample, settings["max_tokens"], settings["context_tokens"])
 
-    def question(self, text: str, sample: int, shared: bool) -> dict[str, Any]:
+    def question(self, text: str, sample: int) -> dict[str, Any]:
         """Return all that determines the answer about a statement, for the cache."""
         return {
             "backend": self.name,
@@ -173,87 +155,49 @@ class LanguageModel:
             "prompt_hash": self.prompt.hash,
             "schema_hash": self.prompt.schema_hash,
             "options": asdict(self._options(sample)),
-            "statements_per_call": self._settings["statements_per_call"] if shared else 1,
+            "statements_per_call": 1,  # once a setting; with it, the answers of that time are still found
             "text": text,
             "sample": sample,
         }
 
-    def _stored(self, text: str, sample: int) -> list[str] | None:
-        record = self._cache.get(self.question(text, sample, shared=True)) if self._is_shared(text) else None
-        if record is None:
-            record = self._cache.get(self.question(text, sample, shared=False))
-        if record is None:
-            return None
-        self._used[text, sample] = record["more"]
-        return record["answer"]
-
-    def _answer(self, call: Call) -> tuple[dict[Wanted, list[str] | Failure], Call | None]:
-        """Return answers, and the rest of the call that another process is asking at the moment."""
-        found: dict[Wanted, list[str] | Failure] = {}
-        mine, others = [], []
-        with ExitStack() as claims:
-            for text in call.texts:
-                claim = self._cache.claim(self.question(text, call.sample, shared=False))
-                if claim is None:
-                    others.append(text)
-                    continue
-                claims.enter_context(claim)
-                stored = self._stored(text, call.sample)  # the other process may be done
-                if stored is None:
-                    mine.append(text)
-                else:
-                    found[text, call.sample] = stored
-                    with self._lock:
-                        self._from_cache += 1
-            if mine:
-                found |= self._ask(mine, call.sample)
-        return found, Call(tuple(others), call.sample) if others else None
-
-    def _ask(self, texts: Sequence[str], sample: int) -> dict[Wanted, list[str] | Failure]:
-        """Ask the server; statements that together get no usable answer are asked one by one."""
-        shared = len(texts) > 1
-        options = self._options(sample, len(texts))
-        question = self.prompt.render(texts)
-        ask = partial(self._call, question, self.prompt.schema(len(texts)))
+    def _ask(self, wanted: Wanted) -> dict[Wanted, list[str] | Failure]:
+        """Ask the server, again with another seed if the answer is of no use."""
+        text, sample = wanted
+        options = self._options(sample)
         for attempt in range(ATTEMPTS):
             if attempt:
                 temperature = max(RETRY_TEMPERATURE, options.temperature)
-                options = Options(temperature, sample + attempt * 1000, options.max_tokens, options.context_tokens)
+                options = replace(options, temperature=temperature, seed=sample + attempt * 1000)
             try:
-                reply, seconds = self._patience(partial(ask, options))
-                answers = self.prompt.read(reply.content, len(texts))
+                reply, seconds = self._patience(partial(self._call, text, options))
+                answer = self.prompt.read(reply.content)
             except UnusableAnswer as error:
                 problem = str(error)
-                log.warning("%s, sample %d: %s", ", ".join(map(repr, texts)), sample, problem)
+                log.warning("%r, sample %d: %s", text, sample, problem)
                 continue
             model = self._model_now()  # before the answer is kept as this model's
             with self._lock:
                 self._usable = True
             more = {
                 "seconds": seconds,
-                "statements": list(texts),
                 "used": asdict(options),
                 "prompt_version": self.prompt.version,
                 "prompt_tokens": reply.prompt_tokens,
                 "answer_tokens": reply.answer_tokens,
                 "server_version": reply.server_version or model.server_version,
             }
-            for text, answer in zip(texts, answers, strict=True):
-                self._cache.put(self.question(text, sample, shared), answer, more)
-                self._used[text, sample] = more
-            return {(text, sample): answer for text, answer in zip(texts, answers, strict=True)}
-        if shared:
-            log.warning("no usable answer about %d statements at once; asking one by one", len(texts))
-            return {key: answer for text in texts for key, answer in self._ask([text], sample).items()}
+            self._cache.put(self.question(text, sample), answer, more)
+            self._used[wanted] = more
+            return {wanted: answer}
         self._give_up_if_hopeless(problem)
-        return {(texts[0], sample): Failure(problem)}
+        return {wanted: Failure(problem)}
 
-    def _call(self, question: str, schema: Mapping[str, Any], options: Options) -> tuple[Reply, float]:
+    def _call(self, text: str, options: Options) -> tuple[Reply, float]:
         """Return the server's reply and the seconds that it took; the call is counted however it ends."""
         reply = None
         begun = self._clock.seconds()
         try:
-            reply = self._server.ask(question, schema, options)
+            reply = self._server.ask(self.prompt.render(text), self.prompt.schema, options)
         finally:
             seconds = round(self._clock.seconds() - begun, 3)
             self._calls.add(seconds, reply)

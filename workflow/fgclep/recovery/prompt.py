@@ -16,6 +16,7 @@ UNKNOWN = "unknown"  # what the model answers to abstain
 MAX_FEATURES = 24  # in the answer to one statement
 MAX_CHARACTERS = 200  # of one item
 _VERSION = re.compile(r"\A# version: (\d+)\n")
+_KEY = "statement_1"  # the template lets a question be about several, but together a model may mix them up
 # Marks of prompts and chat templates: a server reads "<|im_end|>" in a statement as the end of the question.
 _MARKS = {ord(character): f"\\u{ord(character):04x}" for character in "<>[]{}|"}
 
@@ -25,12 +26,8 @@ def digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def _key(place: int) -> str:
-    return f"statement_{place + 1}"
-
-
 class Prompt:
-    """A question about one or several statements, whose answers come apart again by their keys.
+    """A question about a statement.
 
     Parameters
     ----------
@@ -56,34 +53,33 @@ class Prompt:
             raise UserError(f"{path}: the prompt must hold $features and $statements, and no other word after a $")
         self._features = list(features)
         self.hash = digest(self._fill(""))
-        self.schema_hash = digest(json.dumps(self.schema(1), sort_keys=True))
+        self.schema: dict[str, Any] = {
+            "type": "object",
+            "additionalProperties": False,
+            "required": [_KEY],
+            "properties": {_KEY: {"$ref": "#/$defs/features"}},
+            "$defs": {
+                "features": {
+                    "type": "array",
+                    "maxItems": MAX_FEATURES,
+                    "items": {"type": "string", "enum": [*features, UNKNOWN]},
+                }
+            },
+        }
+        self.schema_hash = digest(json.dumps(self.schema, sort_keys=True))
 
     def _fill(self, statements: str) -> str:
         listed = "\n".join(f"- {text}" for text in self._features)
         return self._template.substitute(features=listed, statements=statements)
 
-    def render(self, texts: Sequence[str]) -> str:
-        """Return the question about ``texts``: JSON strings in it, without the marks of chat templates."""
-        lines = [f'"{_key(i)}": {json.dumps(text).translate(_MARKS)}' for i, text in enumerate(texts)]
-        return self._fill("{" + ",\n ".join(lines) + "}")
+    def render(self, text: str) -> str:
+        """Return the question about ``text``: a JSON string in it, without the marks of chat templates."""
+        return self._fill(f'{{"{_KEY}": {json.dumps(text).translate(_MARKS)}}}')
 
-    def schema(self, count: int) -> dict[str, Any]:
-        """Return the JSON schema of the answer about ``count`` statements, in the terms that every server knows."""
-        keys = [_key(i) for i in range(count)]
-        items = {"type": "string", "enum": [*self._features, UNKNOWN]}
-        return {
-            "type": "object",
-            "additionalProperties": False,
-            "required": keys,
-            "properties": {key: {"$ref": "#/$defs/features"} for key in keys},
-            "$defs": {"features": {"type": "array", "maxItems": MAX_FEATURES, "items": items}},
-        }
+    def read(self, content: str) -> list[str]:
+        """Return the answer; servers do not enforce every schema.
 
-    def read(self, content: str, count: int) -> list[list[str]]:
-        """Return the answer to each of ``count`` statements; servers do not enforce every schema.
-
-        Exactly the keys that were asked for, each once, with a list of texts: otherwise nothing of it can be trusted to
-        belong to its statement.
+        Exactly the key that was asked for, with a list of texts: otherwise nothing of it can be trusted.
 
         Raises
         ------
@@ -93,10 +89,9 @@ class Prompt:
             answer = json.loads(content, object_pairs_hook=_each_key_once)
         except (ValueError, RecursionError) as error:
             raise UnusableAnswer(f"the answer is not the JSON asked for: {error}") from error
-        keys = [_key(i) for i in range(count)]
-        if not isinstance(answer, dict) or set(answer) != set(keys):
+        if not isinstance(answer, dict) or set(answer) != {_KEY}:
             raise UnusableAnswer(f"the answer does not have the keys asked for: {content[:MAX_CHARACTERS]!r}")
-        return [_features(answer[key]) for key in keys]
+        return _features(answer[_KEY])
 
 
 def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

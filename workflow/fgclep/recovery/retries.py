@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from tenacity import RetryCallState, Retrying, retry_if_exception_type
+
 from fgclep.recovery.server import NoReply
 
 T = TypeVar("T")
@@ -80,19 +82,36 @@ class Patience:
         Stopped
             If the run ends while waiting.
         """
-        attempts, first_failure, pause = 0, 0.0, 1.0
-        while True:
-            try:
-                return call()
-            except NoReply as error:
-                attempts += 1
-                now = self._clock.seconds()
-                first_failure = first_failure if attempts > 1 else now
-                wait = min(error.wait or pause, LONGEST_WAIT)
-                if attempts >= MIN_ATTEMPTS and now - first_failure + wait > self._seconds:
-                    raise
-                log.warning("no usable reply: %s; asking again in %g s", error, wait)
-            self._clock.wait(wait)
-            if self._clock.is_over():
-                raise Stopped
-            pause *= 2
+        failed: list[float] = []  # when; one call is made by one thread
+
+        def wait(state: RetryCallState) -> float:
+            return min(_error(state).wait or 2.0 ** (state.attempt_number - 1), LONGEST_WAIT)
+
+        def is_enough(state: RetryCallState) -> bool:
+            failed.append(self._clock.seconds())
+            return len(failed) >= MIN_ATTEMPTS and failed[-1] - failed[0] + state.upcoming_sleep > self._seconds
+
+        retrying = Retrying(
+            retry=retry_if_exception_type(NoReply),
+            wait=wait,
+            stop=is_enough,
+            before_sleep=_announce,
+            sleep=self._wait,
+            reraise=True,
+        )
+        return retrying(call)
+
+    def _wait(self, seconds: float) -> None:
+        self._clock.wait(seconds)
+        if self._clock.is_over():
+            raise Stopped
+
+
+def _error(state: RetryCallState) -> NoReply:
+    error = state.outcome and state.outcome.exception()
+    assert isinstance(error, NoReply), "no other is retried"
+    return error
+
+
+def _announce(state: RetryCallState) -> None:
+    log.warning("no usable reply: %s; asking again in %g s", _error(state), state.upcoming_sleep)
