@@ -8,6 +8,7 @@ from scipy import stats
 
 from fgclep.config.ablation import COARSE, REFERENCE
 from fgclep.config.load import validate_config
+from fgclep.config.pretraining import EcgEncoderSection
 from fgclep.errors import UserError
 from fgclep.evaluation.ablation import MEAN, interval, summarize
 from fgclep.report.results.estimate import difference
@@ -73,12 +74,9 @@ def config(**variants):
 def test_a_variant_changes_what_it_names_and_nothing_else():
     made = config(mine={"pretraining": {"loss": "clip", "ecg_encoder": {"width": 32}}})
     variant, plain = made.variant("mine"), made.variant(REFERENCE)
-    assert variant["pretraining"]["loss"] == "clip"
-    assert variant["pretraining"]["ecg_encoder"] == {"kind": "resnet18", "width": 32}
-    assert variant["pretraining"] == plain["pretraining"] | {
-        "loss": "clip", "ecg_encoder": variant["pretraining"]["ecg_encoder"]
-    }  # fmt: skip
-    assert variant["similarity"] == plain["similarity"] and variant["verification"] == plain["verification"]
+    encoder = EcgEncoderSection(kind="resnet18", width=32)
+    assert variant.pretraining == plain.pretraining.model_copy(update={"loss": "clip", "ecg_encoder": encoder})
+    assert variant.similarity == plain.similarity and variant.verification == plain.verification
 
 
 def test_a_variant_can_be_left_out():

@@ -15,6 +15,7 @@ from conftest import ROOT, TINY, Checkout
 
 from fgclep.commands.reruns import Job, planned_jobs
 from fgclep.config.root import Config
+from fgclep.config.section import SPEED, Section
 from fgclep.digest import source_files
 
 DOCUMENT = ROOT / "docs/reruns.md"
@@ -67,6 +68,20 @@ def test_the_table_has_every_key_of_the_config():
     shown = {key for row in table() for key in leaves(overlay(row))}
     assert known - shown == set()
     assert shown - known == set()
+
+
+def marked_speed(section: Section, above: str = "") -> Iterator[str]:
+    """Keys of the fields that are marked, in a section and those in it."""
+    yield from (f"{above}{name}" for name in type(section).marked(SPEED))
+    for name, value in section:
+        if isinstance(value, Section):
+            yield from marked_speed(value, f"{above}{name}.")
+
+
+def test_what_starts_nothing_is_marked_as_speed_at_its_field_and_nothing_else_is():
+    keys = {key for row in table() for key in leaves(overlay(row))}
+    starting = {key for row in table() if row.starts for key in leaves(overlay(row))}
+    assert keys - starting - {"report.examples"} == set(marked_speed(Config()))  # of which the report is made, no other
 
 
 class States:

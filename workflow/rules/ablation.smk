@@ -40,7 +40,7 @@ use rule build_similarity as build_similarity_of_variant with:
     benchmark:
         "results/benchmarks/ablation/similarity-{variant}.tsv"
     params:
-        settings=lambda wildcards: similarity_settings(SECTIONS_OF_VARIANT[wildcards.variant]["similarity"]),
+        **settings(variant_similarity_settings),
         code=source_digest("fgclep.stages.build_similarity"),
 
 
@@ -60,9 +60,8 @@ use rule pretrain as pretrain_variant with:
     wildcard_constraints:
         name=RUN,
     params:
+        **settings(variant_pretraining),
         options=lambda wildcards, input: ["--start-from", input.start] if input.start else [],
-        depends_on=lambda wildcards: settings(without(variant_settings(wildcards.name), *SPEED_ONLY)),
-        settings=lambda wildcards, threads: settings(variant_settings(wildcards.name)),
 
 
 rule evaluate_variant:
@@ -87,7 +86,7 @@ rule evaluate_variant:
         runtime=growing(240),
         gpu=int(CONFIG["pretraining"]["device"] == "cuda"),
     params:
-        settings=lambda wildcards: settings(variant_evaluation(wildcards.name)),
+        **settings(variant_evaluation),
         code=source_digest("fgclep.stages.evaluate_variant"),
     message:
         "Evaluating the variant {wildcards.name}"
@@ -133,6 +132,7 @@ rule summarize_ablation:
 
 
 ABLATION_TABLE = "results/ablation/ablation.csv"
+FIGURES_WITH_ABLATION = FigureSettings.of(FIGURES, variants=SETTINGS.ablation.variants)
 
 
 use rule render_report as render_report_with_ablation with:
@@ -162,7 +162,7 @@ use rule render_figures as render_figures_with_ablation with:
     benchmark:
         "results/benchmarks/ablation/render_figures.tsv"
     params:
-        settings=lambda wildcards: report_settings("strips", "retrieved", variants=CONFIG["ablation"]["variants"]),
+        **settings(FIGURES_WITH_ABLATION),
         options=report_options(ABLATION_TABLE),
 
 

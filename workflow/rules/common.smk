@@ -13,7 +13,22 @@ sys.path.insert(0, str(PACKAGE_FOLDER))
 from fgclep.config.load import validate_config
 from fgclep.config.ablation import COARSE, REFERENCE, TEXT_TOWER
 from fgclep.config.data import SIMULATION
-from fgclep.config.simulation import DEFAULT_RECORDS as SIMULATED
+from fgclep.config.evaluation import (
+    ComparisonSettings,
+    ProbeSettings,
+    PromptSettings,
+    RetrievalSettings,
+    TransferSettings,
+    VariantSettings,
+    ZeroShotSettings,
+)
+from fgclep.config.inference import EmbeddingSettings, InferenceSettings
+from fgclep.config.pretraining import TrainingSettings
+from fgclep.config.report import AttentionSettings, FigureSettings, ReportSettings, ReviewSettings
+from fgclep.config.section import Seeded
+from fgclep.config.similarity import SimilaritySettings
+from fgclep.config.simulation import DEFAULT_RECORDS as SIMULATED, DatabaseSettings, RecordingSettings
+from fgclep.config.verification import ChecksSection
 from fgclep.digest import source_digest
 from fgclep.evaluation.tasks import load_task
 from fgclep.verification.augmentation import KINDS
@@ -113,9 +128,21 @@ def prefix():
 shell.prefix(prefix())
 
 
-def settings(section, **more):
-    """A section of the config, with more values beside its own, as JSON: what a rule depends on, and nothing else."""
-    return json.dumps({**section, **more}, sort_keys=True)
+def settings(taken):
+    """Params of a rule from the settings that its stage takes of the config, a ``Section`` or a function of wildcards.
+
+    ``depends_on`` is what outputs depend on. ``settings`` is all of it, for the stage, and counts for nothing:
+    Snakemake compares no function of ``threads`` between runs.
+    """
+    of = taken if callable(taken) else lambda wildcards: taken
+    return dict(
+        depends_on=lambda wildcards: as_json(of(wildcards).dependencies()),
+        settings=lambda wildcards, threads: as_json(of(wildcards).model_dump(mode="json")),
+    )
+
+
+def as_json(values):
+    return json.dumps(values, sort_keys=True)
 
 
 def code(stage):
@@ -123,19 +150,6 @@ def code(stage):
     return lambda wildcards: f"{source_digest(f'fgclep.stages.{stage}')}-{source_digest(module_of(wildcards.source))}"
 
 
-def untracked(text):
-    """Settings that change the speed and not the outputs; Snakemake compares no function of `threads` between runs."""
-    return lambda wildcards, threads: text
-
-
 def growing(amount):
     """Memory or time that grows with every attempt; only a profile with `retries` makes a second one."""
     return lambda wildcards, attempt: attempt * amount
-
-
-def without(section, *keys):
-    return {key: value for key, value in section.items() if key not in keys}
-
-
-def only(section, *keys):
-    return {key: section[key] for key in keys}

@@ -17,8 +17,8 @@ rule embed_ecgs:
         runtime=growing(240),
         gpu=int(CONFIG["pretraining"]["device"] == "cuda"),
     params:
+        **settings(embedding),
         options=embedding_options,
-        settings=lambda wildcards: settings(embedding(wildcards.model)),
         code=source_digest("fgclep.stages.embed_ecgs"),
     message:
         "Embedding the ECGs of {wildcards.source} (model: {wildcards.model})"

@@ -1,10 +1,3 @@
-INTERVALS = only(CONFIG["evaluation"], "bootstrap", "min_positives")
-ZERO_SHOT = only(CONFIG["evaluation"], "prompts", "zero_shot_split", "batch_size")
-PROBE = only(CONFIG["evaluation"], "fractions", "shots", "seeds", "regularization")
-TRANSFER = only(CONFIG["evaluation"], "transfer_classes", "regularization")
-RETRIEVAL = only(CONFIG["evaluation"], "retrieval_records", "bootstrap")
-
-
 rule build_prompts:
     input:
         tasks=expand("resources/tasks/{task}.yaml", task=SOURCE_OF_TASK),
@@ -23,7 +16,7 @@ rule build_prompts:
         mem_mb=growing(1000),
         runtime=growing(10),
     params:
-        settings=settings(only(CONFIG["evaluation"], "prompts")),
+        **settings(PromptSettings.of(SETTINGS.evaluation)),
         code=source_digest("fgclep.stages.build_prompts"),
     message:
         "Writing the prompts of the tasks"
@@ -52,8 +45,8 @@ rule fetch_split:
         runtime=growing(10),
         downloads=int("://" in CONFIG["evaluation"]["splits_base"]),
     params:
+        **settings(SETTINGS.data.transfer),
         base=CONFIG["evaluation"]["splits_base"],
-        settings=untracked(settings(CONFIG["data"]["transfer"])),
         code=lambda wildcards: "-".join(
             [source_digest("fgclep.stages.fetch_split"), source_digest(module_of(SOURCE_OF_TASK[wildcards.task]))]
         ),
@@ -88,8 +81,7 @@ rule evaluate_zero_shot:
         mem_mb=growing(8000 if CONFIG["pretraining"]["alignment"] == "attention" else 4000),
         runtime=growing(60),
     params:
-        depends_on=settings({**INTERVALS, **without(ZERO_SHOT, "batch_size")}, seed=CONFIG["seed"]),
-        settings=untracked(settings({**INTERVALS, **ZERO_SHOT}, seed=CONFIG["seed"])),
+        **settings(ZeroShotSettings.of(SETTINGS.evaluation, seed=SETTINGS.seed)),
         code=source_digest("fgclep.stages.evaluate_zero_shot"),
     message:
         "Zero-shot evaluation of {wildcards.model}"
@@ -125,7 +117,7 @@ rule evaluate_linear_probe:
         mem_mb=growing(2000),
         runtime=growing(240),
     params:
-        settings=settings({**INTERVALS, **PROBE}, seed=CONFIG["seed"]),
+        **settings(ProbeSettings.of(SETTINGS.evaluation, seed=SETTINGS.seed)),
         code=source_digest("fgclep.stages.evaluate_linear_probe"),
     message:
         "Linear probe of {wildcards.model} on {wildcards.task}"
@@ -159,7 +151,7 @@ rule evaluate_transfer:
         mem_mb=growing(2000),
         runtime=growing(240),
     params:
-        settings=settings({**INTERVALS, **TRANSFER}, seed=CONFIG["seed"]),
+        **settings(TransferSettings.of(SETTINGS.evaluation, seed=SETTINGS.seed)),
         code=source_digest("fgclep.stages.evaluate_transfer"),
     message:
         "Linear probes of {wildcards.model} from one database to another"
@@ -195,7 +187,7 @@ rule evaluate_retrieval:
         runtime=growing(60),
         gpu=int(CONFIG["pretraining"]["device"] == "cuda"),
     params:
-        settings=settings({**inference(), **RETRIEVAL}, seed=CONFIG["seed"]),
+        **settings(RetrievalSettings.of(SETTINGS.evaluation, **dict(INFERENCE), seed=SETTINGS.seed)),
         code=source_digest("fgclep.stages.evaluate_retrieval"),
     message:
         "Retrieval between ECGs and reports by {wildcards.model}"
@@ -227,7 +219,7 @@ rule compare_models:
         mem_mb=growing(4000),
         runtime=growing(60),
     params:
-        settings=settings(only(CONFIG["evaluation"], "bootstrap"), seed=CONFIG["seed"]),
+        **settings(ComparisonSettings.of(SETTINGS.evaluation, seed=SETTINGS.seed)),
         code=source_digest("fgclep.stages.compare_models"),
     message:
         "Comparing the models"

@@ -1,4 +1,4 @@
-TRANSFER = CONFIG["data"]["transfer"]
+TRANSFER = SETTINGS.data.transfer
 
 
 rule fetch_metadata:
@@ -18,9 +18,9 @@ rule fetch_metadata:
         runtime=growing(60),
         downloads=downloads,
     params:
+        **settings(TRANSFER),
         base=lambda wildcards: base(wildcards.source),
         version=lambda wildcards: version(wildcards.source),
-        settings=untracked(settings(TRANSFER)),
         code=code("fetch_metadata"),
     message:
         "Fetching the record list of {wildcards.source} from {params.base}"
@@ -83,9 +83,9 @@ rule fetch_records:
         runtime=growing(120),
         downloads=downloads,
     params:
+        **settings(TRANSFER),
         base=lambda wildcards: base(wildcards.source),
         version=lambda wildcards: version(wildcards.source),
-        settings=untracked(settings(TRANSFER)),
         code=code("fetch_records"),
     message:
         "Fetching chunk {wildcards.chunk} of {wildcards.source} from {params.base}"

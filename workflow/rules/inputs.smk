@@ -115,16 +115,13 @@ def scores():
     return [*zero_shot, *probes]
 
 
-def training_settings(stage, section, seed):
-    """Settings of a coarse or fine training: its own number of epochs, so that those of the other stage do not count."""
-    values = {**without(section, "coarse_epochs", "fine_epochs"), "epochs": section[f"{stage}_epochs"]}
-    return {**values, "signal": CONFIG["signal"], "seed": seed}
-
-
-def pretraining(name):
+def pretraining(wildcards):
     """Settings of the training of a model."""
-    values = training_settings("fine" if name == "fine" else "coarse", CONFIG["pretraining"], CONFIG["seed"])
-    return {**values, "folds": len(FOLDS)} if "fold" in name else values
+    section, seeded = SETTINGS.pretraining, dict(signal=SETTINGS.signal, seed=SETTINGS.seed)
+    if wildcards.name == "fine":
+        return TrainingSettings.of(section, epochs=section.fine_epochs, **seeded)
+    folds = len(FOLDS) if "fold" in wildcards.name else None
+    return TrainingSettings.of(section, epochs=section.coarse_epochs, folds=folds, **seeded)
 
 
 def training_launcher():
@@ -133,25 +130,13 @@ def training_launcher():
     return "python -m" if processes == 1 else f"torchrun --standalone --nproc-per-node {processes} -m --"
 
 
-def inference():
-    """Settings of a trained model's use, which knows its own architecture; such jobs are many, so each has one thread."""
-    section = only(CONFIG["pretraining"], "device", "batch_size")
-    return {**section, "threads": 1, "workers": 1, "signal": CONFIG["signal"]}
+INFERENCE = InferenceSettings.of(SETTINGS.pretraining, threads=1, workers=1, signal=SETTINGS.signal)
 
 
-def embedding(model):
-    """Settings of an embedding; an ECG encoder with random weights depends on its architecture and the seed as well."""
-    if model != "random":
-        return inference()
-    section = only(CONFIG["pretraining"], "ecg_encoder", "projection", "temperature", "max_temperature", "bias")
-    return {**inference(), **section, "seed": CONFIG["seed"]}
-
-
-def similarity_settings(section):
-    """Settings of a similarity, without those of other sources than the one in use."""
-    own = {"concepts": ["related"], "encoder": ["related", "encoder"], "raw": ["encoder"], "identity": []}
-    used = only(section, "source", "dense_texts", "neighbors", *own[section["source"]])
-    return settings(used, seed=CONFIG["seed"])
+def embedding(wildcards):
+    """Settings of an embedding."""
+    is_random = wildcards.model == "random"
+    return EmbeddingSettings.of(SETTINGS.pretraining, **dict(INFERENCE), random=is_random, seed=SETTINGS.seed)
 
 
 def pretraining_reports(wildcards):
@@ -201,11 +186,6 @@ def attention_of_the_examples():
     return ["results/attention.parquet"] if CONFIG["pretraining"]["alignment"] == "attention" else []
 
 
-def report_settings(*names, **more):
-    """Settings of the report; the first prompt set is that of the headline."""
-    return settings(only(CONFIG["report"], *names), prompts=CONFIG["evaluation"]["prompts"], **more)
-
-
 def report_options(ablation=None):
     """Command-line options that not every run has."""
     options = ["--attention", *attention_of_the_examples()] if attention_of_the_examples() else []
@@ -228,12 +208,12 @@ def variant_reports(wildcards):
     variant, _ = RUNS[wildcards.name]
     if variant == COARSE:
         return "results/reports/reports.parquet"
-    return f"results/recovery/reports/{SECTIONS_OF_VARIANT[variant]['verification']['features']}.parquet"
+    return f"results/recovery/reports/{SECTIONS_OF_VARIANT[variant].verification.features}.parquet"
 
 
 def variant_similarity(wildcards):
     variant, _ = RUNS[wildcards.name]
-    if variant == COARSE or SECTIONS_OF_VARIANT[variant]["similarity"] == CONFIG["similarity"]:
+    if variant == COARSE or SECTIONS_OF_VARIANT[variant].similarity == SETTINGS.similarity:
         return "results/similarity/matrix"
     return f"results/ablation/similarity/{variant}/matrix"
 
@@ -243,21 +223,27 @@ def variant_start(wildcards):
     return [] if variant == COARSE else f"results/ablation/models/{COARSE}-{seed}"
 
 
-def variant_settings(name):
+def variant_pretraining(wildcards):
     """Settings of one training of the ablation."""
-    variant, seed = RUNS[name]
-    if variant == COARSE:
-        return training_settings("coarse", CONFIG["pretraining"], seed)
-    return training_settings("fine", SECTIONS_OF_VARIANT[variant]["pretraining"], seed)
+    variant, seed = RUNS[wildcards.name]
+    section = SETTINGS.pretraining if variant == COARSE else SECTIONS_OF_VARIANT[variant].pretraining
+    epochs = section.coarse_epochs if variant == COARSE else section.fine_epochs
+    return TrainingSettings.of(section, epochs=epochs, signal=SETTINGS.signal, seed=seed)
 
 
-def variant_evaluation(name):
+def variant_similarity_settings(wildcards):
+    """Settings of the similarity of a variant."""
+    return SimilaritySettings.of(SECTIONS_OF_VARIANT[wildcards.variant].similarity, seed=SETTINGS.seed)
+
+
+def variant_evaluation(wildcards):
     """Settings of the evaluation of one training of the ablation."""
-    section = only(CONFIG["evaluation"], "regularization", "min_positives", "zero_shot_split")
-    return {**inference(), **section, "prompts": CONFIG["evaluation"]["prompts"][0], "seed": RUNS[name][1]}
+    _, seed = RUNS[wildcards.name]
+    more = {**dict(INFERENCE), "prompts": SETTINGS.evaluation.prompts[0], "seed": seed}
+    return VariantSettings.of(SETTINGS.evaluation, **more)
 
 
 def text_tower_of_variant(wildcards):
     """The encoder of the variant's similarity, where it is the one that this workflow makes."""
-    own = SECTIONS_OF_VARIANT[wildcards.variant]["similarity"]
-    return [TEXT_TOWER] if own["source"] in ("encoder", "raw") and own["encoder"] == TEXT_TOWER else []
+    own = SECTIONS_OF_VARIANT[wildcards.variant].similarity
+    return [TEXT_TOWER] if own.source in ("encoder", "raw") and own.encoder == TEXT_TOWER else []

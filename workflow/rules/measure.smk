@@ -1,4 +1,4 @@
-MEASUREMENT = CONFIG["measurement"]
+MEASUREMENT = SETTINGS.measurement
 
 
 rule measure_waveforms:
@@ -13,13 +13,12 @@ rule measure_waveforms:
         "results/benchmarks/measure_waveforms/{source}.tsv"
     conda:
         ENVIRONMENT
-    threads: MEASUREMENT["workers"]
+    threads: MEASUREMENT.workers
     resources:
-        mem_mb=growing(2000 + 500 * MEASUREMENT["workers"]),
+        mem_mb=growing(2000 + 500 * MEASUREMENT.workers),
         runtime=growing(480),
     params:
-        depends_on=settings(without(MEASUREMENT, "workers")),
-        settings=untracked(settings(MEASUREMENT)),
+        **settings(MEASUREMENT),
         code=code("measure_waveforms"),
     message:
         "Measuring the waveforms of {wildcards.source}"

@@ -1,6 +1,4 @@
-from fgclep.training.log import SPEED_ONLY
-
-PRETRAINING = CONFIG["pretraining"]
+PRETRAINING = SETTINGS.pretraining
 
 
 rule pretrain:
@@ -18,16 +16,15 @@ rule pretrain:
         "results/benchmarks/pretrain/{name}.tsv"
     conda:
         ENVIRONMENT
-    threads: PRETRAINING["processes"] * max(PRETRAINING["threads"], PRETRAINING["workers"])
+    threads: PRETRAINING.processes * max(PRETRAINING.threads, PRETRAINING.workers)
     resources:
-        mem_mb=growing(PRETRAINING["processes"] * (PRETRAINING["memory_mb"] + 2000)),
+        mem_mb=growing(PRETRAINING.processes * (PRETRAINING.memory_mb + 2000)),
         runtime=1440,
-        gpu=PRETRAINING["processes"] if PRETRAINING["device"] == "cuda" else 0,
+        gpu=PRETRAINING.processes if PRETRAINING.device == "cuda" else 0,
     params:
-        options=pretraining_options,
-        depends_on=lambda wildcards: settings(without(pretraining(wildcards.name), *SPEED_ONLY)),
-        settings=lambda wildcards, threads: settings(pretraining(wildcards.name)),
+        **settings(pretraining),
         # not an output, which Snakemake would delete before a run that continues an interrupted one
+        options=pretraining_options,
         metrics=lambda wildcards: f"results/logs/training/{wildcards.name}",
         launcher=training_launcher(),
         code=source_digest("fgclep.stages.pretrain"),

@@ -1,11 +1,3 @@
-RECOVERY = CONFIG["recovery"]
-SPEED_OF_RECOVERY = ["host", "concurrency", "timeout_seconds", "patience_seconds", "deadline_hours", "cache"]
-# The table of the vocabulary knows neither model nor samples.
-RECOVERY_OF_BACKEND = (
-    only(RECOVERY, "backend") if RECOVERY["backend"] == "knowledge" else without(RECOVERY, *SPEED_OF_RECOVERY)
-)
-
-
 rule recover_features:
     input:
         texts="results/reports/texts.parquet",
@@ -24,9 +16,8 @@ rule recover_features:
         mem_mb=growing(1000),
         runtime=growing(1440),
     params:
-        backend=RECOVERY["backend"],
-        depends_on=settings(RECOVERY_OF_BACKEND),
-        settings=untracked(settings(RECOVERY)),
+        **settings(SETTINGS.recovery),
+        backend=SETTINGS.recovery.backend,
         code=source_digest("fgclep.stages.recover_features"),
     message:
         "Recovering waveform features of the statements (backend: {params.backend})"

@@ -16,6 +16,7 @@ REPORT_TEMPLATES = [
         "end",
     )
 ]
+FIGURES = FigureSettings.of(SETTINGS.report, prompts=SETTINGS.evaluation.prompts, variants={})
 # What the report and the figures are made from.
 REPORTED = dict(
     metrics="results/evaluation/metrics.csv",
@@ -78,7 +79,7 @@ rule attend_examples:
         mem_mb=growing(4000),
         runtime=growing(30),
     params:
-        settings=settings(only(CONFIG["report"], "strips")),
+        **settings(AttentionSettings.of(SETTINGS.report)),
         code=source_digest("fgclep.stages.attend_examples"),
     message:
         "Finding where the model looks"
@@ -110,8 +111,8 @@ rule render_report:
         mem_mb=growing(3000),
         runtime=growing(30),
     params:
-        config_json=settings(CONFIG),
-        settings=lambda wildcards: report_settings("strips", "examples", "retrieved"),
+        **settings(ReportSettings.of(SETTINGS.report, prompts=SETTINGS.evaluation.prompts)),
+        config_json=as_json(CONFIG),
         options=report_options(),
         code=source_digest("fgclep.stages.render_report"),
     message:
@@ -142,7 +143,7 @@ rule render_figures:
         mem_mb=growing(3000),
         runtime=growing(30),
     params:
-        settings=lambda wildcards: report_settings("strips", "retrieved", variants={}),
+        **settings(FIGURES),
         options=report_options(),
         code=source_digest("fgclep.stages.render_figures"),
     message:
@@ -173,8 +174,8 @@ rule render_review:
         mem_mb=growing(2000),
         runtime=growing(30),
     params:
+        **settings(ReviewSettings.of(SETTINGS.report, seed=SETTINGS.seed)),
         simulated=[source for source in PRETRAINING_SOURCES if is_simulated(source)],
-        settings=settings(only(CONFIG["report"], "review"), seed=CONFIG["seed"]),
         code=source_digest("fgclep.stages.render_review"),
     message:
         "Rendering the review sheet"

@@ -16,7 +16,7 @@ rule parse_reports:
         mem_mb=growing(4000),
         runtime=growing(60),
     params:
-        settings=settings(CONFIG["reports"]),
+        **settings(SETTINGS.reports),
         code=source_digest("fgclep.stages.parse_reports"),
     message:
         "Parsing the reports"

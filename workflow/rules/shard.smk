@@ -15,7 +15,7 @@ rule build_shards:
         mem_mb=growing(2000),
         runtime=growing(60),
     params:
-        settings=settings(CONFIG["quality"]),
+        **settings(SETTINGS.quality),
         code=code("build_shards"),
     message:
         "Converting chunk {wildcards.chunk} of {wildcards.source}"

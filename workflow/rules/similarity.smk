@@ -16,7 +16,7 @@ rule build_similarity:
         mem_mb=growing(2000),
         runtime=growing(60),
     params:
-        settings=similarity_settings(CONFIG["similarity"]),
+        **settings(SimilaritySettings.of(SETTINGS.similarity, seed=SETTINGS.seed)),
         code=source_digest("fgclep.stages.build_similarity"),
     message:
         "Computing the similarity between texts"

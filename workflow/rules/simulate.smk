@@ -1,4 +1,8 @@
-SIMULATION_SETTINGS = CONFIG["simulation"]
+def database(wildcards):
+    """Settings of a simulated database, with the number of its own records alone."""
+    source = SOURCE_OF_SLUG[wildcards.slug]
+    records = {source: SETTINGS.simulation.records[source]}
+    return DatabaseSettings.of(SETTINGS.simulation, records=records, seed=SETTINGS.seed)
 
 
 rule simulate_physionet:
@@ -13,18 +17,13 @@ rule simulate_physionet:
         "results/benchmarks/simulate_physionet/{slug}-{version}.tsv"
     conda:
         ENVIRONMENT
-    threads: SIMULATION_SETTINGS["workers"]
+    threads: SETTINGS.simulation.workers
     resources:
         mem_mb=growing(2000),
         runtime=growing(60),
     params:
+        **settings(database),
         source=lambda wildcards: SOURCE_OF_SLUG[wildcards.slug],
-        depends_on=lambda wildcards: settings(
-            without(SIMULATION_SETTINGS, "workers"),
-            records=only(SIMULATION_SETTINGS["records"], SOURCE_OF_SLUG[wildcards.slug]),
-            seed=CONFIG["seed"],
-        ),
-        settings=untracked(settings(SIMULATION_SETTINGS, seed=CONFIG["seed"])),
         code=source_digest("fgclep.stages.simulate_physionet"),
     message:
         "Simulating the database {wildcards.slug} {wildcards.version}"
@@ -55,9 +54,9 @@ rule simulate_chunk:
         mem_mb=growing(1000),
         runtime=growing(240),
     params:
+        **settings(RecordingSettings.of(SETTINGS.simulation, seed=SETTINGS.seed)),
         first=lambda wildcards: streamed_numbers(wildcards).start,
         stop=lambda wildcards: streamed_numbers(wildcards).stop,
-        settings=settings(only(SIMULATION_SETTINGS, "feature_mention_rate", "prevalence"), seed=CONFIG["seed"]),
         code=source_digest("fgclep.stages.simulate_chunk"),
     message:
         "Simulating chunk {wildcards.chunk}"

@@ -16,8 +16,8 @@ rule score_candidates:
         runtime=growing(240),
         gpu=int(CONFIG["pretraining"]["device"] == "cuda"),
     params:
+        **settings(INFERENCE),
         folds=len(FOLDS),
-        settings=settings(inference()),
         code=source_digest("fgclep.stages.score_candidates"),
     message:
         "Scoring the features of fold {wildcards.fold} with a model that has not seen its patients"
@@ -54,7 +54,7 @@ rule verify_features:
         mem_mb=growing(4000),
         runtime=growing(60),
     params:
-        settings=settings(without(CONFIG["verification"], "features")),
+        **settings(ChecksSection.of(SETTINGS.verification)),
         code=source_digest("fgclep.stages.verify_features"),
     message:
         "Checking the recovered features against each ECG"
@@ -90,7 +90,7 @@ rule augment_reports:
         mem_mb=growing(3000),
         runtime=growing(60),
     params:
-        settings=settings(only(CONFIG, "seed")),
+        **settings(Seeded(seed=SETTINGS.seed)),
         code=source_digest("fgclep.stages.augment_reports"),
     message:
         "Adding features to the reports ({wildcards.features})"

@@ -10,7 +10,8 @@ COARSE, REFERENCE = "coarse", "fine"  # no variants: the start of all, and the c
 TEXT_TOWER = "results/ablation/text_tower"  # the coarse model's, frozen
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
-Changes = dict[Literal["pretraining", "similarity", "verification"], dict[str, Any]]
+Changeable = Literal["pretraining", "similarity", "verification"]
+Changes = dict[Changeable, dict[str, Any]]
 DEFAULT_VARIANTS: Any = {
     "siglip": {"pretraining": {"loss": "siglip"}},
     "clip": {"pretraining": {"loss": "clip"}},

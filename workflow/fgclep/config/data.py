@@ -8,6 +8,7 @@ from pydantic import AfterValidator, ConfigDict, Field, WithJsonSchema, field_va
 
 from fgclep.config.section import Section, over_defaults
 from fgclep.config.simulation import DEFAULT_RECORDS
+from fgclep.config.transfer import TransferSection
 from fgclep.errors import UserError
 from fgclep.sources import SOURCES, get_source
 
@@ -61,25 +62,6 @@ class SourceSection(Section):
     role: Literal["pretrain", "evaluate", "store"] = Field(
         description="pretrain: its ECGs and reports train the models. evaluate: its labels test them. store: it is "
         "fetched, checked and kept as shards and measurements, and has no part in training or evaluation."
-    )
-
-
-class TransferSection(Section):
-    """How files are fetched; none of this changes what is written."""
-
-    parallel: int = Field(
-        4,
-        ge=1,
-        le=32,
-        description="Files fetched at the same time by one job. However many cores there are, one job fetches from the "
-        "network at a time (--resources downloads=2: two), so this is the number of connections to a server.",
-    )
-    timeout_seconds: float = Field(60, gt=0, description="Seconds without an answer after which a request is repeated.")
-    retries: int = Field(
-        4,
-        ge=0,
-        description="Repetitions of a request, with growing pauses, that bring nothing new before giving up; a file "
-        "that broke off is continued.",
     )
 
 

@@ -4,7 +4,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from fgclep.config.section import Section
+from fgclep.config.inference import InferenceSettings
+from fgclep.config.section import SPEED, Section, Seeded
+
+PromptSet = Literal["synonyms", "names", "features"]
+ZeroShotSplit = Literal["test", "all"]
+AskedAtOnce = Annotated[int, Field(ge=1, json_schema_extra=SPEED)]
 
 
 class EvaluationSection(Section):
@@ -22,14 +27,14 @@ class EvaluationSection(Section):
         description="Folder or URL below which lie the published splits that a task names, such as csn_published. "
         "Tasks that name none, as all of the defaults, need nothing from there.",
     )
-    prompts: list[Literal["synonyms", "names", "features"]] = Field(
+    prompts: list[PromptSet] = Field(
         ["synonyms", "names", "features"],
         min_length=1,
         description="How zero-shot asks for a class. synonyms: by the wordings of reports that its task file lists. "
         "names: by its title. features: by the waveform features of the vocabulary that it is made with. The first "
         "stands in the headline table of the report, and is what an ablation is judged by.",
     )
-    zero_shot_split: Literal["test", "all"] = Field(
+    zero_shot_split: ZeroShotSplit = Field(
         "test",
         description="Records scored without training. test: the published test split. all: every record, for small "
         "collections that no model was trained on.",
@@ -67,7 +72,7 @@ class EvaluationSection(Section):
     min_positives: int = Field(
         10, ge=1, description="Positive test records that a class needs to count in the average macro_supported."
     )
-    batch_size: int = Field(256, ge=1, description="Prompts scored at once; changes speed and memory only.")
+    batch_size: AskedAtOnce = Field(256, description="Prompts scored at once; changes speed and memory only.")
 
     @field_validator("tasks", "prompts", "shots")
     @classmethod
@@ -75,3 +80,61 @@ class EvaluationSection(Section):
         if twice := sorted({str(value) for value in values if values.count(value) > 1}):
             raise ValueError(f"{', '.join(twice)} is given more than once")
         return values
+
+
+class PromptSettings(Section):
+    """What ``build_prompts`` takes of the config."""
+
+    prompts: list[PromptSet]
+
+
+class ComparisonSettings(Seeded):
+    """What ``compare_models`` takes of the config."""
+
+    bootstrap: int
+
+
+class ZeroShotSettings(Seeded):
+    """What ``evaluate_zero_shot`` takes of the config."""
+
+    prompts: list[PromptSet]
+    zero_shot_split: ZeroShotSplit
+    bootstrap: int
+    min_positives: int
+    batch_size: AskedAtOnce
+
+
+class ProbeSettings(Seeded):
+    """What ``evaluate_linear_probe`` takes of the config."""
+
+    fractions: list[float]
+    shots: list[int]
+    seeds: int
+    regularization: list[float]
+    bootstrap: int
+    min_positives: int
+
+
+class TransferSettings(Seeded):
+    """What ``evaluate_transfer`` takes of the config."""
+
+    transfer_classes: int
+    regularization: list[float]
+    bootstrap: int
+    min_positives: int
+
+
+class RetrievalSettings(InferenceSettings, Seeded):
+    """What ``evaluate_retrieval`` takes of the config."""
+
+    retrieval_records: int
+    bootstrap: int
+
+
+class VariantSettings(InferenceSettings, Seeded):
+    """What ``evaluate_variant`` takes of the config; ``prompts`` is the set of the headline."""
+
+    prompts: PromptSet
+    zero_shot_split: ZeroShotSplit
+    regularization: list[float]
+    min_positives: int

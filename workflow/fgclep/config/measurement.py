@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from fgclep.config.section import Section
+from fgclep.config.section import SPEED, Section
 
 
 class MeasurementSection(Section):
@@ -15,4 +15,9 @@ class MeasurementSection(Section):
         description="database: the intervals and axes that come with the database, where it has them. signal: always "
         "measured on the waveform.",
     )
-    workers: int = Field(1, ge=1, description="Processes that measure at the same time; the result is the same.")
+    workers: int = Field(
+        1,
+        ge=1,
+        description="Processes that measure at the same time; the result is the same.",
+        json_schema_extra=SPEED,
+    )

@@ -4,7 +4,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from fgclep.config.section import Section
+from fgclep.config.section import MACHINE, SPEED, Section, Seeded
+from fgclep.config.signal import SignalSection
+
+Device = Literal["auto", "cpu", "cuda"]
 
 
 class EcgEncoderSection(Section):
@@ -55,14 +58,15 @@ class TextEncoderSection(Section):
 class PretrainingSection(Section):
     """Contrastive pre-training, coarse and then fine."""
 
-    device: Literal["auto", "cpu", "cuda"] = Field(
-        "auto", description="auto: a CUDA device if there is one, else the CPU."
+    device: Device = Field(
+        "auto", description="auto: a CUDA device if there is one, else the CPU.", json_schema_extra=MACHINE
     )
     threads: int = Field(
         1,
         ge=1,
         description="Threads of PyTorch on the CPU, per process. With 1, jobs share the cores best; other numbers "
         "change the last digits of the results.",
+        json_schema_extra=MACHINE,
     )
     processes: int = Field(
         1,
@@ -152,19 +156,30 @@ class PretrainingSection(Section):
         2000,
         ge=50,
         description="Megabytes of prepared signals held in memory; if they do not all fit, shards are read in turn.",
+        json_schema_extra=MACHINE,
     )
     workers: int = Field(
-        1, ge=1, description="Threads that read and prepare ECGs beside the training; changes the speed only."
+        1,
+        ge=1,
+        description="Threads that read and prepare ECGs beside the training; changes the speed only.",
+        json_schema_extra=SPEED,
     )
     checkpoint_seconds: float = Field(
-        300, gt=0, description="Seconds between checkpoints, from which an interrupted training continues."
+        300,
+        gt=0,
+        description="Seconds between checkpoints, from which an interrupted training continues.",
+        json_schema_extra=SPEED,
     )
     log_every: int = Field(
-        10, ge=1, description="Steps of the optimizer between two rows of results/logs/training/<name>/steps.csv."
+        10,
+        ge=1,
+        description="Steps of the optimizer between two rows of results/logs/training/<name>/steps.csv.",
+        json_schema_extra=SPEED,
     )
     tensorboard: bool = Field(
         True,
         description="Whether the metrics are written for TensorBoard, too: tensorboard --logdir results/logs/training.",
+        json_schema_extra=SPEED,
     )
 
     @model_validator(mode="after")
@@ -184,3 +199,15 @@ class PretrainingSection(Section):
         if self.select_by == "retrieval" and not self.retrieval_records:
             raise ValueError("select_by retrieval needs retrieval_records above 0")
         return self
+
+
+class TrainingSettings(PretrainingSection, Seeded):
+    """What ``pretrain`` takes of the config: ``epochs`` are those of its stage, ``folds`` counts if one is held out."""
+
+    epochs: int = Field(ge=1)
+    folds: int | None = None
+    signal: SignalSection
+
+    def idle(self) -> set[str]:
+        """See ``Section``: those of the other stage do not count."""
+        return {"coarse_epochs", "fine_epochs"} | ({"folds"} if self.folds is None else set())

@@ -4,7 +4,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from fgclep.config.section import Section
+from fgclep.config.section import SPEED, Section
 
 
 class RecoverySection(Section):
@@ -21,6 +21,7 @@ class RecoverySection(Section):
         "http://localhost:11434",
         pattern=r"^https?://[^/]+",
         description="Address of the server, with http:// and port.",
+        json_schema_extra=SPEED,
     )
     samples: int = Field(
         1, ge=1, le=32, description="Answers asked for per statement; more than 1 needs a temperature above 0."
@@ -40,21 +41,29 @@ class RecoverySection(Section):
         ge=1,
         le=256,
         description="Calls at the same time; as many as the server takes (OLLAMA_NUM_PARALLEL, or --parallel).",
+        json_schema_extra=SPEED,
     )
-    timeout_seconds: float = Field(180, gt=0, description="Seconds after which a call without an answer is repeated.")
+    timeout_seconds: float = Field(
+        180, gt=0, description="Seconds after which a call without an answer is repeated.", json_schema_extra=SPEED
+    )
     patience_seconds: float = Field(
-        120, ge=0, description="Seconds for which calls are repeated when the server is away, before the run ends."
+        120,
+        ge=0,
+        description="Seconds for which calls are repeated when the server is away, before the run ends.",
+        json_schema_extra=SPEED,
     )
     deadline_hours: float | None = Field(
         None,
         gt=0,
         description="Hours after which the run ends; answers got so far are kept, and the next run goes on from there. "
         "null: no limit.",
+        json_schema_extra=SPEED,
     )
     cache: str = Field(
         "resources/llm_cache",
         min_length=1,
         description="Folder of the answers got so far; they are never asked for again.",
+        json_schema_extra=SPEED,
     )
 
     @model_validator(mode="after")
@@ -75,3 +84,7 @@ class RecoverySection(Section):
                 f"    recovery:\n      context_tokens: {self.max_tokens + 4096}\n"
             )
         return self
+
+    def idle(self) -> set[str]:
+        """See ``Section``: the table of the vocabulary knows neither model nor samples."""
+        return set(type(self).model_fields) - {"backend"} if self.backend == "knowledge" else set()

@@ -2,7 +2,9 @@
 
 from pydantic import Field
 
-from fgclep.config.section import Section
+from fgclep.config.ablation import Changes
+from fgclep.config.evaluation import PromptSet
+from fgclep.config.section import Section, Seeded
 
 
 class ReportSection(Section):
@@ -19,3 +21,35 @@ class ReportSection(Section):
         description="Decisions of the filter drawn at random for a clinician to judge in results/review.html: half of "
         "them accepted, half dropped.",
     )
+
+
+class AttentionSettings(Section):
+    """What ``attend_examples`` takes of the config."""
+
+    strips: int
+
+
+class ShownSettings(Section):
+    """What report and figures take of the config; the first of ``prompts`` is the set of the headline."""
+
+    strips: int
+    retrieved: int
+    prompts: list[PromptSet]
+
+
+class ReportSettings(ShownSettings):
+    """What ``render_report`` takes of the config."""
+
+    examples: int
+
+
+class FigureSettings(ShownSettings):
+    """What ``render_figures`` takes of the config; ``variants`` as in the section ``ablation``."""
+
+    variants: dict[str, Changes | None]
+
+
+class ReviewSettings(Seeded):
+    """What ``render_review`` takes of the config."""
+
+    review: int

@@ -1,10 +1,10 @@
 """The whole config."""
 
-from typing import Any, Self
+from typing import NamedTuple, Self, TypeVar
 
 from pydantic import Field, ValidationError, model_validator
 
-from fgclep.config.ablation import COARSE, REFERENCE, AblationSection
+from fgclep.config.ablation import COARSE, REFERENCE, AblationSection, Changeable
 from fgclep.config.data import DataSection
 from fgclep.config.evaluation import EvaluationSection
 from fgclep.config.measurement import MeasurementSection
@@ -18,6 +18,16 @@ from fgclep.config.signal import SignalSection
 from fgclep.config.similarity import SimilaritySection
 from fgclep.config.simulation import SimulationSection
 from fgclep.config.verification import VerificationSection
+
+S = TypeVar("S", bound=Section)
+
+
+class Variant(NamedTuple):
+    """The sections that a variant of ``ablation`` may change, as they are for its fine stage."""
+
+    pretraining: PretrainingSection
+    similarity: SimilaritySection
+    verification: VerificationSection
 
 
 class Config(Section):
@@ -46,7 +56,7 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _truth_is_known(self) -> Self:
-        variants = [self.variant(name)["verification"]["features"] for name in self.ablation.variants]
+        variants = [self.variant(name).verification.features for name in self.ablation.variants]
         if "truth" not in (self.verification.features, *variants):
             return self
         for key, source in self.data.sources.items():
@@ -57,8 +67,8 @@ class Config(Section):
             "    data:\n      sources:\n        simulated:\n          role: pretrain"
         )
 
-    def variant(self, name: str) -> dict[str, Any]:
-        """Return the sections pretraining, similarity and verification of a variant of ``ablation``, as JSON has them.
+    def variant(self, name: str) -> Variant:
+        """Return the sections pretraining, similarity and verification of a variant of ``ablation``.
 
         Raises
         ------
@@ -72,14 +82,18 @@ class Config(Section):
             raise ValueError(f"ablation.variants.{name}: of the section verification only features can be changed")
         if "coarse_epochs" in changes.get("pretraining", {}):
             raise ValueError(f"ablation.variants.{name}: coarse_epochs is no setting of the fine stage")
-        merged: dict[str, Any] = {}
-        for section in ("pretraining", "similarity", "verification"):
-            own = getattr(self, section)
+
+        def changed(section: Changeable, own: S) -> S:
             values = over_defaults(own.model_dump(mode="json"), changes.get(section, {}))
             try:
-                merged[section] = type(own).model_validate(values).model_dump(mode="json")
+                return type(own).model_validate(values)
             except ValidationError as error:
                 first = error.errors()[0]
                 place = ".".join(map(str, ("ablation.variants", name, section, *first["loc"])))
                 raise ValueError(f"{place}: {first['msg']}") from None
-        return merged
+
+        return Variant(
+            changed("pretraining", self.pretraining),
+            changed("similarity", self.similarity),
+            changed("verification", self.verification),
+        )

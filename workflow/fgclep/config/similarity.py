@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from fgclep.config.section import Section
+from fgclep.config.section import Section, Seeded
 
 
 class SimilaritySection(Section):
@@ -40,3 +40,12 @@ class SimilaritySection(Section):
         description="Nearest texts that each text keeps where the matrix is not written whole, 6 bytes each; the "
         "similarity to all others is 0.",
     )
+
+    def idle(self) -> set[str]:
+        """See ``Section``."""
+        own = {"concepts": {"related"}, "encoder": {"related", "encoder"}, "raw": {"encoder"}, "identity": set()}
+        return {"related", "encoder"} - own[self.source]
+
+
+class SimilaritySettings(SimilaritySection, Seeded):
+    """What ``build_similarity`` takes of the config."""

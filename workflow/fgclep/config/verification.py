@@ -7,8 +7,8 @@ from pydantic import Field
 from fgclep.config.section import Section
 
 
-class VerificationSection(Section):
-    """Checks that every recovered feature must pass before the fine stage trains on it."""
+class ChecksSection(Section):
+    """Checks that every recovered feature must pass: what ``verify_features`` takes of the config."""
 
     folds: int = Field(
         2,
@@ -35,6 +35,11 @@ class VerificationSection(Section):
         description="Fixed probability that the coarse model must give to every feature, 0 to 1, in place of "
         "target_fdr; the published method has 0.95.",
     )
+
+
+class VerificationSection(ChecksSection):
+    """Checks that every recovered feature must pass before the fine stage trains on it."""
+
     features: Literal["filtered", "none", "unfiltered", "random", "shuffled", "truth"] = Field(
         "filtered",
         description="Features that the fine stage trains on. filtered: those that pass the checks. The others are "
