@@ -22,12 +22,14 @@ from scripted_llm import MODEL, ScriptedModel, ScriptedOllama
 
 from fgclep.config.load import validate_config
 from fgclep.language.vocabulary import load_vocabulary
+from fgclep.recovery.rejections import Rejection
 from fgclep.schemas.audit import AUDIT
 from fgclep.schemas.candidates import CANDIDATES
 from fgclep.schemas.reports import REPORTS, TEXTS
 from fgclep.schemas.truth import TRUTH
 from fgclep.stages import verify_features
 from fgclep.tables import read_table
+from fgclep.verification.reasons import reason_of
 from fgclep.verification.score import recovery_scores, stated_features
 
 PARTS = ("Snakefile", "config.yaml", "profiles", "workflow", "resources", "envs")
@@ -165,12 +167,14 @@ def report(results: Path, calls: int, work: Path) -> None:
     print(f"\n{administrative} of {kinds.height:,} distinct statements are administrative, and not asked about")
     answers = pl.DataFrame(read_table(results / "recovery/candidates.parquet", CANDIDATES))
     print("\n| answer, once per statement | |\n|---|---|")
+    sentences = {rejection.value: rejection.sentence for rejection in Rejection}
     for reason, count in answers.group_by("reason").len().sort("len", descending=True).iter_rows():
-        print(f"| {reason or 'a feature of the vocabulary'} | {count:,} |")
+        print(f"| {sentences.get(reason, 'a feature of the vocabulary')} | {count:,} |")
 
     print("\n| decision | candidates | true |\n|---|---|---|")
-    for verdict, count, share in decided(audit, truth).iter_rows():
-        print(f"| {verdict} | {count:,} | {share:.1%} |")
+    for code, count, share in decided(audit, truth).iter_rows():
+        reason = reason_of(code)
+        print(f"| {'accepted' if reason.accepted else 'dropped'}: {reason.sentence} | {count:,} | {share:.1%} |")
 
     print("\nYield over the coarse model's threshold\n\n" + head)
     settings = validate_config({"verification": {"min_votes": 2}}).verification.model_dump(mode="json")

@@ -21,6 +21,7 @@ from language_servers import (
 from recovery_setup import clock, language_model, parse, propose, run_stage, server, settings
 
 from fgclep.errors import UserError
+from fgclep.recovery.backend import Candidate
 from fgclep.recovery.language_model import HOPELESS
 from fgclep.recovery.retries import Clock
 
@@ -171,8 +172,8 @@ def test_a_statement_without_a_usable_answer_is_set_aside_with_the_reason(propos
     server.script = [reply]
     (candidate,) = propose()
     assert len(server.asked) == 3
-    assert (candidate.feature, candidate.votes) == (None, 0)
-    assert "1 of 1 samples" in candidate.reason and reason in candidate.reason
+    assert candidate == Candidate(candidate.answer, None, 1, 1, "no_usable_answer")
+    assert reason in candidate.answer
 
 
 @OLLAMA
@@ -194,19 +195,20 @@ def test_content_that_is_no_text_is_unusable(propose, server, content):
 def test_an_answer_that_was_filtered_is_unusable(propose, server):
     server.script = [chat(GOOD, finish="content_filter")]
     (candidate,) = propose()
-    assert "ended before it was done: content_filter" in candidate.reason
+    assert candidate.reason == "no_usable_answer"
+    assert "ended before it was done: content_filter" in candidate.answer
 
 
 def test_an_item_outside_of_the_schema_is_rejected_by_itself(propose, server):
     server.script = [answer("zork wave", "absent p waves")]
-    assert [(c.feature, c.reason) for c in propose()] == [(None, "not in the vocabulary"), ("absent_p", "")]
+    assert [(c.feature, c.reason) for c in propose()] == [(None, "not_in_vocabulary"), ("absent_p", "")]
 
 
 def test_one_failed_sample_of_three_leaves_two_votes(propose, server):
     server.script = [GOOD, chat(""), chat(""), chat(""), GOOD]
     first, failed = propose(samples=3, temperature=0.7)
     assert (first.feature, first.votes, first.samples) == ("absent_p", 2, 3)
-    assert failed.reason == "1 of 3 samples gave no usable answer: the answer is empty"
+    assert failed == Candidate("the answer is empty", None, 1, 3, "no_usable_answer")
 
 
 def test_a_model_that_never_answers_by_schema_ends_the_run_early(language_model, server):

@@ -94,7 +94,7 @@ def audit_rows(records: int, accepted: int) -> pl.DataFrame:
             **row,
             "record_id": f"r{number}",
             "accepted": number < accepted,
-            "reason": "accepted" if number < accepted else "x",
+            "reason": "seen" if number < accepted else "not_seen",
         }
         for number in range(records)
     ]

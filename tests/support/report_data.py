@@ -42,20 +42,20 @@ STATEMENTS = [
 ]
 DIAGNOSES = ("sinus_rhythm", "rbbb", "atrial_fibrillation", "left_axis_deviation")
 REJECTED = [
-    "not in the vocabulary",
-    "not in the vocabulary",
-    "a diagnosis, not a waveform feature",
-    "denies a finding",
-    "names several features",
-    "2 of 3 samples gave no usable answer: cut",
+    "not_in_vocabulary",
+    "not_in_vocabulary",
+    "diagnosis",
+    "denial",
+    "several_features",
+    "no_usable_answer",
 ]
 # feature, measurement, contradiction, coarse logit, threshold, accepted, reason
 CANDIDATES = [
-    ("prolonged_pr", "refuted", None, None, None, False, "dropped: the measurement refutes it"),
-    ("wide_qrs", "supported", None, 1.5, 0.5, True, "accepted: the measurement supports it"),
-    ("absent_p", "untestable", "sinus rhythm", 0.1, 0.5, False, "dropped: the report excludes it"),
-    ("regular_rr", "untestable", None, 2.25, 0.5, True, "accepted: the coarse model sees it in this ECG"),
-    ("irregular_rr", "untestable", None, -1.0, 0.5, False, "dropped: the coarse model does not see it in this ECG"),
+    ("prolonged_pr", "refuted", None, None, None, False, "refuted"),
+    ("wide_qrs", "supported", None, 1.5, 0.5, True, "supported"),
+    ("absent_p", "untestable", "sinus rhythm", 0.1, 0.5, False, "excluded"),
+    ("regular_rr", "untestable", None, 2.25, 0.5, True, "seen"),
+    ("irregular_rr", "untestable", None, -1.0, 0.5, False, "not_seen"),
 ]
 
 

@@ -25,12 +25,10 @@ def results(tmp_path):
     write_table(reports, tmp_path / "reports/reports.parquet", REPORTS)
     supported = {**CANDIDATE, "feature": "prolonged_pr", "measurement": "supported", "accepted": True}
     refuted = {**CANDIDATE, "feature": "wide_qrs", "measurement": "refuted", "accepted": False}
-    audit = [
-        {**supported, "statement": text, "reason": "accepted: the measurement supports it"} for text in reversed(texts)
-    ]
+    audit = [{**supported, "statement": text, "reason": "supported"} for text in reversed(texts)]
     audit += [
-        {**refuted, "statement": texts[0], "reason": "dropped: the measurement refutes it"},
-        {**refuted, "record_id": "8", "statement": texts[0], "reason": "dropped: another record"},
+        {**refuted, "statement": texts[0], "reason": "refuted"},
+        {**refuted, "record_id": "8", "statement": texts[0], "reason": "not_seen"},
     ]
     write_table(audit, tmp_path / "recovery/audit.parquet", AUDIT)
     for source in ("mimic-iv-ecg", "local"):

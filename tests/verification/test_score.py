@@ -60,6 +60,17 @@ def test_precision_and_recall_worked_out_by_hand():
     assert "recall_of_left_out" not in recovery_scores(*frames)["accepted"]
 
 
+def test_without_the_check_of_votes_a_feature_named_too_seldom_comes_in():
+    audit = [
+        audit_row("1", "a", False, "supported") | {"reason": "too_few_votes"},
+        audit_row("1", "b", False, "refuted") | {"reason": "refuted"},
+    ]
+    truth = pl.DataFrame({"source": ["m"], "record_id": ["1"], "feature": ["a"]})
+    scores = recovery_scores(pl.DataFrame(pa.Table.from_pylist(audit, schema=AUDIT)), truth)
+    assert scores["without"]["votes"]["features"] == 1
+    assert scores["without"]["contradiction"]["features"] == 0
+
+
 def test_stated_features_are_read_from_reports_and_texts():
     reports = pl.DataFrame(
         {"source": ["m"], "record_id": ["1"], "text_ids": [[0, 1]]}, schema_overrides={"text_ids": pl.List(pl.Int32)}

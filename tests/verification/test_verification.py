@@ -107,15 +107,15 @@ def test_the_audit_tells_of_each_candidate_why(tmp_path):
     audit, _ = verify(tmp_path)
     reasons = {pair: row["reason"] for pair, row in audit.items()}
     assert ("1", "wide_qrs") not in audit  # its report says so already
-    assert reasons["2", "wide_qrs"] == "dropped: the report excludes it"
+    assert reasons["2", "wide_qrs"] == "excluded"
     assert audit["2", "wide_qrs"]["contradiction"] == "incomplete left bundle branch block"
-    assert reasons["3", "wide_qrs"] == "dropped: the measurement refutes it"
+    assert reasons["3", "wide_qrs"] == "refuted"
     assert audit["3", "wide_qrs"]["measurement"] == "refuted"
-    assert reasons["1", "wide_s_lateral"] == "accepted: the coarse model sees it in this ECG"
+    assert reasons["1", "wide_s_lateral"] == "seen"
     assert audit["1", "wide_s_lateral"]["coarse_score"] == 2.0
     assert audit["1", "wide_s_lateral"]["coarse_threshold"] == 0.0  # the logit of 0.5
-    assert reasons["1", "rsr_v1"] == "dropped: the coarse model does not see it in this ECG"
-    assert reasons["4", "left_axis"] == "dropped: the coarse model has no score for this record"
+    assert reasons["1", "rsr_v1"] == "not_seen"
+    assert reasons["4", "left_axis"] == "no_score"
     assert audit["4", "left_axis"]["coarse_score"] is None
     assert {row["statement"] for pair, row in audit.items() if pair[0] == "1"} == {"right bundle branch block"}
 

@@ -15,13 +15,13 @@ class Candidate:
     Parameters
     ----------
     answer
-        As the backend wrote it.
+        As the backend wrote it; what is wrong with the first of those that are not usable.
     feature
         Id in the vocabulary; ``None`` if the answer is no feature of it, see ``reason``.
     votes, samples
         In how many of how many answers the feature was named.
     reason
-        Empty, or why this is no candidate.
+        Empty, or why this is no candidate: a ``Rejection``.
     """
 
     answer: str

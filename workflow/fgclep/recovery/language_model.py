@@ -18,6 +18,7 @@ from fgclep.recovery.backend import Candidate
 from fgclep.recovery.cache import AnswerCache
 from fgclep.recovery.cost import CallCounter, cost, cost_line
 from fgclep.recovery.prompt import UNKNOWN, Prompt
+from fgclep.recovery.rejections import Rejection
 from fgclep.recovery.retries import Clock, Patience
 from fgclep.recovery.run_calls import run_calls
 from fgclep.recovery.server import Model, NoReply, Options, Reply, Server, UnusableAnswer
@@ -244,7 +245,7 @@ class LanguageModel:
     def _candidates(self, statement: Statement, answers: Mapping[Wanted, list[str] | Failure]) -> list[Candidate]:
         samples = self._settings["samples"]
         votes: Counter[str] = Counter()
-        first: dict[str, tuple[str, str | None, str]] = {}  # feature or answer -> answer, feature, reason
+        first: dict[str, tuple[str, str | None, str]] = {}  # feature or answer -> answer, feature, rejection
         failures = []
         for sample in range(samples):
             given = answers[statement.text, sample]
@@ -259,19 +260,18 @@ class LanguageModel:
             votes.update(named)
         candidates = [Candidate(*first[key][:2], votes[key], samples, first[key][2]) for key in first]
         if failures:
-            reason = f"{len(failures)} of {samples} samples gave no usable answer: {failures[0]}"
-            candidates.append(Candidate("", None, 0, samples, reason))
+            candidates.append(Candidate(failures[0], None, len(failures), samples, Rejection.NO_USABLE_ANSWER))
         return candidates
 
 
 def _read(given: Sequence[str], parser: StatementParser) -> list[tuple[str, str | None, str]]:
     """Return answer, feature and reason for each item of an answer; an abstention is an item too."""
     if not given:
-        return [("none", None, "the model names no feature")]
+        return [("none", None, Rejection.NO_FEATURE)]
     if list(given) == [UNKNOWN]:
-        return [(UNKNOWN, None, "the model does not know the statement")]
+        return [(UNKNOWN, None, Rejection.UNKNOWN)]
     found = []
     for answer in given:
-        feature, reason = map_answer(answer, parser)
-        found.append((answer, feature, "unknown, beside features" if answer == UNKNOWN else reason))
+        feature, rejection = map_answer(answer, parser)
+        found.append((answer, feature, Rejection.UNKNOWN_BESIDE if answer == UNKNOWN else rejection or ""))
     return found

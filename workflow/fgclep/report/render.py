@@ -20,7 +20,8 @@ from fgclep.report.results.run import Results
 from fgclep.report.tables.class_tables import class_tables
 from fgclep.report.tables.comparisons import verdict
 from fgclep.report.tables.table_set import tables
-from fgclep.verification.explain import decimal, without_decision
+from fgclep.verification.explain import decimal
+from fgclep.verification.reasons import reason_of
 
 SIMULATION = "results/simulation/files"
 
@@ -38,7 +39,7 @@ def environment() -> Environment:
     jinja.filters["decimal"] = decimal
     jinja.filters["inline"] = inline
     jinja.filters["grid"] = grid
-    jinja.filters["without_decision"] = without_decision
+    jinja.filters["reason"] = reason_of
     jinja.filters["share"] = lambda part, whole: f"{100 * part / whole:.1f} %" if whole else "–"
     jinja.filters["thousands"] = lambda value: f"{value:,}"
     return jinja

@@ -14,7 +14,8 @@ from fgclep.report.ecg.strips import ecg_strip
 from fgclep.report.render import environment
 from fgclep.report.results.read import Key, millivolts
 from fgclep.review.sample import Decision, Sample
-from fgclep.verification.explain import explain, intervals, without_decision
+from fgclep.verification.explain import explain, intervals
+from fgclep.verification.reasons import reason_of
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ def _findings(decision: Decision, ecg: Ecg, vocabulary: Vocabulary) -> list[dict
     return [
         {
             "accepted": rows[0]["accepted"],
-            "reason": without_decision(reason),
+            "reason": reason_of(reason).sentence,
             "why": explain(
                 rows[0], [row["statement"] for row in rows], feature.rule if feature else None, ecg.measures
             ),

@@ -15,7 +15,7 @@ AUDIT = pa.schema(
         pa.field("coarse_score", pa.float32()),
         pa.field("coarse_threshold", pa.float32()),
         pa.field("accepted", pa.bool_(), nullable=False),
-        pa.field("reason", pa.string(), nullable=False),
+        pa.field("reason", pa.string(), nullable=False),  # a code of verification.reasons
         pa.field("backend", pa.string(), nullable=False),
         pa.field("model_digest", pa.string(), nullable=False),
         pa.field("prompt_hash", pa.string(), nullable=False),

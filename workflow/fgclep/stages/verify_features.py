@@ -30,6 +30,7 @@ from fgclep.schemas.scores import SCORES
 from fgclep.stage import run_stage, stage_parser
 from fgclep.tables import read_table, table_writer
 from fgclep.verification.audit import CHUNK, Records, chunks, judge, proposals, thresholds
+from fgclep.verification.reasons import reason_of
 from fgclep.verification.text_evidence import text_evidence
 
 log = logging.getLogger(__name__)
@@ -122,8 +123,9 @@ def main(args: argparse.Namespace) -> None:
                 audit = judge(chunk.pairs, records, findings, candidates, limits, args.settings)
                 write(audit)
                 reasons.update({row["values"]: row["counts"] for row in audit["reason"].value_counts().to_pylist()})
-    for reason, count in sorted(reasons.items(), key=lambda item: -item[1]):
-        log.info("%d candidates %s", count, reason)
+    for code, count in reasons.most_common():
+        reason = reason_of(code)
+        log.info("%d candidates %s: %s", count, "accepted" if reason.accepted else "dropped", reason.sentence)
 
 
 if __name__ == "__main__":

@@ -222,7 +222,7 @@ def judge(
             pa.array(pairs.score, type=pa.float32(), from_pandas=True),
             pa.array(threshold.astype(np.float32), from_pandas=True),
             pa.array(ACCEPTING[reason]),
-            pa.array(REASONS).take(pa.array(reason)),
+            pa.array([reason.value for reason in REASONS]).take(pa.array(reason)),
             proposed["backend"],
             proposed["model_digest"],
             proposed["prompt_hash"],

@@ -21,22 +21,10 @@ import numpy as np
 
 from fgclep.language.statements import Statement
 from fgclep.measurement.rules import LIKELY, REFUTED, SUPPORTED, UNLIKELY, UNTESTABLE
+from fgclep.verification.reasons import Reason
 
-# Why a candidate is accepted or not, in the order in which the checks are made: the first that applies is given.
-REASONS = (
-    "dropped: named in fewer answers than verification.min_votes",
-    "dropped: the measurement refutes it",
-    "dropped: the measured value lies beyond the limit, though by less than its error",
-    "dropped: the report excludes it",
-    "accepted: the measurement supports it",
-    "accepted: the measured value lies within the limit, though by less than its error",
-    "accepted: no check that is switched on speaks against it",
-    "dropped: the coarse model has no score for this record",
-    "dropped: the coarse model cannot be calibrated for this feature",
-    "accepted: the coarse model sees it in this ECG",
-    "dropped: the coarse model does not see it in this ECG",
-)
-ACCEPTING = np.array([reason.startswith("accepted") for reason in REASONS])
+REASONS = tuple(Reason)
+ACCEPTING = np.array([reason.accepted for reason in REASONS])
 
 
 def administrative(statement: Statement) -> int:
@@ -92,16 +80,17 @@ def decide(
         int64 per candidate, the place in ``REASONS``; ``ACCEPTING`` of it tells whether the candidate is accepted.
     """
     measured = by_measurement if settings["measurement"] else np.zeros_like(by_measurement)
-    conditions = [
-        by_votes == REFUTED,
-        measured == REFUTED,
-        measured == UNLIKELY,
-        (by_contradiction == REFUTED) & bool(settings["contradiction"]),
-        measured == SUPPORTED,
-        measured == LIKELY,
-        np.full(len(by_votes), not settings["coarse"]),
-        np.isnan(score),
-        np.isnan(threshold),
-        coarse(score, threshold) == SUPPORTED,
-    ]
-    return np.select(conditions, list(range(len(conditions))), default=len(conditions)).astype(np.int64)
+    conditions = {
+        Reason.TOO_FEW_VOTES: by_votes == REFUTED,
+        Reason.REFUTED: measured == REFUTED,
+        Reason.UNLIKELY: measured == UNLIKELY,
+        Reason.EXCLUDED: (by_contradiction == REFUTED) & bool(settings["contradiction"]),
+        Reason.SUPPORTED: measured == SUPPORTED,
+        Reason.LIKELY: measured == LIKELY,
+        Reason.UNCHECKED: np.full(len(by_votes), not settings["coarse"]),
+        Reason.NO_SCORE: np.isnan(score),
+        Reason.NOT_CALIBRATED: np.isnan(threshold),
+        Reason.SEEN: coarse(score, threshold) == SUPPORTED,
+    }
+    places = [REASONS.index(reason) for reason in conditions]
+    return np.select(list(conditions.values()), places, REASONS.index(Reason.NOT_SEEN)).astype(np.int64)

@@ -67,15 +67,6 @@ def measured(rule: Mapping[str, Any] | None, measures: Mapping[str, Any]) -> str
     return "; ".join(written)
 
 
-def without_decision(reason: str) -> str:
-    """Leave out the decision that a reason of the audit begins with.
-
-    >>> without_decision("dropped: the report excludes it")
-    'the report excludes it'
-    """
-    return reason.removeprefix("accepted: ").removeprefix("dropped: ")
-
-
 def explain(
     candidate: Mapping[str, Any], statements: Sequence[str], rule: Mapping[str, Any] | None, measures: Mapping[str, Any]
 ) -> str:

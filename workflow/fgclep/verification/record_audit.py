@@ -12,7 +12,8 @@ from fgclep.schemas.audit import AUDIT
 from fgclep.schemas.measurements import MEASUREMENTS
 from fgclep.schemas.reports import REPORTS, TEXTS
 from fgclep.tables import read_table
-from fgclep.verification.explain import explain, intervals, without_decision
+from fgclep.verification.explain import explain, intervals
+from fgclep.verification.reasons import reason_of
 
 
 def record_audit(name: str, results: Path, vocabulary: Vocabulary) -> str:
@@ -67,7 +68,7 @@ def record_audit(name: str, results: Path, vocabulary: Vocabulary) -> str:
             feature = vocabulary.features.get(key)
             statements = sorted({row["statement"] for row in rows})
             why = explain(rows[0], statements, feature.rule if feature else None, measures)
-            lines += [f"  {feature.text if feature else key}: {without_decision(reason)}"]
+            lines += [f"  {feature.text if feature else key}: {reason_of(reason).sentence}"]
             lines += textwrap.wrap(why, 100, initial_indent="      ", subsequent_indent="      ")
     return "\n".join(lines)
 

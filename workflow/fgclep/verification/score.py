@@ -14,6 +14,7 @@ from fgclep.schemas.reports import REPORTS, TEXTS
 from fgclep.schemas.truth import TRUTH
 from fgclep.tables import read_table
 from fgclep.verification.checks import ACCEPTING, decide
+from fgclep.verification.reasons import Reason
 
 PAIR = [*KEY, "feature"]
 CHECKS = ("votes", "measurement", "contradiction", "coarse")
@@ -93,7 +94,7 @@ def _accepted_without(audit: pl.DataFrame, check: str) -> pl.Series:
     """
     codes = {name: code for code, name in VERDICTS.items()}
     verdict = audit["measurement"].replace_strict(codes, return_dtype=pl.Int8).to_numpy()
-    too_few_votes = audit["reason"].str.contains("fewer answers", literal=True).to_numpy() & (check != "votes")
+    too_few_votes = (audit["reason"] == Reason.TOO_FEW_VOTES.value).to_numpy() & (check != "votes")
     excluded = audit["contradiction"].is_not_null().to_numpy()
     score, threshold = (
         audit[name].cast(pl.Float64).fill_null(float("nan")).to_numpy() for name in ("coarse_score", "coarse_threshold")

@@ -13,7 +13,8 @@ from fgclep.report.results import audit_summary
 from fgclep.report.results.read import Key, millivolts, rows_of
 from fgclep.report.results.run import Results
 from fgclep.report.tables.retrieval import Found, Query, queries
-from fgclep.verification.explain import explain, intervals, without_decision
+from fgclep.verification.explain import explain, intervals
+from fgclep.verification.reasons import reason_of
 
 
 @dataclass(frozen=True)
@@ -122,5 +123,5 @@ def _judged(
         feature = results.vocabulary.features.get(name)
         statements = sorted({candidate["statement"] for candidate in rows})
         why = explain(rows[0], statements, feature.rule if feature else None, measures)
-        groups[accepted].append(Judged(feature.text if feature else name, without_decision(reason), why))
+        groups[accepted].append(Judged(feature.text if feature else name, reason_of(reason).sentence, why))
     return groups[True], groups[False]

@@ -3,9 +3,9 @@
 import polars as pl
 
 from fgclep.keys import KEY
-from fgclep.report.results.dataflow import count_like
+from fgclep.verification.reasons import Reason, reason_of
 
-ACCEPTED, OTHER = "accepted", "other"
+ACCEPTED = "accepted"
 # What drops a candidate, in the order of the checks, and what is left of it in the funnel.
 CHECKS = {
     "votes": "named in enough answers",
@@ -13,7 +13,6 @@ CHECKS = {
     "contradiction": "not excluded by the report",
     "uncalibrated": "not left open by the coarse model",
     "coarse": "not rejected by the coarse model",
-    OTHER: "not dropped for another reason",
 }
 MAIN_CHECKS = ("measurement", "contradiction", "coarse")  # shown even where they drop nothing
 CHECK_NAMES = {
@@ -23,30 +22,26 @@ CHECK_NAMES = {
     "contradiction": "excluded by the report",
     "uncalibrated": "coarse model cannot judge",
     "coarse": "not seen by the coarse model",
-    OTHER: "another reason",
-}
-OUTCOMES = {
-    "dropped: named in fewer answers than verification.min_votes": "votes",
-    "dropped: the measurement refutes it": "measurement",
-    "dropped: the report excludes it": "contradiction",
-    "dropped: the measured value lies beyond the limit, though by less than its error": "measurement",
-    "dropped: the coarse model has no score for this record": "uncalibrated",
-    "dropped: the coarse model cannot be calibrated for this feature": "uncalibrated",
-    "dropped: the coarse model does not see it in this ECG": "coarse",
 }
 
 
 def with_outcome(audit: pl.LazyFrame) -> pl.LazyFrame:
     """Add ``outcome`` to a table with the schema ``AUDIT``: ``accepted``, or the check that drops the candidate."""
     # conditions are streamed, which replace_strict is not
-    dropped_by = [pl.when(pl.col("reason") == reason).then(pl.lit(check)) for reason, check in OUTCOMES.items()]
-    accepted = pl.when("accepted").then(pl.lit(ACCEPTED))
-    return audit.with_columns(pl.coalesce(accepted, *dropped_by, pl.lit(OTHER)).alias("outcome"))
+    outcomes = [
+        pl.when(pl.col("reason") == reason.value).then(pl.lit(reason.dropped_by or ACCEPTED)) for reason in Reason
+    ]
+    return audit.with_columns(pl.coalesce(*outcomes).alias("outcome"))
 
 
 def outcome_counts(audit: pl.LazyFrame) -> dict[str, int]:
-    """Candidates per outcome, in the order of the checks and ``accepted`` last."""
+    """Candidates per outcome, in the order of the checks and ``accepted`` last.
+
+    Raises ``UserError`` if there are reasons that are unknown.
+    """
     counted = dict(audit.group_by("outcome").len().collect(engine="streaming").rows())
+    if None in counted:
+        reason_of(audit.filter(pl.col("outcome").is_null()).select("reason").head(1).collect().item())  # raises
     return {outcome: counted.get(outcome, 0) for outcome in (*CHECKS, ACCEPTED)}
 
 
@@ -60,9 +55,8 @@ def feature_table(audit: pl.LazyFrame) -> pl.DataFrame:
 
 def reason_table(audit: pl.LazyFrame) -> pl.DataFrame:
     """Count the reasons, accepted ones first, then by frequency."""
-    return count_like(audit, "reason", ["accepted"]).sort(
-        "accepted", "records", "reason", descending=[True, True, False]
-    )
+    counted = audit.group_by("accepted", "reason").agg(pl.len().alias("records")).collect(engine="streaming")
+    return counted.sort("accepted", "records", "reason", descending=[True, True, False])
 
 
 def decisions(audit: pl.LazyFrame, limit: int) -> pl.DataFrame:

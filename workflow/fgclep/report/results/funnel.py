@@ -5,26 +5,15 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from fgclep.errors import UserError
 from fgclep.language.statements import statement_of
 from fgclep.language.vocabulary import Vocabulary
 from fgclep.recovery.backend import is_asked
-from fgclep.report.results.audit_summary import ACCEPTED, CHECKS, OTHER
+from fgclep.recovery.rejections import Rejection
+from fgclep.report.results.audit_summary import ACCEPTED, CHECKS
 
-# Why an answer is no candidate, as in the table of candidates, and what is left without such answers. The first
-# ALWAYS_ANSWERS are always shown, the others where there are such answers.
-VOCABULARY_CHECKS = {
-    "not in the vocabulary": "in the vocabulary",
-    "a diagnosis, not a waveform feature": "not a bare diagnosis",
-    "denies a finding": "not a denial",
-    "names several features": "one feature, not several",
-    "mixes a diagnosis with a feature": "not a feature within a diagnosis",
-    "the model names no feature": "not “none”",
-    "the model does not know the statement": "not “unknown”",
-    "unknown, beside features": "not “unknown” beside features",
-}
-ALWAYS_ANSWERS = 3
-UNUSABLE = "samples gave no usable answer"
-RARE_CHECKS = ("uncalibrated", OTHER)  # shown where they drop something
+ALWAYS_ANSWERS = 3  # the first rejections are always shown, the others where there are such answers
+RARE_CHECKS = ("uncalibrated",)  # shown where they drop something
 
 
 @dataclass(frozen=True)
@@ -77,18 +66,16 @@ def answer_steps(candidates: pl.DataFrame) -> list[Step]:
     """Count answers (schema ``CANDIDATES``) until they are candidates; the reasons that drop them are told apart."""
     rejected = candidates.filter(pl.col("feature").is_null())
     counts = dict(rejected.group_by("reason").len().rows())
-    known = {reason: counts.pop(reason, 0) for reason in VOCABULARY_CHECKS}
-    unusable = sum(count for reason, count in counts.items() if UNUSABLE in reason)
-    other = sum(counts.values()) - unusable
+    if unknown := sorted(set(counts) - set(Rejection)):
+        raise UserError(
+            f"results/recovery/candidates.parquet: the reason {unknown[0]!r} is unknown, so the candidates are from "
+            "another version; delete the file and run snakemake again"
+        )
     checks = [
-        (name, known[reason], "")
-        for place, (reason, name) in enumerate(VOCABULARY_CHECKS.items())
-        if known[reason] or place < ALWAYS_ANSWERS
+        (rejection.passed, counts.get(rejection, 0), rejection.sentence)
+        for place, rejection in enumerate(Rejection)
+        if rejection in counts or place < ALWAYS_ANSWERS
     ]
-    if unusable:
-        checks.append(("usable", unusable, "the model gave no usable answer"))
-    if other:
-        checks.append(("not rejected otherwise", other, "another reason"))
     start = Step("given, each feature or wording once per statement", candidates.height)
     return _steps(start, checks)
 
