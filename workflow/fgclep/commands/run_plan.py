@@ -8,7 +8,6 @@ from pathlib import Path
 import polars as pl
 import yaml
 
-from fgclep.config.data import SIMULATION
 from fgclep.config.root import Config
 from fgclep.errors import UserError
 from fgclep.fetch.database import is_from, is_url
@@ -147,7 +146,7 @@ class _Files:
         if is_url(self.base):
             self.origin = "web"
         else:
-            self.origin = "simulated" if Path(self.base) == Path(SIMULATION) else "folder"
+            self.origin = "simulated" if config.data.is_simulated(source.key) else "folder"
         self.database = folder / self.base / source.slug / self.version if source.slug else folder / self.base
         self.raw = folder / "resources/physionet" / source.key
         self.shards = folder / "results/shards" / source.key
