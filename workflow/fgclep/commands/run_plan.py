@@ -276,7 +276,7 @@ def _asked_statements(files: _Files, vocabulary: Vocabulary) -> set[str] | None:
 
 def _sources_in_use(config: Config, folder: Path) -> list[str]:
     """Sources that are trained on, stored, or needed by a task of the config, as the workflow chooses them."""
-    needed = {key for key, section in config.data.sources.items() if section.role in {"pretrain", "store"}}
+    needed = {*config.data.with_role("pretrain"), *config.data.with_role("store")}
     for task in config.evaluation.tasks:
         path = folder / TASKS / f"{task}.yaml"
         if not path.is_file():
