@@ -1,5 +1,6 @@
-"""What Snakemake would run again, and in words, because of which value."""
+"""``fgclep why``: what Snakemake would run again, and in words, because of which value."""
 
+import argparse
 import json
 import logging
 import re
@@ -17,6 +18,12 @@ from fgclep.errors import UserError
 _DIGESTS = re.compile(r"'[0-9a-f]{12}(-[0-9a-f]{12})*'")
 _STAGE = re.compile(r"fgclep\.stages\.\w+")
 _MISSING = object()
+
+
+def run(args: argparse.Namespace) -> None:
+    """Print what a run would make anew, and why."""
+    targets = [args.target] if args.target else []
+    print(explain(planned_jobs(args.configfile, targets), args.target or "the workflow"))
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,7 @@
-"""What a run will take, before it starts: records, bytes to fetch, disk, and questions to a language model."""
+"""``fgclep plan``: what a run will take, before it starts: records, bytes to fetch, disk, and questions to a model."""
 
+import argparse
+import json
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -8,6 +10,7 @@ from pathlib import Path
 import polars as pl
 import yaml
 
+from fgclep.config.load import load
 from fgclep.config.root import Config
 from fgclep.errors import UserError
 from fgclep.fetch.database import is_from, is_url
@@ -26,6 +29,14 @@ TABLE_BYTES = 1_000  # per record: a row each of the manifest, the measurements 
 TRAINED_MODELS = 2  # whose embeddings of the evaluated records are kept, coarse and fine, beside an untrained model's
 SMALL_MODELS = 200_000_000  # coarse, per fold, and fine, with a checkpoint, if the text encoder is made from scratch
 LARGE_MODELS = 6_000_000_000  # the same with a text encoder of BERT's size: 0.5 GB a model, 1.5 GB a checkpoint
+
+
+def run(args: argparse.Namespace) -> None:
+    """Print the plan of a run."""
+    if not Path("config.yaml").exists():
+        raise UserError("there is no config.yaml here; run this where the Snakefile is")
+    made = make_plan(load("config.yaml", *args.configfile))
+    print(json.dumps(made.as_json(), indent=1) if args.json else plan_text(made))
 
 
 @dataclass(frozen=True)
