@@ -168,7 +168,7 @@ def add_plan(commands: argparse._SubParsersAction) -> None:
         "--configfile", nargs="+", default=[], metavar="FILE", help="config files over config.yaml, as for snakemake"
     )
     command.add_argument("--json", action="store_true", help="as JSON, sizes in bytes")
-    command.set_defaults(run=command_of("run_plan"))
+    command.set_defaults(run=command_of("plan"))
 
 
 def add_why(commands: argparse._SubParsersAction) -> None:
@@ -183,7 +183,7 @@ def add_why(commands: argparse._SubParsersAction) -> None:
     command.add_argument(
         "--configfile", nargs="+", default=[], metavar="FILE", help="config files over config.yaml, as for snakemake"
     )
-    command.set_defaults(run=command_of("reruns"))
+    command.set_defaults(run=command_of("why"))
 
 
 def add_recover(commands: argparse._SubParsersAction) -> None:
