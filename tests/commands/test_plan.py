@@ -9,7 +9,7 @@ import torch
 from conftest import ROOT
 
 from fgclep.cli import main
-from fgclep.commands.run_plan import embedding_bytes, human_bytes, make_plan, plan_text
+from fgclep.commands.plan import embedding_bytes, human_bytes, make_plan, plan_text
 from fgclep.config.load import load
 from fgclep.fetch.database import is_from, note_origin
 from fgclep.models.fgclep import FGCLEP, FGCLEPConfig
@@ -81,7 +81,7 @@ def test_ecgs_simulated_straight_into_shards_take_no_more_than_these(folder):
 
 def test_a_disk_that_is_too_small_is_warned_about(folder, monkeypatch):
     monkeypatch.setattr(
-        "fgclep.commands.run_plan.shutil.disk_usage", lambda path: shutil._ntuple_diskusage(10, 9, 1_000_000_000)
+        "fgclep.commands.plan.shutil.disk_usage", lambda path: shutil._ntuple_diskusage(10, 9, 1_000_000_000)
     )
     text = plan_text(make_plan(load("config.yaml")))
     assert "free here: 1.0 GB, still needed: ~3." in text

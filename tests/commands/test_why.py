@@ -6,7 +6,7 @@ import signal
 import pytest
 
 from fgclep.cli import main
-from fgclep.commands.reruns import Job, explain
+from fgclep.commands.why import Job, explain
 
 pytestmark = pytest.mark.slow
 

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from conftest import ROOT, TINY, Checkout
 
-from fgclep.commands.reruns import Job, planned_jobs
+from fgclep.commands.why import Job, planned_jobs
 from fgclep.config.root import Config
 from fgclep.config.section import SPEED, Section
 from fgclep.digest import source_files

@@ -80,10 +80,9 @@ SETTINGS = validated(config)
 CONFIG = SETTINGS.model_dump(mode="json")
 TASKS = {task: task_of_name(task) for task in CONFIG["evaluation"]["tasks"]}
 SOURCE_OF_TASK = {task: loaded.source for task, loaded in TASKS.items()}
-# By name: the order of the keys in the config changes nothing.
-PRETRAINING_SOURCES = sorted(key for key, source in CONFIG["data"]["sources"].items() if source["role"] == "pretrain")
+PRETRAINING_SOURCES = SETTINGS.data.with_role("pretrain")
 EVALUATION_SOURCES = sorted(set(SOURCE_OF_TASK.values()))
-STORED_SOURCES = sorted(key for key, source in CONFIG["data"]["sources"].items() if source["role"] == "store")
+STORED_SOURCES = SETTINGS.data.with_role("store")
 SOURCES = PRETRAINING_SOURCES + EVALUATION_SOURCES + STORED_SOURCES
 FOLDS = range(CONFIG["verification"]["folds"])
 TRAINED = ["coarse", "fine"]

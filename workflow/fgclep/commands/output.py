@@ -14,6 +14,7 @@ from fgclep.errors import UserError
 from fgclep.files import write_text
 
 FORMATS = ("table", "csv", "json")
+WIDTH = 110  # characters of a line
 RESEARCH_ONLY = "For research only: not a medical device, not for diagnosis."
 _EXTENSIONS = {".csv": "csv", ".json": "json", ".jsonl": "json"}
 

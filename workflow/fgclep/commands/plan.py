@@ -1,12 +1,34 @@
-"""``fgclep plan``: what a run takes, before it starts."""
+"""``fgclep plan``: what a run will take, before it starts: records, bytes to fetch, disk, and questions to a model."""
 
 import argparse
 import json
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from fgclep.commands.run_plan import make_plan, plan_text
+import polars as pl
+
 from fgclep.config.load import load
+from fgclep.config.root import Config
+from fgclep.documents import read_yaml
 from fgclep.errors import UserError
+from fgclep.fetch.database import is_from, is_url
+from fgclep.fetch.lists import CHECKSUMS, iterate_checksums, listed_records
+from fgclep.language.parser import parse_statements
+from fgclep.language.statements import clean_statement
+from fgclep.language.vocabulary import Vocabulary, load_vocabulary
+from fgclep.recovery.backend import is_asked
+from fgclep.sources import Source, get_source
+
+VOCABULARY = Path("resources/vocabulary")
+TASKS = Path("resources/tasks")
+RECORD_BYTES = 121_000  # ten seconds of twelve leads at 500 Hz in 16 bits, with a header; where nothing better is known
+SHARD_SHARE = 0.4  # of the raw files; benchmarks/codecs.py measures it
+TABLE_BYTES = 1_000  # per record: a row each of the manifest, the measurements and the reports
+TRAINED_MODELS = 2  # whose embeddings of the evaluated records are kept, coarse and fine, beside an untrained model's
+SMALL_MODELS = 200_000_000  # coarse, per fold, and fine, with a checkpoint, if the text encoder is made from scratch
+LARGE_MODELS = 6_000_000_000  # the same with a text encoder of BERT's size: 0.5 GB a model, 1.5 GB a checkpoint
 
 
 def run(args: argparse.Namespace) -> None:
@@ -15,3 +37,340 @@ def run(args: argparse.Namespace) -> None:
         raise UserError("there is no config.yaml here; run this where the Snakefile is")
     made = make_plan(load("config.yaml", *args.configfile))
     print(json.dumps(made.as_json(), indent=1) if args.json else plan_text(made))
+
+
+@dataclass(frozen=True)
+class SourcePlan:
+    """What one source takes.
+
+    Attributes
+    ----------
+    source, origin
+        Its key, and ``simulated``, ``folder`` or ``web``.
+    records
+        Recordings; ``None`` if nobody knows yet.
+    records_exact
+        Whether they were counted, and not taken from the publication.
+    fetch_bytes
+        Still to be fetched; 0 where files are read in place or simulated.
+    fetched_bytes
+        Fetched already.
+    disk_bytes, present_bytes
+        Taken in the end by simulated files, archives, shards and tables, and how much of it is there.
+    bytes_exact
+        Whether the sizes of the files are known; shards and tables are estimated always.
+    passing_bytes
+        Taken while a chunk is fetched: its files beside its archive.
+    llm_calls
+        Questions to the language model; ``None`` if unknown.
+    llm_calls_exact
+        Whether the statements were counted in the reports.
+    """
+
+    source: str
+    origin: str
+    records: int | None
+    records_exact: bool
+    fetch_bytes: int
+    fetched_bytes: int
+    disk_bytes: int
+    present_bytes: int
+    bytes_exact: bool
+    passing_bytes: int
+    llm_calls: int | None
+    llm_calls_exact: bool
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All sources in use, and the disk.
+
+    Attributes
+    ----------
+    sources
+        In the order of the config.
+    llm_calls
+        Of all sources, statements that they share once; ``None`` if unknown for one of them.
+    disk_bytes, missing_bytes
+        Taken in the end, and what is not there yet, with the files in passing and the models.
+    free_bytes
+        Free on the disk of the folder.
+    """
+
+    sources: tuple[SourcePlan, ...]
+    records: int
+    fetch_bytes: int
+    llm_calls: int | None
+    disk_bytes: int
+    missing_bytes: int
+    free_bytes: int
+
+    def as_json(self) -> dict:
+        """The plan as numbers and texts."""
+        return asdict(self)
+
+
+def make_plan(config: Config, folder: Path = Path()) -> Plan:
+    """Plan a run in ``folder``, where the Snakefile is, from what is there and from what the databases publish."""
+    vocabulary = load_vocabulary(folder / VOCABULARY)
+    asked: set[str] = set()
+    sources = []
+    for key in _sources_in_use(config, folder):
+        files = _Files(config, get_source(key), folder)
+        statements = _asked_statements(files, vocabulary) if _asks(config, key) else None
+        asked |= statements or set()
+        sources.append(_plan_source(config, files, statements))
+    calls = [plan.llm_calls for plan in sources]
+    samples = config.recovery.samples
+    if None in calls:
+        llm_calls = None
+    elif all(plan.llm_calls_exact for plan in sources):
+        llm_calls = len(asked) * samples
+    else:
+        llm_calls = sum(call or 0 for call in calls)
+    models = SMALL_MODELS if config.pretraining.text_encoder.name == "scratch" else LARGE_MODELS
+    present_models = _size(folder / "results/models")
+    disk = sum(plan.disk_bytes for plan in sources) + models
+    present = sum(plan.present_bytes for plan in sources) + min(present_models, models)
+    passing = max((plan.passing_bytes for plan in sources), default=0)  # one job fetches at a time
+    return Plan(
+        sources=tuple(sources),
+        records=sum(plan.records or 0 for plan in sources),
+        fetch_bytes=sum(plan.fetch_bytes for plan in sources),
+        llm_calls=llm_calls,
+        disk_bytes=disk + passing,
+        missing_bytes=max(0, disk + passing - present),
+        free_bytes=shutil.disk_usage(folder).free,
+    )
+
+
+class _Files:
+    """What a source has on the disk, as far as it comes from where the config says."""
+
+    def __init__(self, config: Config, source: Source, folder: Path):
+        section = config.data.sources[source.key]
+        self.source = source
+        self.section = section
+        self.base = config.data.base_of(source.key)
+        self.version = section.version or ""
+        self.simulated_records = config.simulation.model_dump()["records"].get(source.key)
+        if is_url(self.base):
+            self.origin = "web"
+        else:
+            self.origin = "simulated" if config.data.is_simulated(source.key) else "folder"
+        self.database = folder / self.base / source.slug / self.version if source.slug else folder / self.base
+        self.raw = folder / "resources/physionet" / source.key
+        self.shards = folder / "results/shards" / source.key
+        metadata = self.raw / "metadata"
+        here = is_from(metadata, self.base, source.slug, self.version) and (metadata / CHECKSUMS).is_file()
+        self.metadata = metadata if here else None
+        self.manifest = None
+        manifest = folder / "results/manifest" / f"{source.key}.parquet"
+        if here and manifest.is_file() and not _older(manifest, metadata / CHECKSUMS):
+            self.manifest = manifest
+
+    def archives(self) -> dict[int, Path]:
+        """Archives of the manifest's records, by chunk."""
+        if self.manifest is None:
+            return {}
+        paths = {chunk: self.raw / f"{chunk}.tar" for chunk in range(self.section.chunks)}
+        return {chunk: path for chunk, path in paths.items() if path.is_file() and not _older(path, self.manifest)}
+
+    def parts(self) -> int:
+        """Bytes that interrupted jobs have fetched."""
+        if self.manifest is None:
+            return 0
+        folders = (self.raw / f".{chunk}.tar.parts" for chunk in range(self.section.chunks))
+        return sum(_size(folder) for folder in folders)
+
+    def records(self) -> tuple[int | None, bool]:
+        """Number of records, and whether it was counted."""
+        if self.manifest is not None:
+            return pl.scan_parquet(self.manifest).select(pl.len()).collect().item(), True
+        if self.origin == "simulated" and self.simulated_records is not None:
+            return self.simulated_records, True
+        for metadata in (self.metadata, self.database if self.origin == "folder" else None):
+            if metadata is not None and (metadata / CHECKSUMS).is_file():
+                return len(listed_records(metadata, self.source.folder)[0]), True
+        published = self.source.published
+        return (published.records, False) if published else (None, False)
+
+    def record_bytes(self) -> float:
+        """Mean size of a record's files: of the archives, else as published."""
+        archives = self.archives()
+        if archives and self.manifest is not None:
+            chunks = pl.scan_parquet(self.manifest).select("chunk").collect()["chunk"]
+            if count := int(chunks.is_in(list(archives)).sum()):
+                return sum(map(_size, archives.values())) / count
+        return self.source.published.record_bytes if self.source.published else RECORD_BYTES
+
+    def bytes_in_place(self) -> int | None:
+        """Size of the records' files in a folder that is there; ``None`` if none is."""
+        if self.origin == "web" or not (self.database / CHECKSUMS).is_file():
+            return None
+        above = f"{self.source.folder}/" if self.source.folder else ""
+        names = (name for name, _ in iterate_checksums(self.database / CHECKSUMS) if name.startswith(above))
+        return sum(_size(self.database / name) for name in names if name.endswith((".hea", ".dat", ".mat")))
+
+
+def embedding_bytes(config: Config) -> int:
+    """Bytes of one record's embedding: float32, or float16 for each patch (see ``fgclep.models.ecg``)."""
+    dimensions = config.pretraining.projection
+    if config.pretraining.alignment == "global":
+        return 4 * dimensions
+    samples = round(config.signal.sampling_rate * config.signal.duration)
+    by_lead = config.pretraining.ecg_encoder.kind.startswith("vit")
+    return 2 * dimensions * (12 * (samples // config.signal.sampling_rate) if by_lead else -(-samples // 32))
+
+
+def _plan_source(config: Config, files: _Files, statements: set[str] | None) -> SourcePlan:
+    records, exact = files.records()
+    in_place = files.bytes_in_place()
+    count = records or 0
+    raw = round(count * files.record_bytes()) if in_place is None else in_place
+    archives = files.archives()
+    in_archives = sum(map(_size, archives.values()))
+    parts = files.parts()
+    all_there = files.manifest is not None and len(archives) == files.section.chunks
+    if all_there:
+        raw = in_archives
+    fetch = max(0, raw - in_archives - parts) if files.origin == "web" and not all_there else 0
+    evaluated = files.section.role == "evaluate"
+    embeddings = TRAINED_MODELS * embedding_bytes(config) + 4 * config.pretraining.projection if evaluated else 0
+    tables = count * (TABLE_BYTES + embeddings)
+    shards = round(SHARD_SHARE * raw)
+    simulated = raw if files.origin == "simulated" else 0
+    if files.source.streamed:
+        simulated = raw = 0
+    simulated_present = (in_place or 0) if simulated else 0
+    calls, calls_exact = _llm_calls(config, files, statements)
+    return SourcePlan(
+        source=files.source.key,
+        origin=files.origin,
+        records=records,
+        records_exact=exact,
+        fetch_bytes=fetch,
+        fetched_bytes=in_archives + parts if files.origin == "web" else 0,
+        disk_bytes=simulated + raw + shards + tables,
+        present_bytes=simulated_present + in_archives + parts + min(shards, _size(files.shards)),
+        bytes_exact=in_place is not None or all_there,
+        passing_bytes=round(raw / files.section.chunks) if fetch else 0,
+        llm_calls=calls,
+        llm_calls_exact=calls_exact,
+    )
+
+
+def _asks(config: Config, key: str) -> bool:
+    return config.recovery.backend != "knowledge" and config.data.sources[key].role == "pretrain"
+
+
+def _llm_calls(config: Config, files: _Files, statements: set[str] | None) -> tuple[int | None, bool]:
+    if not _asks(config, files.source.key):
+        return 0, True
+    samples = config.recovery.samples
+    if statements is not None:
+        return len(statements) * samples, True
+    published = files.source.published
+    if files.origin == "simulated" or published is None or published.statements is None:
+        return None, False
+    return published.statements * samples, False
+
+
+def _asked_statements(files: _Files, vocabulary: Vocabulary) -> set[str] | None:
+    """Distinct statements of the source that the language model is asked about; ``None`` without a manifest."""
+    if files.manifest is None:
+        return None
+    written = pl.scan_parquet(files.manifest).select(pl.col("report").explode().unique()).collect()["report"]
+    texts = sorted({text for raw in written.drop_nulls() if (text := clean_statement(raw))})
+    return {statement.text for statement in parse_statements(texts, vocabulary) if is_asked(statement, vocabulary)}
+
+
+def _sources_in_use(config: Config, folder: Path) -> list[str]:
+    """Sources that are trained on, stored, or needed by a task of the config, as the workflow chooses them."""
+    needed = {*config.data.with_role("pretrain"), *config.data.with_role("store")}
+    for task in config.evaluation.tasks:
+        path = folder / TASKS / f"{task}.yaml"
+        if not path.is_file():
+            raise UserError(f"{path} does not exist; run this where the Snakefile is, or mend evaluation.tasks")
+        needed.add(read_yaml(path)["source"])
+    return [key for key in config.data.sources if key in needed]
+
+
+def _older(path: Path, than: Path) -> bool:
+    return path.stat().st_mtime_ns < than.stat().st_mtime_ns
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file, or of all files below a folder; 0 if there is none."""
+    if path.is_file():
+        return path.stat().st_size
+    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+
+
+def plan_text(plan: Plan) -> str:
+    """Lay the plan out as a table, with ``~`` before what is estimated."""
+    head = ("source", "from", "records", "to fetch", "fetched", "disk", "LLM calls")
+    rows = [head, *map(_row, plan.sources)]
+    about = any(not source.records_exact for source in plan.sources)
+    unsure = any(not source.llm_calls_exact for source in plan.sources)
+    rows.append(
+        (
+            *("total", "", _mark(f"{plan.records:,}", about), _estimated(plan.fetch_bytes), ""),
+            *(f"~{human_bytes(plan.disk_bytes)}", _calls(plan.llm_calls, not unsure)),
+        )
+    )
+    notes = [
+        "~ estimated: from the published size of a database, until its lists have been fetched",
+        "disk: archives, shards, tables, simulated files; in the total, models and the files of one chunk as well",
+        f"free here: {human_bytes(plan.free_bytes)}, still needed: ~{human_bytes(plan.missing_bytes)}",
+    ]
+    if plan.missing_bytes > plan.free_bytes:
+        notes.append(
+            f"WARNING: {human_bytes(plan.missing_bytes - plan.free_bytes)} too little. Make room, run in a folder on "
+            "another disk, or leave out sources and tasks"
+        )
+    return "\n".join([*_aligned(rows), "", *notes])
+
+
+def _row(plan: SourcePlan) -> Sequence[str]:
+    records = "?" if plan.records is None else _mark(f"{plan.records:,}", not plan.records_exact)
+    in_place = {"folder": "in place", "simulated": "simulated"}
+    fetch = in_place.get(plan.origin) or _estimated(plan.fetch_bytes)
+    fetched = human_bytes(plan.fetched_bytes) if plan.fetched_bytes else "-"
+    calls = _calls(plan.llm_calls, plan.llm_calls_exact)
+    return plan.source, plan.origin, records, fetch, fetched, f"~{human_bytes(plan.disk_bytes)}", calls
+
+
+def _calls(calls: int | None, exact: bool) -> str:
+    return "?" if calls is None else _mark(f"{calls:,}", not exact)
+
+
+def _mark(text: str, estimated: bool) -> str:
+    return f"~{text}" if estimated else text
+
+
+def _estimated(count: int) -> str:
+    return f"~{human_bytes(count)}" if count else "0 B"
+
+
+def _aligned(rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    rows = list(rows)
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = [
+            f"{cell:<{w}}" if i < 2 else f"{cell:>{w}}" for i, (cell, w) in enumerate(zip(row, widths, strict=True))
+        ]
+        yield "  ".join(cells).rstrip()
+
+
+def human_bytes(count: float) -> str:
+    """Write a number of bytes with a decimal unit.
+
+    >>> human_bytes(96_644_228_000)
+    '96.6 GB'
+    """
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 999.95:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fgclep.commands.model import find_task, find_vocabulary, load_model
-from fgclep.commands.output import RESEARCH_ONLY, Output, printable, say
+from fgclep.commands.output import RESEARCH_ONLY, WIDTH, Output, printable, say
 from fgclep.config.quality import QualitySection
 from fgclep.errors import UserError
 from fgclep.inference.predict import Finding, Input, Questions
@@ -23,7 +23,6 @@ from fgclep.signals.record import Record
 COLUMNS = ("record", "kind", "finding", "text", "probability", "measurement", "measured", "error")
 MEASURED = {"supported": "yes", "likely": "rather yes", "unlikely": "rather no", "refuted": "no"}
 FEATURES = 10
-WIDTH = 110
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from fgclep.commands.model import load_model
-from fgclep.commands.output import RESEARCH_ONLY, Output, printable, say
+from fgclep.commands.output import RESEARCH_ONLY, WIDTH, Output, printable, say
 from fgclep.errors import UserError
 from fgclep.files import write_text
 from fgclep.inference.search import Found, search
@@ -20,7 +20,6 @@ from fgclep.schemas.shards import SHARD
 from fgclep.tables import check_table
 
 COLUMNS = ("query", "rank", "source", "record_id", "split", "probability", "report")
-WIDTH = 110
 
 
 def run(args: argparse.Namespace) -> None:

@@ -119,6 +119,10 @@ class DataSection(Section):
         """Folder or URL that holds the database of ``source``."""
         return self.sources[source].base or self.base
 
+    def with_role(self, role: str) -> list[str]:
+        """Sources with a role, by name: the order of the keys in the config changes nothing."""
+        return sorted(key for key, source in self.sources.items() if source.role == role)
+
     def is_simulated(self, source: str) -> bool:
         """Whether the workflow simulates the records of ``source``."""
         return "://" not in self.base_of(source) and Path(self.base_of(source)) == Path(SIMULATION)

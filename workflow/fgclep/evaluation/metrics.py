@@ -10,8 +10,9 @@ import numpy as np
 from scipy import sparse
 from scipy.special import expit
 
+from fgclep.schemas.metrics import CALIBRATION_BINS
+
 METRIC_NAMES = ("auroc", "auprc", "f1", "ece")
-BINS = 10  # of the calibration error, of equal width
 INTERVAL = (2.5, 97.5)  # percentiles
 _RESAMPLES_AT_ONCE = 250  # bounds the memory
 
@@ -90,8 +91,8 @@ def calibration_errors(probabilities: np.ndarray, labels: np.ndarray, weights: n
     -------
     Shape (resamples,), 0 to 1; NaN where positives or negatives have no weight.
     """
-    place = np.searchsorted(np.linspace(0, 1, BINS + 1)[1:-1], probabilities)  # a bin holds its upper edge
-    excess = _sum_by_group(place, np.arange(len(place)), BINS, weights * (probabilities - labels)[:, None])
+    place = np.searchsorted(np.linspace(0, 1, CALIBRATION_BINS + 1)[1:-1], probabilities)  # a bin holds its upper edge
+    excess = _sum_by_group(place, np.arange(len(place)), CALIBRATION_BINS, weights * (probabilities - labels)[:, None])
     result = np.full(weights.shape[1], np.nan)
     known = (weights[labels].sum(axis=0) > 0) & (weights[~labels].sum(axis=0) > 0)
     result[known] = np.abs(excess).sum(axis=0)[known] / weights.sum(axis=0)[known]

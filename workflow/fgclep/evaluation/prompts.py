@@ -13,7 +13,6 @@ from fgclep.language.vocabulary import Vocabulary
 from fgclep.schemas.prompts import PROMPTS
 from fgclep.tables import read_table
 
-SETS = ("names", "synonyms", "features")
 Prompt = tuple[str, ...]
 
 
@@ -27,7 +26,7 @@ def read_prompts(path: str | Path) -> dict[tuple[str, str], list[list[Prompt]]]:
 
 
 class PromptSets:
-    """The prompts of tasks in each of ``SETS``.
+    """The prompts of tasks, in three sets.
 
     ``names``
         the title of the class,

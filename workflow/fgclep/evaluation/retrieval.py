@@ -3,8 +3,7 @@
 import numpy as np
 
 from fgclep.evaluation.metrics import INTERVAL, patient_weights
-
-RECALLS = (1, 5, 10)
+from fgclep.schemas.metrics import RECALLS
 
 
 def retrieval_metrics(ranks: np.ndarray, patients: np.ndarray, resamples: int, seed: int) -> list[dict[str, object]]:

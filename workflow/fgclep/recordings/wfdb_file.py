@@ -12,6 +12,7 @@ import wfdb
 from wfdb.io import _header
 
 from fgclep.leads import LEADS, SPELLING, canonical_lead
+from fgclep.recordings.labels import MILLIVOLTS
 from fgclep.signals.record import MISSING, Record
 
 # Value that stands for a missing sample, by format: https://wfdb.io/spec/signal-files.html
@@ -29,7 +30,6 @@ _MISSING_OF_FORMAT = {
 }
 _BITS_OF_FORMAT = {"8": 8, "80": 8, "16": 16, "61": 16, "160": 16, "212": 12, "24": 24, "32": 32}
 _SAMPLES_PER_BYTE = 1000  # of the other formats: compressed by no more than that
-_UNITS_PER_MILLIVOLT = {"mv": 1.0, "uv": 1000.0, "µv": 1000.0, "v": 0.001}
 _SEX = {"f": "F", "female": "F", "m": "M", "male": "M"}
 
 
@@ -87,9 +87,9 @@ def _read(path: Path) -> Record:
     gain = np.array([record.adc_gain[i] for i in order], dtype=float)
     for row, position in enumerate(order):
         unit = record.units[position]
-        if unit.lower() not in _UNITS_PER_MILLIVOLT:
+        if unit.lower() not in MILLIVOLTS:
             raise ValueError(f"lead {record.sig_name[position]} is in {unit!r}, not in mV")
-        gain[row] *= _UNITS_PER_MILLIVOLT[unit.lower()]
+        gain[row] *= 1 / MILLIVOLTS[unit.lower()]
     comments = list(record.comments or [])
     return Record(
         digital=digital.astype(np.int16),

@@ -3,12 +3,14 @@
 import base64
 import hashlib
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from fgclep.config.data import SIMULATION
 from fgclep.report.charts.examples import Answered, Example
 from fgclep.report.charts.figure_set import figures
 from fgclep.report.charts.inline import inline
@@ -22,8 +24,6 @@ from fgclep.report.tables.comparisons import verdict
 from fgclep.report.tables.table_set import tables
 from fgclep.verification.explain import decimal
 from fgclep.verification.reasons import reason_of
-
-SIMULATION = "results/simulation/files"
 
 
 def environment() -> Environment:
@@ -53,7 +53,7 @@ def source_bases(config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
             "version": source["version"],
             "role": source["role"],
             "base": source["base"] or data["base"],
-            "simulated": (source["base"] or data["base"]).rstrip("/") == SIMULATION,
+            "simulated": Path(source["base"] or data["base"]) == Path(SIMULATION),
         }
         for key, source in data["sources"].items()
     }

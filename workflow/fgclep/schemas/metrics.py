@@ -2,6 +2,8 @@
 
 import pyarrow as pa
 
+RECALLS = (1, 5, 10)  # k of the retrieval's metrics recall@k
+CALIBRATION_BINS = 10  # of probability, of equal width: of the metric ece, and of the report's reliability diagrams
 METRICS = pa.schema(
     [
         pa.field("model", pa.string(), nullable=False),

@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 
 from markupsafe import Markup
 
-from fgclep.report.svg.elements import drawing, element, number
+from fgclep.report.svg.elements import WIDTH, drawing, element, number
 from fgclep.report.svg.marks import MARKERS, marker, sign, text, ticks
 
-WIDTH, HEIGHT = 460.0, 150.0
+HEIGHT = 150.0
 SIDE = 180.0  # of the unit square
 
 LinesOfPanel = Mapping[str, Sequence[tuple[float, float]]]

@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from markupsafe import Markup
 
 from fgclep.report.results.estimate import Estimate
-from fgclep.report.svg.elements import drawing, element, number
+from fgclep.report.svg.elements import WIDTH, drawing, element, number
 from fgclep.report.svg.marks import MARKERS, marker, sign, text, ticks
 
-WIDTH = 460.0
 ROW = 15.0
 
 

@@ -7,10 +7,10 @@ import polars as pl
 from scipy.special import expit
 
 from fgclep.report.results.metrics import Column, Condition
+from fgclep.schemas.metrics import CALIBRATION_BINS
 
 Points = list[tuple[float, float]]
 FALSE_POSITIVE_RATES = np.linspace(0, 1, 101)
-BINS = 10  # of probability, of equal width, as in the expected calibration error
 LEAST = 10  # probabilities in a bin that is shown
 
 
@@ -80,9 +80,9 @@ def reliability(labels: np.ndarray, scores: np.ndarray) -> Points:
         Mean probability and share of positives of every bin with ``LEAST`` probabilities or more.
     """
     probabilities, positive = expit(scores.astype(np.float64)).ravel(), labels.ravel()
-    place = np.searchsorted(np.linspace(0, 1, BINS + 1)[1:-1], probabilities)
+    place = np.searchsorted(np.linspace(0, 1, CALIBRATION_BINS + 1)[1:-1], probabilities)
     counts, predicted, observed = (
-        np.bincount(place, weights, minlength=BINS) for weights in (None, probabilities, positive)
+        np.bincount(place, weights, minlength=CALIBRATION_BINS) for weights in (None, probabilities, positive)
     )
     full = counts >= LEAST
     means = (values[full] / counts[full] for values in (predicted, observed))

@@ -4,6 +4,8 @@ from collections.abc import Iterable
 
 from markupsafe import Markup, escape
 
+WIDTH = 460.0  # of a chart, px
+
 
 def number(value: float, decimals: int = 1) -> str:
     """Write a coordinate as short as it can be.

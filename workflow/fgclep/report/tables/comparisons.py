@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from fgclep.report.results.estimate import Estimate, p_value
-from fgclep.report.results.metrics import LEADS, MODELS, PROBE, ZERO_SHOT, Condition, task_name
+from fgclep.report.results.metrics import LEADS, MODELS, PROBE, PROMPT_SETS, ZERO_SHOT, Condition, task_name
 from fgclep.report.tables.table import Block, Cell, Head, Row, Table
 
 FINE_AND_COARSE = ("fine", "coarse")
-PROMPTS = {"names": "names of the classes", "synonyms": "wordings of reports", "features": "waveform features"}
 Comparison = Mapping[str, Any]  # a row with the schema COMPARISONS
 
 
@@ -109,5 +108,5 @@ def _condition(comparison: Comparison, prompts: Sequence[str]) -> str:
     protocol, setting = comparison["protocol"], comparison["setting"] or ""
     name = Condition(protocol, setting, 1.0).name
     if protocol in (ZERO_SHOT, LEADS) and setting and setting != prompts[0]:
-        return f"{name}, {PROMPTS.get(setting, setting)}"
+        return f"{name}, {PROMPT_SETS[setting]}"
     return name

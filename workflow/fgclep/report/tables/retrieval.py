@@ -8,9 +8,9 @@ import polars as pl
 
 from fgclep.report.results.metrics import MODELS, RETRIEVAL, Column, Condition, Metrics
 from fgclep.report.tables.table import Block, Cell, Head, Row, Table
+from fgclep.schemas.metrics import RECALLS
 
 DIRECTIONS = {"ecg_to_text": "From ECG to report", "text_to_ecg": "From report to ECG"}
-RECALLS = (1, 5, 10)
 SHOWN = 3  # ECGs per report text
 ALL = "all"
 

@@ -10,6 +10,7 @@ from fgclep.report.results.metrics import (
     FEW_SHOT,
     MACRO,
     MODELS,
+    PROMPT_SETS,
     TRANSFER,
     ZERO_SHOT,
     Column,
@@ -21,11 +22,6 @@ from fgclep.report.results.metrics import (
 from fgclep.report.results.published import PUBLISHED
 from fgclep.report.tables.table import Block, Cell, Head, Row, Table
 
-PROMPT_NAMES = {
-    "names": "Prompts: names of the classes",
-    "synonyms": "Prompts: wordings of reports",
-    "features": "Prompts: waveform features",
-}
 MEASURES = {"auprc": "AUPRC", "f1": "F1", "ece": "Calibration error"}
 MODEL = "Model"
 
@@ -85,7 +81,7 @@ def prompt_sets(metrics: Metrics) -> Table:
     """Zero-shot macro AUROC by what is asked: names of the classes, wordings of reports, or waveform features."""
     columns = metrics.columns()
     conditions = [condition for condition in metrics.conditions(ZERO_SHOT) if condition.setting]
-    blocks = [Block(PROMPT_NAMES.get(c.setting, c.setting), _models(metrics, columns, c)) for c in conditions]
+    blocks = [Block(f"Prompts: {PROMPT_SETS[c.setting]}", _models(metrics, columns, c)) for c in conditions]
     return Table("Zero-shot macro AUROC (%) by prompt set", MODEL, _heads(columns), blocks)
 
 
