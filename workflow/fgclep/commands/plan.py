@@ -3,11 +3,12 @@
 import argparse
 import json
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import polars as pl
+from tabulate import tabulate
 
 from fgclep.config.load import load
 from fgclep.config.root import Config
@@ -28,6 +29,8 @@ SHARD_SHARE = 0.4  # of the raw files; benchmarks/codecs.py measures it
 TABLE_BYTES = 1_000  # per record: a row each of the manifest, the measurements and the reports
 TRAINED_MODELS = 2  # whose embeddings of the evaluated records are kept, coarse and fine, beside an untrained model's
 SMALL_MODELS = 200_000_000  # coarse, per fold, and fine, with a checkpoint, if the text encoder is made from scratch
+HEAD = ("source", "from", "records", "to fetch", "fetched", "disk", "LLM calls")
+ALIGNED = ("left", "left", *["right"] * 5)
 LARGE_MODELS = 6_000_000_000  # the same with a text encoder of BERT's size: 0.5 GB a model, 1.5 GB a checkpoint
 
 
@@ -309,8 +312,7 @@ def _size(path: Path) -> int:
 
 def plan_text(plan: Plan) -> str:
     """Lay the plan out as a table, with ``~`` before what is estimated."""
-    head = ("source", "from", "records", "to fetch", "fetched", "disk", "LLM calls")
-    rows = [head, *map(_row, plan.sources)]
+    rows = [HEAD, *map(_row, plan.sources)]
     about = any(not source.records_exact for source in plan.sources)
     unsure = any(not source.llm_calls_exact for source in plan.sources)
     rows.append(
@@ -329,7 +331,8 @@ def plan_text(plan: Plan) -> str:
             f"WARNING: {human_bytes(plan.missing_bytes - plan.free_bytes)} too little. Make room, run in a folder on "
             "another disk, or leave out sources and tasks"
         )
-    return "\n".join([*_aligned(rows), "", *notes])
+    table = tabulate(rows, tablefmt="plain", disable_numparse=True, colalign=ALIGNED)
+    return "\n".join([table, "", *notes])
 
 
 def _row(plan: SourcePlan) -> Sequence[str]:
@@ -351,16 +354,6 @@ def _mark(text: str, estimated: bool) -> str:
 
 def _estimated(count: int) -> str:
     return f"~{human_bytes(count)}" if count else "0 B"
-
-
-def _aligned(rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    rows = list(rows)
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = [
-            f"{cell:<{w}}" if i < 2 else f"{cell:>{w}}" for i, (cell, w) in enumerate(zip(row, widths, strict=True))
-        ]
-        yield "  ".join(cells).rstrip()
 
 
 def human_bytes(count: float) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
+from tabulate import tabulate
 
 from fgclep.commands.model import load_model
 from fgclep.commands.output import RESEARCH_ONLY, WIDTH, Output, printable, say
@@ -119,14 +120,15 @@ def _row(query: str, rank: int, ecg: Found, reports: dict[Key, list[str]]) -> di
 
 
 def _table(query: str, rows: Sequence[dict[str, Any]]) -> list[str]:
-    lines = [printable(query)]
-    names = [printable(f"{row['source']}/{row['record_id']}") for row in rows]
-    width = max(map(len, names), default=0)
-    for name, row in zip(names, rows, strict=True):
-        line = f"{row['rank']:>4}  {row['probability']:.3f}  {name:<{width}}  {row['split']:<5}  "
-        line += printable("; ".join(row["report"]))
-        lines.append((line if len(line) <= WIDTH else line[: WIDTH - 1] + "…").rstrip())
-    return lines
+    cells = [
+        (
+            *(f"{row['rank']:>4}", f"{row['probability']:.3f}", printable(f"{row['source']}/{row['record_id']}")),
+            *(row["split"], printable("; ".join(row["report"]))),
+        )
+        for row in rows
+    ]
+    lines = tabulate(cells, tablefmt="plain", disable_numparse=True, preserve_whitespace=True).splitlines()
+    return [printable(query), *((line if len(line) <= WIDTH else line[: WIDTH - 1] + "…").rstrip() for line in lines)]
 
 
 def _page(found: dict[str, list[Found]], reports: dict[Key, list[str]], model: str, searched: str) -> str:

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from tabulate import tabulate
+
 from fgclep.errors import UserError
 from fgclep.evaluation.comparison import compare
 from fgclep.evaluation.scores import Evaluation, Scored, read_scores
@@ -64,8 +66,7 @@ def comparison_lines(rows: list[dict[str, object]]) -> list[str]:
                 _signed(row["difference"]) + interval, _p(row["p_holm"]), str(row["n"]),
             )
         )  # fmt: skip
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return ["  ".join(map(str.ljust, line, widths)).rstrip() for line in lines]
+    return tabulate(lines, tablefmt="plain", disable_numparse=True).splitlines()
 
 
 def _percent(value: object) -> str:

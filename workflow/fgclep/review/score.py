@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from tabulate import tabulate
+
 from fgclep.errors import UserError
 
 COLUMNS = ("source", "record_id", "statement", "feature", "decision", "weight", "answer", "blind", "comment")
@@ -147,16 +149,23 @@ def score_text(answers: list[Answer]) -> str:
     ]
     if seen := sum(answer.blind == "no" for answer in given):
         lines.append(f"{seen} of them after the filter's decision had been shown")
-    lines += ["", f"{'':54}{'judged':>7}{'share':>9}   95 % interval"]
+    rows: list[tuple] = [("", "judged", "share", "95 % interval")]
     for kind, name in DECISIONS.items():
         own = [answer for answer in answers if answer.decision == kind]
-        lines.append(_line(name, weighted_share(own)))
+        rows.append(_row(name, weighted_share(own)))
         if any(answer.answer == "unsure" for answer in own):
-            lines += [_line(f"  if unsure means {word}", weighted_share(own, word)) for word in ("accept", "reject")]
-    return "\n".join(lines)
+            rows += [_row(f"  if unsure means {word}", weighted_share(own, word)) for word in ("accept", "reject")]
+    table = tabulate(
+        rows,
+        tablefmt="plain",
+        disable_numparse=True,
+        colalign=("left", "right", "right", "left"),
+        preserve_whitespace=True,  # of what belongs to the line above
+    )
+    return "\n".join([*lines, "", table])
 
 
-def _line(name: str, found: Share) -> str:
+def _row(name: str, found: Share) -> tuple[str, int, str, str]:
     if found.share is None:
-        return f"{name:54}{0:>7}        -"
-    return f"{name:54}{found.judged:>7}{100 * found.share:>7.1f} %   {100 * found.low:.1f} to {100 * found.high:.1f} %"
+        return name, 0, "-", ""
+    return name, found.judged, f"{100 * found.share:.1f} %", f"{100 * found.low:.1f} to {100 * found.high:.1f} %"

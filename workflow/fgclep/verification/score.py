@@ -1,11 +1,12 @@
 """Precision and recall of recovered features against the simulator's truth."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
+from tabulate import tabulate
 
 from fgclep.keys import KEY
 from fgclep.measurement.rules import REFUTED, UNTESTABLE, VERDICTS
@@ -112,7 +113,7 @@ def stated_features(reports: pl.DataFrame, texts: pl.DataFrame) -> pl.DataFrame:
 
 
 def _percent(value: float | None) -> str:
-    return "   -  " if value is None else f"{100 * value:5.1f}%"
+    return "-" if value is None else f"{100 * value:.1f}%"
 
 
 def print_recovery_scores(
@@ -130,17 +131,20 @@ def print_recovery_scores(
     print(f"{scores['records']} records with candidates, {scores['true_features']} true features in all")
     if stated is not None:
         print(f"{scores['true_left_out']} of these are left out of the reports")
-    print(f"\n{'':24}{'features':>9} {'precision':>9}  recall " + " ".join(f"{titles[name]:>11}" for name in recalls))
-    lines = {"unfiltered": scores["unfiltered"], "accepted": scores["accepted"]}
-    lines |= {f"  without {check}": scores["without"][check] for check in CHECKS}
-    for title, row in lines.items():
-        values = " ".join(f"{_percent(row[name]):>11}" for name in recalls)
-        print(f"{title:24}{row['features']:>9} {_percent(row['precision']):>9}         {values}")
-    print(
-        f"\n{'feature':24}{'proposed':>9} {'precision':>9} {'accepted':>9} {'precision':>9} {'recall of proposed':>19}"
-    )
+    sets = {"unfiltered": scores["unfiltered"], "accepted": scores["accepted"]}
+    sets |= {f"without {check}": scores["without"][check] for check in CHECKS}
+    rows = [["", "features", "precision", *(f"recall {titles[name]}" for name in recalls)]]
+    for title, row in sets.items():
+        rows.append([title, row["features"], *(_percent(row[name]) for name in ("precision", *recalls))])
+    _print_table(rows)
+    rows = [["feature", "proposed", "precision", "accepted", "precision", "recall of proposed"]]
     for row in scores["per_feature"]:
-        print(
-            f"{row['feature']:24}{row['proposed']:>9} {_percent(row['unfiltered_precision']):>9} {row['features']:>9} "
-            f"{_percent(row['precision']):>9} {_percent(row['recall_of_proposed']):>12}"
-        )
+        before, after = _percent(row["unfiltered_precision"]), _percent(row["precision"])
+        recall = _percent(row["recall_of_proposed"])
+        rows.append([row["feature"], row["proposed"], before, row["features"], after, recall])
+    _print_table(rows)
+
+
+def _print_table(rows: Sequence[Sequence[object]]) -> None:
+    aligned = ("left", *["right"] * (len(rows[0]) - 1))
+    print("\n" + tabulate(rows, tablefmt="plain", disable_numparse=True, colalign=aligned))
