@@ -76,10 +76,11 @@ def test_no_figure_of_the_tiny_run_has_moved(finished):
         for name in {**before, **now}
         if moved(before.get(name), now.get(name))
     ]
-    print("\n".join(changes))
     if os.environ.get("FGCLEP_ACCEPT"):
         with KEPT.open("w", newline="", encoding="utf-8") as file:
             csv.writer(file, lineterminator="\n").writerows([("figure", "value"), *now.items()])
-    else:
+    elif changes:
         accept = "FGCLEP_ACCEPT=1 pytest tests/workflow/test_tiny_results.py"
-        assert not changes, f"{len(changes)} figures have moved; if you mean it, {accept}:\n" + "\n".join(changes)
+        pytest.fail(
+            "\n".join([f"{len(changes)} figures have moved; if you mean it, {accept}", *changes]), pytrace=False
+        )
