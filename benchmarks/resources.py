@@ -42,6 +42,8 @@ def planned(config_files: list[str]) -> list[logging.LogRecord]:
     except SystemExit as stop:
         if stop.code:
             sys.exit(f"snakemake --dry-run ended with status {stop.code}")
+    finally:
+        logger.removeFilter(keep)
     return announced
 
 

@@ -1,11 +1,13 @@
 """The programs that made the figures of docs/performance.md and docs/similarity.md run, and end with a line of JSON."""
 
+import importlib
 import json
-import subprocess
+import os
 import sys
 from pathlib import Path
 
 import pytest
+import torch
 from conftest import TINY
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
@@ -30,56 +32,74 @@ SMALL = {
 }  # fmt: skip
 
 
+@pytest.fixture
+def printed(monkeypatch, capfd):
+    """Call the ``main`` of a program with arguments, and return what it prints."""
+    environment, threads = dict(os.environ), torch.get_num_threads()
+    monkeypatch.chdir(BENCHMARKS.parent)
+    monkeypatch.syspath_prepend(BENCHMARKS)
+
+    def call(name: str, *arguments: object) -> str:
+        monkeypatch.setattr(sys, "argv", [f"{name}.py", *map(str, arguments)])
+        capfd.readouterr()
+        importlib.import_module(name).main()
+        return capfd.readouterr().out
+
+    yield call
+    torch.set_num_threads(threads)  # which programs set as they need it
+    os.environ.clear()
+    os.environ.update(environment)
+
+
+@pytest.fixture
+def figures(printed):
+    """Call a program, and return what its last line says."""
+    return lambda *command: json.loads(printed(*command).splitlines()[-1])
+
+
 @pytest.mark.benchmark
 @pytest.mark.parametrize("name", SMALL)
-def test_a_benchmark_ends_with_its_figures(name):
-    command = [sys.executable, str(BENCHMARKS / f"{name}.py"), *SMALL[name]]
-    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=BENCHMARKS.parent)
-    figures = json.loads(done.stdout.splitlines()[-1])
-    assert figures["name"] == name and figures["ratio"] > 0
+def test_a_benchmark_ends_with_its_figures(name, figures):
+    found = figures(name, *SMALL[name])
+    assert found["name"] == name and found["ratio"] > 0
 
 
 @pytest.mark.benchmark
-def test_the_model_of_simulated_ecgs_is_trained_and_measured_on_real_ones(physionet, tmp_path):
+def test_the_model_of_simulated_ecgs_is_trained_and_measured_on_real_ones(physionet, tmp_path, figures):
     model = tmp_path / "model"
-    command = [sys.executable, str(BENCHMARKS / "simulated_large.py"), "--records", "120", "--work", str(tmp_path)]
+    command = ["simulated_large", "--records", 120, "--work", tmp_path]
     small = ["fine_epochs=1", "batch_size=16", "threads=1", "ecg_encoder={kind: resnet18, width: 4}"]
-    done = subprocess.run([*command, "--output", str(model), "--set", *small], check=True, stdout=subprocess.PIPE)
-    figures = json.loads(done.stdout.splitlines()[-1])
-    assert figures["records"] == 120 and figures["ratio"] > 1
+    found = figures(*command, "--output", model, "--set", *small)
+    assert found["records"] == 120 and found["ratio"] > 1
     card = (model / "README.md").read_text(encoding="utf-8")
     assert "python benchmarks/simulated_large.py --install --records 120" in card
-    other = subprocess.run([*command, "--set", "batch_size=8"], capture_output=True, text=True, check=False)
-    assert other.returncode == 1 and f"{tmp_path} was made with other settings" in other.stderr
-    command = [sys.executable, str(BENCHMARKS / "real_ecgs.py"), "--model", str(model), "--base", str(physionet)]
-    done = subprocess.run([*command, "--bootstrap", "20"], check=True, stdout=subprocess.PIPE)
-    aurocs = json.loads(done.stdout.splitlines()[-1])["auroc"]
+    with pytest.raises(SystemExit, match=f"{tmp_path} was made with other settings"):
+        figures(*command, "--set", "batch_size=8")
+    aurocs = figures("real_ecgs", "--model", model, "--base", physionet, "--bootstrap", 20)["auroc"]
     assert list(aurocs) == ["ptbxl_super", "ptbxl_sub", "ptbxl_rhythm", "ptbxl_form", "csn_cpsc2018_georgia"]
     assert all(0.2 < low <= value <= high < 1 for value, low, high in aurocs.values())
 
 
 @pytest.mark.benchmark
-def test_measurements_agree_with_the_marks_of_cardiologists(physionet):
-    command = [sys.executable, str(BENCHMARKS / "measurements.py"), "--ecgs", str(physionet / "ludb/1.0.1/data")]
-    figures = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
-    assert figures["verdicts"] > 2500 and figures["agreement"] >= 0.95
-    assert figures["qrs_median_ms"] <= 10 and figures["pr_median_ms"] <= 15 and figures["qt_median_ms"] <= 25
+def test_measurements_agree_with_the_marks_of_cardiologists(physionet, figures):
+    found = figures("measurements", "--ecgs", physionet / "ludb/1.0.1/data")
+    assert found["verdicts"] > 2500 and found["agreement"] >= 0.95
+    assert found["qrs_median_ms"] <= 10 and found["pr_median_ms"] <= 15 and found["qt_median_ms"] <= 25
 
 
 @pytest.mark.benchmark
-def test_simulated_statements_are_as_frequent_as_real_ones(physionet):
+def test_simulated_statements_are_as_frequent_as_real_ones(physionet, figures):
     table = physionet / "ptb-xl/1.0.3/ptbxl_database.csv"
-    command = [sys.executable, str(BENCHMARKS / "prevalence.py"), "--table", str(table), "--records", "1500"]
-    figures = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
-    assert figures["drawn"]["statements"] > 15 and figures["drawn"]["median_error"] < 0.5
+    found = figures("prevalence", "--table", table, "--records", 1500)
+    assert found["drawn"]["statements"] > 15 and found["drawn"]["median_error"] < 0.5
 
 
 @pytest.mark.benchmark
-def test_what_a_run_took_is_less_than_its_rules_ask_for(finished):
-    command = [sys.executable, str(BENCHMARKS / "resources.py"), *TINY[2:]]
-    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=finished.checkout.folder)
-    assert "| `pretrain` | 4 |" in done.stdout
-    assert json.loads(done.stdout.splitlines()[-1])["ratio"] > 1.5
+def test_what_a_run_took_is_less_than_its_rules_ask_for(finished, printed, monkeypatch):
+    monkeypatch.chdir(finished.checkout.folder)
+    output = printed("resources", *TINY[2:])
+    assert "| `pretrain` | 4 |" in output
+    assert json.loads(output.splitlines()[-1])["ratio"] > 1.5
 
 
 def test_every_benchmark_is_tried():

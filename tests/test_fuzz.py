@@ -1,7 +1,7 @@
 """Whatever a file or a server from outside says: an error for the user that names it, and no harm.
 
 No traceback of another kind escapes, nothing is written or read outside of the folder in work, nothing hangs or asks
-for gigabytes. FGCLEP_FUZZ_EXAMPLES sets the number of examples per reader; .ci/run takes more than pytest.
+for gigabytes. FGCLEP_FUZZ_EXAMPLES sets the number of examples per reader; `.ci/run nightly` takes more than pytest.
 """
 
 import io

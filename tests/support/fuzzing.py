@@ -13,8 +13,8 @@ from conftest import ROOT
 from hypothesis import settings
 from hypothesis import strategies as st
 
-# Examples per reader: few in pytest, many in .ci/run
-EXAMPLES = int(os.environ.get("FGCLEP_FUZZ_EXAMPLES", "25"))
+# Examples per reader: some in pytest, many in .ci/run nightly
+EXAMPLES = int(os.environ.get("FGCLEP_FUZZ_EXAMPLES", "50"))
 SECONDS = 20.0  # an example that takes longer hangs, on a busy machine as well
 MEMORY = 2 << 30  # bytes of address space that a reader may ask for
 fuzzed = settings(max_examples=EXAMPLES, deadline=None, database=None)

@@ -1,7 +1,7 @@
 """Whatever happens to a run, the next one completes and its outputs are those of an undisturbed run, byte for byte.
 
 Moments are drawn at random; ``FGCLEP_FAULT_SEED=<number> pytest -m faults`` repeats those of a run, whose header says
-the number.
+the number. What stages have in common is tried on six of them at each change, and on all of them every night.
 """
 
 import importlib
@@ -31,6 +31,11 @@ STAGES = sorted(path.stem for path in (ROOT / "workflow/fgclep/stages").glob("[!
 NOT_IN_THE_RUNS = {
     "fetch_split": "takes no split but the published one, by its checksum; writes one table, as build_prompts"
 }
+# One of each way to write (archive; table at once, and in parts; arrays and JSON; model and checkpoint; CSV; page) and
+# to read (table, archive, arrays, model, CSV), all of the tiny run; the others write and read by the same functions.
+AT_EACH_CHANGE = {
+    *("fetch_records", "build_shards", "build_similarity", "pretrain", "evaluate_zero_shot", "render_report"),
+}
 # what the tiny run leaves out, in a copy of it
 OTHERS = (
     *TINY, "tests/config/others.yaml", "--", "results/manifest/simulated.parquet", "results/attention.parquet",
@@ -52,8 +57,19 @@ def others(finished, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def jobs(finished, others):
-    return {**jobs_of(others.checkout, *OTHERS), **jobs_of(finished.checkout, *TINY)}
+def jobs(finished):
+    return jobs_of(finished.checkout, *TINY)
+
+
+@pytest.fixture(scope="module")
+def jobs_of_others(others):
+    return jobs_of(others.checkout, *OTHERS)
+
+
+@pytest.fixture
+def job(request, stage, jobs):
+    """The quickest job of the stage ``stage``."""
+    return (jobs if stage in jobs else request.getfixturevalue("jobs_of_others"))[stage][0]
 
 
 @pytest.fixture
@@ -61,8 +77,24 @@ def rng(request):
     return random.Random(f"{FAULT_SEED} {request.node.name}")
 
 
-def test_every_stage_is_tried(jobs):
-    assert set(jobs) | set(NOT_IN_THE_RUNS) == set(STAGES) and not set(jobs) & set(NOT_IN_THE_RUNS)
+@pytest.mark.nightly
+def test_every_stage_is_tried(jobs, jobs_of_others):
+    tried = set(jobs) | set(jobs_of_others)
+    assert tried | set(NOT_IN_THE_RUNS) == set(STAGES) and not tried & set(NOT_IN_THE_RUNS)
+
+
+def test_what_is_tried_at_each_change_is_in_the_tiny_run(jobs):
+    assert set(jobs) > AT_EACH_CHANGE
+
+
+every_stage = pytest.mark.parametrize(
+    "stage",
+    [
+        pytest.param(stage, marks=() if stage in AT_EACH_CHANGE else pytest.mark.nightly)
+        for stage in STAGES
+        if stage not in NOT_IN_THE_RUNS
+    ],
+)
 
 
 class OnDisk:
@@ -96,9 +128,8 @@ class OnDisk:
             assert found == wanted or not (all_of_them or found or (self.disk.seen / output).exists()), output
 
 
-@pytest.mark.parametrize("stage", [stage for stage in STAGES if stage not in NOT_IN_THE_RUNS])
-def test_a_stage_on_a_bad_disk_and_killed_ends_with_the_same_outputs(stage, jobs, rng, tmp_path):
-    job = jobs[stage][0]
+@every_stage
+def test_a_stage_on_a_bad_disk_and_killed_ends_with_the_same_outputs(job, rng, tmp_path):
     with SmallDisk(tmp_path / "disk") as disk:
         there = OnDisk(job, disk, tmp_path)
         disk.remount("ro")
@@ -129,10 +160,10 @@ def wait_for_a_write(process: subprocess.Popen[str], folder: Path) -> None:
         time.sleep(0.002)
 
 
-@pytest.mark.parametrize("stage", [stage for stage in STAGES if stage not in NOT_IN_THE_RUNS])
-def test_a_truncated_input_is_named(stage, jobs, rng, tmp_path, monkeypatch):
+@every_stage
+def test_a_truncated_input_is_named(stage, job, rng, tmp_path, monkeypatch):
     """Or it is none that the outputs depend on."""
-    job, module = jobs[stage][0], importlib.import_module(f"fgclep.stages.{stage}")
+    module = importlib.import_module(f"fgclep.stages.{stage}")
     monkeypatch.chdir(job.folder)
     outputs = {output: str(tmp_path / output) for output in job.outputs}
     for given, file in own_inputs(job):
@@ -251,6 +282,7 @@ DAMAGED = r"(truncated|cut) or damaged [^\n]*[Dd]elete it and run snakemake agai
 LOCKED = "Directory cannot be locked"
 
 
+@pytest.mark.nightly
 def test_a_run_killed_again_and_again_ends_like_an_undisturbed_one(finished, rng, tmp_path):
     """Snakemake with all its jobs, or alone: then its jobs come to their end."""
     run = Checkout(tmp_path / "fg-clep")
@@ -308,7 +340,7 @@ def test_a_truncated_output_of_a_killed_run_is_made_again(copy, finished, jobs):
     ("path", "stage"),
     [
         ("resources/physionet/csn/0.tar", "build_shards"),
-        ("results/models/fine/model.safetensors", "evaluate_zero_shot"),
+        pytest.param("results/models/fine/model.safetensors", "evaluate_zero_shot", marks=pytest.mark.nightly),
     ],
 )
 def test_a_truncated_input_is_deleted_as_the_error_says_and_made_again(copy, finished, jobs, rng, path, stage):
@@ -352,7 +384,14 @@ def test_inputs_from_the_future_are_named_and_a_touch_mends_them(copy, finished,
     assert "Nothing to be done" in complete(copy)
 
 
-@pytest.mark.parametrize("content", [b"", b"\0" * 100, b'{"version": 6, "code": '], ids=["empty", "zeros", "cut"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(b"", id="empty", marks=pytest.mark.nightly),
+        pytest.param(b"\0" * 100, id="zeros", marks=pytest.mark.nightly),
+        pytest.param(b'{"version": 6, "code": ', id="cut"),
+    ],
+)
 def test_damaged_records_of_snakemake_do_no_harm(copy, finished, content):
     for record in (copy.folder / ".snakemake/metadata").rglob("*"):
         if record.is_file():
