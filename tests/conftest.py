@@ -30,19 +30,22 @@ def pytest_report_header() -> str:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With ``--dist loadgroup``, tests that share something costly share a process.
+    """With ``--dist loadgroup``, tests of a module share a process, and what is costly to make.
 
-    Those of a module do, all that need ``finished``, and the rows of docs/reruns.md of the same config. The long
-    tests with the marks faults and benchmark go where there is room.
+    Of tests/workflow/test_reruns.py, the rows of the same config do. The long tests with the marks faults and benchmark
+    go where there is room. Modules that look at the finished run are the longest and come first.
     """
+    finished = set()
     for item in items:
         if item.get_closest_marker("faults") or item.get_closest_marker("benchmark"):
             continue
-        names = getattr(item, "fixturenames", ())
-        group = "finished" if "finished" in names else str(item.path.relative_to(ROOT))
+        group = str(item.path.relative_to(ROOT))
+        if "finished" in getattr(item, "fixturenames", ()):
+            finished.add(item.path)
         if row := getattr(item, "callspec", None) and item.callspec.params.get("row"):
             group = f"{group} {row.given} {row.target}"
         item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: item.path not in finished)
 
 
 class Checkout:
