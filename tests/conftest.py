@@ -6,11 +6,14 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 from filelock import FileLock
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from fgclep.language.vocabulary import Vocabulary
 
 settings.register_profile("untimed", deadline=None)  # a busy machine is no failure
 settings.load_profile("untimed")
@@ -146,6 +149,14 @@ def take_the_road(checkout: Checkout, *options: str) -> Finished:
     run = checkout.snakemake(*options)
     assert run.returncode == 0, run.stdout[-5000:]
     return Finished(checkout, run)
+
+
+@pytest.fixture(scope="session")
+def vocabulary() -> "Vocabulary":
+    """Return the vocabulary of the repository, which tests must not change."""
+    from fgclep.language.vocabulary import load_vocabulary
+
+    return load_vocabulary(ROOT / "resources/vocabulary")
 
 
 @pytest.fixture(scope="session")

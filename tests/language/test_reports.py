@@ -1,10 +1,8 @@
 """Texts and reports as tables: text ids stay, administrative statements and empty reports do not."""
 
 import pytest
-from conftest import ROOT
 
 from fgclep.language.reports import feature_text_ids, parse_reports
-from fgclep.language.vocabulary import load_vocabulary
 
 REPORTS = [
     ("m", "1", ["Sinus rhythm.", "*** report made without knowing patient's age ***", "Left axis deviation"]),
@@ -13,11 +11,6 @@ REPORTS = [
     ("m", "4", ["no other finding"]),
     ("m", "5", ["bradycardia"]),
 ]
-
-
-@pytest.fixture(scope="module")
-def vocabulary():
-    return load_vocabulary(ROOT / "resources" / "vocabulary")
 
 
 @pytest.fixture(scope="module")

@@ -2,17 +2,11 @@
 
 import polars as pl
 import pytest
-from report_data import VOCABULARY, answers, texts, write_results
+from report_data import answers, texts, write_results
 
 from fgclep.language.statements import StatementParser
-from fgclep.language.vocabulary import load_vocabulary
 from fgclep.recovery.answers import map_answer
 from fgclep.report.results import audit_summary, funnel
-
-
-@pytest.fixture(scope="module")
-def vocabulary():
-    return load_vocabulary(VOCABULARY)
 
 
 def numbers(steps):
