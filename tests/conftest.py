@@ -6,11 +6,14 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 from filelock import FileLock
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from fgclep.language.vocabulary import Vocabulary
 
 settings.register_profile("untimed", deadline=None)  # a busy machine is no failure
 settings.load_profile("untimed")
@@ -30,19 +33,22 @@ def pytest_report_header() -> str:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With ``--dist loadgroup``, tests that share something costly share a process.
+    """With ``--dist loadgroup``, tests of a module share a process, and what is costly to make.
 
-    Those of a module do, all that need ``finished``, and the rows of docs/reruns.md of the same config. The long
-    tests with the marks faults and benchmark go where there is room.
+    Of tests/workflow/test_reruns.py, the rows of the same config do. The long tests with the marks faults and benchmark
+    go where there is room. Modules that look at the finished run are the longest and come first.
     """
+    finished = set()
     for item in items:
         if item.get_closest_marker("faults") or item.get_closest_marker("benchmark"):
             continue
-        names = getattr(item, "fixturenames", ())
-        group = "finished" if "finished" in names else str(item.path.relative_to(ROOT))
+        group = str(item.path.relative_to(ROOT))
+        if "finished" in getattr(item, "fixturenames", ()):
+            finished.add(item.path)
         if row := getattr(item, "callspec", None) and item.callspec.params.get("row"):
             group = f"{group} {row.given} {row.target}"
         item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: item.path not in finished)
 
 
 class Checkout:
@@ -143,6 +149,14 @@ def take_the_road(checkout: Checkout, *options: str) -> Finished:
     run = checkout.snakemake(*options)
     assert run.returncode == 0, run.stdout[-5000:]
     return Finished(checkout, run)
+
+
+@pytest.fixture(scope="session")
+def vocabulary() -> "Vocabulary":
+    """Return the vocabulary of the repository, which tests must not change."""
+    from fgclep.language.vocabulary import load_vocabulary
+
+    return load_vocabulary(ROOT / "resources/vocabulary")
 
 
 @pytest.fixture(scope="session")

@@ -37,12 +37,13 @@ def printed(monkeypatch, capfd):
     """Call the ``main`` of a program with arguments, and return what it prints."""
     environment, threads = dict(os.environ), torch.get_num_threads()
     monkeypatch.chdir(BENCHMARKS.parent)
-    monkeypatch.syspath_prepend(BENCHMARKS)
+    monkeypatch.syspath_prepend(BENCHMARKS)  # for what they share
+    monkeypatch.syspath_prepend(BENCHMARKS.parent)
 
     def call(name: str, *arguments: object) -> str:
         monkeypatch.setattr(sys, "argv", [f"{name}.py", *map(str, arguments)])
         capfd.readouterr()
-        importlib.import_module(name).main()
+        importlib.import_module(f"benchmarks.{name}").main()  # one has the name of a standard module
         return capfd.readouterr().out
 
     yield call

@@ -232,8 +232,7 @@ def check(words: list[str], workspace: Checkout, where: str, monkeypatch: pytest
         case ["snakemake", *arguments]:
             parsed = [word.replace(SHARED, str(workspace.folder)) for word in with_tiny_config(arguments)]
             if (key := tuple(word for word in parsed if word not in ("-n", "--cores", "all"))) not in PLANNED:
-                planned = workspace.snakemake("--dry-run", *parsed)
-                assert planned.returncode == 0, f"{where}: {shlex.join(words)}\n{planned.stdout[-3000:]}"
+                workspace.plan(*parsed)
             PLANNED.add(key)
         case _:
             parse(words, where, monkeypatch)

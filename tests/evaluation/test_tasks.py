@@ -7,7 +7,6 @@ from conftest import ROOT
 
 from fgclep.errors import UserError
 from fgclep.evaluation.tasks import load_task
-from fgclep.language.vocabulary import load_vocabulary
 
 TASKS = sorted((ROOT / "resources" / "tasks").glob("*.yaml"))
 TABLES = ROOT.parent / "shared" / "tables"
@@ -28,11 +27,6 @@ shared = pytest.mark.skipif(not TABLES.is_dir(), reason="needs the tables of ../
 
 def task_of(name):
     return load_task(ROOT / "resources" / "tasks" / f"{name}.yaml")
-
-
-@pytest.fixture(scope="module")
-def vocabulary():
-    return load_vocabulary(ROOT / "resources" / "vocabulary")
 
 
 def test_the_tasks_have_the_classes_of_the_benchmarks():

@@ -25,7 +25,7 @@ from fgclep.commands import model as commands_model
 from fgclep.commands import predict
 from fgclep.commands.model import load_model
 from fgclep.inference.predict import Questions
-from fgclep.language.vocabulary import Vocabulary, load_vocabulary
+from fgclep.language.vocabulary import Vocabulary
 from fgclep.leads import LEADS
 from fgclep.models.build import new_model
 from fgclep.recordings.read import read_recording
@@ -55,11 +55,6 @@ def model(tmp_path_factory):
 @pytest.fixture(scope="module")
 def vit(tmp_path_factory):
     return saved(tmp_path_factory.mktemp("vit"), ecg_encoder={"kind": "vit_tiny", "width": 8}, alignment="attention")
-
-
-@pytest.fixture(scope="module")
-def vocabulary():
-    return load_vocabulary(ROOT / "resources/vocabulary")
 
 
 @pytest.fixture(scope="module")

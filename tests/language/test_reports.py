@@ -1,13 +1,12 @@
 """Texts and reports as tables: text ids stay, administrative statements and empty reports do not."""
 
 import pytest
-from conftest import ROOT
 
 from fgclep.errors import UserError
 from fgclep.language.parser import parse_statements
 from fgclep.language.reports import feature_text_ids, parse_reports
 from fgclep.language.statements import read_statements
-from fgclep.language.vocabulary import Vocabulary, load_vocabulary
+from fgclep.language.vocabulary import Vocabulary
 from fgclep.schemas.reports import TEXTS
 from fgclep.tables import write_table
 
@@ -18,11 +17,6 @@ REPORTS = [
     ("m", "4", ["no other finding"]),
     ("m", "5", ["bradycardia"]),
 ]
-
-
-@pytest.fixture(scope="module")
-def vocabulary():
-    return load_vocabulary(ROOT / "resources" / "vocabulary")
 
 
 @pytest.fixture(scope="module")

@@ -1,19 +1,13 @@
 """Statements of reports: what is cleaned away, and which findings are read from what is left."""
 
 import pytest
-from conftest import ROOT
 
 from fgclep.errors import UserError
 from fgclep.language.certainty import cuts_in_two
 from fgclep.language.parser import StatementParser
 from fgclep.language.statements import clean_statement
-from fgclep.language.vocabulary import Diagnosis, Feature, Vocabulary, load_vocabulary
+from fgclep.language.vocabulary import Diagnosis, Feature, Vocabulary
 from fgclep.language.words import words_of
-
-
-@pytest.fixture(scope="module")
-def vocabulary():
-    return load_vocabulary(ROOT / "resources" / "vocabulary")
 
 
 @pytest.fixture(scope="module")

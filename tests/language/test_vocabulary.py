@@ -30,11 +30,6 @@ NO_FINDING = {  # codes that label recordings, and say nothing that is seen on a
 }
 
 
-@pytest.fixture(scope="module")
-def vocabulary():
-    return load_vocabulary(FOLDER)
-
-
 def test_the_vocabulary_is_large_enough_and_sound(vocabulary, capsys):
     assert len(vocabulary.features) >= 150
     assert len(vocabulary.diagnoses) >= 120

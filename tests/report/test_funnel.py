@@ -2,16 +2,10 @@
 
 import polars as pl
 import pytest
-from report_data import VOCABULARY, answers, texts, write_results
+from report_data import answers, texts, write_results
 
 from fgclep.errors import UserError
-from fgclep.language.vocabulary import load_vocabulary
 from fgclep.report.results import audit_summary, funnel
-
-
-@pytest.fixture(scope="module")
-def vocabulary():
-    return load_vocabulary(VOCABULARY)
 
 
 def numbers(steps):

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from conftest import ROOT
 
-from fgclep.language.vocabulary import load_vocabulary
 from fgclep.simulation.heart.condition import Condition, draw_condition
 from fgclep.simulation.heart.patient import draw_patient
 from fgclep.simulation.recorder.recording import simulate
@@ -17,11 +16,6 @@ from fgclep.simulation.truth.observation import Seen
 from fgclep.simulation.truth.truth import NEVER_DRAWN, STATE, true_diagnoses, true_features
 
 VOCABULARY = ROOT / "resources" / "vocabulary"
-
-
-@pytest.fixture(scope="module")
-def vocabulary():
-    return load_vocabulary(VOCABULARY)
 
 
 class Heart(SimpleNamespace):

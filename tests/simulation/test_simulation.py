@@ -10,7 +10,6 @@ from conftest import ROOT
 from simulated import example
 
 from fgclep.documents import read_yaml
-from fgclep.language.vocabulary import load_vocabulary
 from fgclep.leads import INDEX, LEADS
 from fgclep.schemas.measurements import LEAD_MEASURES, MEASURES
 from fgclep.schemas.truth import TRUTH
@@ -50,11 +49,6 @@ SETTINGS = {
     "workers": 1,
     "seed": 7,
 }
-
-
-@pytest.fixture(scope="module")
-def vocabulary():
-    return load_vocabulary(VOCABULARY)
 
 
 def run(source, root, **changes):

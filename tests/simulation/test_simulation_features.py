@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from conftest import ROOT
 
-from fgclep.language.vocabulary import load_vocabulary
 from fgclep.leads import INDEX
 from fgclep.schemas.measurements import LEAD_MEASURES
 from fgclep.simulation.heart.heart import Table
@@ -18,11 +17,6 @@ from fgclep.simulation.truth.truth import STATE
 
 VOCABULARY = ROOT / "resources" / "vocabulary"
 LEFT = ("I", "aVL", "V5", "V6")
-
-
-@pytest.fixture(scope="module")
-def vocabulary():
-    return load_vocabulary(VOCABULARY)
 
 
 def bump(center, width, height, length):

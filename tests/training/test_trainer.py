@@ -76,7 +76,14 @@ def after(run, batches, action):
 
 @pytest.mark.parametrize(
     "changes",
-    [{}, {"loss": "clip"}, {"loss": "soft_sigmoid"}, {"text_unit": "report"}, {"alignment": "attention"}],
+    [
+        {},
+        {"alignment": "attention"},
+        *(
+            pytest.param(changes, marks=pytest.mark.nightly)
+            for changes in ({"loss": "clip"}, {"loss": "soft_sigmoid"}, {"text_unit": "report"})
+        ),
+    ],
 )
 def test_two_kinds_of_waves_are_told_apart_by_their_texts(trainer, more_shards, changes):
     run = trainer(shards=more_shards, epochs=12, **changes)
