@@ -2,6 +2,7 @@
 
 import json
 import socket
+import threading
 import time
 
 import pytest
@@ -87,6 +88,19 @@ def test_a_reply_that_trickles_in_is_named_in_the_log(propose, server, clock, ca
     server.script = [broken, GOOD]
     propose(timeout_seconds=0.3)
     assert "the reply is not complete after 0.3 s" in caplog.text
+
+
+@pytest.mark.parametrize("broken", [trickle, trickle_head])
+def test_the_connection_of_a_call_that_takes_too_long_is_closed(propose, server, broken):
+    ended = threading.Event()
+
+    def watched(handler):
+        broken(handler)
+        ended.set()
+
+    server.script = [watched, GOOD]
+    propose(timeout_seconds=0.3)
+    assert ended.wait(5)
 
 
 def test_a_slow_first_byte_within_the_time_is_waited_for(propose, server, clock):

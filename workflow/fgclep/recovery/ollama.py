@@ -8,7 +8,7 @@ import ollama
 
 from fgclep.errors import UserError
 from fgclep.recovery.server import Model, NoReply, Options, Reply, UnusableAnswer
-from fgclep.recovery.time_limit import time_limit
+from fgclep.recovery.time_limit import LimitedCalls
 
 T = TypeVar("T")
 
@@ -40,14 +40,14 @@ class OllamaServer:
         seconds = settings["timeout_seconds"]
         timeout = httpx.Timeout(connect=5.0, read=seconds, write=30.0, pool=None)
         # trust_env: a proxy from the environment would be asked for a server on this machine
-        self._client = ollama.Client(
-            host=settings["host"], timeout=timeout, trust_env=False, event_hooks=time_limit(seconds)
+        self._calls = LimitedCalls(
+            lambda: ollama.Client(host=settings["host"], timeout=timeout, trust_env=False), seconds
         )
 
     def model(self) -> Model:
         """See ``Server.model``."""
         wanted = self._settings["model"]
-        digests = {model.model: model.digest for model in self._reach(self._client.list).models}
+        digests = {model.model: model.digest for model in self._reach(lambda client: client.list()).models}
         for name in (wanted, f"{wanted}:latest"):
             if digest := digests.get(name):
                 return Model(digest, self._version())
@@ -55,7 +55,7 @@ class OllamaServer:
 
     def _version(self) -> str:
         # the client has no method for it, and not every server this path
-        reply = self._reach(lambda: self._client._client.get("/api/version"))
+        reply = self._reach(lambda client: client._client.get("/api/version"))
         return str(reply.json().get("version", "")) if reply.is_success else ""
 
     def _no_model(self, present: list[str]) -> str:
@@ -65,9 +65,9 @@ class OllamaServer:
             f"the Ollama server at {host} does not have the model {model!r} ({has}); get it with: ollama pull {model}"
         )
 
-    def _reach(self, call: Callable[[], T]) -> T:
+    def _reach(self, call: Callable[[ollama.Client], T]) -> T:
         try:
-            return call()
+            return self._calls(call)
         except ollama.ResponseError as error:
             if error.status_code == 404 and "model" in str(error):
                 raise UserError(self._no_model([])) from error
@@ -87,7 +87,7 @@ class OllamaServer:
         }
         messages = [{"role": "user", "content": prompt}]
         reply = self._reach(
-            lambda: self._client.chat(
+            lambda client: client.chat(
                 self._settings["model"], messages, format=dict(schema), options=given, think=False
             )
         )

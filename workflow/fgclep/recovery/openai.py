@@ -5,13 +5,12 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-import httpx2
 import openai
 
 from fgclep.errors import UserError
 from fgclep.recovery.prompt import digest
 from fgclep.recovery.server import Model, NoReply, Options, Reply, UnusableAnswer
-from fgclep.recovery.time_limit import time_limit
+from fgclep.recovery.time_limit import LimitedCalls
 
 T = TypeVar("T")
 
@@ -42,14 +41,18 @@ class OpenAIServer:
         self._settings = settings
         self._key = os.environ.get(API_KEY, "")
         host, seconds = settings["host"].rstrip("/"), settings["timeout_seconds"]
-        timeout = httpx2.Timeout(connect=5.0, read=seconds, write=30.0, pool=None)
-        self._client = openai.OpenAI(
-            base_url=host if host.endswith("/v1") else f"{host}/v1",
+        self._address = host if host.endswith("/v1") else f"{host}/v1"
+        self._timeout = openai.Timeout(connect=5.0, read=seconds, write=30.0, pool=None)
+        self._calls = LimitedCalls(self._make_client, seconds)
+
+    def _make_client(self) -> openai.OpenAI:
+        return openai.OpenAI(
+            base_url=self._address,
             api_key=self._key or "none",
             max_retries=0,  # fgclep.recovery.retries does it
-            timeout=timeout,
-            # trust_env: a proxy from the environment would be asked for a server on this machine
-            http_client=httpx2.Client(timeout=timeout, trust_env=False, event_hooks=time_limit(seconds)),
+            timeout=self._timeout,
+            # a proxy from the environment would be asked for a server on this machine
+            http_client=openai.DefaultHttpxClient(trust_env=False, follow_redirects=False),
         )
 
     def model(self) -> Model:
@@ -57,7 +60,7 @@ class OpenAIServer:
         wanted, host = self._settings["model"], self._settings["host"]
         # the client does not check what it passes on: an id may be no text, a key no Unicode
         listed = self._reach(
-            lambda: {str(model.id): model.model_dump(warnings=False) for model in self._client.models.list().data}
+            lambda client: {str(model.id): model.model_dump(warnings=False) for model in client.models.list().data}
         )
         if wanted not in listed:
             raise UserError(
@@ -67,10 +70,10 @@ class OpenAIServer:
         said = {key: value for key, value in listed[wanted].items() if key not in {"created", "permission"}}
         return Model(digest(json.dumps(said, sort_keys=True, default=str)), "")
 
-    def _reach(self, call: Callable[[], T]) -> T:
+    def _reach(self, call: Callable[[openai.OpenAI], T]) -> T:
         host = self._settings["host"]
         try:
-            return call()
+            return self._calls(call)
         except openai.APIStatusError as error:
             message = self._without_key(f"{error.status_code} {error.response.text}")
             if error.status_code in TRANSIENT_STATUS or error.status_code >= 500:
@@ -81,7 +84,7 @@ class OpenAIServer:
                     f"of the project:\n\n    export {API_KEY}=..."
                 ) from None
             if error.status_code == 404:
-                message += f"\nIs {self._settings['model']!r} its model, and {self._client.base_url} its address?"
+                message += f"\nIs {self._settings['model']!r} its model, and {self._address}/ its address?"
             raise UserError(f"the server at {host} refuses: {message}") from None
         except TRANSIENT as error:
             cause = error.__cause__ or error
@@ -93,8 +96,8 @@ class OpenAIServer:
     def ask(self, prompt: str, schema: Mapping[str, Any], options: Options) -> Reply:
         """See ``Server.ask``."""
 
-        def call() -> tuple[Any, ...]:
-            reply = self._client.chat.completions.create(
+        def call(client: openai.OpenAI) -> tuple[Any, ...]:
+            reply = client.chat.completions.create(
                 model=self._settings["model"],
                 messages=[{"role": "user", "content": prompt}],
                 response_format={

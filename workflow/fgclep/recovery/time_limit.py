@@ -1,50 +1,56 @@
-"""A limit on the whole of an HTTP request: the clients' own timeout only limits the silence between two bytes."""
+"""A limit on the whole of a call to a server: HTTP clients limit the silence between two bytes only."""
 
-import socket
 import threading
-from collections.abc import Callable, Mapping
-from contextlib import suppress
-from typing import Any
-
-CONNECTED = {"connection.connect_tcp.complete", "connection.start_tls.complete"}
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Generic, Protocol, TypeVar
 
 
-class _Watch:
-    """Follows a request through the events of the client's extension ``trace``, and shuts its socket at the limit."""
+class Closable(Protocol):
+    """A client whose calls under way end with an error when it is closed."""
 
-    def __init__(self, seconds: float):
-        self._seconds = seconds
-        self._socket: socket.socket | None = None
-        self._timer = threading.Timer(seconds, self._end)
-        self._timer.daemon = True
-        self._over = False
-
-    def _end(self) -> None:
-        self._over = True
-        with suppress(OSError):  # closed already
-            if self._socket is not None:
-                self._socket.shutdown(socket.SHUT_RDWR)
-
-    def __call__(self, event: str, info: Mapping[str, Any]) -> None:
-        if event in CONNECTED:
-            self._socket = info["return_value"].get_extra_info("socket")
-            if self._timer.ident is None:
-                self._timer.start()
-        elif event.startswith("http11.response_closed."):
-            self._timer.cancel()
-        elif event.startswith("http11.receive_response_") and event.endswith(".failed") and self._over:
-            raise TimeoutError(f"the reply is not complete after {self._seconds:g} s")
+    def close(self) -> None:
+        """Close its connections."""
 
 
-def time_limit(seconds: float) -> dict[str, list[Callable[[Any], None]]]:
-    """Return event hooks for a client of httpx (Ollama) or httpx2 (OpenAI) that end a request which takes too long.
+Client = TypeVar("Client", bound=Closable)
+Result = TypeVar("Result")
 
-    Whatever trickles in, header or body, a request without a complete reply ``seconds`` after its connection was made
-    raises ``TimeoutError``.
+
+class LimitedCalls(Generic[Client]):
+    """Calls by a client of their own in each thread, which is closed where one takes too long, whatever trickles in.
+
+    Parameters
+    ----------
+    make_client
+        Makes a client.
+    seconds
+        The longest call.
     """
 
-    def begin(request: Any) -> None:
-        request.headers["Connection"] = "close"  # else a request may take a connection whose socket is not known here
-        request.extensions["trace"] = _Watch(seconds)
+    def __init__(self, make_client: Callable[[], Client], seconds: float):
+        self._make_client = make_client
+        self._seconds = seconds
+        self._own = threading.local()
 
-    return {"request": [begin]}
+    def __call__(self, call: Callable[[Client], Result]) -> Result:
+        """Return what ``call`` returns; raises ``TimeoutError`` if that takes too long."""
+        if not hasattr(self._own, "client"):
+            self._own.client = self._make_client()
+        client, future = self._own.client, Future[Result]()
+        threading.Thread(target=_run, args=(future, call, client), daemon=True).start()
+        try:
+            return future.result(self._seconds)
+        except TimeoutError:
+            if future.done():  # the call has one of its own
+                raise
+            del self._own.client
+            client.close()
+            raise TimeoutError(f"the reply is not complete after {self._seconds:g} s") from None
+
+
+def _run(future: Future[Result], call: Callable[[Client], Result], client: Client) -> None:
+    try:
+        future.set_result(call(client))
+    except BaseException as error:  # raised where the result is waited for
+        future.set_exception(error)
