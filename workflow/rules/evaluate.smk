@@ -1,7 +1,7 @@
 INTERVALS = only(CONFIG["evaluation"], "bootstrap", "min_positives")
 ZERO_SHOT = only(CONFIG["evaluation"], "prompts", "zero_shot_split", "batch_size")
 PROBE = only(CONFIG["evaluation"], "fractions", "shots", "seeds", "regularization")
-TRANSFER = only(CONFIG["evaluation"], "transfer_classes", "regularization")
+SHARED_CLASSES = only(CONFIG["evaluation"], "transfer_classes", "regularization")
 RETRIEVAL = only(CONFIG["evaluation"], "retrieval_records", "bootstrap")
 
 
@@ -53,10 +53,8 @@ rule fetch_split:
         downloads=int("://" in CONFIG["evaluation"]["splits_base"]),
     params:
         base=CONFIG["evaluation"]["splits_base"],
-        settings=untracked(settings(CONFIG["data"]["transfer"])),
-        code=lambda wildcards: "-".join(
-            [source_digest("fgclep.stages.fetch_split"), source_digest(module_of(SOURCE_OF_TASK[wildcards.task]))]
-        ),
+        settings=untracked(settings(CONNECTION)),
+        layout=settings({"split_format": formats.SPLIT}),
     message:
         "Fetching the published split of {wildcards.task} from {params.base}"
     shell:
@@ -159,7 +157,7 @@ rule evaluate_transfer:
         mem_mb=growing(2000),
         runtime=growing(240),
     params:
-        settings=settings({**INTERVALS, **TRANSFER}, seed=CONFIG["seed"]),
+        settings=settings({**INTERVALS, **SHARED_CLASSES}, seed=CONFIG["seed"]),
         code=source_digest("fgclep.stages.evaluate_transfer"),
     message:
         "Linear probes of {wildcards.model} from one database to another"

@@ -1,4 +1,6 @@
-TRANSFER = CONFIG["data"]["transfer"]
+# What is fetched depends on no code, but on the number of its layout (fgclep.fetch.formats). A changed name of an input or
+# an output, a changed shell command or another value among the params has all of it fetched again, as the number has.
+CONNECTION = CONFIG["data"]["transfer"]
 
 
 rule fetch_metadata:
@@ -20,8 +22,8 @@ rule fetch_metadata:
     params:
         base=lambda wildcards: base(wildcards.source),
         version=lambda wildcards: version(wildcards.source),
-        settings=untracked(settings(TRANSFER)),
-        code=code("fetch_metadata"),
+        settings=untracked(settings(CONNECTION)),
+        layout=settings({"metadata_format": formats.METADATA}),
     message:
         "Fetching the record list of {wildcards.source} from {params.base}"
     shell:
@@ -68,7 +70,6 @@ rule fetch_records:
     input:
         database=simulated_database,
         metadata="resources/physionet/{source}/metadata",
-        manifest="results/manifest/{source}.parquet",
     output:
         archive="resources/physionet/{source}/{chunk}.tar",
         quarantine="results/quarantine/{source}/fetch-{chunk}.parquet",
@@ -85,8 +86,9 @@ rule fetch_records:
     params:
         base=lambda wildcards: base(wildcards.source),
         version=lambda wildcards: version(wildcards.source),
-        settings=untracked(settings(TRANSFER)),
-        code=code("fetch_records"),
+        settings=untracked(settings(CONNECTION)),
+        chunks=lambda wildcards: len(chunks(wildcards.source)),
+        layout=settings({"archive_format": formats.ARCHIVE}),
     message:
         "Fetching chunk {wildcards.chunk} of {wildcards.source} from {params.base}"
     shell:
@@ -95,8 +97,8 @@ rule fetch_records:
         "--base {params.base:q} "
         "--version={params.version:q} "
         "--metadata {input.metadata:q} "
-        "--manifest {input.manifest:q} "
         "--chunk {wildcards.chunk} "
+        "--chunks {params.chunks} "
         "--settings {params.settings:q} "
         "--output {output.archive:q} "
         "--quarantine {output.quarantine:q} "

@@ -25,7 +25,8 @@ rule simulate_physionet:
             seed=CONFIG["seed"],
         ),
         settings=untracked(settings(SIMULATION_SETTINGS, seed=CONFIG["seed"])),
-        code=source_digest("fgclep.stages.simulate_physionet"),
+        # raw data like what is fetched, and fetched from here: the number of what is drawn stands for the code
+        drawn=settings({"simulation_version": SIMULATION_VERSION}),
     message:
         "Simulating the database {wildcards.slug} {wildcards.version}"
     shell:
