@@ -13,6 +13,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 
 from ecgs import SAMPLES, ecgs, machine, parser  # isort: skip (puts the package on the path)
@@ -23,6 +24,7 @@ import wfdb
 from fgclep.config.quality import QualitySection
 from fgclep.schemas.manifest import MANIFEST
 from fgclep.schemas.shards import SHARD
+from fgclep.sources.ptb_xl import SOURCE as PTB_XL
 from fgclep.stages import build_shards, fetch_records
 from fgclep.tables import read_table, write_table
 
@@ -42,8 +44,8 @@ def fetch(work: Path, chunk: int) -> None:
     """Check and archive the files of a chunk."""
     arguments = [
         "--source", "ptb-xl", "--base", str(work / "files"), "--version", "1.0.3", "--settings", TRANSFER,
-        "--metadata", str(work / "files/ptb-xl/1.0.3"), "--manifest", str(work / "manifest.parquet"),
-        "--chunk", str(chunk), "--output", str(work / f"{chunk}.tar"), "--quarantine", str(work / f"f{chunk}.parquet"),
+        "--metadata", str(work / "files/ptb-xl/1.0.3"), "--chunk", str(chunk), "--chunks", "2",
+        "--output", str(work / f"{chunk}.tar"), "--quarantine", str(work / f"f{chunk}.parquet"),
     ]  # fmt: skip
     fetch_records.main(fetch_records.arguments().parse_args(arguments))
 
@@ -53,6 +55,7 @@ def convert(work: Path, chunk: int) -> None:
     arguments = [
         "--source", "ptb-xl", "--settings", QualitySection().model_dump_json(),
         "--manifest", str(work / "manifest.parquet"), "--archive", str(work / f"{chunk}.tar"), "--chunk", str(chunk),
+        "--unavailable", str(work / f"f{chunk}.parquet"),
         "--output", str(work / f"{chunk}.parquet"), "--quarantine", str(work / f"s{chunk}.parquet"),
     ]  # fmt: skip
     build_shards.main(build_shards.arguments().parse_args(arguments))
@@ -88,9 +91,14 @@ def _run(task: Callable[[Path, int], None], work: Path, chunk: int, barrier: obj
 def lay_out(work: Path, sources: list[Path], per_chunk: int) -> None:
     """Write two chunks of records as a database with checksums, and its manifest."""
     database = work / "files/ptb-xl/1.0.3"
-    rows, sums = [], []
-    for number in range(2 * per_chunk):
+    rows, sums, missing = [], [], [per_chunk, per_chunk]
+    for number in count():
         source, name = sources[number % len(sources)], f"{number:06d}"
+        if not any(missing):
+            break
+        if not missing[chunk := PTB_XL.chunk_of(name, 2)]:
+            continue
+        missing[chunk] -= 1
         place = database / f"records500/{number // 1000:05d}"
         place.mkdir(parents=True, exist_ok=True)
         header = source.with_suffix(".hea").read_text(encoding="utf-8").replace(source.name, name)
@@ -100,7 +108,7 @@ def lay_out(work: Path, sources: list[Path], per_chunk: int) -> None:
             sums.append(f"{hashlib.sha256(content).hexdigest()} {(place / file).relative_to(database)}\n")
         rows.append(
             {
-                "source": "ptb-xl", "record_id": name, "patient_id": name, "chunk": number // per_chunk,
+                "source": "ptb-xl", "record_id": name, "patient_id": name, "chunk": chunk,
                 "path": str((place / name).relative_to(database)), "split": "train", "age": None, "sex": None,
                 "report": [], "codes": [],
             }

@@ -132,12 +132,13 @@ def commands(work: Path, chunks: int) -> Iterator[tuple[str, list[str]]]:
     options = ["--metadata", metadata, "--chunks", str(chunks), "--output", made["manifest"]]
     yield "build_manifest", [*source, *options, *quarantine("manifest")]
     for chunk in range(chunks):
-        options = ["--metadata", metadata, "--manifest", made["manifest"], "--chunk", str(chunk)]
+        options = ["--metadata", metadata, "--chunk", str(chunk), "--chunks", str(chunks)]
         options += ["--output", str(work / f"{chunk}.tar"), *quarantine(f"fetch-{chunk}")]
         yield "fetch_records", [*source, *base, *version, *transfer, *options]
     for chunk in range(chunks):
         options = ["--manifest", made["manifest"], "--archive", str(work / f"{chunk}.tar"), "--chunk", str(chunk)]
-        options += ["--output", shards[chunk], *quarantine(f"shards-{chunk}"), *settings(CONFIG["quality"])]
+        options += ["--unavailable", quarantine(f"fetch-{chunk}")[1], "--output", shards[chunk]]
+        options += [*quarantine(f"shards-{chunk}"), *settings(CONFIG["quality"])]
         yield "build_shards", [*source, *options]
     workers = settings({**CONFIG["measurement"], "workers": 2})
     options = ["--metadata", metadata, "--shards", *shards, *workers, "--output", made["measurements"]]

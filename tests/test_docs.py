@@ -41,6 +41,7 @@ NOT_RUN = {
     r"python3 -m venv .*|\. \.venv/bin/activate|pip install .*": "installs from the network; .ci/run does",
     r"pytest": "runs this test, too",
     r"snakemake --cores all .+": "takes minutes to days",
+    r"snakemake --cores 1 --touch .*": "changes what the others find; tests/workflow/test_reruns.py does it",
     r"fgclep recover .*": "needs a server with a language model; tests/commands/test_recover_command.py has one",
     r"fgclep score-review .*": "needs a clinician's answers; tests/review/test_review.py has some",
     r"snakemake --workflow-profile .*": "needs a scheduler; tests/workflow/test_slurm.py has one",

@@ -165,7 +165,7 @@ def test_what_is_fetched_is_not_to_be_fetched(folder, physionet):
     shutil.rmtree(part.parents[1])
 
     options = ["--source", "ptb-xl", "--base", str(physionet), "--version", "1.0.3", "--settings", SETTINGS]
-    options += ["--metadata", str(metadata), "--manifest", "results/manifest/ptb-xl.parquet", "--chunk", "0"]
+    options += ["--metadata", str(metadata), "--chunk", "0", "--chunks", "1"]
     options += ["--output", "resources/physionet/ptb-xl/0.tar", "--quarantine", "results/q.parquet"]
     fetch_records.main(fetch_records.arguments().parse_args(options))
     done = _planned(web)["ptb-xl"]

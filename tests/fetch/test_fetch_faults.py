@@ -21,7 +21,7 @@ import pytest
 
 from fgclep.errors import UserError
 from fgclep.schemas.quarantine import QUARANTINE
-from fgclep.stages import build_manifest, fetch_metadata, fetch_records
+from fgclep.stages import fetch_metadata, fetch_records
 from fgclep.tables import read_table
 
 SOURCE, DATABASE = "csn", "ecg-arrhythmia/1.0.0"
@@ -208,7 +208,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 class Fetching:
-    """The three stages of one source, from a base, in a folder."""
+    """The two stages of one source, from a base, in a folder."""
 
     def __init__(self, base: str, folder: Path, parallel: int = 8, retries: int = 4, timeout: float = 0.7):
         self.base, self.folder = base, folder
@@ -216,19 +216,16 @@ class Fetching:
         self.archive, self.parts = folder / "0.tar", folder / ".0.tar.parts"
 
     def prepare(self) -> None:
-        """Fetch the lists, and tell the records from them."""
+        """Fetch the lists."""
         metadata = self.folder / "metadata"
         options = ["--base", self.base, "--version", "1.0.0", "--settings", self.settings, "--output", str(metadata)]
         fetch_metadata.main(fetch_metadata.arguments().parse_args(["--source", SOURCE, *options]))
-        options = ["--metadata", str(metadata), "--chunks", "1", "--output", str(self.folder / "manifest.parquet")]
-        options += ["--quarantine", str(self.folder / "q-manifest.parquet")]
-        build_manifest.main(build_manifest.arguments().parse_args(["--source", SOURCE, *options]))
 
     def options(self) -> list[str]:
-        lists = ["--metadata", str(self.folder / "metadata"), "--manifest", str(self.folder / "manifest.parquet")]
+        lists = ["--metadata", str(self.folder / "metadata")]
         outputs = ["--output", str(self.archive), "--quarantine", str(self.folder / "q-fetch.parquet")]
         origin = ["--source", SOURCE, "--base", self.base, "--version", "1.0.0", "--settings", self.settings]
-        return [*origin, *lists, "--chunk", "0", *outputs]
+        return [*origin, *lists, "--chunk", "0", "--chunks", "1", *outputs]
 
     def records(self) -> bytes:
         """Fetch the records; returns the archive."""

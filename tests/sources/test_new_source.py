@@ -71,12 +71,13 @@ def test_the_example_travels_to_the_shard(package, base, tmp_path):
     stage("fetch_metadata", *address, "--output", out / "metadata")
     tables = ("--output", out / "manifest.parquet", "--quarantine", out / "q-manifest.parquet")
     stage("build_manifest", "--metadata", out / "metadata", "--chunks", "1", *tables)
-    chunk = ("--manifest", out / "manifest.parquet", "--chunk", "0")
+    chunk = ("--chunk", "0")
     archive = ("--output", out / "0.tar", "--quarantine", out / "q-fetch.parquet")
-    stage("fetch_records", *address, "--metadata", out / "metadata", *chunk, *archive)
+    stage("fetch_records", *address, "--metadata", out / "metadata", *chunk, "--chunks", "1", *archive)
     quality = ("--settings", QualitySection().model_dump_json())
     shard = ("--output", out / "0.parquet", "--quarantine", out / "q-shards.parquet")
-    stage("build_shards", "--archive", out / "0.tar", *chunk, *quality, *shard)
+    lists = ("--manifest", out / "manifest.parquet", "--unavailable", out / "q-fetch.parquet")
+    stage("build_shards", "--archive", out / "0.tar", *lists, *chunk, *quality, *shard)
 
     manifest = {row["record_id"]: row for row in read_table(out / "manifest.parquet", MANIFEST).to_pylist()}
     assert sorted(manifest) == ["e1", "e2", "e3"]  # e4 has no files

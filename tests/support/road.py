@@ -43,8 +43,8 @@ class Road:
     def records(self) -> Path:
         self._run(
             fetch_records,
-            *("--base", self.base, "--version", self.version, "--settings", TRANSFER, "--chunk", "0"),
-            *("--metadata", self.folder / "metadata", "--manifest", self.folder / "manifest.parquet"),
+            *("--base", self.base, "--version", self.version, "--settings", TRANSFER),
+            *("--metadata", self.folder / "metadata", "--chunk", "0", "--chunks", "1"),
             *("--output", self.folder / "0.tar", "--quarantine", self.folder / "q-fetch.parquet"),
         )
         return self.folder / "0.tar"
@@ -53,6 +53,7 @@ class Road:
         self._run(
             build_shards,
             *("--manifest", self.folder / "manifest.parquet", "--archive", self.folder / "0.tar", "--chunk", "0"),
+            *("--unavailable", self.folder / "q-fetch.parquet"),
             *("--output", self.folder / "shard.parquet", "--quarantine", self.folder / "q-shards.parquet"),
             *("--settings", QualitySection().model_dump_json()),
         )

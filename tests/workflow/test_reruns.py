@@ -1,5 +1,6 @@
-"""What runs again after a change is what the table of docs/reruns.md says, for every key of the config."""
+"""What runs again after a change is what the tables of docs/reruns.md say, for every key of the config and for code."""
 
+import json
 import os
 import re
 import shutil
@@ -7,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,7 @@ from fgclep.digest import source_files
 
 DOCUMENT = ROOT / "docs/reruns.md"
 KEYED = ("data.sources", "simulation.records", "ablation.variants")  # whose keys are names that the user may choose
+RAW = {"fetch_metadata", "fetch_records", "fetch_split", "simulate_physionet"}  # whose outputs depend on no code
 REPORTS = {"render_report", "render_report_with_ablation"}  # they show the whole config
 
 
@@ -39,6 +42,33 @@ class Row:
 def table() -> list[Row]:
     lines = [line for line in DOCUMENT.read_text(encoding="utf-8").splitlines() if line.startswith("| `")]
     return [Row(*(cell.strip() for cell in line.strip("|").split("|"))) for line in lines]
+
+
+@dataclass(frozen=True)
+class Update:
+    """A row of the table of updates."""
+
+    what: str
+    changes: str
+    starts: str
+    jobs: str
+
+    def edit(self, package: Path) -> None:
+        """Add to each module of the row the line that stands behind it, or else a constant."""
+        for module, line in re.findall(r"`([\w/]+\.py)`(?: \(`([^`]*)`\))?", self.changes):
+            append(package / module, line or "ADDED = 1")
+
+
+def updates() -> list[Update]:
+    lines = DOCUMENT.read_text(encoding="utf-8").splitlines()
+    start = lines.index("| an update changes | in `workflow/fgclep` | what starts | jobs |") + 2
+    rows = lines[start : lines.index("", start)]
+    return [Update(*(cell.strip() for cell in line.strip("|").split("|"))) for line in rows]
+
+
+def append(module: Path, line: str) -> None:
+    with module.open("a", encoding="utf-8") as file:
+        file.write(f"\n{line}\n")
 
 
 def written(cell: str) -> str:
@@ -106,9 +136,9 @@ def states(tmp_path_factory):
 
 
 @pytest.fixture
-def done(states, monkeypatch):
-    """The default workflow, all made; the test may change files, which come back as they were."""
-    checkout = states.get("{}", "all")
+def done(states, monkeypatch, request):
+    """The workflow, all made, by default or by the config that is the parameter; the test may change files."""
+    checkout = states.get(getattr(request, "param", "{}"), "all")
     shutil.copytree(checkout.folder, copy := checkout.folder.parent / "copy", symlinks=True)
     monkeypatch.chdir(copy)
     yield copy
@@ -117,6 +147,30 @@ def done(states, monkeypatch):
 
 def all_jobs(*config_files: str, target: str = "all") -> list[Job]:
     return [job for job in planned_jobs(config_files, [target]) if job.outputs]
+
+
+def jobs_by_own_code(folder: Path, *config_files: str) -> list[Job]:
+    """The plan in a checkout by its own package, which is another than that of this process."""
+    program = (
+        "import json, sys\n"
+        "from dataclasses import asdict\n"
+        "from fgclep.commands.reruns import planned_jobs\n"
+        "print(json.dumps([asdict(job) for job in planned_jobs(sys.argv[1:], ['all'])], default=sorted))"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", program, *config_files],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(folder / "workflow")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    found = [
+        Job(**{**job, **{key: frozenset(job[key]) for key in ("inputs", "outputs")}, "causes": tuple(job["causes"])})
+        for job in json.loads(run.stdout.splitlines()[-1])
+    ]
+    return [job for job in found if job.outputs]
 
 
 def name(job: Job) -> str:
@@ -214,6 +268,63 @@ class TestWhatElseChanges:
 
 
 @pytest.mark.exhaustive
+class TestAnUpdate:
+    """Changes of the package's code."""
+
+    @pytest.mark.parametrize("update", updates(), ids=lambda update: update.what.replace("`", ""))
+    def test_an_update_reruns_what_the_table_says(self, update, done):
+        update.edit(done / "workflow/fgclep")
+        jobs = jobs_by_own_code(done)
+        first = started(jobs, update.starts)
+        assert {name(job) for job in jobs if job.causes} == first
+        assert running(jobs) == with_what_follows(jobs, first)
+        assert f"{len(running(jobs))} of {len(jobs)}" == update.jobs
+
+    @pytest.mark.parametrize(
+        "done",
+        [
+            "{}",
+            "data: {sources: {simulated: {role: pretrain}}}",
+            (ROOT / "workflow/config/real.yaml").read_text(encoding="utf-8"),
+        ],
+        indirect=True,
+        ids=["default", "streamed", "real"],
+    )
+    def test_whatever_is_edited_nothing_is_fetched_again(self, done):
+        for module in (done / "workflow/fgclep").rglob("*.py"):
+            append(module, "ADDED = 1")
+        jobs = jobs_by_own_code(done, "given.yaml")
+        kept = {job.rule for job in jobs if not job.runs}
+        assert {rule for rule in map(attrgetter("rule"), jobs) if rule.startswith("fetch_")} <= kept
+        assert kept <= {*RAW, "build_prompts"}
+
+    def test_what_was_fetched_by_another_number_is_kept_by_touching_it(self, done):
+        """As docs/reruns.md says for archives from before the numbers."""
+        append(done / "workflow/fgclep/fetch/formats.py", "METADATA = ARCHIVE = SPLIT = 2")
+        append(done / "workflow/fgclep/simulation/version.py", "DRAWN = 2")
+        assert RAW - {"fetch_split"} <= {job.rule for job in jobs_by_own_code(done) if job.causes}
+        touch = ("--cores", "1", "--touch", "--until", "fetch_records", "fetch_split")
+        assert " ".join(("snakemake", *touch, "--configfile")) in DOCUMENT.read_text(encoding="utf-8")
+        run = Checkout.at(done).snakemake(*touch)
+        assert run.returncode == 0, run.stdout
+        jobs = jobs_by_own_code(done)
+        assert not any(job.rule in RAW for job in jobs if job.runs)
+        assert {"build_manifest", "build_shards", "merge_truth"} <= {job.rule for job in jobs if job.runs}
+
+    def test_a_manifest_that_is_made_anew_fetches_nothing(self, done):
+        """Nor does one that is lost: its size does not matter, as no rule that fetches reads it."""
+        manifest = done / "results/manifest/mimic-iv-ecg.parquet"
+        manifest.write_bytes(bytes(2_000_000))  # above what Snakemake compares by content
+        jobs = all_jobs()
+        assert "build_shards (mimic-iv-ecg, 0)" in running(jobs)
+        assert not any(job.rule in RAW for job in jobs if job.runs)
+        manifest.unlink()
+        jobs = all_jobs()
+        assert "build_manifest (mimic-iv-ecg)" in running(jobs)
+        assert not any(job.rule in RAW for job in jobs if job.runs)
+
+
+@pytest.mark.exhaustive
 def test_more_simulated_chunks_leave_those_that_are_there(states, monkeypatch):
     def config(chunks):
         sources = {"sources": {"simulated": {"role": "pretrain", "chunks": chunks}}}
@@ -308,9 +419,15 @@ def test_an_edited_module_changes_the_stages_that_import_it_and_no_other(package
 
 
 def test_every_rule_of_a_stage_tracks_its_code():
-    """Rules call a module each, whose digest, by its own name, is among their values."""
+    """Rules call a module each, whose digest, by its own name, is among their values; a number where data are raw."""
+    numbers = set()
     for path in (ROOT / "workflow/rules").glob("*.smk"):
         for rule in re.split(r"^(?:use )?rule ", path.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:
             for stage in re.findall(r"fgclep\.stages\.(\w+) ?\"?$", rule, flags=re.MULTILINE):
                 tracked = rf'(?:source_digest\("fgclep\.stages\.{stage}"\)|code\("{stage}"\))'
-                assert re.search(tracked, rule), f"{path.name}: {stage}"
+                if stage in RAW:
+                    assert not re.search(r"source_digest|code\(", rule), f"{path.name}: {stage}"
+                    numbers |= set(re.findall(r'=settings\(\{"\w+": ((?:formats\.)?[A-Z_]+)\}\)', rule))
+                else:
+                    assert re.search(tracked, rule), f"{path.name}: {stage}"
+    assert numbers == {"formats.METADATA", "formats.ARCHIVE", "formats.SPLIT", "SIMULATION_VERSION"}

@@ -31,7 +31,9 @@ from fgclep.config.simulation import DEFAULT_RECORDS as SIMULATED, DatabaseSetti
 from fgclep.config.verification import ChecksSection
 from fgclep.digest import source_digest
 from fgclep.evaluation.tasks import load_task
+from fgclep.fetch import formats
 from fgclep.verification.augmentation import KINDS
+from fgclep.simulation.version import DRAWN as SIMULATION_VERSION
 from fgclep.sources.simulated import numbers_of
 from fgclep.sources import get_source, module_of
 from fgclep.errors import UserError

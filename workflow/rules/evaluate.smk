@@ -47,9 +47,7 @@ rule fetch_split:
     params:
         **settings(SETTINGS.data.transfer),
         base=CONFIG["evaluation"]["splits_base"],
-        code=lambda wildcards: "-".join(
-            [source_digest("fgclep.stages.fetch_split"), source_digest(module_of(SOURCE_OF_TASK[wildcards.task]))]
-        ),
+        layout=as_json({"split_format": formats.SPLIT}),
     message:
         "Fetching the published split of {wildcards.task} from {params.base}"
     shell:

@@ -1,4 +1,6 @@
-TRANSFER = SETTINGS.data.transfer
+# What is fetched depends on no code, but on the number of its layout (fgclep.fetch.formats). A changed name of an input or
+# an output, a changed shell command or another value among the params has all of it fetched again, as the number has.
+CONNECTION = SETTINGS.data.transfer
 
 
 rule fetch_metadata:
@@ -18,10 +20,10 @@ rule fetch_metadata:
         runtime=growing(60),
         downloads=downloads,
     params:
-        **settings(TRANSFER),
+        **settings(CONNECTION),
         base=lambda wildcards: base(wildcards.source),
         version=lambda wildcards: version(wildcards.source),
-        code=code("fetch_metadata"),
+        layout=as_json({"metadata_format": formats.METADATA}),
     message:
         "Fetching the record list of {wildcards.source} from {params.base}"
     shell:
@@ -68,7 +70,6 @@ rule fetch_records:
     input:
         database=simulated_database,
         metadata="resources/physionet/{source}/metadata",
-        manifest="results/manifest/{source}.parquet",
     output:
         archive="resources/physionet/{source}/{chunk}.tar",
         quarantine="results/quarantine/{source}/fetch-{chunk}.parquet",
@@ -83,10 +84,11 @@ rule fetch_records:
         runtime=growing(120),
         downloads=downloads,
     params:
-        **settings(TRANSFER),
+        **settings(CONNECTION),
         base=lambda wildcards: base(wildcards.source),
         version=lambda wildcards: version(wildcards.source),
-        code=code("fetch_records"),
+        chunks=lambda wildcards: len(chunks(wildcards.source)),
+        layout=as_json({"archive_format": formats.ARCHIVE}),
     message:
         "Fetching chunk {wildcards.chunk} of {wildcards.source} from {params.base}"
     shell:
@@ -95,8 +97,8 @@ rule fetch_records:
         "--base {params.base:q} "
         "--version={params.version:q} "
         "--metadata {input.metadata:q} "
-        "--manifest {input.manifest:q} "
         "--chunk {wildcards.chunk} "
+        "--chunks {params.chunks} "
         "--settings {params.settings:q} "
         "--output {output.archive:q} "
         "--quarantine {output.quarantine:q} "

@@ -2,6 +2,7 @@ rule build_shards:
     input:
         manifest="results/manifest/{source}.parquet",
         archive="resources/physionet/{source}/{chunk}.tar",
+        unavailable="results/quarantine/{source}/fetch-{chunk}.parquet",
     output:
         shard="results/shards/{source}/{chunk}.parquet",
         quarantine="results/quarantine/{source}/shards-{chunk}.parquet",
@@ -24,6 +25,7 @@ rule build_shards:
         "--source {wildcards.source:q} "
         "--manifest {input.manifest:q} "
         "--archive {input.archive:q} "
+        "--unavailable {input.unavailable:q} "
         "--chunk {wildcards.chunk} "
         "--settings {params.settings:q} "
         "--output {output.shard:q} "

@@ -173,15 +173,16 @@ class _Files:
             self.manifest = manifest
 
     def archives(self) -> dict[int, Path]:
-        """Archives of the manifest's records, by chunk."""
-        if self.manifest is None:
+        """Archives of the listed records, by chunk."""
+        if self.metadata is None:
             return {}
         paths = {chunk: self.raw / f"{chunk}.tar" for chunk in range(self.section.chunks)}
-        return {chunk: path for chunk, path in paths.items() if path.is_file() and not _older(path, self.manifest)}
+        lists = self.metadata / CHECKSUMS
+        return {chunk: path for chunk, path in paths.items() if path.is_file() and not _older(path, lists)}
 
     def parts(self) -> int:
         """Bytes that interrupted jobs have fetched."""
-        if self.manifest is None:
+        if self.metadata is None:
             return 0
         folders = (self.raw / f".{chunk}.tar.parts" for chunk in range(self.section.chunks))
         return sum(_size(folder) for folder in folders)
@@ -234,7 +235,7 @@ def _plan_source(config: Config, files: _Files, statements: set[str] | None) -> 
     archives = files.archives()
     in_archives = sum(map(_size, archives.values()))
     parts = files.parts()
-    all_there = files.manifest is not None and len(archives) == files.section.chunks
+    all_there = len(archives) == files.section.chunks
     if all_there:
         raw = in_archives
     fetch = max(0, raw - in_archives - parts) if files.origin == "web" and not all_there else 0

@@ -204,10 +204,13 @@ def _leaves(values: Mapping, above: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _config_key(path: str, value: Any, values: dict[str, Any]) -> str:
-    """Where in the config a setting of a rule stands: rules get their part of it, without the names above."""
+    """Where in the config a setting of a rule stands: rules get their part of it, without the names above.
+
+    What stands nowhere, such as ``archive_format``, is a number that the package raises.
+    """
     own = (key for key in values if not key.startswith("ablation.variants."))  # which repeat the names of others
     ends = [path] if path in values else [key for key in own if f".{key}".endswith((f".{path}", f"_{path}"))]
-    return " or ".join([key for key in ends if values[key] == value] or ends) or path
+    return " or ".join([key for key in ends if values[key] == value] or ends) or path.replace("_", " ")
 
 
 def _change(key: str, value: Any, was: Any) -> str:

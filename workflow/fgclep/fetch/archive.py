@@ -1,4 +1,7 @@
-"""One uncompressed tar file per chunk of records: the same bytes for the same files."""
+"""One uncompressed tar file per chunk of records: the same bytes for the same files.
+
+Its layout has a number (``fgclep.fetch.formats``).
+"""
 
 import os
 import tarfile

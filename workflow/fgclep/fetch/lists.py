@@ -3,7 +3,7 @@
 import hashlib
 import os
 import re
-from collections.abc import Container, Iterator
+from collections.abc import Callable, Container, Iterator
 from pathlib import Path
 
 from fgclep.errors import UserError
@@ -12,6 +12,7 @@ CHECKSUMS = "SHA256SUMS.txt"
 RECORDS = "RECORDS"
 _LINE = re.compile(r"([0-9a-fA-F]{64}) [ *]?(.+)")
 SIGNAL_SUFFIXES = (".dat", ".mat")
+_SUFFIXES = {".hea", *SIGNAL_SUFFIXES}
 
 
 def safe_path(path: str) -> str:
@@ -99,6 +100,33 @@ def listed_records(metadata: Path, folder: str) -> tuple[set[str], dict[str, str
     return headers & signals, incomplete
 
 
+def record_checksums(path: Path, folder: str, is_wanted: Callable[[str], bool]) -> dict[str, str]:
+    """Return the checksums of the headers and signal files of some records; one pass, little memory.
+
+    Parameters
+    ----------
+    path
+        The list of checksums.
+    folder
+        Only records below this folder of the database; empty: all of its records.
+    is_wanted
+        Asked with the path of a record, without extension.
+    """
+    above = f"{folder}/" if folder else ""
+    found = {}
+    for name, checksum in iterate_checksums(path):
+        stem, dot, suffix = name.rpartition(".")
+        if name.startswith(above) and dot + suffix in _SUFFIXES and is_wanted(stem):
+            found[name] = checksum
+    return found
+
+
+def complete_records(checksums: dict[str, str]) -> list[str]:
+    """Paths, without extension and in order, of the records with a header and a signal file."""
+    headers = (name.removesuffix(".hea") for name in checksums if name.endswith(".hea"))
+    return sorted(path for path in headers if len(record_files(path, checksums)) > 1)
+
+
 def record_files(path: str, checksums: dict[str, str]) -> list[str]:
     """Files of the record at ``path`` (without extension): its header, then its signals."""
     return [path + suffix for suffix in (".hea", *SIGNAL_SUFFIXES) if path + suffix in checksums]
@@ -108,9 +136,6 @@ def sha256_of(path: Path) -> str:
     """Hexadecimal SHA-256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-_SUFFIXES = {".hea", *SIGNAL_SUFFIXES}
 
 
 def write_folder_lists(folder: Path, output: Path) -> int:

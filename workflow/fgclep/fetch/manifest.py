@@ -6,7 +6,6 @@ import polars as pl
 
 from fgclep.errors import UserError
 from fgclep.fetch.lists import CHECKSUMS, listed_records
-from fgclep.folds import stable_bucket
 from fgclep.sources.source import Source
 
 
@@ -20,7 +19,7 @@ def build_manifest(source: Source, metadata: Path, chunks: int) -> tuple[pl.Data
     metadata
         Folder with its metadata.
     chunks
-        Number of chunks; a record's chunk is a hash of its id, so that a new record moves no other.
+        Number of chunks; see ``Source.chunk_of``.
 
     Returns
     -------
@@ -58,7 +57,7 @@ def build_manifest(source: Source, metadata: Path, chunks: int) -> tuple[pl.Data
         "record_id",
         "patient_id",
         "path",
-        pl.Series("chunk", [stable_bucket(name, chunks) for name in usable["record_id"]], dtype=pl.Int32),
+        pl.Series("chunk", [source.chunk_of(path, chunks) for path in usable["path"]], dtype=pl.Int32),
         *("split", "age", "sex", "report", "codes"),
     )
     quarantine = pl.DataFrame(

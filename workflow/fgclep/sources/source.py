@@ -95,6 +95,13 @@ class Source:
         """Whether it is a folder of the user's own, and no database as PhysioNet publishes them."""
         return not self.slug
 
+    def chunk_of(self, path: str, chunks: int) -> int:
+        """Chunk of a record, 0 to ``chunks - 1``: a hash of the id in its path, so that a new record moves no other.
+
+        It depends on no table: the records of a chunk can be fetched by the list of files alone.
+        """
+        return stable_bucket(self.record_id(path), chunks)
+
 
 def csv_columns(path: Path) -> list[str]:
     """Return the column names of a CSV file.
@@ -103,6 +110,11 @@ def csv_columns(path: Path) -> list[str]:
     """
     try:
         return pl.read_csv(path, n_rows=0, infer_schema=False).columns
+    except FileNotFoundError:
+        raise UserError(
+            f"{path} does not exist. Delete the folder {path.parent} and run snakemake again: it is fetched anew, and "
+            "the records after it"
+        ) from None
     except (OSError, pl.exceptions.PolarsError) as error:
         raise UserError(f"{path} cannot be read as CSV: {error}") from error
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pyarrow.compute as pc
 
+from fgclep.errors import UserError
 from fgclep.fetch.archive import ArchiveReader
 from fgclep.progress import progress
 from fgclep.recordings.memory_folder import memory_folder
@@ -30,6 +31,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--source", required=True, help="key of the database")
     parser.add_argument("--manifest", type=Path, required=True)
     parser.add_argument("--archive", type=Path, required=True)
+    parser.add_argument("--unavailable", type=Path, required=True, help="table of the records that are not in it")
     parser.add_argument("--chunk", type=int, required=True)
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--quarantine", type=Path, required=True)
@@ -37,10 +39,14 @@ def arguments() -> argparse.ArgumentParser:
 
 
 def main(args: argparse.Namespace) -> None:
-    """Write the shard, in the order of the manifest, and the records that cannot be used, with reasons."""
+    """Write the shard, in the order of the manifest, and the records that cannot be used, with reasons.
+
+    Raises ``UserError`` if the archive lacks records of the manifest without a reason.
+    """
     source = get_source(args.source)
     table = read_table(args.manifest, MANIFEST)
     manifest = table.filter(pc.equal(table["chunk"], args.chunk)).to_pylist()
+    unavailable = set(read_table(args.unavailable, QUARANTINE, ["record_id"])["record_id"].to_pylist())
     rows, quarantine, written = [], [], 0
     with (
         ArchiveReader(args.archive) as archive,
@@ -50,7 +56,12 @@ def main(args: argparse.Namespace) -> None:
         for entry in progress(manifest, len(manifest), f"{args.source} {args.chunk}", "record"):
             names = [name for suffix in (".hea", ".dat", ".mat") if (name := entry["path"] + suffix) in archive]
             if not names:
-                continue  # fetch_records has told why
+                if source.record_id(entry["path"]) in unavailable:
+                    continue  # fetch_records has told why
+                raise UserError(
+                    f"{args.archive} lacks {entry['path']}, which {args.manifest} lists: it was fetched when lists or "
+                    "code were others. Delete it and run snakemake again: it is fetched anew"
+                )
             files = archive.extract(names, folder)
             try:
                 record = read_record(folder / Path(entry["path"]).name)

@@ -30,7 +30,10 @@ def arguments() -> argparse.ArgumentParser:
 
 
 def main(args: argparse.Namespace) -> None:
-    """Write the metadata; what the checksums list is checked against them."""
+    """Write the metadata; what the checksums list is checked against them.
+
+    Which files there are is the layout that ``fetch.formats.METADATA`` numbers.
+    """
     source = get_source(args.source)
     with whole_folder(args.output) as folder:
         note_origin(folder, args.base, source.slug, args.version)

@@ -12,18 +12,15 @@ from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
-import pyarrow.compute as pc
-
 from fgclep.errors import full_disk_explained
 from fgclep.fetch.archive import archive_writer
 from fgclep.fetch.database import Database, FileUnavailable, is_url, open_database
-from fgclep.fetch.lists import CHECKSUMS, read_checksums, record_files
+from fgclep.fetch.lists import CHECKSUMS, complete_records, record_checksums, record_files
 from fgclep.fetch.progress import TransferProgress
-from fgclep.schemas.manifest import MANIFEST
 from fgclep.schemas.quarantine import QUARANTINE
 from fgclep.sources import get_source
 from fgclep.stage import run_stage, stage_parser
-from fgclep.tables import read_table, write_table
+from fgclep.tables import write_table
 
 LOG = logging.getLogger(__name__)
 _AT_ONCE = 256  # records on their way at a time
@@ -38,24 +35,24 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--base", required=True, help="URL or folder that holds <slug>/<version>/")
     parser.add_argument("--version", required=True)
     parser.add_argument("--metadata", type=Path, required=True, help="folder that fetch_metadata wrote")
-    parser.add_argument("--manifest", type=Path, required=True)
     parser.add_argument("--chunk", type=int, required=True)
+    parser.add_argument("--chunks", type=int, required=True, help="how many there are")
     parser.add_argument("--output", type=Path, required=True, help="the archive")
     parser.add_argument("--quarantine", type=Path, required=True)
     return parser
 
 
 def main(args: argparse.Namespace) -> None:
-    """Write the archive and the records whose files are missing or damaged.
+    """Write the archive and the records whose files are missing or damaged (schema ``QUARANTINE``).
 
+    Which records belong to the chunk, the archive and the table are the layout that ``fetch.formats.ARCHIVE`` numbers.
     What was fetched before an interruption waits beside the archive and is used again if its checksum is right.
     """
     source = get_source(args.source)
-    table = read_table(args.manifest, MANIFEST, ["record_id", "path", "chunk"])
-    rows = table.filter(pc.equal(table["chunk"], args.chunk)).to_pylist()
-    records = sorted((row["path"], row["record_id"]) for row in rows)
-    wanted = {path + suffix for path, _ in records for suffix in (".hea", ".dat", ".mat")}
-    checksums = read_checksums(args.metadata / CHECKSUMS, wanted)
+    checksums = record_checksums(
+        args.metadata / CHECKSUMS, source.folder, lambda path: source.chunk_of(path, args.chunks) == args.chunk
+    )
+    records = complete_records(checksums)
     scratch = args.output.with_name(f".{args.output.name}.parts")
     fetch = partial(_fetch, scratch=scratch, checksums=checksums)
     published = source.published
@@ -72,8 +69,9 @@ def main(args: argparse.Namespace) -> None:
         ThreadPoolExecutor(args.settings["parallel"]) as pool,
         closing(_in_order(pool, partial(fetch, database), records)) as found_in_order,
     ):
-        for (_, record_id), found in zip(records, found_in_order, strict=True):
+        for record, found in zip(records, found_in_order, strict=True):
             if isinstance(found, str):
+                record_id = source.record_id(record)
                 LOG.warning("%s/%s: %s", source.key, record_id, found)
                 quarantine.append(
                     {"source": source.key, "record_id": record_id, "stage": "fetch_records", "reason": found}
@@ -117,11 +115,11 @@ def _bytes_needed(counted: TransferProgress, scratch: Path | None) -> int | None
 
 
 def _fetch(
-    database: Database, record: tuple[str, str], *, scratch: Path, checksums: dict[str, str]
+    database: Database, record: str, *, scratch: Path, checksums: dict[str, str]
 ) -> list[tuple[str, Path]] | str:
     """Return name and place of a record's files, or why they cannot be had."""
     try:
-        return [(name, database.get(name, scratch, checksums[name])) for name in record_files(record[0], checksums)]
+        return [(name, database.get(name, scratch, checksums[name])) for name in record_files(record, checksums)]
     except FileUnavailable as error:
         return str(error)
 

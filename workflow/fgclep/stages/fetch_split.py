@@ -31,7 +31,10 @@ def arguments() -> argparse.ArgumentParser:
 
 
 def main(args: argparse.Namespace) -> None:
-    """Write source, record id and split of every record that the split lists."""
+    """Write source, record id and split of every record that the split lists.
+
+    The table's layout, and which id a path gives, have the number ``fetch.formats.SPLIT``.
+    """
     task = load_task(args.task_file)
     if task.split is None:
         raise UserError(f"{args.task_file} names no split; it is evaluated on that of {task.source}")
