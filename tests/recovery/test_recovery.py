@@ -423,7 +423,9 @@ def test_an_instruction_in_a_report_changes_no_other_record_and_passes_no_check(
         folder = tmp_path / name
         folder.mkdir()
         server.script = [Obedient(server, gullible)]
-        run_stage(folder, {**settings, "cache": str(folder / "cache"), "statements_per_call": 8}, report)
+        run_stage(
+            folder, {**settings, "cache": str(folder / "cache"), "statements_per_call": 8, "max_tokens": 256}, report
+        )
         records = [["Atrial fibrillation"], ["Atrial fibrillation", *report[1:]]]
         rows = verify(folder, records, [measured(i, p_present=0.0, qrs_ms=90.0, pr_ms=150.0) for i in "01"])
         return rows, [row for row in rows if row["statement"] == "atrial fibrillation"]

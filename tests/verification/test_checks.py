@@ -8,6 +8,7 @@ from conftest import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fgclep.config.verification import ChecksSection
 from fgclep.language.statements import parse_statements
 from fgclep.language.vocabulary import load_vocabulary, verdict
 from fgclep.schemas.measurements import LEAD_MEASURES, MEASURES
@@ -104,7 +105,7 @@ def test_reports_without_texts_exclude_nothing():
 
 def outcome(named=UNTESTABLE, measured=UNTESTABLE, report=UNTESTABLE, score=1.0, threshold=0.0, **settings):
     columns = (np.array([value]) for value in (named, measured, report, score, threshold))
-    return REASONS[decide(*columns, {**ON, **settings})[0]]
+    return REASONS[decide(*columns, ChecksSection(**{**ON, **settings}))[0]]
 
 
 def test_each_check_has_its_own_verdict():

@@ -1,10 +1,10 @@
 """What a recovery with a language model would ask, and how long it would take."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import islice
 from statistics import median
-from typing import Any
 
+from fgclep.config.recovery import RecoverySection
 from fgclep.recovery.cache import AnswerCache
 from fgclep.recovery.language_model import LanguageModel
 from fgclep.recovery.run_calls import duration
@@ -13,7 +13,7 @@ ASSUMED_SECONDS = 5.0  # per statement and call: an 8B model on a GPU of a works
 ENOUGH = 1000  # stored answers to take the time from
 
 
-def describe(backend: LanguageModel, settings: Mapping[str, Any], texts: Sequence[str]) -> str:
+def describe(backend: LanguageModel, settings: RecoverySection, texts: Sequence[str]) -> str:
     """Return the number of calls, the time that they will take, and the first prompt.
 
     Parameters
@@ -28,16 +28,16 @@ def describe(backend: LanguageModel, settings: Mapping[str, Any], texts: Sequenc
     answers, calls = backend.plan(texts)
     missing = sum(len(call.texts) for call in calls)
     seconds, origin = _seconds_per_call(backend, settings, len(calls), missing)
-    total = seconds * len(calls) / settings["concurrency"]
+    total = seconds * len(calls) / settings.concurrency
     first = calls[0].texts if calls else tuple(texts[:1])
     several = len(calls) < missing
     lines = {
-        "model": f"{settings['model']} ({backend.model_digest}) at {settings['host']}, {backend.name}",
+        "model": f"{settings.model} ({backend.model_digest}) at {settings.host}, {backend.name}",
         "prompt": f"version {backend.prompt.version} ({backend.prompt.hash})",
-        "statements": f"{len(set(texts)):,} to ask about, {settings['samples']} times each",
-        "answers": f"{len(answers) + missing:,} wanted, {len(answers):,} of them in {settings['cache']}",
-        "calls": f"{len(calls):,}" + (f", of up to {settings['statements_per_call']} statements" if several else ""),
-        "time": f"{duration(total)}: {seconds:.1f} s per call ({origin}), {settings['concurrency']} at a time",
+        "statements": f"{len(set(texts)):,} to ask about, {settings.samples} times each",
+        "answers": f"{len(answers) + missing:,} wanted, {len(answers):,} of them in {settings.cache}",
+        "calls": f"{len(calls):,}" + (f", of up to {settings.statements_per_call} statements" if several else ""),
+        "time": f"{duration(total)}: {seconds:.1f} s per call ({origin}), {settings.concurrency} at a time",
     }
     head = "\n".join(f"{name:<11} {value}" for name, value in lines.items())
     if not first:
@@ -47,13 +47,13 @@ def describe(backend: LanguageModel, settings: Mapping[str, Any], texts: Sequenc
 
 
 def _seconds_per_call(
-    backend: LanguageModel, settings: Mapping[str, Any], calls: int, statements: int
+    backend: LanguageModel, settings: RecoverySection, calls: int, statements: int
 ) -> tuple[float, str]:
     """Return the time of a call and where it comes from: answers of this model by preference."""
     records = (
         record
-        for record in AnswerCache(settings["cache"]).records()
-        if (record["question"].get("backend"), record["question"].get("model")) == (backend.name, settings["model"])
+        for record in AnswerCache(settings.cache).records()
+        if (record["question"].get("backend"), record["question"].get("model")) == (backend.name, settings.model)
         and "seconds" in record["more"]
     )
     known = [record["more"]["seconds"] / len(record["more"]["statements"]) for record in islice(records, ENOUGH)]

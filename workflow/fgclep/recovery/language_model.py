@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from fgclep.config.recovery import RecoverySection
 from fgclep.errors import UserError
 from fgclep.language.statements import Statement, StatementParser
 from fgclep.language.vocabulary import Vocabulary
@@ -72,20 +73,20 @@ class LanguageModel:
     def __init__(
         self,
         server: Server,
-        settings: Mapping[str, Any],
+        settings: RecoverySection,
         prompt: Path,
         vocabulary: Vocabulary,
         clock: Clock | None = None,
     ):
-        hours = settings["deadline_hours"]
+        hours = settings.deadline_hours
         self._server = server
         self._settings = settings
         self._parser = StatementParser(vocabulary)
         self._may_share = Sharing(vocabulary)
         self.prompt = Prompt(prompt, [feature.text for feature in vocabulary.features.values()])
         self._clock = clock or Clock(None if hours is None else hours * 3600)
-        self._patience = Patience(settings["patience_seconds"], self._clock)
-        self._cache = AnswerCache(settings["cache"])
+        self._patience = Patience(settings.patience_seconds, self._clock)
+        self._cache = AnswerCache(settings.cache)
         self._calls = CallCounter()
         self._from_cache = 0
         self._used: dict[Wanted, Mapping[str, Any]] = {}  # how each answer was got
@@ -123,9 +124,9 @@ class LanguageModel:
         answers, calls = self.plan([statement.text for statement in statements])
         kept = self._from_cache = len(answers)
         missing = sum(len(call.texts) for call in calls)
-        log.info("%d answers wanted, %d of them are in %s", kept + missing, kept, self._settings["cache"])
+        log.info("%d answers wanted, %d of them are in %s", kept + missing, kept, self._settings.cache)
         try:
-            for found in run_calls(calls, self._answer, self._settings["concurrency"], self._clock):
+            for found in run_calls(calls, self._answer, self._settings.concurrency, self._clock):
                 answers.update(found)
         except NoReply as error:
             raise UserError(self._no_server(error)) from error
@@ -143,7 +144,7 @@ class LanguageModel:
         """Return the answers that are stored, and the calls that get the others."""
         answers: dict[Wanted, list[str] | Failure] = {}
         calls = []
-        for sample in range(self._settings["samples"]):
+        for sample in range(self._settings.samples):
             missing = []
             for text in dict.fromkeys(texts):
                 stored = self._stored(text, sample)
@@ -152,27 +153,27 @@ class LanguageModel:
                 else:
                     answers[text, sample] = stored
             shared = [text for text in missing if self._is_shared(text)]
-            calls += [Call(tuple(part), sample) for part in in_parts(shared, self._settings["statements_per_call"])]
+            calls += [Call(tuple(part), sample) for part in in_parts(shared, self._settings.statements_per_call)]
             calls += [Call((text,), sample) for text in missing if not self._is_shared(text)]
         return answers, calls
 
     def _is_shared(self, text: str) -> bool:
-        return self._settings["statements_per_call"] > 1 and self._may_share(text)
+        return self._settings.statements_per_call > 1 and self._may_share(text)
 
     def _options(self, sample: int, statements: int = 1) -> Options:
         settings = self._settings
-        return Options(settings["temperature"], sample, settings["max_tokens"] * statements, settings["context_tokens"])
+        return Options(settings.temperature, sample, settings.max_tokens * statements, settings.context_tokens)
 
     def question(self, text: str, sample: int, shared: bool) -> dict[str, Any]:
         """Return all that determines the answer about a statement, for the cache."""
         return {
             "backend": self.name,
-            "model": self._settings["model"],
+            "model": self._settings.model,
             "model_digest": self.model_digest,
             "prompt_hash": self.prompt.hash,
             "schema_hash": self.prompt.schema_hash,
             "options": asdict(self._options(sample)),
-            "statements_per_call": self._settings["statements_per_call"] if shared else 1,
+            "statements_per_call": self._settings.statements_per_call if shared else 1,
             "text": text,
             "sample": sample,
         }
@@ -263,7 +264,7 @@ class LanguageModel:
         now = self._patience(self._server.model)
         if now.digest != self.model_digest:
             raise UserError(
-                f"the model {self._settings['model']} at {self._settings['host']} has changed during the run, from "
+                f"the model {self._settings.model} at {self._settings.host} has changed during the run, from "
                 f"{self.model_digest} to {now.digest}.\nThe answers of the former are kept under its digest. Run again "
                 "to ask the new one about all statements, or bring the former back and go on with it."
             )
@@ -275,29 +276,29 @@ class LanguageModel:
             hopeless = not self._usable and self._unusable >= HOPELESS
         if hopeless:
             raise UserError(
-                f"none of the first {HOPELESS} questions got a usable answer from {self._settings['model']}; the last: "
+                f"none of the first {HOPELESS} questions got a usable answer from {self._settings.model}; the last: "
                 f"{problem}\nTry another model, or one that answers by schema, for example\n\n"
                 "    recovery:\n      model: llama3:8b"
             )
 
     def _no_server(self, error: Exception) -> str:
         return (
-            f"no usable reply from the server ({self.name}) at {self._settings['host']}: {error}\n"
+            f"no usable reply from the server ({self.name}) at {self._settings.host}: {error}\n"
             f"{self._server.advice}"
             "or recover features without a language model:\n\n    recovery:\n      backend: knowledge\n"
-            f"Answers got so far are kept in {self._settings['cache']} and will not be asked for again."
+            f"Answers got so far are kept in {self._settings.cache} and will not be asked for again."
         )
 
     def _too_late(self, left: int, total: int) -> str:
         return (
             f"{left} of {total} answers are missing at the end of recovery.deadline_hours "
-            f"({self._settings['deadline_hours']:g}); the others are kept in {self._settings['cache']}.\n"
+            f"({self._settings.deadline_hours:g}); the others are kept in {self._settings.cache}.\n"
             "Run again to go on where it ended, or give it more time in config.yaml:\n\n"
             "    recovery:\n      deadline_hours: null"
         )
 
     def _candidates(self, statement: Statement, answers: Mapping[Wanted, list[str] | Failure]) -> list[Candidate]:
-        samples = self._settings["samples"]
+        samples = self._settings.samples
         votes: Counter[str] = Counter()
         first: dict[str, tuple[str, str | None, str]] = {}  # feature or answer -> answer, feature, reason
         failures = []

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import httpx2
 import openai
 
+from fgclep.config.recovery import RecoverySection
 from fgclep.errors import UserError
 from fgclep.recovery.prompt import digest
 from fgclep.recovery.server import Model, NoReply, Options, Reply, UnusableAnswer
@@ -38,10 +39,10 @@ class OpenAIServer:
         "or give its address in config.yaml:\n\n    recovery:\n      host: http://localhost:8000\n"
     )
 
-    def __init__(self, settings: Mapping[str, Any]):
+    def __init__(self, settings: RecoverySection):
         self._settings = settings
         self._key = os.environ.get(API_KEY, "")
-        host, seconds = settings["host"].rstrip("/"), settings["timeout_seconds"]
+        host, seconds = settings.host.rstrip("/"), settings.timeout_seconds
         timeout = httpx2.Timeout(connect=5.0, read=seconds, write=30.0, pool=None)
         self._client = openai.OpenAI(
             base_url=host if host.endswith("/v1") else f"{host}/v1",
@@ -54,7 +55,7 @@ class OpenAIServer:
 
     def model(self) -> Model:
         """See ``Server.model``."""
-        wanted, host = self._settings["model"], self._settings["host"]
+        wanted, host = self._settings.model, self._settings.host
         # the client does not check what it passes on: an id may be no text, a key no Unicode
         listed = self._reach(
             lambda: {str(model.id): model.model_dump(warnings=False) for model in self._client.models.list().data}
@@ -68,7 +69,7 @@ class OpenAIServer:
         return Model(digest(json.dumps(said, sort_keys=True, default=str)), "")
 
     def _reach(self, call: Callable[[], T]) -> T:
-        host = self._settings["host"]
+        host = self._settings.host
         try:
             return call()
         except openai.APIStatusError as error:
@@ -81,7 +82,7 @@ class OpenAIServer:
                     f"of the project:\n\n    export {API_KEY}=..."
                 ) from None
             if error.status_code == 404:
-                message += f"\nIs {self._settings['model']!r} its model, and {self._client.base_url} its address?"
+                message += f"\nIs {self._settings.model!r} its model, and {self._client.base_url} its address?"
             raise UserError(f"the server at {host} refuses: {message}") from None
         except TRANSIENT as error:
             cause = error.__cause__ or error
@@ -95,7 +96,7 @@ class OpenAIServer:
 
         def call() -> tuple[Any, ...]:
             reply = self._client.chat.completions.create(
-                model=self._settings["model"],
+                model=self._settings.model,
                 messages=[{"role": "user", "content": prompt}],
                 response_format={
                     "type": "json_schema",

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pyarrow.compute as pc
 
+from fgclep.config.quality import QualitySection
 from fgclep.fetch.archive import ArchiveReader
 from fgclep.progress import progress
 from fgclep.recordings.memory_folder import memory_folder
@@ -26,7 +27,7 @@ ROWS_PER_GROUP = 256  # records that a reader holds at a time
 
 def arguments() -> argparse.ArgumentParser:
     """Command line of the stage."""
-    parser = stage_parser(__doc__)
+    parser = stage_parser(__doc__, QualitySection)
     parser.add_argument("--source", required=True, help="key of the database")
     parser.add_argument("--manifest", type=Path, required=True)
     parser.add_argument("--archive", type=Path, required=True)
@@ -38,6 +39,7 @@ def arguments() -> argparse.ArgumentParser:
 
 def main(args: argparse.Namespace) -> None:
     """Write the shard, in the order of the manifest, and the records that cannot be used, with reasons."""
+    settings: QualitySection = args.settings
     source = get_source(args.source)
     table = read_table(args.manifest, MANIFEST)
     manifest = table.filter(pc.equal(table["chunk"], args.chunk)).to_pylist()
@@ -54,7 +56,7 @@ def main(args: argparse.Namespace) -> None:
             files = archive.extract(names, folder)
             try:
                 record = read_record(folder / Path(entry["path"]).name)
-                record = usable_record(record, args.settings, source.gain, source.sampling_rate)
+                record = usable_record(record, settings, source.gain, source.sampling_rate)
                 rows.append(shard_row(entry, record))
             except ValueError as error:
                 key = {"source": entry["source"], "record_id": entry["record_id"]}

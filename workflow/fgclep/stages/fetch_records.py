@@ -14,6 +14,7 @@ from typing import TypeVar
 
 import pyarrow.compute as pc
 
+from fgclep.config.transfer import TransferSection
 from fgclep.fetch.archive import archive_writer
 from fgclep.fetch.database import Database, FileUnavailable, is_url, open_database
 from fgclep.fetch.lists import CHECKSUMS, read_checksums, record_files
@@ -32,7 +33,7 @@ R = TypeVar("R")
 
 def arguments() -> argparse.ArgumentParser:
     """Command line of the stage."""
-    parser = stage_parser(__doc__)
+    parser = stage_parser(__doc__, TransferSection)
     parser.add_argument("--source", required=True, help="key of the database")
     parser.add_argument("--base", required=True, help="URL or folder that holds <slug>/<version>/")
     parser.add_argument("--version", required=True)
@@ -49,6 +50,7 @@ def main(args: argparse.Namespace) -> None:
 
     What was fetched before an interruption waits beside the archive and is used again if its checksum is right.
     """
+    transfer: TransferSection = args.settings
     source = get_source(args.source)
     table = read_table(args.manifest, MANIFEST, ["record_id", "path", "chunk"])
     rows = table.filter(pc.equal(table["chunk"], args.chunk)).to_pylist()
@@ -66,9 +68,9 @@ def main(args: argparse.Namespace) -> None:
     with (
         counted,
         full_disk_explained(args.output.parent, f"chunk {args.chunk} of {source.key}", needed),
-        open_database(source.key, args.base, source.slug, args.version, args.settings) as database,
+        open_database(source.key, args.base, source.slug, args.version, transfer) as database,
         archive_writer(args.output) as add,
-        ThreadPoolExecutor(args.settings["parallel"]) as pool,
+        ThreadPoolExecutor(transfer.parallel) as pool,
         closing(_in_order(pool, partial(fetch, database), records)) as found_in_order,
     ):
         for (_, record_id), found in zip(records, found_in_order, strict=True):

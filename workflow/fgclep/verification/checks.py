@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from fgclep.config.verification import ChecksSection
 from fgclep.language.statements import Statement
 from fgclep.leads import INDEX
 
@@ -136,7 +137,7 @@ def decide(
     by_contradiction: np.ndarray,
     score: np.ndarray,
     threshold: np.ndarray,
-    settings: Mapping[str, Any],
+    settings: ChecksSection,
 ) -> np.ndarray:
     """Decide on candidates by the verdicts of the checks.
 
@@ -154,15 +155,15 @@ def decide(
     numpy.ndarray
         int64 per candidate, the place in ``REASONS``; ``ACCEPTING`` of it tells whether the candidate is accepted.
     """
-    measured = by_measurement if settings["measurement"] else np.zeros_like(by_measurement)
+    measured = by_measurement if settings.measurement else np.zeros_like(by_measurement)
     conditions = [
         by_votes == REFUTED,
         measured == REFUTED,
         measured == UNLIKELY,
-        (by_contradiction == REFUTED) & bool(settings["contradiction"]),
+        (by_contradiction == REFUTED) & settings.contradiction,
         measured == SUPPORTED,
         measured == LIKELY,
-        np.full(len(by_votes), not settings["coarse"]),
+        np.full(len(by_votes), not settings.coarse),
         np.isnan(score),
         np.isnan(threshold),
         coarse(score, threshold) == SUPPORTED,
