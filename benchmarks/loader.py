@@ -34,6 +34,7 @@ import torch
 import wfdb
 from scipy.signal import butter, firwin, resample_poly, sosfiltfilt
 
+from fgclep.config.signal import SignalSection
 from fgclep.leads import LEADS
 from fgclep.recordings.wfdb_file import read_record
 from fgclep.schemas.shards import SHARD
@@ -45,7 +46,7 @@ from fgclep.tables import table_writer
 BATCH = 64
 RAW = 12 * SAMPLES * 2
 PER_SHARD = 5000
-SIGNAL = {"sampling_rate": 100, "duration": 10.0, "highpass": 0.5, "lowpass": 40.0}
+SIGNAL = SignalSection(sampling_rate=100, duration=10.0, highpass=0.5, lowpass=40.0)
 
 
 class OneByOne(torch.utils.data.Dataset):
@@ -86,7 +87,7 @@ def shard_batches(paths: list[Path], cores: int, memory_mb: int) -> Iterator[tor
 def one_by_one(paths: list[Path], workers: int) -> Iterator[torch.Tensor]:
     """Batches from shards, whose records threads prepare one by one with SciPy."""
     taps = firwin(81, 0.2, window=("kaiser", 5.0)).astype(np.float32)
-    band = butter(2, [SIGNAL["highpass"], SIGNAL["lowpass"]], "bandpass", fs=SIGNAL["sampling_rate"], output="sos")
+    band = butter(2, [SIGNAL.highpass, SIGNAL.lowpass], "bandpass", fs=SIGNAL.sampling_rate, output="sos")
 
     def prepare(row: dict) -> np.ndarray:
         digital = decode_waveform(row["waveform"], row["n_samples"])

@@ -40,7 +40,8 @@ from torch.nn import functional as F
 from transformers import BertConfig, BertModel
 from transformers import logging as transformers_logging
 
-from fgclep.config.pretraining import PretrainingSection
+from fgclep.config.pretraining import PretrainingSection, TrainingSettings
+from fgclep.config.signal import SignalSection
 from fgclep.models.build import new_model
 from fgclep.models.ecg import ResNet1d
 from fgclep.models.text import mean_over_tokens, train_tokenizer
@@ -50,7 +51,7 @@ from fgclep.training.text_batches import TextBank
 from fgclep.training.trainer import Trainer
 
 STATEMENTS = ROOT.parent / "shared/tables/mimic_iv_ecg/report_phrase_counts.csv"
-SIGNAL = {"sampling_rate": 500, "duration": 10.0, "highpass": 0.5, "lowpass": 40.0}
+SIGNAL = SignalSection(sampling_rate=500, duration=10.0, highpass=0.5, lowpass=40.0)
 PUBLISHED_PAIRS, COARSE_EPOCHS, FINE_EPOCHS = 773_268, 10, 3
 STATEMENTS_PER_REPORT = 3.35  # 2.68 million lines in 800,035 reports of MIMIC-IV-ECG
 ENCODERS = {
@@ -100,16 +101,17 @@ def write_tower(folder: Path, corpus: list[str], width: int) -> None:
     tokenizer.save_pretrained(folder)
 
 
-def settings_of(tower: Path, batch: int, device: str, **changes: Any) -> dict:
-    """Section ``pretraining`` as the stage gets it."""
+def settings_of(tower: Path, batch: int, device: str, **changes: Any) -> TrainingSettings:
+    """What the stage takes of the config."""
     section = PretrainingSection().model_dump(mode="json")
     text = {**section["text_encoder"], "name": str(tower), "max_tokens": 256}
     text["trained_layers"] = changes.pop("trained_layers", 0)
-    return {
+    values = {
         **section, "device": device, "threads": len(os.sched_getaffinity(0)), "text_encoder": text, "projection": 512,
         "mitigation": 0.5, "batch_size": batch, "tensorboard": False, "epochs": COARSE_EPOCHS,
         "signal": SIGNAL, "seed": 0, **changes,
     }  # fmt: skip
+    return TrainingSettings.model_validate(values)
 
 
 def over_time(module: nn.Module) -> nn.Module:
@@ -132,31 +134,29 @@ def over_time(module: nn.Module) -> nn.Module:
 class Baseline:
     """A training loop as published systems write it."""
 
-    def __init__(self, work: dict, settings: dict):
+    def __init__(self, work: dict, settings: TrainingSettings):
         torch.manual_seed(0)
-        torch.set_num_threads(settings["threads"])
-        self.device, self.settings = torch.device(settings["device"]), settings
-        model = new_model(settings, work["statements"])
-        if settings["ecg_encoder"]["kind"].startswith("resnet"):
+        torch.set_num_threads(settings.threads)
+        self.device, self.settings = torch.device(settings.device), settings
+        model = new_model(settings, settings.signal, work["statements"])
+        if settings.ecg_encoder.kind.startswith("resnet"):
             model.ecg_encoder.layers = over_time(model.ecg_encoder.layers)
             forward = model.ecg_encoder.layers.forward
             model.ecg_encoder.forward = lambda signals, present: (forward(signals).transpose(1, 2), None)
         layers = model.text_encoder.encoder.layer
         model.text_encoder.requires_grad_(False)
-        for layer in layers[len(layers) - settings["text_encoder"]["trained_layers"] :]:
+        for layer in layers[len(layers) - settings.text_encoder.trained_layers :]:
             layer.requires_grad_(True)
         self.model = model.to(self.device).train()
-        self.optimizer = torch.optim.AdamW(
-            [p for p in model.parameters() if p.requires_grad], settings["learning_rate"]
-        )
+        self.optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], settings.learning_rate)
         reports = [". ".join(work["statements"][text] for text in report) for report in work["reports"]]
         data = list(zip(work["files"], reports[: len(work["files"])], strict=True))
         self.reports = dict(enumerate(report for _, report in data))
         dataset = WithPlace([path for path, _ in data])
         self.batches = iter(
             torch.utils.data.DataLoader(
-                dataset, settings["batch_size"], sampler=torch.utils.data.RandomSampler(dataset, True, 10**6),
-                num_workers=settings["threads"],
+                dataset, settings.batch_size, sampler=torch.utils.data.RandomSampler(dataset, True, 10**6),
+                num_workers=settings.threads,
             )
         )  # fmt: skip
 
@@ -201,17 +201,15 @@ class WithPlace(OneByOne):
 class Ours:
     """The training of this package, some steps at a time."""
 
-    def __init__(self, work: dict, settings: dict):
+    def __init__(self, work: dict, settings: TrainingSettings):
         torch.manual_seed(0)
-        store = SignalStore(
-            work["shards"], SIGNAL, settings["memory_mb"], workers=1, pin_memory=settings["device"] == "cuda"
-        )
+        store = SignalStore(work["shards"], SIGNAL, settings.memory_mb, workers=1, pin_memory=settings.device == "cuda")
         no_validation = SignalStore(work["shards"][:1], SIGNAL, 1, lambda keys: np.zeros(len(keys), dtype=bool))
         similarity = np.eye(len(work["statements"]), dtype=np.float16)
         findings: list[list[str]] = [[] for _ in work["statements"]]
         bank = TextBank(work["statements"], findings, work["reports"], similarity)
         nothing = TextBank(work["statements"], findings, [], similarity)
-        model = new_model(settings, work["statements"])
+        model = new_model(settings, settings.signal, work["statements"])
         self.trainer = Trainer(model, store, bank, no_validation, nothing, settings, work["folder"] / "unused.pt")
         self.trainer.wrapped.train()
         self.device, self.fill_s = self.trainer.device, 0.0
@@ -220,7 +218,7 @@ class Ours:
             with self.trainer.accelerator.autocast():
                 cache.frozen(list(cache.texts))
             seconds = (time.perf_counter() - start) / len(cache.texts)
-            by_report = settings["text_unit"] == "report"
+            by_report = settings.text_unit == "report"
             self.fill_s = seconds / COARSE_EPOCHS * (1 if by_report else len(work["statements"]) / PUBLISHED_PAIRS)
         self.batches = self._endless()
         self.waited = 0.0

@@ -40,7 +40,8 @@ from torch.nn import functional as F
 from transformers.utils import logging
 
 from fgclep.config.evaluation import EvaluationSection
-from fgclep.config.pretraining import PretrainingSection
+from fgclep.config.inference import EmbeddingSettings
+from fgclep.config.pretraining import EcgEncoderSection, PretrainingSection
 from fgclep.config.quality import QualitySection
 from fgclep.config.signal import SignalSection
 from fgclep.evaluation.embedding import embed_records
@@ -61,6 +62,7 @@ from fgclep.stages.embed_ecgs import random_model
 from fgclep.tables import read_table, table_writer
 
 WEIGHT_DECAY = 1e-4
+MEMORY_MB = 2000
 SPLITS = {"train": "train", "val": "val", "test": "val"}  # no test is needed here
 
 
@@ -69,7 +71,7 @@ def write_shard(folder: Path, task: Task, count: int, path: Path) -> None:
     source = get_source("ptb-xl")
     records = source.records(folder, set()).sort("record_id")
     rows = []
-    quality = QualitySection().model_dump()
+    quality = QualitySection()
     for entry in records.head(count).to_dicts():
         if task.labels([entry["codes"]]).any():
             record = usable_record(read_record(folder / entry["path"]), quality, source.gain, source.sampling_rate)
@@ -79,12 +81,10 @@ def write_shard(folder: Path, task: Task, count: int, path: Path) -> None:
             write(rows[start : start + ROWS_PER_GROUP])
 
 
-def settings_of(width: int = 16) -> dict:
+def settings_of(width: int = 16, signal: SignalSection | None = None) -> EmbeddingSettings:
     """Settings of an encoder with random weights, and of any encoder's use."""
-    section = PretrainingSection().model_dump(mode="json")
-    section["ecg_encoder"]["width"] = width
-    workers = len(os.sched_getaffinity(0))
-    return {**section, "signal": SignalSection().model_dump(), "seed": 0, "workers": workers}
+    section, workers = PretrainingSection(ecg_encoder=EcgEncoderSection(width=width)), len(os.sched_getaffinity(0))
+    return EmbeddingSettings.of(section, random=True, seed=0, workers=workers, signal=signal or SignalSection())
 
 
 @torch.no_grad()
@@ -92,22 +92,22 @@ def write_random_model(folder: Path, shard: Path, width: int) -> None:
     """Write a model with random weights; without statistics of the signals its features would all but vanish."""
     settings = settings_of(width)
     model = random_model(settings)
-    store = SignalStore([shard], settings["signal"], settings["memory_mb"])
+    store = SignalStore([shard], settings.signal, MEMORY_MB)
     in_training = np.array(store.keys["split"].to_pylist()) == "train"
     for layer in model.modules():
         if isinstance(layer, nn.BatchNorm2d):
             layer.momentum = None  # the mean over all batches
     model.ecg_encoder.train()
-    for places, signals in store.in_order(settings["batch_size"]):
+    for places, signals in store.in_order(settings.batch_size):
         model.ecg_patches(signals[torch.from_numpy(in_training[places])])
     model.eval().save_pretrained(folder)
 
 
-def published(shard: Path, task: Task, model: FGCLEP, settings: dict, args: Any) -> float:
+def published(shard: Path, task: Task, model: FGCLEP, settings: EmbeddingSettings, args: Any) -> float:
     """Train a linear layer for ``args.epochs`` through the frozen encoder; return its best AUROC."""
     torch.manual_seed(0)
-    store = SignalStore([shard], settings["signal"], settings["memory_mb"], workers=settings["workers"])
-    signals = torch.cat([batch for _, batch in store.in_order(settings["batch_size"])])
+    store = SignalStore([shard], settings.signal, MEMORY_MB, workers=settings.workers)
+    signals = torch.cat([batch for _, batch in store.in_order(settings.batch_size)])
     codes = read_table(shard, SHARD, ["codes"])["codes"].to_pylist()
     labels = torch.from_numpy(task.labels(codes)).float()
     split = np.array(store.keys["split"].to_pylist())
@@ -131,12 +131,12 @@ def published(shard: Path, task: Task, model: FGCLEP, settings: dict, args: Any)
             optimizer.step()
         schedule.step()
         with torch.no_grad():
-            scores = torch.cat([head(features(batch)) for batch in val.split(settings["batch_size"])])
+            scores = torch.cat([head(features(batch)) for batch in val.split(settings.batch_size)])
         best = max(best, macro_auroc(scores.numpy(), labels[val].numpy().astype(bool)))
     return best
 
 
-def ours(shard: Path, task: Task, model: FGCLEP, settings: dict, args: Any) -> float:
+def ours(shard: Path, task: Task, model: FGCLEP, settings: EmbeddingSettings, args: Any) -> float:
     """Fit the probe of this package; return its AUROC."""
     with torch.inference_mode():
         tables = list(embed_records(model, [str(shard)], settings, torch.device("cpu"), task.name))
@@ -152,7 +152,7 @@ WAYS = {"ours": ours, "published": published}
 def measure(way: str, shard: Path, task: Task, folder: Path, args: Any) -> dict[str, float]:
     """Seconds and AUROC of one way; the model is loaded before the clock starts."""
     model = FGCLEP.from_pretrained(folder)
-    settings = {**settings_of(), "signal": model.config.signal}
+    settings = settings_of(signal=model.signal)
     start, cpu = time.perf_counter(), time.process_time()
     auroc = WAYS[way](shard, task, model, settings, args)
     return {"seconds": time.perf_counter() - start, "cpu": time.process_time() - cpu, "auroc": auroc}

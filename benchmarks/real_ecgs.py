@@ -58,7 +58,7 @@ class Ecgs:
     def _records(
         self, model: FGCLEP, base: Path, sources: tuple[str, ...]
     ) -> Iterator[tuple[str, tuple[str, ...], tuple[torch.Tensor, torch.Tensor]]]:
-        quality = QualitySection().model_dump()
+        quality = QualitySection()
         for key in sources:
             source = get_source(key)
             folder = base / source.slug / str(source.version)

@@ -20,7 +20,7 @@ from ecgs import ROOT, machine, parser  # isort: skip (puts the package on the p
 import polars as pl
 from scripted_llm import MODEL, ScriptedModel, ScriptedOllama
 
-from fgclep.config.load import validate_config
+from fgclep.config.verification import ChecksSection
 from fgclep.language.vocabulary import load_vocabulary
 from fgclep.recovery.rejections import Rejection
 from fgclep.schemas.audit import AUDIT
@@ -177,7 +177,7 @@ def report(results: Path, calls: int, work: Path) -> None:
         print(f"| {'accepted' if reason.accepted else 'dropped'}: {reason.sentence} | {count:,} | {share:.1%} |")
 
     print("\nYield over the coarse model's threshold\n\n" + head)
-    settings = validate_config({"verification": {"min_votes": 2}}).verification.model_dump(mode="json")
+    settings = ChecksSection(min_votes=2).model_dump(mode="json")
     curve = []
     for key, values in (("target_fdr", TARGET_FDR), ("threshold", FIXED)):
         for value in values:

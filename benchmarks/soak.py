@@ -28,6 +28,10 @@ import psutil
 from matplotlib.figure import Figure
 
 from fgclep.config.load import validate_config
+from fgclep.config.pretraining import EcgEncoderSection, PretrainingSection
+from fgclep.config.signal import SignalSection
+from fgclep.config.simulation import RecordingSettings, SimulationSection
+from fgclep.config.verification import ChecksSection
 from fgclep.language.vocabulary import load_vocabulary
 from fgclep.report.charts.print_plots import COLORS, METADATA, STYLE
 from fgclep.simulation.databases import mimic_iv_ecg
@@ -75,7 +79,7 @@ class Run:
 def write_database(folder: Path, records: int, pool: int) -> None:
     """Write the database and its lists."""
     vocabulary = load_vocabulary(VOCABULARY)
-    settings = {"feature_mention_rate": CONFIG["simulation"]["feature_mention_rate"]}
+    settings = RecordingSettings.of(SimulationSection(), seed=0)
     waveforms = []
     for number in range(pool):
         rng = np.random.default_rng([0, number])
@@ -105,8 +109,8 @@ def write_models(work: Path, texts: Path) -> None:
 
     torch.manual_seed(0)
     corpus = read_table(texts, TEXTS, ["text"])["text"].to_pylist()
-    narrow = {**CONFIG["pretraining"], "ecg_encoder": {"kind": "resnet18", "width": 4}}
-    model = new_model({**narrow, "signal": SIGNAL}, corpus)
+    narrow = PretrainingSection(ecg_encoder=EcgEncoderSection(width=4))
+    model = new_model(narrow, SignalSection(duration=SECONDS), corpus)
     for fold in range(FOLDS):
         model.save_pretrained(work / f"model{fold}")
 
@@ -157,8 +161,8 @@ def commands(work: Path, chunks: int) -> Iterator[tuple[str, list[str]]]:
         yield "score_candidates", options
     options = ["--candidates", candidates, "--texts", made["texts"], "--reports", made["reports"], *vocabulary]
     options += ["--measurements", made["measurements"], "--manifests", made["manifest"], "--scores", *scores]
-    checks = {name: value for name, value in CONFIG["verification"].items() if name != "features"}
-    yield "verify_features", [*options, *settings({**checks, "folds": FOLDS}), "--output", made["audit"]]
+    checks = ChecksSection(folds=FOLDS).model_dump(mode="json")
+    yield "verify_features", [*options, *settings(checks), "--output", made["audit"]]
     options = ["--features", "filtered", "--audit", made["audit"], "--texts", made["texts"], *vocabulary]
     options += ["--reports", made["reports"], *settings(CONFIG, "seed"), "--output", str(work / "filtered.parquet")]
     yield "augment_reports", options

@@ -20,7 +20,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from fgclep.config.load import validate_config
+from fgclep.config.verification import ChecksSection
 from fgclep.language.parser import parse_statements
 from fgclep.language.reports import parse_reports
 from fgclep.language.vocabulary import load_vocabulary
@@ -104,7 +104,7 @@ def write_tables(folder: Path, count: int) -> None:
 
 def run(folder: Path) -> tuple[float, float]:
     """Return seconds and the largest anonymous memory (MiB) of the stage on the tables of ``folder``."""
-    settings = validate_config({}).verification.model_dump(mode="json") | {"folds": FOLDS}
+    settings = ChecksSection(folds=FOLDS).model_dump(mode="json")
     command = [
         sys.executable,
         "-m",

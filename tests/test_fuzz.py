@@ -23,6 +23,7 @@ from recovery_setup import PROMPT, SERVERS, recovery_settings
 from wfdb_files import heart, write_record
 
 from fgclep.config.load import load
+from fgclep.config.recovery import RecoverySection
 from fgclep.errors import UserError
 from fgclep.evaluation.tasks import PublishedSplit, load_task
 from fgclep.fetch.archive import ArchiveReader
@@ -373,7 +374,8 @@ LISTS = {
 
 @pytest.mark.parametrize("backend", SERVERS)
 def test_a_broken_reply_is_one_of_the_three_faults_of_a_server(backend, server):
-    client = SERVERS[backend](recovery_settings(backend=backend, model=MODEL, host=server.url, timeout_seconds=5))
+    settings = recovery_settings(backend=backend, model=MODEL, host=server.url, timeout_seconds=5)
+    client = SERVERS[backend](RecoverySection.model_validate(settings))
 
     @fuzzed
     @given(mutated(json.dumps(REPLIES[backend]).encode()))

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-ABSENT = ("snakemake", "polars", "wfdb", "ollama", "neurokit2", "pydantic", "sklearn", "matplotlib", "tabulate")
+ABSENT = ("snakemake", "polars", "wfdb", "ollama", "neurokit2", "sklearn", "matplotlib", "tabulate")
 
 
 def run(code: str) -> subprocess.CompletedProcess[str]:
@@ -11,7 +11,7 @@ def run(code: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_pre_training_needs_none_of_the_workflow_s_other_packages():
-    # a GPU machine may have torch, transformers and pyarrow only
+    # a GPU machine may have torch, transformers, pyarrow and pydantic only
     blocked = "; ".join(f"sys.modules[{name!r}] = None" for name in ABSENT)
     finished = run(f"import sys; {blocked}; import fgclep.stages.pretrain, fgclep.stages.score_candidates")
     assert finished.returncode == 0, finished.stderr

@@ -11,11 +11,10 @@ import numpy as np
 import pytest
 import torch
 from html_page import Page
-from training_data import SETTINGS, TEXTS, write_shards
+from training_data import TEXTS, made_model, write_shards
 
 from fgclep.cli import main
 from fgclep.inference.search import search
-from fgclep.models.build import new_model
 from fgclep.report.results.read import millivolts
 from fgclep.schemas.manifest import MANIFEST
 from fgclep.schemas.shards import SHARD
@@ -30,7 +29,7 @@ REPORT = ["Flutter <script>alert(1)</script>", "rate \x1b[2J 150"]
 def model(tmp_path_factory):
     torch.manual_seed(1)
     folder = tmp_path_factory.mktemp("model")
-    made = new_model({**SETTINGS, "bias": 0.0}, TEXTS).eval()
+    made = made_model(TEXTS, bias=0.0).eval()
     made.save_pretrained(folder)
     return made, str(folder)
 

@@ -1,3 +1,4 @@
+import json
 import logging
 
 import numpy as np
@@ -157,8 +158,7 @@ def run(folder, splits, informative=True, **changes):
     output = folder / "probe.csv"
     options = ["--model", "random", "--task-file", str(folder / "toy.yaml"), "--embeddings", str(folder / "e.parquet")]
     options += ["--output", str(output), "--scores", str(folder / "scores.parquet")]
-    args = evaluate_linear_probe.arguments().parse_args(options)
-    args.settings = {
+    settings = {
         "fractions": [1.0, 0.1],
         "shots": [2],
         "seeds": 2,
@@ -168,7 +168,8 @@ def run(folder, splits, informative=True, **changes):
         "seed": 5,
         **changes,
     }
-    evaluate_linear_probe.main(args)
+    options += ["--settings", json.dumps(settings)]
+    evaluate_linear_probe.main(evaluate_linear_probe.arguments().parse_args(options))
     return output
 
 

@@ -1,5 +1,7 @@
 """A probe of one database meets its classes in another one under other names and in other places."""
 
+import json
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -74,10 +76,9 @@ def run(task_files, folder, transfer_classes):
         write_embeddings(embeddings[-1], name)
     options = ["--model", "fine", "--vocabulary", VOCABULARY, "--output", str(folder / "transfer.csv")]
     options += ["--task-files", *map(str, task_files.values()), "--embeddings", *map(str, embeddings)]
-    args = evaluate_transfer.arguments().parse_args(options)
-    args.settings = {"transfer_classes": transfer_classes, "regularization": [1.0], "bootstrap": 5}
-    args.settings |= {"min_positives": 3, "seed": 0}
-    evaluate_transfer.main(args)
+    settings = {"transfer_classes": transfer_classes, "regularization": [1.0], "bootstrap": 5}
+    options += ["--settings", json.dumps({**settings, "min_positives": 3, "seed": 0})]
+    evaluate_transfer.main(evaluate_transfer.arguments().parse_args(options))
     return read_metrics(folder / "transfer.csv")
 
 

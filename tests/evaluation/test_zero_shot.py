@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -147,17 +149,15 @@ def run_stage_on(embeddings, folder, monkeypatch, split):
     model = FakeModel(["sinus rhythm", "atrial fibrillation", "sinus tachycardia"])
     monkeypatch.setattr(evaluate_zero_shot.FGCLEP, "from_pretrained", lambda path: model)
     output = folder / f"{split}.csv"
-    prompts = build_prompts.arguments().parse_args(
-        ["--task-files", str(RHYTHM), "--vocabulary", VOCABULARY, "--output", str(folder / "prompts.parquet")]
-    )
-    prompts.settings = {"prompts": ["synonyms", "names"]}
-    build_prompts.main(prompts)
+    sets = {"prompts": ["synonyms", "names"]}
+    options = ["--task-files", str(RHYTHM), "--vocabulary", VOCABULARY, "--settings", json.dumps(sets)]
+    options += ["--output", str(folder / "prompts.parquet")]
+    build_prompts.main(build_prompts.arguments().parse_args(options))
     settings = {"zero_shot_split": split, "bootstrap": 20, "min_positives": 8, "batch_size": 64, "seed": 3}
     options = ["--model", "fine", "--model-dir", "unused", "--task-files", str(RHYTHM), "--embeddings", str(embeddings)]
     options += ["--prompts", str(folder / "prompts.parquet"), "--scores", str(folder / "scores.parquet")]
-    args = evaluate_zero_shot.arguments().parse_args([*options, "--output", str(output)])
-    args.settings = {**settings, **prompts.settings}
-    evaluate_zero_shot.main(args)
+    options += ["--settings", json.dumps({**settings, **sets}), "--output", str(output)]
+    evaluate_zero_shot.main(evaluate_zero_shot.arguments().parse_args(options))
     return output
 
 

@@ -8,13 +8,14 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
+from fgclep.config.transfer import TransferSection
 from fgclep.errors import UserError
 from fgclep.fetch.archive import ArchiveReader, archive_writer
 from fgclep.fetch.database import FileUnavailable, WebDatabase, open_database
 from fgclep.fetch.lists import safe_path
 from fgclep.fetch.progress import TransferProgress
 
-TRANSFER = {"parallel": 2, "timeout_seconds": 5, "retries": 2}
+TRANSFER = TransferSection(parallel=2, timeout_seconds=5, retries=2)
 CONTENT = b"ecg" * 1000
 SHA = hashlib.sha256(CONTENT).hexdigest()
 
@@ -76,7 +77,7 @@ def test_a_dropped_connection_is_retried(httpserver, database, tmp_path):
 
 
 def test_nobody_listening_is_an_error_for_the_user(tmp_path):
-    settings = {**TRANSFER, "retries": 0}
+    settings = TransferSection(timeout_seconds=5, retries=0)
     with (
         open_database("csn", "http://127.0.0.1:9", "db", "1.0", settings) as opened,
         pytest.raises(UserError, match="no answer after 1 attempts"),

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import ROOT
-from training_data import SETTINGS
+from training_data import made_model
 from wfdb_files import RATE, heart, write_record
 
 from fgclep.cli import main
@@ -27,7 +27,6 @@ from fgclep.commands.model import load_model
 from fgclep.inference.predict import Questions
 from fgclep.language.vocabulary import Vocabulary
 from fgclep.leads import LEADS
-from fgclep.models.build import new_model
 from fgclep.recordings.read import read_recording
 from fgclep.signals.preparation import prepare_signal
 from fgclep.signals.record import Record
@@ -42,7 +41,7 @@ ECG = heart(6.0)
 def saved(folder: Path, **changes) -> str:
     torch.manual_seed(1)
     # a cosine of 0.1 is one logit: two ECGs that differ do so in their probabilities
-    model = new_model({**SETTINGS, "bias": 0.0, "ecg_encoder": {"kind": "resnet18", "width": 4}, **changes}, PROMPTS)
+    model = made_model(PROMPTS, **{"bias": 0.0, "ecg_encoder": {"kind": "resnet18", "width": 4}, **changes})
     model.save_pretrained(folder)
     return str(folder)
 
@@ -347,7 +346,7 @@ def test_a_resnet_needs_all_leads_and_a_transformer_any(model, vit, load, tmp_pa
     (row,) = predicted(capsys, path, "--model", vit, *ASK, "--features", 500, *options)
     assert row["leads"] == ["II", "V1"]
     loaded, signals = load(vit), torch.randn(1, 12, 200)  # what the other leads hold does not matter
-    signals[0, [1, 6]] = torch.from_numpy(prepare_signal(ECG[[1, 6]], RATE, loaded.config.signal))
+    signals[0, [1, 6]] = torch.from_numpy(prepare_signal(ECG[[1, 6]], RATE, loaded.signal))
     present = torch.tensor([[lead in {"II", "V1"} for lead in LEADS]])
     with torch.no_grad():
         logits = loaded.logits(loaded.encode_ecg(signals, present), loaded.embed_texts(PROMPTS))

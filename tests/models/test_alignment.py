@@ -5,13 +5,14 @@ import argparse
 import numpy as np
 import pytest
 import torch
-from training_data import SETTINGS, SIGNAL, TEXTS, write_shards
+from training_data import SIGNAL, TEXTS, made_model, training_settings, write_shards
 
 from fgclep import FGCLEP
+from fgclep.config.inference import EmbeddingSettings, InferenceSettings
 from fgclep.language.vocabulary import load_vocabulary
 from fgclep.leads import LEADS
-from fgclep.models.build import new_model
 from fgclep.models.ecg import build_ecg_encoder
+from fgclep.models.fgclep import FGCLEPConfig
 from fgclep.schemas.embeddings import EMBEDDINGS
 from fgclep.schemas.scores import SCORES
 from fgclep.schemas.shards import SHARD
@@ -22,11 +23,16 @@ from fgclep.tables import read_table
 
 VIT = {"kind": "vit_tiny", "width": 8}
 RESNET = {"kind": "resnet18", "width": 4}
+INFERENCE = InferenceSettings.of(training_settings())
+
+
+def embedding(random: bool) -> EmbeddingSettings:
+    return EmbeddingSettings.of(training_settings(), random=random)
 
 
 def made(alignment: str, encoder: dict) -> FGCLEP:
     torch.manual_seed(0)
-    return new_model({**SETTINGS, "alignment": alignment, "ecg_encoder": encoder}, TEXTS).eval()
+    return made_model(alignment=alignment, ecg_encoder=encoder).eval()
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +69,7 @@ def test_every_patch_has_an_embedding_of_length_one(encoder, patches):
 
 def test_an_unknown_alignment_is_refused():
     with pytest.raises(ValueError, match="unknown alignment 'local'; known are global, attention"):
-        made("local", RESNET)
+        FGCLEP(FGCLEPConfig(alignment="local"))
 
 
 def test_a_transformer_without_a_lead_is_as_if_its_patches_had_never_been_cut():
@@ -143,10 +149,9 @@ def test_a_text_attends_to_the_patch_that_is_like_it(signal):
     assert model.align.weights(ecgs, text[None])[0, 0].argmax() == 17
 
 
-def arguments(stage, *options) -> argparse.Namespace:
-    args = stage.arguments().parse_args([str(option) for option in options])
-    args.settings = SETTINGS
-    return args
+def arguments(stage, settings, *options) -> argparse.Namespace:
+    given = ["--settings", settings.model_dump_json(), *options]
+    return stage.arguments().parse_args([str(option) for option in given])
 
 
 @pytest.mark.parametrize("alignment", ["global", "attention"])
@@ -165,13 +170,23 @@ def test_training_verification_zero_shot_and_predict_give_the_same_logits(tmp_pa
 
     options = ["--fold", 0, "--folds", 1, "--shards", *shards, "--vocabulary", "resources/vocabulary"]
     score_candidates.main(
-        arguments(score_candidates, "--model", tmp_path / "model", *options, "--output", tmp_path / "scores.parquet")
+        arguments(
+            score_candidates,
+            INFERENCE,
+            "--model",
+            tmp_path / "model",
+            *options,
+            "--output",
+            tmp_path / "scores.parquet",
+        )
     )
     scores = np.array(read_table(tmp_path / "scores.parquet", SCORES)["scores"].to_pylist())
     np.testing.assert_allclose(scores, expected, atol=1e-5)
 
     options = ["--model", tmp_path / "model", "--source", "made-up", "--shards", *shards]
-    embed_ecgs.main(arguments(embed_ecgs, *options, "--output", tmp_path / "embeddings.parquet"))
+    embed_ecgs.main(
+        arguments(embed_ecgs, embedding(random=False), *options, "--output", tmp_path / "embeddings.parquet")
+    )
     table = read_table(tmp_path / "embeddings.parquet", EMBEDDINGS)
     assert table["record_id"].to_pylist() == [store.names(places)[i].split("/")[1] for i in range(5)]
     column, other = ("embedding", "patches") if alignment == "global" else ("patches", "embedding")
@@ -191,11 +206,8 @@ def test_training_verification_zero_shot_and_predict_give_the_same_logits(tmp_pa
 def test_the_untrained_control_has_features_and_one_embedding_per_ecg(tmp_path):
     shards = write_shards(tmp_path, (3,))
     output = tmp_path / "embeddings.parquet"
-    options = ["--random", "--source", "made-up", "--shards", *shards, "--output", output]
-    settings = {key: value for key, value in SETTINGS.items() if key != "alignment"}  # as the workflow gives them
-    args = arguments(embed_ecgs, *options)
-    args.settings = settings
-    embed_ecgs.main(args)
+    options = ["--source", "made-up", "--shards", *shards, "--output", output]
+    embed_ecgs.main(arguments(embed_ecgs, embedding(random=True), *options))
     table = read_table(output, EMBEDDINGS)
     assert {len(row) for row in table["features"].to_pylist()} == {64}
     assert {len(row) for row in table["embedding"].to_pylist()} == {16} and table["patches"].null_count == 3

@@ -5,20 +5,21 @@ import pytest
 import torch
 
 from fgclep import FGCLEP
+from fgclep.config.pretraining import PretrainingSection
+from fgclep.config.signal import SignalSection
 from fgclep.errors import UserError
 from fgclep.leads import LEADS
 from fgclep.models.build import new_model
 from fgclep.models.ecg import build_ecg_encoder
 from fgclep.models.text import freeze_text_layers, train_tokenizer
 
-SETTINGS = {
+SETTINGS: dict = {
     "ecg_encoder": {"kind": "resnet18", "width": 4},
     "text_encoder": {
         "name": "scratch", "hidden_size": 16, "layers": 2, "heads": 2, "max_tokens": 16, "trained_layers": "all",
     },
     "projection": 8,
     "alignment": "global",
-    "signal": {"sampling_rate": 100, "duration": 10.0, "highpass": 0.5, "lowpass": 40.0},
     "temperature": 10.0,
     "max_temperature": 20.0,
     "bias": None,
@@ -27,10 +28,14 @@ SETTINGS = {
 CORPUS = ["atrial fibrillation", "sinus rhythm", "left bundle branch block", "absent p waves"]
 
 
+def made_model(**changes) -> FGCLEP:
+    return new_model(PretrainingSection.model_validate(SETTINGS | changes), SignalSection(), CORPUS)
+
+
 @pytest.fixture(scope="module")
 def model():
     torch.manual_seed(0)
-    return new_model(SETTINGS, CORPUS).eval()
+    return made_model().eval()
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +90,7 @@ def test_the_temperature_is_clamped(model):
 
 @pytest.mark.parametrize(("value", "expected"), [(np.inf, 20.0), (1e30, 20.0), (np.nan, 10.0), (-np.inf, 10.0)])
 def test_no_temperature_is_out_of_range_or_not_finite(value, expected):
-    model = new_model(SETTINGS, CORPUS)
+    model = made_model()
     model.log_temperature.data.fill_(value)
     assert model.temperature.item() == pytest.approx(expected, rel=1e-5)
     model.clamp_temperature()
@@ -93,7 +98,7 @@ def test_no_temperature_is_out_of_range_or_not_finite(value, expected):
 
 
 def test_a_temperature_put_back_in_range_learns_again():
-    model = new_model(SETTINGS, CORPUS)
+    model = made_model()
     model.log_temperature.data.fill_(9.0)
     model.clamp_temperature()
     model.temperature.backward()
@@ -101,19 +106,19 @@ def test_a_temperature_put_back_in_range_learns_again():
 
 
 def test_a_text_tower_without_safetensors_is_refused(tmp_path):
-    tower = new_model(SETTINGS, CORPUS)
+    tower = made_model()
     tower.text_encoder.save_pretrained(tmp_path)
     tower.tokenizer.save_pretrained(tmp_path)
     (tmp_path / "model.safetensors").unlink()
     torch.save(tower.text_encoder.state_dict(), tmp_path / "pytorch_model.bin")
     with pytest.raises(UserError, match=r"text_encoder.name is .*, of which no .* weights in safetensors can be read"):
-        new_model({**SETTINGS, "text_encoder": {"name": str(tmp_path), "max_tokens": 16}}, CORPUS)
+        made_model(text_encoder={"name": str(tmp_path), "max_tokens": 16})
 
 
 @pytest.mark.parametrize("alignment", ["global", "attention"])
 def test_a_saved_model_predicts_the_same_after_loading(alignment, signal, tmp_path):
     torch.manual_seed(0)
-    model = new_model({**SETTINGS, "alignment": alignment}, CORPUS).eval()
+    model = made_model(alignment=alignment).eval()
     model.save_pretrained(tmp_path)
     again = FGCLEP.from_pretrained(tmp_path)
     prompts = ["atrial fibrillation", "a word never seen: torsades"]
@@ -154,7 +159,7 @@ def test_the_tokenizer_depends_on_the_corpus_only():
 
 def test_only_the_last_text_layers_are_trained():
     torch.manual_seed(0)
-    encoder = new_model(SETTINGS, CORPUS).text_encoder
+    encoder = made_model().text_encoder
     freeze_text_layers(encoder, 1)
     trained = {name for name, p in encoder.named_parameters() if p.requires_grad}
     assert trained and all(name.startswith("encoder.layer.1.") for name in trained)
@@ -168,7 +173,7 @@ def test_the_tokenizer_spells_words_it_does_not_know():
 
 
 def test_pickled_weights_are_not_read(tmp_path):
-    model = new_model(SETTINGS, CORPUS)
+    model = made_model()
     model.save_pretrained(tmp_path)
     (tmp_path / "model.safetensors").unlink()
     torch.save(model.state_dict(), tmp_path / "pytorch_model.bin")

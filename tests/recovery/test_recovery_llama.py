@@ -7,6 +7,7 @@ import time
 import pytest
 from recovery_setup import PROMPT, SERVERS, VOCABULARY, measured, parse, recovery_settings, run_stage, verify
 
+from fgclep.config.recovery import RecoverySection
 from fgclep.measurement.rules import LIKELY, UNTESTABLE, RuleTable
 from fgclep.recovery.language_model import LanguageModel
 from fgclep.schemas.measurements import LEAD_MEASURES, MEASURES
@@ -71,7 +72,8 @@ def settings(shim, tmp_path):
 
 
 def language_model(settings):
-    return LanguageModel(SERVERS[settings["backend"]](settings), settings, PROMPT, VOCABULARY)
+    section = RecoverySection.model_validate(settings)
+    return LanguageModel(SERVERS[section.backend](section), section, PROMPT, VOCABULARY)
 
 
 def test_from_prompt_to_audit_only_sound_features_are_accepted(tmp_path, settings, shim):

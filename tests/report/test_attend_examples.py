@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 import torch
 from report_data import synthetic_ecg, write_results
-from training_data import SETTINGS, TEXTS
+from training_data import made_model
 
 from fgclep.leads import LEADS
-from fgclep.models.build import new_model
 from fgclep.schemas.attention import ATTENTION
 from fgclep.stages import attend_examples
 from fgclep.stages.attend_examples import window_bounds
@@ -35,8 +34,8 @@ def test_a_shorter_recording_is_looked_at_again_from_its_beginning():
 def options(tmp_path) -> argparse.Namespace:
     given = list(map(str, write_results(tmp_path)))
     torch.manual_seed(0)
-    settings = {**SETTINGS, "alignment": "attention", "ecg_encoder": {"kind": "vit_tiny", "width": 8}}
-    new_model(settings, TEXTS).save_pretrained(tmp_path / "model")
+    model = made_model(alignment="attention", ecg_encoder={"kind": "vit_tiny", "width": 8})
+    model.save_pretrained(tmp_path / "model")
 
     def after(option: str) -> str:
         return given[given.index(option) + 1]

@@ -208,7 +208,7 @@ def test_more_ranks_than_row_groups_are_refused(shards):
 
 def test_a_record_that_cannot_be_prepared_is_named(shards):
     with pytest.raises(ValueError, match=r"0\.parquet, made-up/000: .*critical frequencies"):
-        list(SignalStore(shards, {**SIGNAL, "sampling_rate": 0.9}, 100).in_order(4))
+        list(SignalStore(shards, SIGNAL.model_copy(update={"sampling_rate": 0.9}), 100).in_order(4))
 
 
 def test_the_fast_decoder_agrees_with_the_plain_one(physionet):

@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 from scipy.signal import butter, firwin, resample_poly, sosfiltfilt
 
+from fgclep.config.signal import SignalSection
 from fgclep.signals.preparation import fit_length, prepare_signal
 
-SETTINGS = {"sampling_rate": 100, "duration": 10.0, "highpass": 0.5, "lowpass": 40.0}
+SIGNAL = SignalSection(sampling_rate=100, duration=10.0, highpass=0.5, lowpass=40.0)
 
 
 def _sine(frequency, fs=500, seconds=10.0, offset=0.0):
@@ -16,41 +17,41 @@ def _sine(frequency, fs=500, seconds=10.0, offset=0.0):
     ("frequency", "low", "high"), [(0.1, 0, 0.01), (5, 0.98, 1.02), (15, 0.97, 1.02), (70, 0, 0.01)]
 )
 def test_the_band_passes_and_the_rest_does_not(frequency, low, high):
-    prepared = prepare_signal(_sine(frequency), 500, SETTINGS)
+    prepared = prepare_signal(_sine(frequency), 500, SIGNAL)
     assert prepared.shape == (12, 1000) and prepared.dtype == np.float32
     assert low <= prepared[0, 200:800].std() * np.sqrt(2) <= high
 
 
 def test_there_is_no_phase_shift():
-    prepared = prepare_signal(_sine(5), 500, SETTINGS)
+    prepared = prepare_signal(_sine(5), 500, SIGNAL)
     np.testing.assert_allclose(prepared[0, 200:800], _sine(5, fs=100)[0, 200:800], atol=0.03)
 
 
 def test_an_offset_leaves_no_swing_at_the_edges():
-    assert np.abs(prepare_signal(np.full((12, 5000), 3.0), 500, SETTINGS)).max() < 1e-3
+    assert np.abs(prepare_signal(np.full((12, 5000), 3.0), 500, SIGNAL)).max() < 1e-3
 
 
 @pytest.mark.parametrize("fs", [100, 250, 500, 1000])
 def test_any_sampling_rate_gives_the_same_signal(fs):
-    reference = prepare_signal(_sine(8), 500, SETTINGS)
-    np.testing.assert_allclose(prepare_signal(_sine(8, fs), fs, SETTINGS)[:, 100:900], reference[:, 100:900], atol=0.05)
+    reference = prepare_signal(_sine(8), 500, SIGNAL)
+    np.testing.assert_allclose(prepare_signal(_sine(8, fs), fs, SIGNAL)[:, 100:900], reference[:, 100:900], atol=0.05)
 
 
 def test_a_longer_record_is_cropped_at_the_center_and_a_shorter_one_repeated():
     ramp = np.tile(np.arange(10.0), (12, 1))
     np.testing.assert_array_equal(fit_length(ramp, 4)[0], [3, 4, 5, 6])
     np.testing.assert_array_equal(fit_length(ramp, 12)[0], [*range(10), 0, 1])
-    assert prepare_signal(_sine(5, seconds=60), 500, SETTINGS).shape == (12, 1000)
-    assert prepare_signal(_sine(5, seconds=6), 500, SETTINGS).shape == (12, 1000)
+    assert prepare_signal(_sine(5, seconds=60), 500, SIGNAL).shape == (12, 1000)
+    assert prepare_signal(_sine(5, seconds=6), 500, SIGNAL).shape == (12, 1000)
 
 
 def test_missing_values_are_refused():
     signal = _sine(5)
     signal[3, 7] = np.nan
     with pytest.raises(ValueError, match="NaN"):
-        prepare_signal(signal, 500, SETTINGS)
+        prepare_signal(signal, 500, SIGNAL)
     with pytest.raises(ValueError, match="shape"):
-        prepare_signal(np.zeros((12, 0)), 500, SETTINGS)
+        prepare_signal(np.zeros((12, 0)), 500, SIGNAL)
 
 
 @pytest.mark.parametrize("fs", [100, 250, 500, 1000, 257, 80, 249.9])
@@ -68,7 +69,7 @@ def test_blocks_give_what_scipy_gives(fs, seconds):
     band = butter(2, [0.5, 40], "bandpass", fs=100, output="sos")
     expected = sosfiltfilt(band, expected, axis=1, padlen=min(400, expected.shape[1] - 1))
     np.testing.assert_allclose(
-        prepare_signal(signal, fs, SETTINGS), fit_length(expected, 1000), rtol=0, atol=1e-6 * np.abs(signal).max()
+        prepare_signal(signal, fs, SIGNAL), fit_length(expected, 1000), rtol=0, atol=1e-6 * np.abs(signal).max()
     )
 
 
@@ -76,7 +77,7 @@ def test_blocks_give_what_scipy_gives(fs, seconds):
 @pytest.mark.parametrize("fs", [100, 250, 500])
 def test_a_record_is_the_same_alone_and_among_others(fs, samples):
     signals = np.random.default_rng(0).normal(0, 1, (7, 12, samples)).astype(np.float32)
-    together = prepare_signal(signals, fs, SETTINGS)
+    together = prepare_signal(signals, fs, SIGNAL)
     assert together.shape == (7, 12, 1000)
     for signal, prepared in zip(signals, together, strict=True):
-        np.testing.assert_array_equal(prepare_signal(signal, fs, SETTINGS), prepared)
+        np.testing.assert_array_equal(prepare_signal(signal, fs, SIGNAL), prepared)

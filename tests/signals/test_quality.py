@@ -12,7 +12,7 @@ from fgclep.signals.record import MISSING, Record
 from fgclep.signals.repair import EQUATIONS, limb_lead_errors
 from fgclep.sources import SOURCES
 
-SETTINGS = QualitySection().model_dump()
+SETTINGS = QualitySection()
 
 
 def record_of(mv, gain=1000.0, rate=500.0, leads=LEADS) -> Record:
@@ -36,7 +36,7 @@ def test_a_flat_lead_is_named():
     mv = heart()
     mv[[6, 11]] = 0.4
     assert refusal(record_of(mv)) == "dead (flat) leads: V1, V6"
-    assert usable_record(record_of(mv), {**SETTINGS, "flat_mv": 0}).digital.shape == (12, 5000)
+    assert usable_record(record_of(mv), QualitySection(flat_mv=0)).digital.shape == (12, 5000)
 
 
 def test_a_saturated_lead_is_named():
@@ -49,7 +49,7 @@ def test_an_amplitude_beyond_any_heart_is_implausible():
     mv = heart()
     mv[8, ::20] = 20.0
     assert refusal(record_of(mv)) == "implausible amplitude (above 15 mV) in V3"
-    assert usable_record(record_of(mv), {**SETTINGS, "max_artifact_share": 0.06}).remarks == ()
+    assert usable_record(record_of(mv), QualitySection(max_artifact_share=0.06)).remarks == ()
     mv = heart() + 18  # an offset is no amplitude
     mv[:6] = heart()[:6]
     assert usable_record(record_of(mv), SETTINGS).remarks == ()
@@ -143,7 +143,7 @@ def test_limb_leads_that_fit_in_no_order_exclude_a_record():
     mv = heart()
     mv[2] = -mv[9]
     assert refusal(record_of(mv)).startswith("the limb leads contradict each other: II = I + III is missed by 0.")
-    assert usable_record(record_of(mv), {**SETTINGS, "max_limb_error_mv": 5.0}).remarks == ()
+    assert usable_record(record_of(mv), QualitySection(max_limb_error_mv=5.0)).remarks == ()
 
 
 def test_the_error_of_an_equation_is_its_root_mean_square():

@@ -1,5 +1,6 @@
 import csv
 import hashlib
+import json
 from collections import Counter
 from pathlib import Path
 
@@ -52,13 +53,10 @@ SETTINGS = {
 
 
 def run(source, root, **changes):
-    parser = simulate_physionet.arguments()
     folder, truth = root / "files" / FOLDERS[source], root / "truth" / f"{source}.parquet"
-    args = parser.parse_args(
-        ["--source", source, "--vocabulary", str(VOCABULARY), "--output", str(folder), "--truth", str(truth)]
-    )
-    args.settings = {**SETTINGS, **changes}
-    simulate_physionet.main(args)
+    options = ["--source", source, "--vocabulary", str(VOCABULARY), "--output", str(folder), "--truth", str(truth)]
+    options += ["--settings", json.dumps({**SETTINGS, **changes})]
+    simulate_physionet.main(simulate_physionet.arguments().parse_args(options))
     return folder, truth
 
 

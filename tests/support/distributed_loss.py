@@ -11,9 +11,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import distributed as dist
-from training_data import SETTINGS, SIGNAL
+from training_data import SIGNAL, made_model
 
-from fgclep.models.build import new_model
 from fgclep.models.text import tokenize
 from fgclep.training.distributed import gather_rows, process_number, share_of, union_of_texts
 from fgclep.training.losses import LOSSES, Logits, Objective, contrastive_loss
@@ -41,8 +40,8 @@ def bank() -> TextBank:
 def loss_and_gradients(name: str, unit: str, mask_above: float | None, alignment: str, part: int | None) -> dict:
     """Of one process's part of the batch, or of the whole batch."""
     torch.manual_seed(0)
-    model = new_model({**SETTINGS, "alignment": alignment, "bias": -2.0}, TEXTS).double().eval()
-    signals = torch.randn(len(REPORTS), 12, 4 * SIGNAL["sampling_rate"], dtype=torch.float64)
+    model = made_model(TEXTS, alignment=alignment, bias=-2.0).double().eval()
+    signals = torch.randn(len(REPORTS), 12, 4 * SIGNAL.sampling_rate, dtype=torch.float64)
     parts = range(len(PARTS)) if part is None else [part]
     places = np.concatenate([PARTS[number] for number in parts])
     batch = bank().batch(unit, places, 1, np.random.default_rng(0))

@@ -7,6 +7,7 @@ from conftest import ROOT
 from language_servers import MODEL, ScriptedServer
 
 from fgclep.config.load import validate_config
+from fgclep.config.recovery import RecoverySection
 from fgclep.language.parser import StatementParser
 from fgclep.language.reports import parse_reports
 from fgclep.language.statements import clean_statement
@@ -86,9 +87,10 @@ def language_model(settings, clock):
     """A language model with changes to its settings."""
 
     def make(**changes):
-        merged = {**settings, **changes}
         clock._stop.clear()
-        return LanguageModel(SERVERS[merged["backend"]](merged), merged, PROMPT, VOCABULARY, clock)
+        # not validated: the scripted server's answers differ without a temperature, and are short
+        section = RecoverySection.model_validate(settings).model_copy(update=changes)
+        return LanguageModel(SERVERS[section.backend](section), section, PROMPT, VOCABULARY, clock)
 
     return make
 
@@ -158,7 +160,7 @@ def verify(folder, reports, measurements):
     files = ("candidates", "texts", "reports", "measurements", "scores")
     arguments = [f"--{name}={folder / name}.parquet" for name in files]
     arguments += [f"--manifests={folder}/manifest.parquet", f"--output={folder}/audit.parquet"]
-    settings = {"folds": 1, "min_votes": 1, "measurement": True, "contradiction": True, "coarse": True}
+    settings = {"folds": 2, "min_votes": 1, "measurement": True, "contradiction": True, "coarse": True}
     settings |= {"threshold": 0.95, "target_fdr": 0.1}
     arguments += ["--vocabulary", str(FOLDER), "--settings", json.dumps(settings)]
     verify_features.main(verify_features.arguments().parse_args(arguments))

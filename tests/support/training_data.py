@@ -1,14 +1,19 @@
 """Made-up shards, texts and settings for the tests of loading and training."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from fgclep.config.pretraining import TrainingSettings
+from fgclep.config.signal import SignalSection
+from fgclep.models.build import new_model
+from fgclep.models.fgclep import FGCLEP
 from fgclep.schemas.shards import SHARD
 from fgclep.signals.encoding import encode_waveform
 from fgclep.tables import write_table
 
-SIGNAL = {"sampling_rate": 50, "duration": 4.0, "highpass": 0.5, "lowpass": 20.0}
+SIGNAL = SignalSection(sampling_rate=50, duration=4.0, highpass=0.5, lowpass=20.0)
 SETTINGS = {
     "device": "cpu", "threads": 1, "ecg_encoder": {"kind": "resnet18", "width": 4},
     "text_encoder": {
@@ -19,11 +24,23 @@ SETTINGS = {
     "mask_above": None, "alignment": "global",
     "temperature": 10.0, "max_temperature": 100.0, "bias": None, "batch_size": 8, "learning_rate": 3e-3,
     "text_learning_rate": 3e-3, "weight_decay": 1e-4, "warmup": 0.1, "gradient_clip": 1.0, "precision": "fp32",
-    "memory_mb": 100, "workers": 1, "checkpoint_seconds": 3600, "epochs": 2, "signal": SIGNAL, "seed": 0, "folds": 2,
-    "processes": 1, "accumulate": 1, "select_by": "last", "retrieval_records": 1000, "compile": False, "log_every": 1,
+    "memory_mb": 100, "workers": 1, "checkpoint_seconds": 3600, "epochs": 2, "signal": SIGNAL.model_dump(),
+    "seed": 0, "folds": 2, "processes": 1, "accumulate": 1, "select_by": "last", "retrieval_records": 1000,
+    "compile": False, "log_every": 1,
     "tensorboard": False,
 }  # fmt: skip
 TEXTS = ["fast waves", "slow waves"]
+
+
+def training_settings(**changes) -> TrainingSettings:
+    """``SETTINGS`` with some changes."""
+    return TrainingSettings.model_validate(SETTINGS | changes)
+
+
+def made_model(texts: Sequence[str] = TEXTS, **changes) -> FGCLEP:
+    """A new model as ``SETTINGS`` with some changes ask for it."""
+    settings = training_settings(**changes)
+    return new_model(settings, settings.signal, texts)
 
 
 def write_shards(folder: Path, counts: tuple[int, ...] = (20, 13, 9), row_group_size: int | None = None) -> list[Path]:

@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 import yaml
-from training_data import SETTINGS
+from training_data import SETTINGS, training_settings
 
 from fgclep.training.model_card import model_card
 
@@ -17,7 +17,7 @@ HISTORY = [
 
 
 def test_the_card_has_data_settings_metrics_and_limits():
-    settings = {**SETTINGS, "text_encoder": {**SETTINGS["text_encoder"], "name": "some/bert"}}
+    settings = training_settings(text_encoder={**SETTINGS["text_encoder"], "name": "some/bert"})
     card = model_card("fine", RECORDS, 1234, settings, HISTORY, "coarse")
     _, front, body = card.split("---\n", 2)
     assert yaml.safe_load(front)["tags"][0] == "ecg"
@@ -37,10 +37,11 @@ def test_the_card_has_data_settings_metrics_and_limits():
 
 
 def test_the_machine_leaves_no_trace_in_the_card():
-    other = {**SETTINGS, "device": "cuda", "threads": 7, "memory_mb": 9, "workers": 5, "checkpoint_seconds": 1}
-    assert model_card("coarse", RECORDS, 2, other, HISTORY) == model_card("coarse", RECORDS, 2, SETTINGS, HISTORY)
+    other = training_settings(device="cuda", threads=7, memory_mb=90, workers=5, checkpoint_seconds=1)
+    card = model_card("coarse", RECORDS, 2, training_settings(), HISTORY)
+    assert model_card("coarse", RECORDS, 2, other, HISTORY) == card
 
 
 def test_a_model_without_validation_records_has_a_card():
     empty = {**RECORDS, "val": RECORDS["val"].slice(0, 0)}
-    assert "| val |" not in model_card("coarse", empty, 2, SETTINGS, HISTORY)
+    assert "| val |" not in model_card("coarse", empty, 2, training_settings(), HISTORY)

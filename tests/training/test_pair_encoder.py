@@ -5,9 +5,8 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from training_data import SETTINGS
+from training_data import SETTINGS, made_model
 
-from fgclep.models.build import new_model
 from fgclep.models.text import tokenize
 from fgclep.training.pair_encoder import PairEncoder, texts_by_frequency
 from fgclep.training.text_batches import TextBank
@@ -34,7 +33,7 @@ def test_groups_hold_every_text_once_and_little_padding(lengths):
 def test_embeddings_of_groups_equal_those_of_the_model(trained_layers):
     torch.manual_seed(0)
     text = {**SETTINGS["text_encoder"], "layers": 2, "max_tokens": 32}
-    model = new_model({**SETTINGS, "text_encoder": text}, STATEMENTS).eval()
+    model = made_model(STATEMENTS, text_encoder=text).eval()
     tokens = TokenCache(model.tokenizer)
     texts = {(number,): statement for number, statement in enumerate(STATEMENTS)}
     cache = None

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from accelerate.state import AcceleratorState
-from training_data import SETTINGS, SIGNAL, TEXTS, write_shards
+from training_data import SETTINGS, SIGNAL, TEXTS, made_model, training_settings, write_shards
 
 from fgclep import FGCLEP
 from fgclep.errors import UserError
@@ -36,7 +36,7 @@ def more_shards(tmp_path_factory):
 def trainer(shards, tmp_path):
     def build(name="x", shards=shards, **changes):
         AcceleratorState._reset_state(reset_partial_state=True)  # one process has one precision
-        settings = {**SETTINGS, **changes}
+        settings = training_settings(**changes)
         torch.manual_seed(0)
         stores, banks = [], []
         for split in ("train", "val"):
@@ -44,7 +44,7 @@ def trainer(shards, tmp_path):
             stores.append(store)
             ids = [[int(name) % 2] for name in store.keys["record_id"].to_pylist()]
             banks.append(TextBank(TEXTS, [["fast"], ["slow"]], ids, np.eye(2, dtype=np.float16)))
-        model = new_model(settings, TEXTS)
+        model = new_model(settings, settings.signal, TEXTS)
         files = tmp_path / f"{name}.pt", tmp_path / name
         return Trainer(model, stores[0], banks[0], stores[1], banks[1], settings, *files)
 
@@ -139,7 +139,7 @@ def test_a_checkpoint_in_the_middle_of_an_epoch_is_as_good_as_one_at_its_end(tra
 
     whole = trainer("whole")
     whole.fit()
-    killed = trainer("parts", checkpoint_seconds=-1)  # a checkpoint after every batch
+    killed = trainer("parts", checkpoint_seconds=1e-9)  # a checkpoint after every batch
     after(killed, 4, kill)
     with pytest.raises(Killed):
         killed.fit()
@@ -170,7 +170,7 @@ def test_what_changes_the_speed_only_does_not_make_a_checkpoint_useless(trainer)
 
 
 def test_a_loss_that_is_not_finite_names_the_records_and_leaves_the_checkpoint(trainer):
-    run = trainer(checkpoint_seconds=-1)
+    run = trainer(checkpoint_seconds=1e-9)
     names = []
 
     def spoil():
@@ -287,7 +287,7 @@ def test_the_held_out_ecgs_and_reports_look_for_each_other(trainer, monkeypatch)
 
 def test_the_metrics_go_to_a_table_and_to_tensorboard_and_continue_after_an_interruption(trainer, tmp_path):
     trainer("whole", tensorboard=True).fit()
-    stopped = trainer("parts", tensorboard=True, checkpoint_seconds=-1)
+    stopped = trainer("parts", tensorboard=True, checkpoint_seconds=1e-9)
     after(stopped, 6, lambda: os.kill(os.getpid(), signal.SIGINT))
     with pytest.raises(Interrupted):
         stopped.fit()
@@ -325,8 +325,8 @@ def test_the_learning_rate_rises_and_falls_to_zero():
 
 
 def test_text_and_ecg_have_their_own_rates_and_scalars_no_decay():
-    settings = {**SETTINGS, "text_learning_rate": 1e-5}
-    model = new_model(settings, TEXTS)
+    settings = training_settings(text_learning_rate=1e-5)
+    model = made_model(text_learning_rate=1e-5)
     group_of = {id(p): group for group in parameter_groups(model, settings) for p in group["params"]}
     assert group_of[id(model.text_projection.weight)]["base_lr"] == 1e-5
     assert group_of[id(model.ecg_projection.weight)]["base_lr"] == 3e-3
@@ -360,7 +360,7 @@ def test_only_the_last_text_layers_are_trained_as_asked(trainer):
 
 
 def test_a_text_tower_by_name_starts_from_its_weights_and_is_frozen_as_asked(trainer, tmp_path):
-    tower = new_model(SETTINGS, TEXTS)
+    tower = made_model()
     tower.text_encoder.save_pretrained(tmp_path / "bert")
     tower.tokenizer.save_pretrained(tmp_path / "bert")
     text = {"name": str(tmp_path / "bert"), "max_tokens": 16, "trained_layers": 0, "cache_mb": 1}

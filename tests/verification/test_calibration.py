@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 from conftest import ROOT
 
+from fgclep.config.verification import ChecksSection
 from fgclep.language.parser import parse_statements
 from fgclep.language.vocabulary import load_vocabulary
 from fgclep.schemas.candidates import CANDIDATES
@@ -16,15 +17,7 @@ from fgclep.verification.text_evidence import text_evidence
 
 VOCABULARY = load_vocabulary(ROOT / "resources" / "vocabulary")
 PLACE = {name: i for i, name in enumerate(VOCABULARY.features)}
-SETTINGS = {
-    "measurement": True,
-    "contradiction": True,
-    "coarse": True,
-    "min_votes": 1,
-    "folds": 2,
-    "target_fdr": 0.1,
-    "threshold": None,
-}
+SETTINGS = ChecksSection(folds=2, min_votes=1, target_fdr=0.1)
 
 
 def bins(*counts):

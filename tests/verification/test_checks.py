@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from conftest import ROOT
 
+from fgclep.config.verification import ChecksSection
 from fgclep.errors import UserError
 from fgclep.language.parser import parse_statements
 from fgclep.language.vocabulary import load_vocabulary
@@ -62,7 +63,7 @@ def test_reports_without_texts_exclude_nothing():
 
 def outcome(named=UNTESTABLE, measured=UNTESTABLE, report=UNTESTABLE, score=1.0, threshold=0.0, **settings):
     columns = (np.array([value]) for value in (named, measured, report, score, threshold))
-    return REASONS[decide(*columns, {**ON, **settings})[0]].value
+    return REASONS[decide(*columns, ChecksSection(**{**ON, **settings}))[0]].value
 
 
 def test_each_check_has_its_own_verdict():

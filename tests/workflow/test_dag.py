@@ -157,7 +157,7 @@ def test_several_processes_train_together_under_torchrun(checkout, tmp_path):
     printed = checkout.snakemake("--dry-run", "--printshellcmds", "--configfile", str(overlay)).stdout
     launched = re.findall(r"torchrun --standalone --nproc-per-node 4 -m -- (fgclep\.stages\.pretrain .*)", printed)
     assert len(launched) == DEFAULT_PLAN["pretrain"]
-    assert all(parsed(["python", "-m", *shlex.split(line)]).settings["processes"] == 4 for line in launched)
+    assert all(parsed(["python", "-m", *shlex.split(line)]).settings.processes == 4 for line in launched)
 
 
 def test_only_a_model_with_attention_is_asked_where_it_looks(checkout, tmp_path):
@@ -276,8 +276,8 @@ def test_the_ablation_trains_every_variant_with_every_seed(checkout, tmp_path):
 def test_the_ablation_gives_each_variant_what_it_names(checkout):
     found = [parsed(command) for command in commands(checkout, "ablation") if "results/ablation" in " ".join(command)]
     trained = {run.name: run for run in found if hasattr(run, "start_from")}
-    assert trained["clip-1"].settings["loss"] == "clip" and trained["clip-1"].settings["seed"] == 1
-    assert trained["fine-1"].settings == {**trained["clip-1"].settings, "loss": "fg_clep"}
+    assert trained["clip-1"].settings.loss == "clip" and trained["clip-1"].settings.seed == 1
+    assert trained["fine-1"].settings == trained["clip-1"].settings.model_copy(update={"loss": "fg_clep"})
     assert trained["clip-2"].start_from == "results/ablation/models/coarse-2"
     assert trained["coarse-2"].start_from is None
     assert trained["coarse-2"].reports == "results/reports/reports.parquet"
@@ -332,7 +332,7 @@ class TestReruns:
         assert done.plan("--configfile", str(path)) == {"render_report": 1, "all": 1}  # which lists all settings
         path.write_text("similarity: {source: encoder, encoder: a/b}")
         [stage] = [c for c in commands(done, "--configfile", str(path)) if c[2] == "fgclep.stages.build_similarity"]
-        assert parsed(stage).settings == {
+        assert parsed(stage).settings.model_dump() == {
             "source": "encoder",
             "related": 0.5,
             "encoder": "a/b",

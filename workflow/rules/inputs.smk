@@ -120,7 +120,7 @@ def pretraining(wildcards):
     section, seeded = SETTINGS.pretraining, dict(signal=SETTINGS.signal, seed=SETTINGS.seed)
     if wildcards.name == "fine":
         return TrainingSettings.of(section, epochs=section.fine_epochs, **seeded)
-    folds = len(FOLDS) if "fold" in wildcards.name else None
+    folds = len(FOLDS) if "fold" in wildcards.name else 1
     return TrainingSettings.of(section, epochs=section.coarse_epochs, folds=folds, **seeded)
 
 
@@ -165,7 +165,7 @@ def embedding_model(wildcards):
 
 
 def embedding_options(wildcards):
-    return ["--random"] if wildcards.model == "random" else ["--model", f"results/models/{wildcards.model}"]
+    return [] if wildcards.model == "random" else ["--model", f"results/models/{wildcards.model}"]
 
 
 def embeddings_of_task(wildcards):

@@ -19,8 +19,8 @@ recovery.backend is knowledge: nothing is asked, and there is nothing to wait fo
 
 def run(args: argparse.Namespace) -> None:
     """Ask about all statements of the reports."""
-    settings = load("config.yaml", *args.configfile).recovery.model_dump(mode="json")
-    if settings["backend"] == "knowledge":
+    settings = load("config.yaml", *args.configfile).recovery
+    if settings.backend == "knowledge":
         print(KNOWLEDGE)
         return
     if not Path(args.texts).exists():
@@ -36,4 +36,4 @@ def run(args: argparse.Namespace) -> None:
     logging.getLogger("httpx2").setLevel(logging.WARNING)
     candidates = [candidate for some in model.propose(statements) for candidate in some]
     features = sum(candidate.feature is not None for candidate in candidates)
-    print(f"{features} features proposed for {len(statements)} statements; the answers are in {settings['cache']}")
+    print(f"{features} features proposed for {len(statements)} statements; the answers are in {settings.cache}")

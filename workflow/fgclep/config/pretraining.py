@@ -202,12 +202,12 @@ class PretrainingSection(Section):
 
 
 class TrainingSettings(PretrainingSection, Seeded):
-    """What ``pretrain`` takes of the config: ``epochs`` are those of its stage, ``folds`` counts if one is held out."""
+    """What ``pretrain`` takes of the config; ``epochs`` are those of its stage, ``folds`` 1 if no fold is held out."""
 
     epochs: int = Field(ge=1)
-    folds: int | None = None
+    folds: int = Field(1, ge=1)
     signal: SignalSection
 
     def idle(self) -> set[str]:
-        """See ``Section``: those of the other stage do not count."""
-        return {"coarse_epochs", "fine_epochs"} | ({"folds"} if self.folds is None else set())
+        """See ``Section``: the epochs of the other stage do not count."""
+        return {"coarse_epochs", "fine_epochs"} | ({"folds"} if self.folds == 1 else set())

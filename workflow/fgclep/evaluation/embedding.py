@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 
+from fgclep.config.inference import InferenceSettings
 from fgclep.keys import KEY
 from fgclep.models.fgclep import FGCLEP
 from fgclep.progress import progress
@@ -16,7 +17,7 @@ from fgclep.tables import read_table
 
 
 def embed_records(
-    model: FGCLEP, shards: Sequence[str], settings: dict, device: torch.device, description: str
+    model: FGCLEP, shards: Sequence[str], settings: InferenceSettings, device: torch.device, description: str
 ) -> Iterator[pa.Table]:
     """Yield tables with the schema ``EMBEDDINGS``: first an empty one, then one for each batch of the records.
 
@@ -33,11 +34,11 @@ def embed_records(
     description
         For the progress bar.
     """
-    store = SignalStore(shards, settings["signal"], READ_ONCE_MB, workers=settings["workers"])
+    store = SignalStore(shards, settings.signal, READ_ONCE_MB, workers=settings.workers)
     codes = pa.concat_tables([read_table(path, SHARD, ["codes"]) for path in shards])
-    batches = store.in_order(settings["batch_size"])
+    batches = store.in_order(settings.batch_size)
     yield EMBEDDINGS.empty_table()
-    for places, signals in progress(batches, len(store) // settings["batch_size"] + 1, description, "batch"):
+    for places, signals in progress(batches, len(store) // settings.batch_size + 1, description, "batch"):
         patches = model.ecg_patches(signals.to(device))
         embedded = model.embed_ecgs(*patches)
         rows = pa.array(places)

@@ -1,7 +1,7 @@
 """Files of a database from a URL or from a folder of the same layout, checked against their checksums."""
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import httpx
 
+from fgclep.config.transfer import TransferSection
 from fgclep.errors import UserError
 from fgclep.fetch.http import FileUnavailable, PartialFile, fetch
 from fgclep.fetch.lists import safe_path, sha256_of
@@ -96,7 +97,7 @@ def is_url(base: str) -> bool:
 
 
 @contextmanager
-def open_database(key: str, base: str, slug: str, version: str, transfer: Mapping[str, float]) -> Iterator[Database]:
+def open_database(key: str, base: str, slug: str, version: str, transfer: TransferSection) -> Iterator[Database]:
     """Open a database for reading.
 
     Parameters
@@ -108,7 +109,7 @@ def open_database(key: str, base: str, slug: str, version: str, transfer: Mappin
     slug, version
         As in PhysioNet's addresses; an empty slug stands for the folder ``base`` itself.
     transfer
-        The config's ``data.transfer`` section: ``parallel``, ``timeout_seconds``, ``retries``.
+        The config's ``data.transfer`` section.
 
     Raises
     ------
@@ -116,11 +117,11 @@ def open_database(key: str, base: str, slug: str, version: str, transfer: Mappin
         If there is no such folder.
     """
     if is_url(base):
-        limits = httpx.Limits(max_connections=int(transfer["parallel"]))
+        limits = httpx.Limits(max_connections=transfer.parallel)
         # identity: what is counted and hashed is what is stored
         headers = {"accept-encoding": "identity", "user-agent": "fgclep"}
-        with httpx.Client(timeout=transfer["timeout_seconds"], limits=limits, headers=headers) as client:
-            yield WebDatabase(f"{base.rstrip('/')}/{slug}/{version}", client, int(transfer["retries"]))
+        with httpx.Client(timeout=transfer.timeout_seconds, limits=limits, headers=headers) as client:
+            yield WebDatabase(f"{base.rstrip('/')}/{slug}/{version}", client, transfer.retries)
         return
     if not slug:
         yield FolderDatabase(Path(base))

@@ -101,7 +101,7 @@ class Questions:
 
     def length_remark(self, record: Record) -> list[str]:
         """Say which part of a recording the model sees, unless it is the whole."""
-        seconds, seen = record.digital.shape[1] / record.sampling_rate, self.model.config.signal["duration"]
+        seconds, seen = record.digital.shape[1] / record.sampling_rate, self.model.signal.duration
         if seconds >= seen + 1 / record.sampling_rate:
             return [f"the model sees the middle {seen:g} s of {seconds:.4g} s"]
         if seconds < seen - 1 / record.sampling_rate:

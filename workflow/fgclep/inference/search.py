@@ -82,7 +82,7 @@ def search(
     """
     texts = model.embed_texts(queries)
     keep = None if split is None else (lambda keys: pc.equal(keys["split"], split).to_numpy())
-    store = SignalStore(shards, model.config.signal, READ_ONCE_MB, keep)
+    store = SignalStore(shards, model.signal, READ_ONCE_MB, keep)
     places_of = np.concatenate([[0], np.cumsum([len(group) for group in store.groups])])
     best: list[list[Found]] = [[] for _ in queries]
     steps = -(-len(store) // batch_size)

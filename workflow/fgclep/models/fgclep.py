@@ -15,6 +15,7 @@ from transformers import AutoModel, PretrainedConfig, PreTrainedModel, PreTraine
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 from transformers.utils import logging
 
+from fgclep.config.signal import SignalSection
 from fgclep.errors import damaged
 from fgclep.leads import LEADS, lead_positions
 from fgclep.models.alignment import ALIGNMENTS, AttentionAlignment
@@ -87,8 +88,9 @@ class FGCLEP(PreTrainedModel):
         super().__init__(config)
         if config.alignment not in ALIGNMENTS:
             raise ValueError(f"unknown alignment {config.alignment!r}; known are {', '.join(ALIGNMENTS)}")
-        rate = int(config.signal["sampling_rate"])
-        samples = round(rate * config.signal["duration"])
+        self.signal = SignalSection.model_validate(config.signal)
+        rate = self.signal.sampling_rate
+        samples = round(rate * self.signal.duration)
         self.ecg_encoder = build_ecg_encoder(samples=samples, sampling_rate=rate, **config.ecg_encoder)
         text_config = text_config_from_dict(config.text_config)
         self.text_encoder = AutoModel.from_config(text_config)
@@ -318,7 +320,7 @@ class FGCLEP(PreTrainedModel):
             needed = "all twelve" if self.ecg_encoder.needs_all_leads else "at least one"
             kind = self.config.ecg_encoder["kind"]
             raise ValueError(f"leads {missing} are missing in {list(leads)}; a {kind} needs {needed}")
-        prepared = prepare_signal(signal, fs, self.config.signal)
+        prepared = prepare_signal(signal, fs, self.signal)
         signals = torch.zeros(len(LEADS), prepared.shape[1])
         signals[positions] = torch.from_numpy(prepared)
         present = torch.zeros(len(LEADS), dtype=torch.bool)

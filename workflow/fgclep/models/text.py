@@ -9,6 +9,7 @@ from transformers import AutoConfig, AutoModel, AutoTokenizer, BertConfig, PreTr
 from transformers.configuration_utils import PretrainedConfig
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
+from fgclep.config.pretraining import TextEncoderSection
 from fgclep.errors import UserError
 
 SPECIAL_TOKENS = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}  # nosec B105
@@ -35,7 +36,7 @@ def train_tokenizer(corpus: Sequence[str], max_tokens: int) -> PreTrainedTokeniz
 
 
 def new_text_tower(
-    settings: dict, corpus: Sequence[str]
+    settings: TextEncoderSection, corpus: Sequence[str]
 ) -> tuple[PretrainedConfig, PreTrainedTokenizerBase, nn.Module]:
     """Return configuration, tokenizer and encoder for ``pretraining.text_encoder``.
 
@@ -52,17 +53,17 @@ def new_text_tower(
     UserError
         If the weights are not in safetensors, or not to be had.
     """
-    if settings["name"] != "scratch":
-        tokenizer, encoder = load_encoder(settings["name"], settings["max_tokens"], "pretraining.text_encoder.name")
+    if settings.name != "scratch":
+        tokenizer, encoder = load_encoder(settings.name, settings.max_tokens, "pretraining.text_encoder.name")
         return encoder.config, tokenizer, encoder
-    tokenizer = train_tokenizer(corpus, settings["max_tokens"])
+    tokenizer = train_tokenizer(corpus, settings.max_tokens)
     config = BertConfig(
         vocab_size=len(tokenizer),
-        hidden_size=settings["hidden_size"],
-        num_hidden_layers=settings["layers"],
-        num_attention_heads=settings["heads"],
-        intermediate_size=4 * settings["hidden_size"],
-        max_position_embeddings=settings["max_tokens"],
+        hidden_size=settings.hidden_size,
+        num_hidden_layers=settings.layers,
+        num_attention_heads=settings.heads,
+        intermediate_size=4 * settings.hidden_size,
+        max_position_embeddings=settings.max_tokens,
         pad_token_id=tokenizer.pad_token_id,
     )
     return config, tokenizer, AutoModel.from_config(config)

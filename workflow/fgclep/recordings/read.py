@@ -66,7 +66,7 @@ def read_recording(
         except OSError as error:
             raise ValueError(f"it cannot be read: {error.strerror or error}") from error
     _check_scale(record)
-    return usable_record(_middle(record), QualitySection().model_dump(), all_leads=False)
+    return usable_record(_middle(record), QualitySection(), all_leads=False)
 
 
 def _check_scale(record: Record) -> None:

@@ -1,10 +1,10 @@
 """What a recovery with a language model would ask, and how long it would take."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import islice
 from statistics import median
-from typing import Any
 
+from fgclep.config.recovery import RecoverySection
 from fgclep.recovery.cache import AnswerCache
 from fgclep.recovery.language_model import LanguageModel
 from fgclep.recovery.run_calls import duration
@@ -13,7 +13,7 @@ ASSUMED_SECONDS = 5.0  # per call: an 8B model on a GPU of a workstation
 ENOUGH = 1000  # stored answers to take the time from
 
 
-def describe(backend: LanguageModel, settings: Mapping[str, Any], texts: Sequence[str]) -> str:
+def describe(backend: LanguageModel, settings: RecoverySection, texts: Sequence[str]) -> str:
     """Return the number of calls, the time that they will take, and the first prompt.
 
     Parameters
@@ -27,14 +27,14 @@ def describe(backend: LanguageModel, settings: Mapping[str, Any], texts: Sequenc
     """
     answers, missing = backend.plan(texts)
     per_call, origin = _seconds_per_call(backend, settings)
-    total = per_call * len(missing) / settings["concurrency"]
+    total = per_call * len(missing) / settings.concurrency
     lines = {
-        "model": f"{settings['model']} ({backend.model_digest}) at {settings['host']}, {backend.name}",
+        "model": f"{settings.model} ({backend.model_digest}) at {settings.host}, {backend.name}",
         "prompt": f"version {backend.prompt.version} ({backend.prompt.hash})",
-        "statements": f"{len(set(texts)):,} to ask about, {settings['samples']} times each",
-        "answers": f"{len(answers) + len(missing):,} wanted, {len(answers):,} of them in {settings['cache']}",
+        "statements": f"{len(set(texts)):,} to ask about, {settings.samples} times each",
+        "answers": f"{len(answers) + len(missing):,} wanted, {len(answers):,} of them in {settings.cache}",
         "calls": f"{len(missing):,}",
-        "time": f"{duration(total)}: {per_call:.1f} s per call ({origin}), {settings['concurrency']} at a time",
+        "time": f"{duration(total)}: {per_call:.1f} s per call ({origin}), {settings.concurrency} at a time",
     }
     head = "\n".join(f"{name:<11} {value}" for name, value in lines.items())
     if not texts:
@@ -43,12 +43,12 @@ def describe(backend: LanguageModel, settings: Mapping[str, Any], texts: Sequenc
     return f"{head}\n\nThe prompt about {first!r}:\n\n{backend.prompt.render(first)}"
 
 
-def _seconds_per_call(backend: LanguageModel, settings: Mapping[str, Any]) -> tuple[float, str]:
+def _seconds_per_call(backend: LanguageModel, settings: RecoverySection) -> tuple[float, str]:
     """Return the time of a call and where it comes from: answers of this model by preference."""
     records = (
         record
-        for record in AnswerCache(settings["cache"]).records()
-        if (record["question"].get("backend"), record["question"].get("model")) == (backend.name, settings["model"])
+        for record in AnswerCache(settings.cache).records()
+        if (record["question"].get("backend"), record["question"].get("model")) == (backend.name, settings.model)
         and "seconds" in record["more"]
     )
     known = [record["more"]["seconds"] for record in islice(records, ENOUGH)]

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from fgclep.config.recovery import RecoverySection
 from fgclep.errors import UserError
 from fgclep.language.parser import StatementParser
 from fgclep.language.statements import Statement
@@ -64,19 +65,19 @@ class LanguageModel:
     def __init__(
         self,
         server: Server,
-        settings: Mapping[str, Any],
+        settings: RecoverySection,
         prompt: Path,
         vocabulary: Vocabulary,
         clock: Clock | None = None,
     ):
-        hours = settings["deadline_hours"]
+        hours = settings.deadline_hours
         self._server = server
         self._settings = settings
         self._parser = StatementParser(vocabulary)
         self.prompt = Prompt(prompt, [feature.text for feature in vocabulary.features.values()])
         self._clock = clock or Clock(None if hours is None else hours * 3600)
-        self._patience = Patience(settings["patience_seconds"], self._clock)
-        self._cache = AnswerCache(settings["cache"])
+        self._patience = Patience(settings.patience_seconds, self._clock)
+        self._cache = AnswerCache(settings.cache)
         self._calls = CallCounter()
         self._from_cache = 0
         self._used: dict[Wanted, Mapping[str, Any]] = {}  # how each answer was got
@@ -113,9 +114,9 @@ class LanguageModel:
         """
         answers, missing = self.plan([statement.text for statement in statements])
         self._from_cache, total = len(answers), len(answers) + len(missing)
-        log.info("%d answers wanted, %d of them are in %s", total, self._from_cache, self._settings["cache"])
+        log.info("%d answers wanted, %d of them are in %s", total, self._from_cache, self._settings.cache)
         try:
-            for found in run_calls(missing, self._ask, self._settings["concurrency"], self._clock):
+            for found in run_calls(missing, self._ask, self._settings.concurrency, self._clock):
                 answers.update(found)
         except NoReply as error:
             raise UserError(self._no_server(error)) from error
@@ -133,7 +134,7 @@ class LanguageModel:
         """Return the answers that are stored, and those to be asked for."""
         answers: dict[Wanted, list[str] | Failure] = {}
         missing = []
-        for sample in range(self._settings["samples"]):
+        for sample in range(self._settings.samples):
             for text in dict.fromkeys(texts):
                 record = self._cache.get(self.question(text, sample))
                 if record is None:
@@ -145,13 +146,13 @@ class LanguageModel:
 
     def _options(self, sample: int) -> Options:
         settings = self._settings
-        return Options(settings["temperature"], sample, settings["max_tokens"], settings["context_tokens"])
+        return Options(settings.temperature, sample, settings.max_tokens, settings.context_tokens)
 
     def question(self, text: str, sample: int) -> dict[str, Any]:
         """Return all that determines the answer about a statement, for the cache."""
         return {
             "backend": self.name,
-            "model": self._settings["model"],
+            "model": self._settings.model,
             "model_digest": self.model_digest,
             "prompt_hash": self.prompt.hash,
             "schema_hash": self.prompt.schema_hash,
@@ -209,7 +210,7 @@ class LanguageModel:
         now = self._patience(self._server.model)
         if now.digest != self.model_digest:
             raise UserError(
-                f"the model {self._settings['model']} at {self._settings['host']} has changed during the run, from "
+                f"the model {self._settings.model} at {self._settings.host} has changed during the run, from "
                 f"{self.model_digest} to {now.digest}.\nThe answers of the former are kept under its digest. Run again "
                 "to ask the new one about all statements, or bring the former back and go on with it."
             )
@@ -221,29 +222,29 @@ class LanguageModel:
             hopeless = not self._usable and self._unusable >= HOPELESS
         if hopeless:
             raise UserError(
-                f"none of the first {HOPELESS} questions got a usable answer from {self._settings['model']}; the last: "
+                f"none of the first {HOPELESS} questions got a usable answer from {self._settings.model}; the last: "
                 f"{problem}\nTry another model, or one that answers by schema, for example\n\n"
                 "    recovery:\n      model: llama3:8b"
             )
 
     def _no_server(self, error: Exception) -> str:
         return (
-            f"no usable reply from the server ({self.name}) at {self._settings['host']}: {error}\n"
+            f"no usable reply from the server ({self.name}) at {self._settings.host}: {error}\n"
             f"{self._server.advice}"
             "or recover features without a language model:\n\n    recovery:\n      backend: knowledge\n"
-            f"Answers got so far are kept in {self._settings['cache']} and will not be asked for again."
+            f"Answers got so far are kept in {self._settings.cache} and will not be asked for again."
         )
 
     def _too_late(self, left: int, total: int) -> str:
         return (
             f"{left} of {total} answers are missing at the end of recovery.deadline_hours "
-            f"({self._settings['deadline_hours']:g}); the others are kept in {self._settings['cache']}.\n"
+            f"({self._settings.deadline_hours:g}); the others are kept in {self._settings.cache}.\n"
             "Run again to go on where it ended, or give it more time in config.yaml:\n\n"
             "    recovery:\n      deadline_hours: null"
         )
 
     def _candidates(self, statement: Statement, answers: Mapping[Wanted, list[str] | Failure]) -> list[Candidate]:
-        samples = self._settings["samples"]
+        samples = self._settings.samples
         votes: Counter[str] = Counter()
         first: dict[str, tuple[str, str | None, str]] = {}  # feature or answer -> answer, feature, rejection
         failures = []

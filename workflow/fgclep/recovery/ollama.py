@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 import httpx
 import ollama
 
+from fgclep.config.recovery import RecoverySection
 from fgclep.errors import UserError
 from fgclep.recovery.server import Model, NoReply, Options, Reply, UnusableAnswer
 from fgclep.recovery.time_limit import LimitedCalls
@@ -35,18 +36,16 @@ class OllamaServer:
         "or give its address in config.yaml:\n\n    recovery:\n      host: http://localhost:11434\n"
     )
 
-    def __init__(self, settings: Mapping[str, Any]):
+    def __init__(self, settings: RecoverySection):
         self._settings = settings
-        seconds = settings["timeout_seconds"]
+        seconds = settings.timeout_seconds
         timeout = httpx.Timeout(connect=5.0, read=seconds, write=30.0, pool=None)
         # trust_env: a proxy from the environment would be asked for a server on this machine
-        self._calls = LimitedCalls(
-            lambda: ollama.Client(host=settings["host"], timeout=timeout, trust_env=False), seconds
-        )
+        self._calls = LimitedCalls(lambda: ollama.Client(host=settings.host, timeout=timeout, trust_env=False), seconds)
 
     def model(self) -> Model:
         """See ``Server.model``."""
-        wanted = self._settings["model"]
+        wanted = self._settings.model
         digests = {model.model: model.digest for model in self._reach(lambda client: client.list()).models}
         for name in (wanted, f"{wanted}:latest"):
             if digest := digests.get(name):
@@ -59,7 +58,7 @@ class OllamaServer:
         return str(reply.json().get("version", "")) if reply.is_success else ""
 
     def _no_model(self, present: list[str]) -> str:
-        model, host = self._settings["model"], self._settings["host"]
+        model, host = self._settings.model, self._settings.host
         has = f"it has {', '.join(present)}" if present else "it has none"
         return (
             f"the Ollama server at {host} does not have the model {model!r} ({has}); get it with: ollama pull {model}"
@@ -72,7 +71,7 @@ class OllamaServer:
             if error.status_code == 404 and "model" in str(error):
                 raise UserError(self._no_model([])) from error
             if error.status_code not in TRANSIENT_STATUS and error.status_code < 500:
-                raise UserError(f"the Ollama server at {self._settings['host']} refuses: {error}") from error
+                raise UserError(f"the Ollama server at {self._settings.host} refuses: {error}") from error
             raise NoReply(f"{error}"[:500]) from error
         except TRANSIENT as error:
             raise NoReply(f"{type(error).__name__}: {error}"[:500]) from error
@@ -87,9 +86,7 @@ class OllamaServer:
         }
         messages = [{"role": "user", "content": prompt}]
         reply = self._reach(
-            lambda client: client.chat(
-                self._settings["model"], messages, format=dict(schema), options=given, think=False
-            )
+            lambda client: client.chat(self._settings.model, messages, format=dict(schema), options=given, think=False)
         )
         if not reply.done:
             raise UnusableAnswer("the answer ended before it was done")

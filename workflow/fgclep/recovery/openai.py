@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import openai
 
+from fgclep.config.recovery import RecoverySection
 from fgclep.errors import UserError
 from fgclep.recovery.prompt import digest
 from fgclep.recovery.server import Model, NoReply, Options, Reply, UnusableAnswer
@@ -37,10 +38,10 @@ class OpenAIServer:
         "or give its address in config.yaml:\n\n    recovery:\n      host: http://localhost:8000\n"
     )
 
-    def __init__(self, settings: Mapping[str, Any]):
+    def __init__(self, settings: RecoverySection):
         self._settings = settings
         self._key = os.environ.get(API_KEY, "")
-        host, seconds = settings["host"].rstrip("/"), settings["timeout_seconds"]
+        host, seconds = settings.host.rstrip("/"), settings.timeout_seconds
         self._address = host if host.endswith("/v1") else f"{host}/v1"
         self._timeout = openai.Timeout(connect=5.0, read=seconds, write=30.0, pool=None)
         self._calls = LimitedCalls(self._make_client, seconds)
@@ -57,7 +58,7 @@ class OpenAIServer:
 
     def model(self) -> Model:
         """See ``Server.model``."""
-        wanted, host = self._settings["model"], self._settings["host"]
+        wanted, host = self._settings.model, self._settings.host
         # the client does not check what it passes on: an id may be no text, a key no Unicode
         listed = self._reach(
             lambda client: {str(model.id): model.model_dump(warnings=False) for model in client.models.list().data}
@@ -71,7 +72,7 @@ class OpenAIServer:
         return Model(digest(json.dumps(said, sort_keys=True, default=str)), "")
 
     def _reach(self, call: Callable[[openai.OpenAI], T]) -> T:
-        host = self._settings["host"]
+        host = self._settings.host
         try:
             return self._calls(call)
         except openai.APIStatusError as error:
@@ -84,7 +85,7 @@ class OpenAIServer:
                     f"of the project:\n\n    export {API_KEY}=..."
                 ) from None
             if error.status_code == 404:
-                message += f"\nIs {self._settings['model']!r} its model, and {self._address}/ its address?"
+                message += f"\nIs {self._settings.model!r} its model, and {self._address}/ its address?"
             raise UserError(f"the server at {host} refuses: {message}") from None
         except TRANSIENT as error:
             cause = error.__cause__ or error
@@ -98,7 +99,7 @@ class OpenAIServer:
 
         def call(client: openai.OpenAI) -> tuple[Any, ...]:
             reply = client.chat.completions.create(
-                model=self._settings["model"],
+                model=self._settings.model,
                 messages=[{"role": "user", "content": prompt}],
                 response_format={
                     "type": "json_schema",

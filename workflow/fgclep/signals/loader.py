@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import torch
 from torch import Tensor
 
+from fgclep.config.signal import SignalSection
 from fgclep.keys import KEY, record_names
 from fgclep.schemas.shards import SHARD
 from fgclep.signals.encoding import OFFSET, unpack
@@ -113,7 +114,7 @@ class SignalStore:
     def __init__(
         self,
         paths: Sequence[str | Path],
-        signal: dict | None,
+        signal: SignalSection | None,
         memory_mb: float,
         keep: Callable[[pa.Table], Sequence[bool] | np.ndarray] | None = None,
         workers: int = 1,
@@ -140,7 +141,7 @@ class SignalStore:
         if signal is None:
             self.samples = _stored_samples(self.groups[0]) if self.groups else 0
         else:
-            self.samples = round(signal["sampling_rate"] * signal["duration"])
+            self.samples = round(signal.sampling_rate * signal.duration)
         self._capacity = int(memory_mb * 2**20 / (12 * max(1, self.samples) * (2 if signal is None else 4)))
         self._cached: tuple[list[Group], Window] | None = None
 

@@ -7,13 +7,14 @@ SciPy makes of unit impulses.
 
 import math
 import threading
-from collections.abc import Mapping
 from fractions import Fraction
 from functools import cache
 
 import numpy as np
 from numpy.typing import DTypeLike
 from scipy.signal import butter, firwin, resample_poly, sosfilt, sosfilt_zi
+
+from fgclep.config.signal import SignalSection
 
 _HALF_WIDTH = 8  # of the anti-aliasing filter, in samples at the lower of the two rates
 _RESAMPLED = 20  # samples that a block of the resampling gives, or a few more
@@ -22,7 +23,7 @@ _BLOCKS = 32  # blocks whose states are found at once
 _KEPT = 2**21  # values in an array that a thread keeps for the next records
 
 
-def prepare_signal(mv: np.ndarray, fs: float, settings: Mapping[str, float]) -> np.ndarray:
+def prepare_signal(mv: np.ndarray, fs: float, signal: SignalSection) -> np.ndarray:
     """Band-pass without phase shift, resample, and crop or tile to the model's length.
 
     The amplitude stays in mV: scaling each record would destroy voltage criteria. Records of one rate and length can
@@ -34,8 +35,8 @@ def prepare_signal(mv: np.ndarray, fs: float, settings: Mapping[str, float]) -> 
         (..., leads, samples) in mV: one record, or many.
     fs
         Sampling rate in Hz.
-    settings
-        ``sampling_rate`` (Hz), ``duration`` (s), ``highpass`` and ``lowpass`` (Hz): the config's ``signal`` section.
+    signal
+        The config's ``signal`` section.
 
     Returns
     -------
@@ -54,10 +55,10 @@ def prepare_signal(mv: np.ndarray, fs: float, settings: Mapping[str, float]) -> 
         mean = mv.mean(axis=-1, keepdims=True)
     if not np.isfinite(mean).all():
         raise ValueError("the signal holds NaN or infinite values")
-    rate = settings["sampling_rate"]
+    rate = signal.sampling_rate
     centered = np.subtract(mv, mean, out=_array("centered", mv.shape, np.float32))
-    filtered = _band_pass(_resample(centered, fs, rate), settings["highpass"], settings["lowpass"], rate)
-    return fit_length(filtered, round(rate * settings["duration"])).astype(np.float32)
+    filtered = _band_pass(_resample(centered, fs, rate), signal.highpass, signal.lowpass, rate)
+    return fit_length(filtered, round(rate * signal.duration)).astype(np.float32)
 
 
 def resample(signal: np.ndarray, fs: float, rate: float) -> np.ndarray:

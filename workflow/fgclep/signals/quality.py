@@ -1,10 +1,11 @@
 """Whether a recording can be used: repaired where a rule says how, else refused with the reason."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
+from fgclep.config.quality import QualitySection
 from fgclep.leads import LEADS, LIMB_LEADS
 from fgclep.signals.record import MISSING, Record
 from fgclep.signals.repair import with_all_limb_leads, with_documented_gain, with_filled_gaps, with_limb_leads_in_order
@@ -14,7 +15,7 @@ REVERSED = -0.5  # correlation of the slopes of I and V6 below which they run ag
 
 def usable_record(
     record: Record,
-    settings: Mapping[str, float],
+    settings: QualitySection,
     gain: float | None = None,
     sampling_rate: float | None = None,
     all_leads: bool = True,
@@ -41,12 +42,12 @@ def usable_record(
     if all_leads and (absent := [lead for lead in LEADS if lead not in record.leads]):
         raise ValueError(f"leads {', '.join(absent)} are missing in {', '.join(record.leads)}")
     _check_time(record, settings, sampling_rate)
-    record = with_filled_gaps(record, settings["max_gap_ms"])
+    record = with_filled_gaps(record, settings.max_gap_ms)
     mv = record.millivolts()
     _check_leads(record, mv, settings)
     ordered = record
     if record.leads[:6] == LIMB_LEADS:
-        ordered = with_limb_leads_in_order(record, mv, settings["max_limb_error_mv"])
+        ordered = with_limb_leads_in_order(record, mv, settings.max_limb_error_mv)
     odd = _odd_electrodes(ordered.leads, mv if ordered is record else ordered.millivolts())
     return replace(ordered, remarks=(*ordered.remarks, *odd))
 
@@ -61,19 +62,19 @@ def _odd_electrodes(leads: Sequence[str], mv: np.ndarray) -> list[str]:
     return []
 
 
-def _check_time(record: Record, settings: Mapping[str, float], documented: float | None) -> None:
+def _check_time(record: Record, settings: QualitySection, documented: float | None) -> None:
     rate = record.sampling_rate
-    low, high = settings["min_sampling_rate"], settings["max_sampling_rate"]
+    low, high = settings.min_sampling_rate, settings.max_sampling_rate
     if documented is not None and rate != documented:
         raise ValueError(f"the sampling rate is {rate:g} Hz, the database has {documented:g} Hz")
     if not low <= rate <= high:
         raise ValueError(f"the sampling rate is {rate:g} Hz, not within {low:g} to {high:g} Hz")
     seconds = record.digital.shape[1] / rate
-    if seconds < settings["min_seconds"]:
-        raise ValueError(f"too short: {seconds:.1f} s, at least {settings['min_seconds']:g} s are needed")
+    if seconds < settings.min_seconds:
+        raise ValueError(f"too short: {seconds:.1f} s, at least {settings.min_seconds:g} s are needed")
 
 
-def _check_leads(record: Record, mv: np.ndarray, settings: Mapping[str, float]) -> None:
+def _check_leads(record: Record, mv: np.ndarray, settings: QualitySection) -> None:
     digital = record.digital
 
     def named(which: np.ndarray) -> str:
@@ -84,13 +85,13 @@ def _check_leads(record: Record, mv: np.ndarray, settings: Mapping[str, float]) 
         where = ", ".join(f"{lead} ({count})" for lead, count in zip(record.leads, missing, strict=True) if count)
         raise ValueError(f"missing samples (NaN) in {where}")
     span = np.ptp(mv, axis=1)
-    if dead := named(span < settings["flat_mv"]):
+    if dead := named(span < settings.flat_mv):
         raise ValueError(f"dead (flat) leads: {dead}")
-    share = settings["max_artifact_share"]
+    share = settings.max_artifact_share
     if saturated := named(np.mean((digital == 32767) | (digital == -32767), axis=1) > share):
         raise ValueError(f"saturated leads: {saturated}")
     beyond = np.zeros(len(mv))
-    for lead in np.flatnonzero(span > settings["max_mv"]):  # nothing is further from the median than the span
-        beyond[lead] = np.mean(np.abs(mv[lead] - np.median(mv[lead])) > settings["max_mv"])
+    for lead in np.flatnonzero(span > settings.max_mv):  # nothing is further from the median than the span
+        beyond[lead] = np.mean(np.abs(mv[lead] - np.median(mv[lead])) > settings.max_mv)
     if implausible := named(beyond > share):
-        raise ValueError(f"implausible amplitude (above {settings['max_mv']:g} mV) in {implausible}")
+        raise ValueError(f"implausible amplitude (above {settings.max_mv:g} mV) in {implausible}")

@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 import torch
 
+from fgclep.config.report import AttentionSettings
 from fgclep.leads import LEADS
 from fgclep.models.fgclep import FGCLEP
 from fgclep.report.ecg.paper import ALL_LEADS
@@ -22,7 +23,7 @@ from fgclep.tables import read_table, write_table
 
 def arguments() -> argparse.ArgumentParser:
     """Command line of the stage."""
-    parser = stage_parser(__doc__)
+    parser = stage_parser(__doc__, AttentionSettings)
     parser.add_argument("--model-dir", type=Path, required=True, help="folder of the model")
     parser.add_argument("--audit", type=Path, required=True)
     parser.add_argument("--shards", type=Path, nargs="+", required=True)
@@ -34,10 +35,11 @@ def arguments() -> argparse.ArgumentParser:
 
 def main(args: argparse.Namespace) -> None:
     """Write the attention of every text of the chosen records, accepted features included (schema ``ATTENTION``)."""
+    settings: AttentionSettings = args.settings
     torch.set_num_threads(1)  # few and short inputs; the last digits must not depend on the number of cores
     shards = scan(args.shards, SHARD)
     audit = audit_summary.with_outcome(scan([args.audit], AUDIT))
-    keys = audit_summary.choose_records(audit, shards, args.settings["strips"])
+    keys = audit_summary.choose_records(audit, shards, settings.strips)
     texts = pl.DataFrame(read_table(args.texts, TEXTS, ["text"]))["text"].to_list()
     waveforms, reports = rows_of(shards, keys), rows_of(scan([args.reports], REPORTS), keys)
     model = FGCLEP.from_pretrained(args.model_dir)
@@ -49,7 +51,7 @@ def main(args: argparse.Namespace) -> None:
             continue
         weights = model.attention(millivolts(row), row["sampling_rate"], prompts)
         seconds = row["n_samples"] / row["sampling_rate"]
-        bounds = window_bounds(seconds, model.config.signal["duration"], weights.shape[2])
+        bounds = window_bounds(seconds, model.signal.duration, weights.shape[2])
         leads = LEADS if weights.shape[1] > 1 else (ALL_LEADS,)
         rows += [
             {"source": key[0], "record_id": key[1], "text": text, "lead": lead, "start": start, "end": end}

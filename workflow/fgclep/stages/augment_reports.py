@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from fgclep.config.section import Seeded
 from fgclep.errors import UserError
 from fgclep.keys import KEY, located, record_names
 from fgclep.language.reports import feature_text_ids
@@ -19,7 +20,7 @@ from fgclep.verification.augmentation import add_texts, choose_features
 
 def arguments() -> argparse.ArgumentParser:
     """Command line of the stage."""
-    parser = stage_parser(__doc__)
+    parser = stage_parser(__doc__, Seeded)
     parser.add_argument("--features", required=True, help="filtered, none, unfiltered, random or shuffled")
     parser.add_argument("--audit", required=True)
     parser.add_argument("--texts", required=True)
@@ -31,6 +32,7 @@ def arguments() -> argparse.ArgumentParser:
 
 def main(args: argparse.Namespace) -> None:
     """Write the reports (schema ``REPORTS``), features after the statements, in the vocabulary's order."""
+    settings: Seeded = args.settings
     vocabulary = load_vocabulary(args.vocabulary)
     feature_texts = np.array(feature_text_ids(read_table(args.texts, TEXTS, ["text"])["text"].to_pylist(), vocabulary))
     reports = read_table(args.reports, REPORTS)
@@ -47,7 +49,7 @@ def main(args: argparse.Namespace) -> None:
         feature.append(number.to_numpy().astype(np.int64))
         accepted.append(table["accepted"].to_numpy())
     pairs = np.concatenate(record), np.concatenate(feature), np.concatenate(accepted)
-    owner, chosen = choose_features(args.features, *pairs, seed=args.settings["seed"])
+    owner, chosen = choose_features(args.features, *pairs, seed=settings.seed)
     text_ids = add_texts(reports["text_ids"].combine_chunks(), owner, feature_texts[chosen])
     write_table(reports.select(KEY).append_column("text_ids", text_ids), args.output, REPORTS)
 

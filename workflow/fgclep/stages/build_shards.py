@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pyarrow.compute as pc
 
+from fgclep.config.quality import QualitySection
 from fgclep.errors import UserError
 from fgclep.fetch.archive import ArchiveReader
 from fgclep.progress import progress
@@ -27,7 +28,7 @@ ROWS_PER_GROUP = 256  # records that a reader holds at a time
 
 def arguments() -> argparse.ArgumentParser:
     """Command line of the stage."""
-    parser = stage_parser(__doc__)
+    parser = stage_parser(__doc__, QualitySection)
     parser.add_argument("--source", required=True, help="key of the database")
     parser.add_argument("--manifest", type=Path, required=True)
     parser.add_argument("--archive", type=Path, required=True)
@@ -43,6 +44,7 @@ def main(args: argparse.Namespace) -> None:
 
     Raises ``UserError`` if the archive lacks records of the manifest without a reason.
     """
+    settings: QualitySection = args.settings
     source = get_source(args.source)
     table = read_table(args.manifest, MANIFEST)
     manifest = table.filter(pc.equal(table["chunk"], args.chunk)).to_pylist()
@@ -65,7 +67,7 @@ def main(args: argparse.Namespace) -> None:
             files = archive.extract(names, folder)
             try:
                 record = read_record(folder / Path(entry["path"]).name)
-                record = usable_record(record, args.settings, source.gain, source.sampling_rate)
+                record = usable_record(record, settings, source.gain, source.sampling_rate)
                 rows.append(shard_row(entry, record))
             except ValueError as error:
                 key = {"source": entry["source"], "record_id": entry["record_id"]}

@@ -4,6 +4,8 @@ import argparse
 
 import torch
 
+from fgclep.config.inference import EmbeddingSettings
+from fgclep.config.pretraining import PretrainingSection, TextEncoderSection
 from fgclep.device import choose_device
 from fgclep.evaluation.embedding import embed_records
 from fgclep.models.build import new_model
@@ -15,30 +17,28 @@ from fgclep.tables import table_writer
 
 def arguments() -> argparse.ArgumentParser:
     """Command line of the stage."""
-    parser = stage_parser(__doc__)
-    which = parser.add_mutually_exclusive_group(required=True)
-    which.add_argument("--model", help="folder of a trained model")
-    which.add_argument("--random", action="store_true", help="the same ECG encoder, untrained")
+    parser = stage_parser(__doc__, EmbeddingSettings)
+    parser.add_argument("--model", help="folder of a trained model, unless the settings ask for random weights")
     parser.add_argument("--source", required=True)
     parser.add_argument("--shards", nargs="+", required=True)
     parser.add_argument("--output", required=True)
     return parser
 
 
-def random_model(settings: dict) -> FGCLEP:
+def random_model(settings: EmbeddingSettings) -> FGCLEP:
     """Return the ECG encoder of ``settings`` with random weights, of which only the pooled features are used."""
-    torch.manual_seed(settings["seed"])
-    text = {"name": "scratch", "hidden_size": 8, "layers": 1, "heads": 1, "max_tokens": 8}
-    return new_model({**settings, "alignment": "global", "text_encoder": text}, ["ecg"]).eval()
+    torch.manual_seed(settings.seed)
+    text = TextEncoderSection(name="scratch", hidden_size=8, layers=1, heads=1, max_tokens=8)
+    return new_model(PretrainingSection.of(settings, text_encoder=text), settings.signal, ["ecg"]).eval()
 
 
 @torch.inference_mode()
 def main(args: argparse.Namespace) -> None:
     """Write pooled features and embeddings of every record (schema ``EMBEDDINGS``)."""
-    settings = args.settings
-    torch.set_num_threads(settings["threads"])
-    device = choose_device(settings["device"])
-    model = random_model(settings) if args.random else FGCLEP.from_pretrained(args.model)
+    settings: EmbeddingSettings = args.settings
+    torch.set_num_threads(settings.threads)
+    device = choose_device(settings.device)
+    model = random_model(settings) if settings.random else FGCLEP.from_pretrained(args.model)
     model.to(device)  # type: ignore[arg-type]
     with table_writer(args.output, EMBEDDINGS) as write:
         for table in embed_records(model, args.shards, settings, device, args.source):

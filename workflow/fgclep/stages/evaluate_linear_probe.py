@@ -5,6 +5,7 @@ import logging
 
 import numpy as np
 
+from fgclep.config.evaluation import ProbeSettings
 from fgclep.evaluation.linear_probe import Probe, choose_probe, draw_records, draw_shots, fit_probe, middle_of
 from fgclep.evaluation.metrics import best_thresholds, evaluate
 from fgclep.evaluation.metrics_csv import metric_rows, write_metrics
@@ -24,7 +25,7 @@ COLUMNS = [*KEY, "patient_id", "split", "codes", "features"]
 
 def arguments() -> argparse.ArgumentParser:
     """Command line of the stage."""
-    parser = stage_parser(__doc__)
+    parser = stage_parser(__doc__, ProbeSettings)
     parser.add_argument("--model", required=True, help="name of the model in the table")
     parser.add_argument("--task-file", required=True, help="YAML file of the task")
     parser.add_argument("--embeddings", required=True, help="Parquet file of the task's source")
@@ -34,12 +35,12 @@ def arguments() -> argparse.ArgumentParser:
     return parser
 
 
-def draws(settings: dict) -> list[tuple[str, float, int]]:
+def draws(settings: ProbeSettings) -> list[tuple[str, float, int]]:
     """Protocol, share of the records or shots per class, and seed of each draw; all records can be drawn in one way."""
-    seeds = [settings["seed"] + k for k in range(settings["seeds"])]
-    shares = sorted(set(settings["fractions"]))
+    seeds = [settings.seed + k for k in range(settings.seeds)]
+    shares = sorted(set(settings.fractions))
     planned = [("linear_probe", share, seed) for share in shares for seed in (seeds if share < 1 else seeds[:1])]
-    return planned + [("few_shot", shots, seed) for shots in sorted(set(settings["shots"])) for seed in seeds]
+    return planned + [("few_shot", shots, seed) for shots in sorted(set(settings.shots)) for seed in seeds]
 
 
 def fit(protocol: str, train: TaskRecords, val: TaskRecords, drawn: np.ndarray, regularization: list[float]) -> Probe:
@@ -62,7 +63,7 @@ def log_unfit(probe: Probe, task: Task) -> None:
 
 def main(args: argparse.Namespace) -> None:
     """Write the metrics of every draw (columns of ``METRICS``) and the scores of the last with all training records."""
-    settings = args.settings
+    settings: ProbeSettings = args.settings
     task = load_task(args.task_file)
     table = read_table(args.embeddings, EMBEDDINGS, COLUMNS)
     records = task_records(table, task, "features", splits_of_tasks(args.splits))
@@ -75,7 +76,7 @@ def main(args: argparse.Namespace) -> None:
         is_share = protocol == "linear_probe"
         drawn = draw_records(train.labels, amount, seed) if is_share else draw_shots(train.labels, int(amount), seed)
         logger.info("%s, %g, seed %d: %d training records", protocol, amount, seed, len(drawn))
-        probe = fit(protocol, train, val, drawn, settings["regularization"])
+        probe = fit(protocol, train, val, drawn, settings.regularization)
         log_unfit(probe, task)
         scores = probe.scores(test.vectors)
         measured = evaluate(
@@ -84,9 +85,9 @@ def main(args: argparse.Namespace) -> None:
             test.patients,
             task.class_names,
             best_thresholds(probe.scores(val.vectors), val.labels),
-            settings["bootstrap"],
-            settings["min_positives"],
-            settings["seed"],
+            settings.bootstrap,
+            settings.min_positives,
+            settings.seed,
         )
         fraction, setting = (amount, "") if is_share else (0.0, f"{amount:g}")
         rows += metric_rows(measured, args.model, task, protocol, fraction, seed, setting)

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import torch
 
+from fgclep.config.evaluation import RetrievalSettings
 from fgclep.device import choose_device
 from fgclep.evaluation.metrics_csv import write_metrics
 from fgclep.evaluation.ranks import ranks
@@ -29,7 +30,7 @@ ROWS = 64  # ECGs whose cosines are computed at once
 
 def arguments() -> argparse.ArgumentParser:
     """Command line of the stage."""
-    parser = stage_parser(__doc__)
+    parser = stage_parser(__doc__, RetrievalSettings)
     parser.add_argument("--model", required=True, help="name of the model in the table")
     parser.add_argument("--model-dir", required=True, help="folder of the model")
     parser.add_argument("--shards", nargs="+", required=True, help="of the sources with reports")
@@ -59,26 +60,26 @@ def main(args: argparse.Namespace) -> None:
     An ECG looks for its whole report among the distinct reports of the other ECGs and its own, and the report for an
     ECG that has it.
     """
-    settings = args.settings
-    torch.set_num_threads(settings["threads"])
-    model = FGCLEP.from_pretrained(args.model_dir).to(choose_device(settings["device"]))  # type: ignore[arg-type]
+    settings: RetrievalSettings = args.settings
+    torch.set_num_threads(settings.threads)
+    model = FGCLEP.from_pretrained(args.model_dir).to(choose_device(settings.device))  # type: ignore[arg-type]
     texts = read_table(args.texts, TEXTS, ["text"])["text"].to_pylist()
     reports = read_table(args.reports, REPORTS)
     reports = reports.filter(pc.greater(pc.list_value_length(reports["text_ids"]), 0))
     reported = record_names(reports)
     store = SignalStore(
         args.shards,
-        settings["signal"],
+        settings.signal,
         READ_ONCE_MB,
-        lambda keys: drawn(keys, reported, settings["retrieval_records"], settings["seed"]),
-        settings["workers"],
+        lambda keys: drawn(keys, reported, settings.retrieval_records, settings.seed),
+        settings.workers,
     )
     sources = np.asarray(store.keys["source"].to_pylist(), dtype=str)
     ids = reports["text_ids"].take(places_among(record_names(store.keys), reported)).to_pylist()
     written = np.array([". ".join(texts[number] for number in some) for some in ids], dtype=object)
     patients = np.asarray(store.keys["patient_id"].to_pylist(), dtype=str)
-    batches = store.in_order(settings["batch_size"])
-    count = len(store) // settings["batch_size"] + 1
+    batches = store.in_order(settings.batch_size)
+    count = len(store) // settings.batch_size + 1
     parts = [
         model.encode_ecg(signals.to(model.device)).float() for _, signals in progress(batches, count, "ECGs", "batch")
     ]
@@ -94,10 +95,8 @@ def main(args: argparse.Namespace) -> None:
         values = logits.cpu().numpy()
         place = {"model": args.model, "task": source, "label_set": "reports", "protocol": "retrieval"}
         for setting, found in zip(("ecg_to_text", "text_to_ecg"), ranks(values, report_of), strict=True):
-            measured = retrieval_metrics(found, patients[chosen], settings["bootstrap"], settings["seed"])
-            rows += [
-                {**place, "setting": setting, "fraction": 0.0, "seed": settings["seed"], **row} for row in measured
-            ]
+            measured = retrieval_metrics(found, patients[chosen], settings.bootstrap, settings.seed)
+            rows += [{**place, "setting": setting, "fraction": 0.0, "seed": settings.seed, **row} for row in measured]
         names = store.keys["record_id"].take(pa.array(chosen)).to_pylist()
         examples += found_ecgs(values, report_of, distinct, source, names)
     write_metrics(rows, args.output)

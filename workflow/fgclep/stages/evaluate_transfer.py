@@ -4,6 +4,7 @@ import argparse
 import logging
 from itertools import permutations
 
+from fgclep.config.evaluation import TransferSettings
 from fgclep.evaluation.linear_probe import choose_probe
 from fgclep.evaluation.metrics import best_thresholds, evaluate
 from fgclep.evaluation.metrics_csv import metric_rows, write_metrics
@@ -23,7 +24,7 @@ COLUMNS = [*KEY, "patient_id", "split", "codes", "features"]
 
 def arguments() -> argparse.ArgumentParser:
     """Command line of the stage."""
-    parser = stage_parser(__doc__)
+    parser = stage_parser(__doc__, TransferSettings)
     parser.add_argument("--model", required=True, help="name of the model in the table")
     parser.add_argument("--task-files", nargs="+", required=True, help="YAML files of the tasks")
     parser.add_argument("--embeddings", nargs="+", required=True, help="for each task the Parquet file of its source")
@@ -38,7 +39,7 @@ def main(args: argparse.Namespace) -> None:
 
     C and the thresholds are chosen on the validation records of the database that the probe is trained on.
     """
-    settings = args.settings
+    settings: TransferSettings = args.settings
     vocabulary = load_vocabulary(args.vocabulary)
     splits = splits_of_tasks(args.splits)
     tables = dict(zip(args.task_files, args.embeddings, strict=True))
@@ -47,7 +48,7 @@ def main(args: argparse.Namespace) -> None:
         (one, other, shared)
         for one, other in permutations(args.task_files, 2)
         if tasks[one].source != tasks[other].source
-        and len(shared := shared_classes(tasks[one], tasks[other], vocabulary)) >= settings["transfer_classes"]
+        and len(shared := shared_classes(tasks[one], tasks[other], vocabulary)) >= settings.transfer_classes
     ]
     rows = []
     for one, other, shared in progress(pairs, len(pairs), "transfer", "probe"):
@@ -63,7 +64,7 @@ def main(args: argparse.Namespace) -> None:
         train, val, test = trained.of("train"), trained.of("val"), tested.of("test")
         val_labels, test_labels = val.labels[:, columns], test.labels[:, target_columns]
         probe = choose_probe(
-            (train.vectors, train.labels[:, columns]), (val.vectors, val_labels), settings["regularization"]
+            (train.vectors, train.labels[:, columns]), (val.vectors, val_labels), settings.regularization
         )
         measured = evaluate(
             probe.scores(test.vectors),
@@ -71,11 +72,11 @@ def main(args: argparse.Namespace) -> None:
             test.patients,
             [name for _, name in shared],
             best_thresholds(probe.scores(val.vectors), val_labels),
-            settings["bootstrap"],
-            settings["min_positives"],
-            settings["seed"],
+            settings.bootstrap,
+            settings.min_positives,
+            settings.seed,
         )
-        rows += metric_rows(measured, args.model, target, "transfer", 1.0, settings["seed"], source.name)
+        rows += metric_rows(measured, args.model, target, "transfer", 1.0, settings.seed, source.name)
     write_metrics(rows, args.output)
 
 

@@ -6,6 +6,7 @@ from itertools import product
 
 import torch
 
+from fgclep.config.evaluation import ZeroShotSettings
 from fgclep.evaluation.metrics import best_thresholds, evaluate
 from fgclep.evaluation.metrics_csv import metric_rows, write_metrics
 from fgclep.evaluation.prompts import read_prompts
@@ -26,7 +27,7 @@ PROTOCOLS = {"zero_shot": False, "zero_shot_leads": True}  # protocol -> whether
 
 def arguments() -> argparse.ArgumentParser:
     """Command line of the stage."""
-    parser = stage_parser(__doc__)
+    parser = stage_parser(__doc__, ZeroShotSettings)
     parser.add_argument("--model", required=True, help="name of the model in the table")
     parser.add_argument("--model-dir", required=True, help="folder of the model")
     parser.add_argument("--task-files", nargs="+", required=True, help="YAML files of the tasks")
@@ -43,7 +44,7 @@ def main(args: argparse.Namespace) -> None:
 
     F1 has a threshold chosen on the validation records, and no value if all records are scored, these among them.
     """
-    settings = args.settings
+    settings: ZeroShotSettings = args.settings
     torch.set_num_threads(1)  # prompts are few and short; the logits must not depend on the number of cores
     model = FGCLEP.from_pretrained(args.model_dir)
     column = "patches" if model.align.by_patch else "embedding"
@@ -56,12 +57,12 @@ def main(args: argparse.Namespace) -> None:
             task = load_task(task_file)
             table = read_table(embeddings, EMBEDDINGS, [name for name in EMBEDDINGS.names if name != "features"])
             every = task_records(table, task, column, splits)
-            records, val = every.of(settings["zero_shot_split"]), every.of("val")
-            logger.info("%s: %d records in the split %s", task.name, len(records.ids), settings["zero_shot_split"])
-            for kind, (protocol, leads) in product(settings["prompts"], PROTOCOLS.items()):
+            records, val = every.of(settings.zero_shot_split), every.of("val")
+            logger.info("%s: %d records in the split %s", task.name, len(records.ids), settings.zero_shot_split)
+            for kind, (protocol, leads) in product(settings.prompts, PROTOCOLS.items()):
                 classes = prompts[task.name, kind]
                 scores, val_scores = (
-                    score_classes(model.score, part.vectors, classes, leads, settings["batch_size"])
+                    score_classes(model.score, part.vectors, classes, leads, settings.batch_size)
                     for part in (records, val)
                 )
                 measured = evaluate(
@@ -69,12 +70,12 @@ def main(args: argparse.Namespace) -> None:
                     records.labels,
                     records.patients,
                     task.class_names,
-                    None if settings["zero_shot_split"] == "all" else best_thresholds(val_scores, val.labels),
-                    settings["bootstrap"],
-                    settings["min_positives"],
-                    settings["seed"],
+                    None if settings.zero_shot_split == "all" else best_thresholds(val_scores, val.labels),
+                    settings.bootstrap,
+                    settings.min_positives,
+                    settings.seed,
                 )
-                rows += metric_rows(measured, args.model, task, protocol, 0.0, settings["seed"], kind)
+                rows += metric_rows(measured, args.model, task, protocol, 0.0, settings.seed, kind)
                 write(score_table(args.model, task, protocol, kind, records, scores))
     write_metrics(rows, args.output)
 

@@ -5,6 +5,7 @@ import logging
 import shutil
 from pathlib import Path
 
+from fgclep.config.transfer import TransferSection
 from fgclep.errors import UserError, full_disk_explained
 from fgclep.fetch.database import FileUnavailable, note_origin, open_database
 from fgclep.fetch.lists import CHECKSUMS, RECORDS, read_checksums, write_folder_lists
@@ -19,7 +20,7 @@ LOG = logging.getLogger(__name__)
 
 def arguments() -> argparse.ArgumentParser:
     """Command line of the stage."""
-    parser = stage_parser(__doc__)
+    parser = stage_parser(__doc__, TransferSection)
     parser.add_argument("--source", required=True, help="key of the database")
     parser.add_argument(
         "--base", required=True, help="URL or folder that holds <slug>/<version>/, or the folder of your own"

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
+from fgclep.config.transfer import TransferSection
 from fgclep.documents import read_text
 from fgclep.errors import UserError
 from fgclep.evaluation.tasks import PublishedSplit, load_task
@@ -23,7 +24,7 @@ LOG = logging.getLogger(__name__)
 
 def arguments() -> argparse.ArgumentParser:
     """Command line of the stage."""
-    parser = stage_parser(__doc__)
+    parser = stage_parser(__doc__, TransferSection)
     parser.add_argument("--task-file", type=Path, required=True, help="YAML file of the task")
     parser.add_argument("--base", required=True, help="URL or folder below which the files of the split lie")
     parser.add_argument("--output", type=Path, required=True, help="Parquet file named like the task")

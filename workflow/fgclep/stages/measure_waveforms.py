@@ -12,6 +12,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from fgclep.config.measurement import MeasurementSection
 from fgclep.keys import KEY
 from fgclep.measurement.measure import measure
 from fgclep.progress import progress
@@ -30,7 +31,7 @@ Task = tuple[Path, int, dict[str, dict[str, float | None]]]
 
 def arguments() -> argparse.ArgumentParser:
     """Command line of the stage."""
-    parser = stage_parser(__doc__)
+    parser = stage_parser(__doc__, MeasurementSection)
     parser.add_argument("--source", required=True, help="key of the database")
     parser.add_argument(
         "--metadata", type=Path, nargs="?", help="folder that fetch_metadata wrote; none for a source without files"
@@ -42,12 +43,13 @@ def arguments() -> argparse.ArgumentParser:
 
 def main(args: argparse.Namespace) -> None:
     """Write one row per record, in the order of the shards; what cannot be measured is null."""
+    settings: MeasurementSection = args.settings
     source = get_source(args.source)
     intervals = None
-    if args.settings["intervals"] == "database" and source.intervals is not None:
+    if settings.intervals == "database" and source.intervals is not None:
         intervals = source.intervals(args.metadata)
     tasks = list(_tasks(args.shards, intervals))
-    parts = _in_parallel(tasks, min(args.settings["workers"], max(len(tasks), 1)))
+    parts = _in_parallel(tasks, min(settings.workers, max(len(tasks), 1)))
     write_parts(progress(parts, len(tasks), f"measure {source.key}", "group"), args.output, MEASUREMENTS)
     rate = read_table(args.output, MEASUREMENTS, ["heart_rate"])["heart_rate"]
     LOG.info("%s: %d records, %d could not be measured", source.key, len(rate), rate.null_count)

@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Iterable, Iterator
 
+from fgclep.config.reports import ReportsSection
 from fgclep.errors import UserError
 from fgclep.keys import KEY
 from fgclep.language.reports import Report, parse_reports
@@ -19,7 +20,7 @@ PART = 20_000  # reports at once as Python objects
 
 def arguments() -> argparse.ArgumentParser:
     """Command line of the stage."""
-    parser = stage_parser(__doc__)
+    parser = stage_parser(__doc__, ReportsSection)
     parser.add_argument("--manifests", nargs="+", required=True)
     parser.add_argument(
         "--vocabulary", required=True, help="folder of features.yaml, diagnoses.yaml, administrative.yaml"
@@ -38,8 +39,9 @@ def _reports(manifests: Iterable[str]) -> Iterator[Report]:
 
 def main(args: argparse.Namespace) -> None:
     """Write distinct texts, reports as text ids, and the reports that are of no use."""
+    settings: ReportsSection = args.settings
     reports = _reports(progress(args.manifests, len(args.manifests), "manifests"))
-    parsed = parse_reports(reports, load_vocabulary(args.vocabulary), args.settings["min_words"])
+    parsed = parse_reports(reports, load_vocabulary(args.vocabulary), settings.min_words)
     if not parsed.reports.num_rows:
         raise UserError(
             f"{args.manifests}: none of the {parsed.quarantine.num_rows} records has a usable report; pre-training "

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import torch
 
+from fgclep.config.pretraining import TrainingSettings
 from fgclep.device import choose_device
 from fgclep.errors import UserError
 from fgclep.files import whole_folder
@@ -40,7 +41,7 @@ THROUGHPUT_COLUMNS = ("name", "epoch", "ecg_per_s", "waiting_share")
 
 def arguments() -> argparse.ArgumentParser:
     """Command line of the stage."""
-    parser = stage_parser(__doc__)
+    parser = stage_parser(__doc__, TrainingSettings)
     parser.add_argument("--name", required=True, help="coarse, coarse-fold<N> or fine")
     parser.add_argument("--shards", nargs="+", required=True)
     parser.add_argument("--texts", required=True)
@@ -55,9 +56,9 @@ def arguments() -> argparse.ArgumentParser:
 
 def main(args: argparse.Namespace) -> None:
     """Train and write ``<output>/`` (Hugging Face format, with its model card and the tables of its training)."""
-    settings = args.settings
-    torch.manual_seed(settings["seed"])
-    torch.set_num_threads(settings["threads"])
+    settings: TrainingSettings = args.settings
+    torch.manual_seed(settings.seed)
+    torch.set_num_threads(settings.threads)
     rows = read_table(args.texts, TEXTS, ["text", "diagnoses", "features", "negated"]).to_pylist()
     texts = [row["text"] for row in rows]
     findings = [[*row["diagnoses"], *row["features"], *(f"no {name}" for name in row["negated"])] for row in rows]
@@ -72,7 +73,7 @@ def main(args: argparse.Namespace) -> None:
             if args.hold_out_fold is None:
                 return mask
             patients = zip(keys["source"].to_pylist(), keys["patient_id"].to_pylist(), strict=True)
-            return mask & [fold_of(*patient, settings["folds"]) != args.hold_out_fold for patient in patients]
+            return mask & [fold_of(*patient, settings.folds) != args.hold_out_fold for patient in patients]
 
         return usable
 
@@ -80,11 +81,11 @@ def main(args: argparse.Namespace) -> None:
     for split in ("train", "val"):
         store = SignalStore(
             args.shards,
-            settings["signal"],
-            settings["memory_mb"],
+            settings.signal,
+            settings.memory_mb,
             usable_in(split),
-            settings["workers"],
-            pin_memory=choose_device(settings["device"]).type == "cuda",
+            settings.workers,
+            pin_memory=choose_device(settings.device).type == "cuda",
         )
         ids = reports["text_ids"].take(places_among(record_names(store.keys), reported)).combine_chunks()
         stores.append(store)
@@ -92,7 +93,7 @@ def main(args: argparse.Namespace) -> None:
     if not len(stores[0]):
         raise UserError(f"{args.shards}: no record of the split 'train' has a report; see results/quarantine.parquet")
 
-    model = FGCLEP.from_pretrained(args.start_from) if args.start_from else new_model(settings, texts)
+    model = FGCLEP.from_pretrained(args.start_from) if args.start_from else new_model(settings, settings.signal, texts)
     checkpoint = args.output.parent / ".checkpoints" / f"{args.name}.pt"
     trainer = Trainer(model, stores[0], banks[0], stores[1], banks[1], settings, checkpoint, args.metrics)
     try:

@@ -2,10 +2,10 @@
 
 import argparse
 import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from fgclep.config.recovery import RecoverySection
 from fgclep.files import write_text
 from fgclep.language.statements import Statement, read_statements
 from fgclep.language.vocabulary import Vocabulary, load_vocabulary
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def arguments() -> argparse.ArgumentParser:
     """Command line of the stage."""
-    parser = stage_parser(__doc__)
+    parser = stage_parser(__doc__, RecoverySection)
     parser.add_argument("--texts", required=True)
     parser.add_argument("--vocabulary", required=True)
     parser.add_argument("--prompt", type=Path, required=True, help="template of the question to a language model")
@@ -31,19 +31,19 @@ def arguments() -> argparse.ArgumentParser:
     return parser
 
 
-def make_backend(settings: Mapping[str, Any], prompt: Path, vocabulary: Vocabulary) -> Backend:
+def make_backend(settings: RecoverySection, prompt: Path, vocabulary: Vocabulary) -> Backend:
     """Return the backend that the config names."""
-    if settings["backend"] == "knowledge":
+    if settings.backend == "knowledge":
         return KnowledgeBackend(vocabulary)
     return make_language_model(settings, prompt, vocabulary)
 
 
-def make_language_model(settings: Mapping[str, Any], prompt: Path, vocabulary: Vocabulary) -> "LanguageModel":
+def make_language_model(settings: RecoverySection, prompt: Path, vocabulary: Vocabulary) -> "LanguageModel":
     """Return the language model on the kind of server that the config names."""
     from fgclep.recovery.language_model import LanguageModel
 
     server: Server
-    if settings["backend"] == "openai":
+    if settings.backend == "openai":
         from fgclep.recovery.openai import OpenAIServer
 
         server = OpenAIServer(settings)

@@ -6,6 +6,7 @@ import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from fgclep.config.report import FigureSettings
 from fgclep.files import whole_folder
 from fgclep.report.charts.examples import answered, examples
 from fgclep.report.charts.figure_set import figures
@@ -18,7 +19,7 @@ from fgclep.stage import run_stage, stage_parser
 
 def arguments() -> argparse.ArgumentParser:
     """Command line of the stage."""
-    parser = stage_parser(__doc__)
+    parser = stage_parser(__doc__, FigureSettings)
     add_inputs(parser)
     parser.add_argument("--figures", type=Path, required=True, help="folder for the figures")
     parser.add_argument("--tables", type=Path, required=True, help="folder for the tables")
@@ -27,8 +28,9 @@ def arguments() -> argparse.ArgumentParser:
 
 def main(args: argparse.Namespace) -> None:
     """Write both folders; each appears when it is complete."""
-    results, settings = read_results(args), args.settings
-    shown, found = examples(results, settings["strips"]), answered(results, settings["retrieved"])
+    settings: FigureSettings = args.settings
+    results = read_results(args, settings.prompts)
+    shown, found = examples(results, settings.strips), answered(results, settings.retrieved)
     drawn: dict[str, bytes] = {}
     for name, figure in figures(results, shown, found).items():
         drawn |= {f"{name}.{kind}": content for kind, content in print_plot(figure).items()}
@@ -36,7 +38,7 @@ def main(args: argparse.Namespace) -> None:
         drawn[f"{name}.csv"] = csv_text([columns, *rows])
     write_folder(args.figures, drawn)
     written: dict[str, bytes] = {}
-    for name, table in tables(results, settings["variants"]).items():
+    for name, table in tables(results, settings.variants).items():
         written |= {f"{name}.tex": tabular(table).encode(), f"{name}.csv": csv_text(csv_rows(table))}
     write_folder(args.tables, written)
 

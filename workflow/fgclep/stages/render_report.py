@@ -6,6 +6,7 @@ import json
 import platform
 from pathlib import Path
 
+from fgclep.config.report import ReportSettings
 from fgclep.config.yaml_text import mapping
 from fgclep.files import write_text
 from fgclep.report.charts.examples import answered, examples
@@ -30,7 +31,7 @@ PACKAGES = (
 
 def arguments() -> argparse.ArgumentParser:
     """Command line of the stage."""
-    parser = stage_parser(__doc__)
+    parser = stage_parser(__doc__, ReportSettings)
     add_inputs(parser)
     parser.add_argument("--config-json", type=json.loads, required=True, help="the whole config, as JSON")
     parser.add_argument("--output", type=Path, required=True)
@@ -50,15 +51,16 @@ def versions() -> dict[str, str]:
 
 def main(args: argparse.Namespace) -> None:
     """Write the report, atomically."""
-    results, settings = read_results(args), args.settings
+    settings: ReportSettings = args.settings
+    results = read_results(args, settings.prompts)
     html = render(
         results,
-        examples(results, settings["strips"]),
-        answered(results, settings["retrieved"]),
+        examples(results, settings.strips),
+        answered(results, settings.retrieved),
         config=args.config_json,
         config_yaml=mapping(args.config_json, indent=""),
         versions=versions(),
-        decisions=settings["examples"],
+        decisions=settings.examples,
     )
     write_text(args.output, html)
 

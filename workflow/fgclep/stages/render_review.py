@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from fgclep.config.report import ReviewSettings
 from fgclep.files import write_text
 from fgclep.language.vocabulary import load_vocabulary
 from fgclep.report.results.read import rows_of, scan
@@ -17,7 +18,7 @@ from fgclep.stage import run_stage, stage_parser
 
 def arguments() -> argparse.ArgumentParser:
     """Command line of the stage."""
-    parser = stage_parser(__doc__)
+    parser = stage_parser(__doc__, ReviewSettings)
     parser.add_argument("--audit", type=Path, required=True)
     parser.add_argument("--manifests", type=Path, nargs="+", required=True)
     parser.add_argument("--shards", type=Path, nargs="+", required=True)
@@ -30,8 +31,9 @@ def arguments() -> argparse.ArgumentParser:
 
 def main(args: argparse.Namespace) -> None:
     """Write the review sheet, atomically."""
+    settings: ReviewSettings = args.settings
     shards = scan(args.shards, SHARD)
-    sample = draw(scan([args.audit], AUDIT), shards, args.settings["review"], args.settings["seed"])
+    sample = draw(scan([args.audit], AUDIT), shards, settings.review, settings.seed)
     keys = list(dict.fromkeys((decision.source, decision.record_id) for decision in sample.decisions))
     tables = (shards, scan(args.manifests, MANIFEST), scan(args.measurements, MEASUREMENTS))
     waveforms, written, measured = (rows_of(table, keys) for table in tables)

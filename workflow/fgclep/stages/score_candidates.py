@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 
+from fgclep.config.inference import InferenceSettings
 from fgclep.device import choose_device
 from fgclep.folds import fold_of
 from fgclep.language.vocabulary import load_vocabulary
@@ -19,7 +20,7 @@ from fgclep.tables import write_parts
 
 def arguments() -> argparse.ArgumentParser:
     """Command line of the stage."""
-    parser = stage_parser(__doc__)
+    parser = stage_parser(__doc__, InferenceSettings)
     parser.add_argument("--model", required=True, help="folder of the coarse model trained without the fold")
     parser.add_argument("--fold", type=int, required=True)
     parser.add_argument("--folds", type=int, required=True)
@@ -32,20 +33,20 @@ def arguments() -> argparse.ArgumentParser:
 @torch.inference_mode()
 def main(args: argparse.Namespace) -> None:
     """Write one row of logits per record of the fold (schema ``SCORES``)."""
-    settings = args.settings
-    torch.set_num_threads(settings["threads"])
-    device = choose_device(settings["device"])
+    settings: InferenceSettings = args.settings
+    torch.set_num_threads(settings.threads)
+    device = choose_device(settings.device)
     model = FGCLEP.from_pretrained(args.model).to(device)  # type: ignore[arg-type]
     features = [feature.text for feature in load_vocabulary(args.vocabulary).features.values()]
     store = SignalStore(
         args.shards,
-        settings["signal"],
+        settings.signal,
         READ_ONCE_MB,
         lambda keys: [
             fold_of(*patient, args.folds) == args.fold
             for patient in zip(keys["source"].to_pylist(), keys["patient_id"].to_pylist(), strict=True)
         ],
-        settings["workers"],
+        settings.workers,
     )
     texts = model.embed_texts(features).to(device)
 
@@ -55,8 +56,8 @@ def main(args: argparse.Namespace) -> None:
         scores = pa.array(list(logits), type=SCORES.field("scores").type)
         return pa.table({"source": keys["source"], "record_id": keys["record_id"], "fold": fold, "scores": scores})
 
-    batches = store.in_order(settings["batch_size"])
-    counted = progress(batches, len(store) // settings["batch_size"] + 1, f"fold {args.fold}", "batch")
+    batches = store.in_order(settings.batch_size)
+    counted = progress(batches, len(store) // settings.batch_size + 1, f"fold {args.fold}", "batch")
     write_parts((scored(places, signals) for places, signals in counted), args.output, SCORES)
 
 

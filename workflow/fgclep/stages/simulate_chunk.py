@@ -4,6 +4,7 @@ import argparse
 import logging
 from pathlib import Path
 
+from fgclep.config.simulation import RecordingSettings
 from fgclep.language.vocabulary import load_vocabulary
 from fgclep.progress import progress
 from fgclep.schemas.manifest import MANIFEST
@@ -19,7 +20,7 @@ ROWS_PER_GROUP = 256  # recordings in memory at a time, here and in whoever read
 
 def arguments() -> argparse.ArgumentParser:
     """Command line of the stage."""
-    parser = stage_parser(__doc__)
+    parser = stage_parser(__doc__, RecordingSettings)
     parser.add_argument("--chunk", type=int, required=True)
     parser.add_argument("--first", type=int, required=True, help="number of its first recording")
     parser.add_argument("--stop", type=int, required=True, help="number behind that of its last recording")
@@ -32,11 +33,11 @@ def arguments() -> argparse.ArgumentParser:
 
 def main(args: argparse.Namespace) -> None:
     """Write shard, manifest and truth of the chunk (schemas ``SHARD``, ``MANIFEST`` and ``TRUTH``), by number."""
-    settings = args.settings
+    settings: RecordingSettings = args.settings
     vocabulary = load_vocabulary(args.vocabulary)
     numbers = range(args.first, args.stop)
-    rate, prevalence = settings["feature_mention_rate"], settings["prevalence"]
-    made = stream(numbers, args.chunk, settings["seed"], rate, vocabulary, prevalence)
+    rate, prevalence = settings.feature_mention_rate, settings.prevalence
+    made = stream(numbers, args.chunk, settings.seed, rate, vocabulary, prevalence)
     total = len(numbers)
     with (
         table_writer(args.shard, SHARD) as write_shard,

@@ -3,13 +3,14 @@
 import argparse
 import multiprocessing
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
+from fgclep.config.simulation import DatabaseSettings, RecordingSettings
 from fgclep.errors import UserError
 from fgclep.files import whole_folder
 from fgclep.language.vocabulary import Vocabulary, load_vocabulary
@@ -20,7 +21,7 @@ from fgclep.simulation.databases.databases import Made, Plan, plan_database, wri
 from fgclep.stage import run_stage, stage_parser
 from fgclep.tables import write_table
 
-Maker = Callable[[Plan, Vocabulary, Mapping[str, Any]], Made]
+Maker = Callable[[Plan, Vocabulary, RecordingSettings], Made]
 DATABASES: dict[str, tuple[Maker, Callable[[list[dict[str, Any]]], dict[str, str]]]] = {
     "mimic-iv-ecg": (mimic_iv_ecg.make, mimic_iv_ecg.tables),
     "ptb-xl": (ptb_xl.make, ptb_xl.tables),
@@ -32,7 +33,7 @@ Row = tuple[str, str, dict[str, Any], tuple[str, ...], list[tuple[str, str]]]
 
 def arguments() -> argparse.ArgumentParser:
     """Command line of the stage."""
-    parser = stage_parser(__doc__)
+    parser = stage_parser(__doc__, DatabaseSettings)
     parser.add_argument("--source", required=True, choices=sorted(DATABASES), help="which database")
     parser.add_argument("--vocabulary", required=True, help="folder of the vocabulary")
     parser.add_argument("--output", required=True, type=Path, help="folder of the database")
@@ -40,7 +41,7 @@ def arguments() -> argparse.ArgumentParser:
     return parser
 
 
-def _make_and_write(plan: Plan, vocabulary: Vocabulary, settings: Mapping[str, Any], folder: Path) -> Row:
+def _make_and_write(plan: Plan, vocabulary: Vocabulary, settings: RecordingSettings, folder: Path) -> Row:
     made = DATABASES[plan.source][0](plan, vocabulary, settings)
     checksums = write_files(folder, made)
     return made.record_id, made.path, made.row, () if plan.damage else made.features, checksums
@@ -58,16 +59,17 @@ def _in_parallel(work: Callable[[Plan], Row], plans: list[Plan], workers: int) -
 
 def main(args: argparse.Namespace) -> None:
     """Write the database, which appears when it is complete, and then the truth table."""
-    settings, source = args.settings, args.source
+    settings: DatabaseSettings = args.settings
+    source = args.source
     try:
-        records = settings["records"][source]
+        records = settings.records[source]
     except KeyError as error:
         raise UserError(f"--settings has no simulation.records for {source}: {error} is missing") from None
     vocabulary = load_vocabulary(args.vocabulary)
-    plans = plan_database(source, settings["seed"], records, settings["broken_records"], settings["prevalence"])
+    plans = plan_database(source, settings.seed, records, settings.broken_records, settings.prevalence)
     with whole_folder(args.output) as folder:
         work = partial(_make_and_write, vocabulary=vocabulary, settings=settings, folder=folder)
-        rows = list(progress(_in_parallel(work, plans, settings["workers"]), len(plans), f"simulating {source}", "ECG"))
+        rows = list(progress(_in_parallel(work, plans, settings.workers), len(plans), f"simulating {source}", "ECG"))
         tables = DATABASES[source][1]([row for _, _, row, _, _ in rows])
         checksums = [entry for *_, listed in rows for entry in listed]
         write_lists(folder, sorted(path for _, path, *_ in rows), checksums, tables)

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from fgclep.config.verification import ChecksSection
 from fgclep.errors import UserError
 from fgclep.files import scratch_folder
 from fgclep.keys import KEY, located, record_names
@@ -38,7 +39,7 @@ log = logging.getLogger(__name__)
 
 def arguments() -> argparse.ArgumentParser:
     """Command line of the stage."""
-    parser = stage_parser(__doc__)
+    parser = stage_parser(__doc__, ChecksSection)
     parser.add_argument("--candidates", required=True)
     parser.add_argument("--texts", required=True)
     parser.add_argument("--reports", required=True)
@@ -88,9 +89,10 @@ def load_records(args: argparse.Namespace, vocabulary: Vocabulary, scratch: Path
         for place, table in located(path, SCORES, ["fold", "scores"], names):
             fold[place] = table["fold"].to_numpy()
             scores[place] = fixed_lists(table["scores"], features, path)
-    if fold.max(initial=0) >= args.settings["folds"]:
+    settings: ChecksSection = args.settings
+    if fold.max(initial=0) >= settings.folds:
         raise UserError(
-            f"{args.scores}: fold {fold.max()}, and verification.folds is {args.settings['folds']}; delete the scores"
+            f"{args.scores}: fold {fold.max()}, and verification.folds is {settings.folds}; delete the scores"
         )
     text_ids = reports["text_ids"].combine_chunks()
     return Records(reports.select(KEY), text_ids, train, verdicts, fold, scores)
@@ -108,6 +110,7 @@ def _scratch_table(path: Path, dtype: type, shape: tuple[int, int], fill: float)
 
 def main(args: argparse.Namespace) -> None:
     """Write the audit: one row per record, statement and proposed feature."""
+    settings: ChecksSection = args.settings
     vocabulary = load_vocabulary(args.vocabulary)
     statements = list(read_statements(args.texts, vocabulary))
     findings = text_evidence(statements, vocabulary)
@@ -116,11 +119,11 @@ def main(args: argparse.Namespace) -> None:
     reasons: Counter[str] = Counter()
     with scratch_folder(args.output) as scratch:
         records = load_records(args, vocabulary, scratch)
-        limits = thresholds(records, findings, candidates, args.settings)
+        limits = thresholds(records, findings, candidates, settings)
         with table_writer(args.output, AUDIT) as write:
             total = -(-len(records) // CHUNK)
             for chunk in progress(chunks(records, findings, candidates), total, "records", "chunk"):
-                audit = judge(chunk.pairs, records, findings, candidates, limits, args.settings)
+                audit = judge(chunk.pairs, records, findings, candidates, limits, settings)
                 write(audit)
                 reasons.update({row["values"]: row["counts"] for row in audit["reason"].value_counts().to_pylist()})
     for code, count in reasons.most_common():

@@ -7,11 +7,12 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs, InitProcessGroupKwargs
 
+from fgclep.config.pretraining import PretrainingSection
 from fgclep.device import choose_device
 from fgclep.errors import UserError
 
 
-def new_accelerator(settings: dict) -> Accelerator:
+def new_accelerator(settings: PretrainingSection) -> Accelerator:
     """Join the processes that train together, and choose this one's device and precision.
 
     Parameters
@@ -25,7 +26,7 @@ def new_accelerator(settings: dict) -> Accelerator:
     UserError
         If the machine lacks what the settings ask for, or ``torchrun`` has started another number of processes.
     """
-    device, precision = choose_device(settings["device"]), settings["precision"]
+    device, precision = choose_device(settings.device), settings.precision
     if precision == "fp16" and device.type == "cpu":
         raise UserError(
             "pretraining.precision is fp16, which needs a CUDA device, and the training runs on the CPU; "
@@ -37,10 +38,10 @@ def new_accelerator(settings: dict) -> Accelerator:
             "set pretraining: {precision: fp16}"
         )
     started = int(os.environ.get("WORLD_SIZE", "1"))
-    if started != settings["processes"]:
+    if started != settings.processes:
         raise UserError(
-            f"pretraining.processes is {settings['processes']}, and this run has {started}; start it by Snakemake, or "
-            f"with torchrun --nproc-per-node {settings['processes']} -m -- fgclep.stages.pretrain"
+            f"pretraining.processes is {settings.processes}, and this run has {started}; start it by Snakemake, or "
+            f"with torchrun --nproc-per-node {settings.processes} -m -- fgclep.stages.pretrain"
         )
     here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     if device.type == "cuda" and here > torch.cuda.device_count():
@@ -56,5 +57,5 @@ def new_accelerator(settings: dict) -> Accelerator:
             InitProcessGroupKwargs(timeout=timedelta(hours=1)),  # one process may wait for another that reads shards
         ],
     )
-    torch.set_num_threads(settings["threads"])
+    torch.set_num_threads(settings.threads)
     return accelerator

@@ -92,10 +92,6 @@ def _continued(path: Path, step: int) -> io.TextIOWrapper:
     return path.open("a", newline="", encoding="utf-8")
 
 
-# Settings of the section pretraining that change the speed, and what is logged, but not the outcome.
-SPEED_ONLY = ("workers", "checkpoint_seconds", "log_every", "tensorboard")
-
-
 class Speed:
     """ECGs per second and the share of the time spent waiting for data, since the last look and in all."""
 

@@ -5,10 +5,8 @@ from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
 
-from fgclep.training.log import SPEED_ONLY
-
-# these say where and how fast it was trained, not what came out
-MACHINE = {"device", "threads", "memory_mb", *SPEED_ONLY}
+from fgclep.config.pretraining import TrainingSettings
+from fgclep.config.section import MACHINE
 
 CARD = """\
 ---
@@ -79,7 +77,7 @@ def model_card(
     name: str,
     records: Mapping[str, pa.Table],
     texts: int,
-    settings: Mapping,
+    settings: TrainingSettings,
     history: Sequence[Mapping],
     start: str | None = None,
 ) -> str:
@@ -94,26 +92,27 @@ def model_card(
     texts
         Number of distinct texts.
     settings
-        Section ``pretraining`` with ``epochs``, ``seed`` and ``signal``.
+        What the stage takes of the config; those that say where it was trained are left out.
     history
         One row per epoch, its columns become those of a table.
     start
         Name of the model from which the training continued.
     """
-    signal = settings["signal"]
+    signal = settings.signal
+    method = {name: v for name, v in settings.dependencies().items() if name not in settings.marked(MACHINE)}
     return CARD.format(
         name=name,
         origin=f" Training continued from the model `{start}`." if start else "",
-        kind=settings["ecg_encoder"]["kind"],
+        kind=settings.ecg_encoder.kind,
         data=_table(_counts(records)),
         texts=f"{texts:,}",
-        settings=json.dumps({key: value for key, value in settings.items() if key not in MACHINE}, indent=1),
+        settings=json.dumps(method, indent=1, sort_keys=True),
         metrics=_table(history),
-        seconds=signal["duration"],
-        rate=signal["sampling_rate"],
-        low=signal["highpass"],
-        high=signal["lowpass"],
-        text_encoder=settings["text_encoder"]["name"],
+        seconds=signal.duration,
+        rate=signal.sampling_rate,
+        low=signal.highpass,
+        high=signal.lowpass,
+        text_encoder=settings.text_encoder.name,
     )
 
 

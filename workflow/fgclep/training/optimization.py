@@ -4,16 +4,18 @@ import math
 
 from torch import Tensor, nn
 
+from fgclep.config.pretraining import PretrainingSection
 
-def parameter_groups(model: nn.Module, settings: dict) -> list[dict]:
+
+def parameter_groups(model: nn.Module, settings: PretrainingSection) -> list[dict]:
     """Optimizer groups: text and ECG side with their learning rates; vectors and scalars without weight decay."""
     groups: dict[tuple[str, float], list[Tensor]] = {}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
             side = "text" if name.startswith("text_") else "ecg"
-            decay = settings["weight_decay"] if parameter.ndim > 1 else 0.0
+            decay = settings.weight_decay if parameter.ndim > 1 else 0.0
             groups.setdefault((side, decay), []).append(parameter)
-    rates = {"text": settings["text_learning_rate"], "ecg": settings["learning_rate"]}
+    rates = {"text": settings.text_learning_rate, "ecg": settings.learning_rate}
     return [
         {"params": some, "side": side, "lr": rates[side], "base_lr": rates[side], "weight_decay": decay}
         for (side, decay), some in groups.items()

@@ -16,6 +16,7 @@ from accelerate.utils import gather_object
 from torch import Tensor
 from tqdm import tqdm
 
+from fgclep.config.pretraining import TrainingSettings
 from fgclep.digest import source_digest
 from fgclep.errors import UserError
 from fgclep.evaluation.ranks import recall_at_k
@@ -27,7 +28,7 @@ from fgclep.training.accelerator import new_accelerator
 from fgclep.training.checkpoint import Checkpoints
 from fgclep.training.distributed import gather_rows, share_of, union_of_texts
 from fgclep.training.interruption import Interrupted, StopRequest, noted_stop_signals
-from fgclep.training.log import SPEED_ONLY, Speed, TrainingLog
+from fgclep.training.log import Speed, TrainingLog
 from fgclep.training.losses import Logits, Objective, contrastive_loss
 from fgclep.training.optimization import cosine_with_warmup, parameter_groups
 from fgclep.training.pair_encoder import PairEncoder, texts_by_frequency
@@ -76,7 +77,7 @@ class Trainer:
     bank, validation_bank
         Texts of the records of either.
     settings
-        Section ``pretraining`` with ``epochs``, ``seed`` and ``signal``.
+        What the stage takes of the config.
     checkpoint
         File for the state of the run, written every ``checkpoint_seconds`` and after every epoch.
     metrics
@@ -95,7 +96,7 @@ class Trainer:
         bank: TextBank,
         validation: SignalStore,
         validation_bank: TextBank,
-        settings: dict,
+        settings: TrainingSettings,
         checkpoint: Path,
         metrics: Path | None = None,
     ):
@@ -109,7 +110,7 @@ class Trainer:
         self.rank, self.processes = self.accelerator.process_index, self.accelerator.num_processes
         self.device = self.accelerator.device
         model.to(self.device)
-        layers = settings["text_encoder"]["trained_layers"]
+        layers = settings.text_encoder.trained_layers
         freeze_text_layers(model.text_encoder, layers)
         for name, parameter in model.text_encoder.named_parameters():
             if name.startswith("pooler."):  # BERT's own pooling is not used
@@ -117,14 +118,14 @@ class Trainer:
         assert model.tokenizer is not None
         tokens, cache = TokenCache(model.tokenizer), None
         if layers != "all":
-            texts = texts_by_frequency(settings["text_unit"], (bank, validation_bank))
-            dtype = torch.float32 if settings["precision"] == "fp32" else torch.bfloat16
-            cache = TextCache(model.text_encoder, tokens, layers, texts, settings["text_encoder"]["cache_mb"], dtype)
+            texts = texts_by_frequency(settings.text_unit, (bank, validation_bank))
+            dtype = torch.float32 if settings.precision == "fp32" else torch.bfloat16
+            cache = TextCache(model.text_encoder, tokens, layers, texts, settings.text_encoder.cache_mb, dtype)
             logger.info("the frozen text layers' states of %d of %d texts are kept", len(cache), len(texts))
-        if settings["compile"]:
+        if settings.compile:
             model.ecg_encoder.compile()
         self.pairs = PairEncoder(model, tokens, cache)
-        self.objective = Objective(settings["loss"], settings["mitigation"], settings["mask_above"])
+        self.objective = Objective(settings.loss, settings.mitigation, settings.mask_above)
         optimizer = torch.optim.AdamW(parameter_groups(model, settings), fused=True)
         self.wrapped, self.optimizer = self.accelerator.prepare(self.pairs, optimizer)
         self.steps_per_epoch = train.steps(self.batch_size, self.processes)
@@ -135,11 +136,11 @@ class Trainer:
     @property
     def batch_size(self) -> int:
         """ECGs of a batch in this process."""
-        return max(1, self.settings["batch_size"] // self.settings["processes"])
+        return max(1, self.settings.batch_size // self.settings.processes)
 
     def _identity(self) -> str:
         """Digest of all that the outcome depends on, but not the machine."""
-        tracked = {key: value for key, value in self.settings.items() if key not in SPEED_ONLY}
+        tracked = self.settings.dependencies()
         digest = hashlib.sha256(json.dumps([tracked, self.bank.texts, source_digest(__name__)]).encode())
         digest.update("\n".join(record_names(self.train_store.keys).to_pylist()).encode())
         digest.update(self.bank.records.values.tobytes() + self.bank.records.bounds.tobytes())
@@ -161,8 +162,8 @@ class Trainer:
             After SIGTERM or SIGINT, when the running step and a checkpoint are done.
         """
         self._resume()
-        epochs, is_main = self.settings["epochs"], self.accelerator.is_main_process
-        log = TrainingLog(self.metrics if is_main else None, self.position.steps, self.settings["tensorboard"])
+        epochs, is_main = self.settings.epochs, self.accelerator.is_main_process
+        log = TrainingLog(self.metrics if is_main else None, self.position.steps, self.settings.tensorboard)
         with noted_stop_signals() as stop, closing(log), self._bar() as bar:
             while self.position.epoch < epochs:
                 self._epoch(stop, log, bar)
@@ -175,29 +176,29 @@ class Trainer:
         ecgs = len(self.train_store)
         done = self.position.epoch * ecgs + self.position.batches * ecgs // self.steps_per_epoch
         silent = None if self.accelerator.is_main_process else True
-        total = ecgs * self.settings["epochs"]
+        total = ecgs * self.settings.epochs
         return tqdm(total=total, initial=done, unit="ECG", unit_scale=True, mininterval=0.5, disable=silent)
 
     def batches(self) -> Iterator[Batch]:
         """Yield what remains of the epoch."""
         s, epoch, first = self.settings, self.position.epoch, self.position.batches
-        signals = self.train_store.shuffled(self.batch_size, [s["seed"], epoch], first, self.rank, self.processes)
+        signals = self.train_store.shuffled(self.batch_size, [s.seed, epoch], first, self.rank, self.processes)
         for number, (places, values) in enumerate(signals, start=first):
-            rng = np.random.default_rng([s["seed"], 1, epoch, number, self.rank])
-            yield Batch(number, places, values, self.bank.batch(s["text_unit"], places, s["texts_per_ecg"], rng))
+            rng = np.random.default_rng([s.seed, 1, epoch, number, self.rank])
+            yield Batch(number, places, values, self.bank.batch(s.text_unit, places, s.texts_per_ecg, rng))
 
     def _epoch(self, stop: StopRequest, log: TrainingLog, bar: tqdm) -> None:
         position, saved, speed = self.position, time.monotonic(), Speed()
         self.wrapped.train()
-        bar.set_description(f"epoch {position.epoch + 1}/{self.settings['epochs']}")
+        bar.set_description(f"epoch {position.epoch + 1}/{self.settings.epochs}")
         with closing(Prefetched(self.batches())) as prefetched:
             batches = iter(prefetched)
-            while group := list(islice(batches, self.settings["accumulate"])):
+            while group := list(islice(batches, self.settings.accumulate)):
                 step = self.step(group)
                 ecgs = sum(len(batch.places) for batch in group) * self.processes
                 bar.update(min(ecgs, bar.total - bar.n))
                 speed.count(ecgs, prefetched.waited)
-                if (position.steps - 1) % self.settings["log_every"] == 0:
+                if (position.steps - 1) % self.settings.log_every == 0:
                     log.step({**self._state(), **step, **speed.since_last()})
                 if self._asked_to_stop(stop):
                     self._save()
@@ -207,7 +208,7 @@ class Trainer:
                         stop.number,
                         f"stopped in {at}, as asked; the same command continues from {self.checkpoints.path}",
                     )
-                if time.monotonic() - saved > self.settings["checkpoint_seconds"]:
+                if time.monotonic() - saved > self.settings.checkpoint_seconds:
                     self._save()
                     saved = time.monotonic()
         rates = speed.in_all()
@@ -220,20 +221,20 @@ class Trainer:
     def step(self, group: list[Batch]) -> dict:
         """One step of the optimizer on the mean gradient of some batches."""
         s, position = self.settings, self.position
-        done = (position.epoch + group[0].number / self.steps_per_epoch) / s["epochs"]
+        done = (position.epoch + group[0].number / self.steps_per_epoch) / s.epochs
         for parameters in self.optimizer.param_groups:
-            parameters["lr"] = parameters["base_lr"] * cosine_with_warmup(done, s["warmup"])
+            parameters["lr"] = parameters["base_lr"] * cosine_with_warmup(done, s.warmup)
         self.optimizer.zero_grad()
         total = torch.zeros((), device=self.device)
         for batch in group:
-            seed = np.random.SeedSequence([s["seed"], 3, position.epoch, batch.number, self.rank])
+            seed = np.random.SeedSequence([s.seed, 3, position.epoch, batch.number, self.rank])
             torch.manual_seed(int(seed.generate_state(1, np.uint64)[0] >> 1))
             is_last = batch is group[-1]
             with nullcontext() if is_last else self.accelerator.no_sync(self.wrapped):
                 loss = self.loss(batch.texts, batch.signals)
                 self.accelerator.backward(loss / len(group))
             total += loss.detach()
-        norm = self.accelerator.clip_grad_norm_(self.pairs.parameters(), s["gradient_clip"])
+        norm = self.accelerator.clip_grad_norm_(self.pairs.parameters(), s.gradient_clip)
         loss_sum, gradient_norm = torch.stack([total, norm.to(total)]).tolist()
         self._check_finite(loss_sum / len(group), gradient_norm, group)
         self.optimizer.step()
@@ -268,7 +269,7 @@ class Trainer:
 
         In fp16 the gradient overflows now and then; such a step is left out by the gradient scaler.
         """
-        if np.isfinite(loss) and (np.isfinite(gradient_norm) or self.settings["precision"] == "fp16"):
+        if np.isfinite(loss) and (np.isfinite(gradient_norm) or self.settings.precision == "fp16"):
             return
         names = [name for batch in group for name in self.train_store.names(batch.places)]
         what = f"the loss is {loss}" if not np.isfinite(loss) else f"the norm of the gradient is {gradient_norm}"
@@ -308,7 +309,7 @@ class Trainer:
         self.position = Position(epoch=position.epoch + 1, steps=position.steps)
         selected = self.selected_epoch()
         if self.accelerator.is_main_process:
-            if selected == row["epoch"] < self.settings["epochs"]:
+            if selected == row["epoch"] < self.settings.epochs:
                 self.checkpoints.save_weights(self.model.state_dict(), selected)
             self._save()
             self.checkpoints.keep_only(selected)
@@ -321,10 +322,10 @@ class Trainer:
         s = self.settings
         self.wrapped.eval()
         total = 0.0
-        for places, signals in self.validation_store.in_order(s["batch_size"]):
-            rng = np.random.default_rng([s["seed"], 2, int(places[0])])
+        for places, signals in self.validation_store.in_order(s.batch_size):
+            rng = np.random.default_rng([s.seed, 2, int(places[0])])
             mine = slice(self.rank, None, self.processes) if len(places) >= self.processes else slice(None)
-            texts = self.validation_bank.batch(s["text_unit"], places[mine], s["texts_per_ecg"], rng)
+            texts = self.validation_bank.batch(s.text_unit, places[mine], s.texts_per_ecg, rng)
             total += self.loss(texts, signals[mine]).item() * len(places)
         return total / len(self.validation_store)
 
@@ -334,13 +335,13 @@ class Trainer:
 
         An ECG and its whole report look for each other, whatever the unit of text is; equal reports are one.
         """
-        wanted = min(self.settings["retrieval_records"], len(self.validation_store))
+        wanted = min(self.settings.retrieval_records, len(self.validation_store))
         if not wanted:
             return None
         self.wrapped.eval()
         places, ecgs = [], []
         with self.accelerator.autocast():
-            for some, signals in self.validation_store.in_order(self.settings["batch_size"]):
+            for some, signals in self.validation_store.in_order(self.settings.batch_size):
                 places.append(some)
                 ecgs.append(self.model.encode_ecg(signals.to(self.device)).float())
                 if sum(map(len, places)) >= wanted:
@@ -353,7 +354,7 @@ class Trainer:
 
     def selected_epoch(self) -> int:
         """Return the number of the epoch, from 1, that ``select_by`` prefers so far; the last of equals."""
-        by = self.settings["select_by"]
+        by = self.settings.select_by
         values = [row["validation_loss" if by == "loss" else "validation_recall"] for row in self.history]
         if by == "last" or None in values:
             return len(self.history)
@@ -364,7 +365,7 @@ class Trainer:
         selected = self.selected_epoch()
         if self.accelerator.is_main_process and selected < len(self.history):
             self.model.load_state_dict(self.checkpoints.load_weights(selected))
-        logger.info("the weights of epoch %d are kept (select_by: %s)", selected, self.settings["select_by"])
+        logger.info("the weights of epoch %d are kept (select_by: %s)", selected, self.settings.select_by)
 
     def _save(self) -> None:
         if not self.accelerator.is_main_process:

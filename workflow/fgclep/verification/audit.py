@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from fgclep.config.verification import ChecksSection
 from fgclep.measurement.rules import LIKELY, REFUTED, UNTESTABLE, VERDICTS
 from fgclep.schemas.audit import AUDIT
 from fgclep.verification.calibration import ScoreHistograms
@@ -159,24 +159,24 @@ def thresholds(
     records: Records,
     texts: TextEvidence,
     candidates: Proposals,
-    settings: Mapping[str, Any],
+    settings: ChecksSection,
 ) -> np.ndarray:
     """Return the coarse model's threshold (logit) per fold and feature, float32 of shape (folds, features).
 
-    A fixed probability (``settings["threshold"]``) is the same for all. Otherwise each is calibrated on the training
+    A fixed probability (``settings.threshold``) is the same for all. Otherwise each is calibrated on the training
     records of its fold: the candidates that the other checks leave open against the records that are known not to have
     the feature, because their report excludes it or the measurement refutes it; where these are too few, also against
     those whose report calls the ECG normal. The model must know the records whose report states the feature.
     """
-    shape = (settings["folds"], texts.stated.shape[1])
-    fixed = settings["threshold"]
+    shape = (settings.folds, texts.stated.shape[1])
+    fixed = settings.threshold
     if fixed is not None:
         with np.errstate(divide="ignore"):
             return np.full(shape, np.log(fixed) - np.log1p(-fixed), dtype=np.float32)
     counts = ScoreHistograms(*shape)
     for chunk in chunks(records, texts, candidates):
         pairs = chunk.pairs
-        is_open = (pairs.votes >= settings["min_votes"]) & (pairs.excluded_by == 0) & (pairs.verdict == UNTESTABLE)
+        is_open = (pairs.votes >= settings.min_votes) & (pairs.excluded_by == 0) & (pairs.verdict == UNTESTABLE)
         is_open &= records.train[pairs.record]
         # several statements of a report may propose the same feature
         once = np.unique(pairs.record[is_open] * shape[1] + pairs.feature[is_open])
@@ -192,7 +192,7 @@ def thresholds(
             known = records.train[record]
             record, feature = record[known], feature[known]
             counts.add(table, records.fold[record], feature, records.scores[record, feature])
-    return counts.thresholds(settings["target_fdr"])
+    return counts.thresholds(settings.target_fdr)
 
 
 def judge(
@@ -201,11 +201,11 @@ def judge(
     texts: TextEvidence,
     candidates: Proposals,
     limits: np.ndarray,
-    settings: Mapping[str, Any],
+    settings: ChecksSection,
 ) -> pa.Table:
     """Return the audit (schema ``AUDIT``) of some pairs; ``limits`` are the thresholds per fold and feature."""
     threshold = np.where(np.isnan(pairs.score), np.nan, limits[records.fold[pairs.record], pairs.feature])
-    by_votes, by_report = votes(pairs.votes, settings["min_votes"]), contradiction(pairs.excluded_by)
+    by_votes, by_report = votes(pairs.votes, settings.min_votes), contradiction(pairs.excluded_by)
     reason = decide(by_votes, pairs.verdict, by_report, pairs.score, threshold, settings)
     keys = records.keys.take(pa.array(pairs.record))
     proposed = candidates.table.take(pa.array(pairs.candidate))

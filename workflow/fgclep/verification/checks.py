@@ -14,11 +14,9 @@ feature, so that some hundred thousand records take minutes.
     coarse           a coarse model that has not seen the patient must see it
 """
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 
+from fgclep.config.verification import ChecksSection
 from fgclep.language.statements import Statement
 from fgclep.measurement.rules import LIKELY, REFUTED, SUPPORTED, UNLIKELY, UNTESTABLE
 from fgclep.verification.reasons import Reason
@@ -61,7 +59,7 @@ def decide(
     by_contradiction: np.ndarray,
     score: np.ndarray,
     threshold: np.ndarray,
-    settings: Mapping[str, Any],
+    settings: ChecksSection,
 ) -> np.ndarray:
     """Decide on candidates by the verdicts of the checks.
 
@@ -79,15 +77,15 @@ def decide(
     numpy.ndarray
         int64 per candidate, the place in ``REASONS``; ``ACCEPTING`` of it tells whether the candidate is accepted.
     """
-    measured = by_measurement if settings["measurement"] else np.zeros_like(by_measurement)
+    measured = by_measurement if settings.measurement else np.zeros_like(by_measurement)
     conditions = {
         Reason.TOO_FEW_VOTES: by_votes == REFUTED,
         Reason.REFUTED: measured == REFUTED,
         Reason.UNLIKELY: measured == UNLIKELY,
-        Reason.EXCLUDED: (by_contradiction == REFUTED) & bool(settings["contradiction"]),
+        Reason.EXCLUDED: (by_contradiction == REFUTED) & settings.contradiction,
         Reason.SUPPORTED: measured == SUPPORTED,
         Reason.LIKELY: measured == LIKELY,
-        Reason.UNCHECKED: np.full(len(by_votes), not settings["coarse"]),
+        Reason.UNCHECKED: np.full(len(by_votes), not settings.coarse),
         Reason.NO_SCORE: np.isnan(score),
         Reason.NOT_CALIBRATED: np.isnan(threshold),
         Reason.SEEN: coarse(score, threshold) == SUPPORTED,

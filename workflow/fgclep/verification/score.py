@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 from tabulate import tabulate
 
+from fgclep.config.verification import ChecksSection
 from fgclep.keys import KEY
 from fgclep.measurement.rules import REFUTED, UNTESTABLE, VERDICTS
 from fgclep.schemas.audit import AUDIT
@@ -101,7 +102,7 @@ def _accepted_without(audit: pl.DataFrame, check: str) -> pl.Series:
         audit[name].cast(pl.Float64).fill_null(float("nan")).to_numpy() for name in ("coarse_score", "coarse_threshold")
     )
     by_votes, by_report = (np.where(refuted, REFUTED, UNTESTABLE) for refuted in (too_few_votes, excluded))
-    settings = {name: name != check for name in CHECKS}
+    settings = ChecksSection(**{name: name != check for name in CHECKS if name != "votes"})
     return pl.Series(ACCEPTING[decide(by_votes, verdict, by_report, score, threshold, settings)])
 
 

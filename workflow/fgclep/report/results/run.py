@@ -1,7 +1,7 @@
 """The results of a run that its report and its figures are made from."""
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -143,8 +143,8 @@ def add_inputs(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--vocabulary", type=Path, required=True)
 
 
-def read_results(args: argparse.Namespace) -> Results:
-    """Read or open what the options of ``add_inputs`` name; ``args.settings`` has ``prompts``.
+def read_results(args: argparse.Namespace, prompts: Sequence[str]) -> Results:
+    """Read or open what the options of ``add_inputs`` name; the first of ``prompts`` is the set of the headline.
 
     Raises ``UserError`` or ``ValueError`` naming the file, and the column or the value that is wrong.
     """
@@ -169,7 +169,7 @@ def read_results(args: argparse.Namespace) -> Results:
         attention=pl.DataFrame(read_table(args.attention, ATTENTION) if args.attention else ATTENTION.empty_table()),
         ablation=read_csv(args.ablation, ABLATION).to_dicts() if args.ablation else [],
         vocabulary=load_vocabulary(args.vocabulary),
-        prompts=args.settings["prompts"],
+        prompts=list(prompts),
     )
 
 

@@ -5,11 +5,11 @@ CPSC2018 (nine classes, 6 to 60 s) and CSN (Chapman, Shaoxing and Ningbo).
 
 import csv
 import io
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from fgclep.config.simulation import RecordingSettings
 from fgclep.language.vocabulary import Vocabulary
 from fgclep.leads import LEADS
 from fgclep.simulation.databases.code_tables import CONDITIONS
@@ -48,7 +48,7 @@ def _cpsc_duration(rng: np.random.Generator) -> float:
     return float(min(round(seconds * 500) / 500, 60.0))
 
 
-def make_cpsc(plan: Plan, vocabulary: Vocabulary, settings: Mapping[str, Any]) -> Made:
+def make_cpsc(plan: Plan, vocabulary: Vocabulary, settings: RecordingSettings) -> Made:
     """Make one recording of CPSC2018."""
     patient, digital, truth, _ = make_signal(plan, vocabulary, GAIN, 50.0, _of_nine_classes, _cpsc_duration)
     name = f"A{plan.number + 1:04d}"
@@ -58,7 +58,7 @@ def make_cpsc(plan: Plan, vocabulary: Vocabulary, settings: Mapping[str, Any]) -
     return Made(plan, name, path, files, {}, truth.features)
 
 
-def make_csn(plan: Plan, vocabulary: Vocabulary, settings: Mapping[str, Any]) -> Made:
+def make_csn(plan: Plan, vocabulary: Vocabulary, settings: RecordingSettings) -> Made:
     """Make one recording of CSN."""
     patient, digital, truth, _ = make_signal(plan, vocabulary, GAIN, 50.0)
     name = f"JS{plan.number + 1:05d}"

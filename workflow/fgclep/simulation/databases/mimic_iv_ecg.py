@@ -2,11 +2,11 @@
 
 import csv
 import io
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from fgclep.config.simulation import RecordingSettings
 from fgclep.language.vocabulary import Vocabulary
 from fgclep.simulation.databases.databases import Made, Plan, make_signal, reorder, spoil_files, spoil_samples
 from fgclep.simulation.databases.reports import machine_report
@@ -55,7 +55,7 @@ def _intervals(truth: Truth, rng: np.random.Generator) -> dict[str, int]:
     return result
 
 
-def make(plan: Plan, vocabulary: Vocabulary, settings: Mapping[str, Any]) -> Made:
+def make(plan: Plan, vocabulary: Vocabulary, settings: RecordingSettings) -> Made:
     """Make one recording."""
     _, digital, truth, rng = make_signal(plan, vocabulary, GAIN, 60.0)
     return write_up(plan, digital, truth, rng, vocabulary, settings)
@@ -67,12 +67,12 @@ def write_up(
     truth: Truth,
     rng: np.random.Generator,
     vocabulary: Vocabulary,
-    settings: Mapping[str, Any],
+    settings: RecordingSettings,
 ) -> Made:
     """Make the files and the report of a recording, int16 samples (12, n) in canonical lead order."""
     subject = 10_000_000 + (plan.patient * 997 + 32) % 9_999_991
     study = 40_000_000 + (plan.number * 7_654_321 + 238) % 9_999_973
-    report = machine_report(truth, vocabulary, settings["feature_mention_rate"], rng)
+    report = machine_report(truth, vocabulary, settings.feature_mention_rate, rng)
     day = f"{2110 + plan.patient % 90}-{1 + plan.visit * 3 % 12:02d}-{1 + plan.number % 28:02d}"
     time = f"{plan.number % 24:02d}:{plan.number * 7 % 60:02d}:00"
     digital = spoil_samples(reorder(digital, LEAD_ORDER), plan.damage, plan.number)

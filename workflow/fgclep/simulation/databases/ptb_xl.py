@@ -2,9 +2,9 @@
 
 import csv
 import io
-from collections.abc import Mapping
 from typing import Any
 
+from fgclep.config.simulation import RecordingSettings
 from fgclep.language.vocabulary import Vocabulary
 from fgclep.leads import LEADS
 from fgclep.simulation.databases.code_tables import SCP_STATEMENTS
@@ -40,7 +40,7 @@ def _heart_axis(degrees: float) -> str:
     return "RAD" if degrees <= 120 else "ARAD"
 
 
-def make(plan: Plan, vocabulary: Vocabulary, settings: Mapping[str, Any]) -> Made:
+def make(plan: Plan, vocabulary: Vocabulary, settings: RecordingSettings) -> Made:
     """Make one recording."""
     number = plan.number + 1
     patient, digital, truth, _ = make_signal(plan, vocabulary, GAIN, 50.0)
