@@ -22,7 +22,6 @@ PACKAGES = (
     "scikit-learn",
     "polars",
     "pyarrow",
-    "neurokit2",
     "wfdb",
     "snakemake",
 )
