@@ -29,16 +29,3 @@ def lead_positions(names: Sequence[str]) -> list[int]:
     if len(set(canonical)) != len(canonical):
         raise ValueError(f"a lead is given twice in {list(names)}")
     return [INDEX[name] for name in canonical]
-
-
-def lead_order(names: Sequence[str]) -> list[int]:
-    """Positions in ``names`` of the twelve leads in canonical order.
-
-    Databases store leads in different orders (MIMIC-IV-ECG: aVR, aVF, aVL), so leads are always taken by name.
-    Raises ``ValueError`` if a lead is missing, unknown or given twice.
-    """
-    positions = lead_positions(names)
-    missing = [name for number, name in enumerate(LEADS) if number not in positions]
-    if missing:
-        raise ValueError(f"leads {missing} are missing in {list(names)}")
-    return [positions.index(number) for number in range(len(LEADS))]
