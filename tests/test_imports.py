@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-ABSENT = ("snakemake", "polars", "wfdb", "ollama", "neurokit2", "sklearn", "matplotlib", "tabulate")
+ABSENT = ("snakemake", "polars", "wfdb", "ollama", "sklearn", "matplotlib", "tabulate")
 
 
 def run(code: str) -> subprocess.CompletedProcess[str]:

@@ -23,7 +23,6 @@ PACKAGES = (
     "scikit-learn",
     "polars",
     "pyarrow",
-    "neurokit2",
     "wfdb",
     "snakemake",
 )
