@@ -38,7 +38,7 @@ def write_config(checkout: Checkout, **pretraining: object) -> None:
     own = {
         "pretraining": pretraining,
         # few jobs, because each starts Snakemake once more
-        "data": {"sources": {"mimic-iv-ecg": {"chunks": 1}, "ptb-xl": {"chunks": 1}}},
+        "data": {"sources": {"ptb-xl": {"chunks": 1}}},
         "verification": {"coarse": False},
         "evaluation": {"tasks": ["ptbxl_super"]},
     }
@@ -97,8 +97,8 @@ def test_a_training_continues_after_preemption_and_after_the_time_limit(checkout
             shutil.copytree(checkout.folder / part, copy.folder / part, symlinks=True)
         write_config(copy, coarse_epochs=EPOCHS)
     quiet, output = start(here, tmp_path / "here.log", "--cores", "1"), tmp_path / "there.log"
-    minute = ("--set-resources", "pretrain:runtime=1 if attempt == 1 else 30")
-    disturbed = start(there, output, *PROFILE, *minute)
+    minutes = ("--set-resources", "pretrain:runtime=2 if attempt == 1 else 30")
+    disturbed = start(there, output, *PROFILE, *minutes)
     log = there.folder / "results/logs/pretrain/coarse.log"
 
     def resumed() -> re.Match | None:
@@ -112,7 +112,7 @@ def test_a_training_continues_after_preemption_and_after_the_time_limit(checkout
         subprocess.run(urgent, check=True, cwd=tmp_path)
         wait_for(resumed, disturbed, output)
         for process in trainings(there):
-            process.suspend()  # until SLURM ends it: the shortest time limit is a minute, which need not be computed
+            process.suspend()  # until SLURM ends it: time limits are whole minutes, which need not be computed
         assert "Trying to restart job" not in output.read_text(encoding="utf-8")  # by SLURM, not by Snakemake
         after_preemption = int(resumed()[1])
         assert disturbed.wait(900) == 0, output.read_text(encoding="utf-8")[-5000:]
