@@ -1,10 +1,12 @@
 """Each loss equals a plain double loop in float64, whole or in blocks, with and without masked pairs."""
 
 import math
+import weakref
 
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from fgclep.models.alignment import AttentionAlignment, GlobalAlignment
 from fgclep.training.losses import LOSSES, Logits, Objective, contrastive_loss
@@ -187,8 +189,9 @@ def test_a_batch_of_real_size_in_single_precision_has_the_loss_of_the_dense_form
     targets, similarity = (torch.from_numpy(part) for part in batch.block(slice(None), slice(None)))
     torch.manual_seed(0)
     ecgs, encoded = (torch.nn.functional.normalize(torch.randn(n, 16), dim=1) for n in (128, len(batch)))
-    cosine, t, b = ecgs @ encoded.T, torch.tensor(10.0), torch.tensor(-4.8)
-    logits = t * cosine + b
+    t, b = torch.tensor(10.0), torch.tensor(-4.8)
+    cosine, targets, similarity = ecgs.double() @ encoded.double().T, targets.double(), similarity.double()
+    logits = t.double() * cosine + b.double()
     if name == "soft_sigmoid":
         soft = torch.maximum(similarity, targets)
         dense = torch.nn.functional.binary_cross_entropy_with_logits(logits, soft)
@@ -201,7 +204,46 @@ def test_a_batch_of_real_size_in_single_precision_has_the_loss_of_the_dense_form
         dense = torch.nn.functional.binary_cross_entropy_with_logits(logits, targets, reduction="sum") / 128
         dense = dense + (0.5 * (cosine - similarity).abs().sum() / 128 if name == "fg_clep" else 0)
     loss = contrastive_loss(Objective(name), ecgs, encoded, batch, Logits(dot, t, b))
-    torch.testing.assert_close(loss, dense, rtol=2e-6, atol=0)
+    assert loss.item() == pytest.approx(dense.item(), rel=1e-6)
+
+
+class Live(TorchDispatchMode):
+    """Counts the bytes of the tensors that are held at a time, and the most of them."""
+
+    def __init__(self):
+        super().__init__()
+        self.known, self.now, self.most = weakref.WeakSet(), 0, 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        made = func(*args, **(kwargs or {}))
+        for tensor in made if isinstance(made, tuple | list) else [made]:
+            if isinstance(tensor, torch.Tensor) and tensor.untyped_storage() not in self.known:
+                storage = tensor.untyped_storage()
+                self.known.add(storage)
+                weakref.finalize(storage, self._forget, storage.nbytes())
+                self.now += storage.nbytes()
+                self.most = max(self.most, self.now)
+        return made
+
+    def _forget(self, size):
+        self.now -= size
+
+
+@pytest.mark.usefixtures("one_thread")
+@pytest.mark.parametrize("name", LOSSES)
+def test_memory_grows_with_ecgs_and_texts_and_not_with_their_product(name):
+    def most(size, block):
+        ecgs, texts = (torch.randn(size, 8, requires_grad=True) for _ in range(2))
+        scale, bias = (torch.tensor(value, requires_grad=True) for value in (5.0, -1.0))
+        pairs = Matrices(np.eye(size, dtype=np.float32), np.full((size, size), 0.5, dtype=np.float32))
+        with Live() as live:
+            loss = contrastive_loss(Objective(name, 0.5, 0.4, block), ecgs, texts, pairs, Logits(dot, scale, bias))
+            loss.backward()
+        return live.most
+
+    small, large = most(64, 2**8), most(256, 2**8)
+    assert large < 6 * small  # four times the ECGs and texts, sixteen times the pairs
+    assert large < most(256, 2**16) / 8  # one block
 
 
 def test_an_unknown_loss_is_refused():

@@ -25,12 +25,24 @@ def process_number() -> int:
     return dist.get_rank() if dist.is_initialized() else 0
 
 
+class _Total(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, value: Tensor) -> Tensor:
+        summed = value.clone()
+        dist.all_reduce(summed)
+        return summed
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        return _Total.apply(gradients[0])
+
+
 def total(value: Tensor) -> Tensor:
-    """Sum over the processes, without gradient."""
-    value = value.detach().clone()
-    if process_count() > 1:
-        dist.all_reduce(value)
-    return value
+    """Sum over the processes.
+
+    The gradient of a process's value is the sum of what all processes make of the total.
+    """
+    return _Total.apply(value) if process_count() > 1 else value
 
 
 class _GatherRows(torch.autograd.Function):
