@@ -33,6 +33,7 @@ def run(args: argparse.Namespace) -> None:
         return
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
+    logging.getLogger("httpx2").setLevel(logging.WARNING)
     candidates = [candidate for some in model.propose(statements) for candidate in some]
     features = sum(candidate.feature is not None for candidate in candidates)
     print(f"{features} features proposed for {len(statements)} statements; the answers are in {settings.cache}")
