@@ -98,7 +98,18 @@ def test_the_layout_of_metadata_has_its_number(metadata, database, tmp_path):
     own = tmp_path / "own"
     (database / "ecg-arrhythmia/1.0.0/WFDBRecords").rename(own)
     (own / "records.csv").write_text("id,patient,report\nr1,p1,Sinus rhythm\n")
-    local = ("--source", "local", "--base", own, "--version", "", "--output", tmp_path / "local")
+    local = (
+        "--source",
+        "local",
+        "--base",
+        own,
+        "--version",
+        "",
+        "--settings",
+        TRANSFER,
+        "--output",
+        tmp_path / "local",
+    )
     run(fetch_metadata, *local)
     layout = files_of(metadata) + files_of(tmp_path / "local")
     assert {formats.METADATA: sha256(layout.encode())[:16]} == LAYOUTS["metadata"]
