@@ -9,6 +9,7 @@ from training_data import SIGNAL, TEXTS, made_model, training_settings, write_sh
 
 from fgclep import FGCLEP
 from fgclep.config.inference import EmbeddingSettings, InferenceSettings
+from fgclep.errors import UserError
 from fgclep.language.vocabulary import load_vocabulary
 from fgclep.leads import LEADS
 from fgclep.models.ecg import build_ecg_encoder
@@ -211,3 +212,9 @@ def test_the_untrained_control_has_features_and_one_embedding_per_ecg(tmp_path):
     table = read_table(output, EMBEDDINGS)
     assert {len(row) for row in table["features"].to_pylist()} == {64}
     assert {len(row) for row in table["embedding"].to_pylist()} == {16} and table["patches"].null_count == 3
+
+
+def test_an_embedding_needs_a_model_or_random_weights(tmp_path):
+    options = ["--source", "made-up", "--shards", tmp_path / "0.parquet", "--output", tmp_path / "embeddings.parquet"]
+    with pytest.raises(UserError, match="--model is missing"):
+        embed_ecgs.main(arguments(embed_ecgs, embedding(random=False), *options))

@@ -8,6 +8,7 @@ import numpy as np
 from conftest import ROOT
 
 from fgclep.language.statements import Statement
+from fgclep.config.report import ReportSection, ReportSettings
 from fgclep.leads import LEADS
 from fgclep.schemas.attention import ATTENTION
 from fgclep.schemas.audit import AUDIT
@@ -442,12 +443,11 @@ def write_results(folder: Path, ecgs: list[np.ndarray] | None = None) -> list[st
         folder / "fine",
         "--vocabulary",
         VOCABULARY,
-        "--settings",
-        json.dumps({**config()["report"], "prompts": PROMPTS, "variants": {}}),
     ]
 
 
 def report_command(folder: Path) -> list[str]:
     """Write every input below ``folder``; returns the options of ``render_report``."""
-    own = ["--config-json", json.dumps(config()), "--output", folder / "report.html"]
-    return list(map(str, [*write_results(folder), *own]))
+    settings = ReportSettings.of(ReportSection(**config()["report"]), prompts=PROMPTS)
+    own = ["--settings", settings.model_dump_json(), "--config-json", json.dumps(config())]
+    return list(map(str, [*write_results(folder), *own, "--output", folder / "report.html"]))

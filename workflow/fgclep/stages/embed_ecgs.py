@@ -7,6 +7,7 @@ import torch
 from fgclep.config.inference import EmbeddingSettings
 from fgclep.config.pretraining import PretrainingSection, TextEncoderSection
 from fgclep.device import choose_device
+from fgclep.errors import UserError
 from fgclep.evaluation.embedding import embed_records
 from fgclep.models.build import new_model
 from fgclep.models.fgclep import FGCLEP
@@ -36,6 +37,8 @@ def random_model(settings: EmbeddingSettings) -> FGCLEP:
 def main(args: argparse.Namespace) -> None:
     """Write pooled features and embeddings of every record (schema ``EMBEDDINGS``)."""
     settings: EmbeddingSettings = args.settings
+    if args.model is None and not settings.random:
+        raise UserError("--model is missing; give the folder of a trained model, or --settings with random: true")
     torch.set_num_threads(settings.threads)
     device = choose_device(settings.device)
     model = random_model(settings) if settings.random else FGCLEP.from_pretrained(args.model)
