@@ -10,6 +10,7 @@ import hashlib
 import pytest
 from conftest import ROOT
 
+from fgclep.config.simulation import RecordingSettings
 from fgclep.language.vocabulary import load_vocabulary
 from fgclep.simulation.databases.databases import plan_database
 from fgclep.simulation.version import DRAWN
@@ -24,6 +25,7 @@ HASHES = {
         ("csn", "flat"): "353c0e7f3f97f36b",
     }
 }
+SETTINGS = RecordingSettings(feature_mention_rate=0.45, prevalence="flat", seed=7)
 RECORDS = {("mimic-iv-ecg", "flat"): 200, ("mimic-iv-ecg", "reports"): 60}  # 30 of the others
 CASES = [*RECORDS, *((source, "flat") for source in DATABASES if source != "mimic-iv-ecg")]
 
@@ -34,7 +36,7 @@ def test_what_is_drawn_has_its_number(source, prevalence):
     make, tables = DATABASES[source]
     hashed, rows = hashlib.sha256(), []
     for plan in plan_database(source, 7, RECORDS.get((source, prevalence), 30), 6, prevalence):
-        made = make(plan, vocabulary, {"feature_mention_rate": 0.45})
+        made = make(plan, vocabulary, SETTINGS)
         hashed.update(repr((made.path, made.files, made.features)).encode())
         rows.append(made.row)
     hashed.update(repr(tables(rows)).encode())

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from conftest import ROOT
 
-from fgclep.language.statements import Statement
 from fgclep.config.report import ReportSection, ReportSettings
+from fgclep.language.statements import Statement
 from fgclep.leads import LEADS
 from fgclep.schemas.attention import ATTENTION
 from fgclep.schemas.audit import AUDIT
