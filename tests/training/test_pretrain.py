@@ -14,7 +14,10 @@ STEPS = 4 * EPOCHS
 SMALL = {"epochs": EPOCHS, "checkpoint_seconds": 1e-9, "workers": 2, "select_by": "loss"}
 
 
-@pytest.fixture(scope="module", params=[1, 2], ids=["one process", "two processes"])
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(1, id="one process"), pytest.param(2, id="two processes", marks=pytest.mark.exhaustive)],
+)
 def whole(request, tmp_path_factory):
     """A run that nothing has disturbed."""
     return PretrainRun(tmp_path_factory.mktemp("whole") / "run", processes=request.param, **SMALL).finish()

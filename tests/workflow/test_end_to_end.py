@@ -175,6 +175,7 @@ def rows_of(path):
         return list(csv.DictReader(file))
 
 
+@pytest.mark.exhaustive
 def test_the_ablation_evaluates_as_the_workflow_does(ablation, results):
     """Its coarse model of the first seed is the workflow's: so are its macro AUROCs, zero-shot and by all records."""
 
@@ -191,6 +192,7 @@ def test_the_ablation_evaluates_as_the_workflow_does(ablation, results):
     assert len(own) > 100 and own == macros(results / "evaluation" / "metrics.csv", "coarse")
 
 
+@pytest.mark.exhaustive
 def test_the_ablation_compares_its_variants_in_a_report(ablation):
     rows = rows_of(ablation / "ablation.csv")
     assert {row["variant"] for row in rows} == {"coarse", "fine", "similarity_raw", "features_random"}
