@@ -148,3 +148,9 @@ def test_a_missing_module_is_an_error(pack):
 @pytest.mark.parametrize("stage", sorted(path.stem for path in (PACKAGE / "stages").glob("[a-z]*.py")))
 def test_every_stage_has_a_digest(stage):
     assert len(source_digest(f"fgclep.stages.{stage}")) == 12
+
+
+def test_every_log_has_the_name_by_which_its_lines_are_known():
+    for path in PACKAGE.rglob("*.py"):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            assert "getLogger(__name__)" not in line or line == "LOG = logging.getLogger(__name__)", path

@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from fgclep.evaluation.metrics import macro_auroc
 
-logger = logging.getLogger(__name__)
+LOG = logging.getLogger(__name__)
 MAX_ITERATIONS = 5000
 
 
@@ -173,7 +173,7 @@ def choose_probe(
     candidates = sorted(set(regularization))
     if np.isnan(macro_auroc(np.zeros(val[1].shape), val[1])):
         middle = middle_of(candidates)
-        logger.info("no class has positives and negatives among the validation records: C = %g, the middle one", middle)
+        LOG.info("no class has positives and negatives among the validation records: C = %g, the middle one", middle)
         return fit_probe(*train, middle)
     if len(candidates) == 1:
         return fit_probe(*train, candidates[0])
@@ -181,5 +181,5 @@ def choose_probe(
     values = [macro_auroc(probe.scores(val[0]), val[1]) for probe in probes]
     best = int(np.argmax(values))
     listed = ", ".join(f"{probe.regularization:g}: {value:.4f}" for probe, value in zip(probes, values, strict=True))
-    logger.info("macro AUROC on the validation records by C: %s; taken: %g", listed, candidates[best])
+    LOG.info("macro AUROC on the validation records by C: %s; taken: %g", listed, candidates[best])
     return probes[best]

@@ -14,7 +14,7 @@ from fgclep.keys import KEY
 from fgclep.schemas.splits import SPLIT
 from fgclep.tables import read_table
 
-logger = logging.getLogger(__name__)
+LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def in_published_split(table: pa.Table, split: pa.Table, task: Task) -> pa.Table
     ids = table["record_id"].to_pylist()
     found = [split_of.get(name) for name in ids]
     kept = table.filter(pa.array([name is not None for name in found], pa.bool_()))
-    logger.info(
+    LOG.info(
         "%s: of the %d records in the published split, %d are here and %d are not; %d others are left out",
         task.name,
         len(split_of),

@@ -11,7 +11,7 @@ from typing import Any
 
 from fgclep.errors import UserError
 
-log = logging.getLogger(__name__)
+LOG = logging.getLogger(__name__)
 
 
 class AnswerCache:
@@ -44,7 +44,7 @@ class AnswerCache:
         except OSError as error:
             raise UserError(self._unusable(error)) from error
         if record is not None and record["question"] != question:
-            log.warning("%s holds the answer to another question; this one is asked again", path)
+            LOG.warning("%s holds the answer to another question; this one is asked again", path)
             return None
         return record
 
@@ -95,6 +95,6 @@ def _read(path: Path) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        log.warning("%s is damaged (%s: %s); its question is asked again", path, type(error).__name__, error)
+        LOG.warning("%s is damaged (%s: %s); its question is asked again", path, type(error).__name__, error)
         return None
     return record

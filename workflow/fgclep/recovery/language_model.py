@@ -24,7 +24,7 @@ from fgclep.recovery.retries import Clock, Patience
 from fgclep.recovery.run_calls import run_calls
 from fgclep.recovery.server import Model, NoReply, Options, Reply, Server, UnusableAnswer
 
-log = logging.getLogger(__name__)
+LOG = logging.getLogger(__name__)
 
 ATTEMPTS = 3  # an unusable answer repeats at the same seed and temperature, so both change
 RETRY_TEMPERATURE = 0.5
@@ -114,14 +114,14 @@ class LanguageModel:
         """
         answers, missing = self.plan([statement.text for statement in statements])
         self._from_cache, total = len(answers), len(answers) + len(missing)
-        log.info("%d answers wanted, %d of them are in %s", total, self._from_cache, self._settings.cache)
+        LOG.info("%d answers wanted, %d of them are in %s", total, self._from_cache, self._settings.cache)
         try:
             for found in run_calls(missing, self._ask, self._settings.concurrency, self._clock):
                 answers.update(found)
         except NoReply as error:
             raise UserError(self._no_server(error)) from error
         finally:
-            log.info("%s", cost_line(self.cost()))
+            LOG.info("%s", cost_line(self.cost()))
         if left := total - len(answers):
             raise UserError(self._too_late(left, total))
         return [self._candidates(statement, answers) for statement in statements]
@@ -175,7 +175,7 @@ class LanguageModel:
                 answer = self.prompt.read(reply.content)
             except UnusableAnswer as error:
                 problem = str(error)
-                log.warning("%r, sample %d: %s", text, sample, problem)
+                LOG.warning("%r, sample %d: %s", text, sample, problem)
                 continue
             model = self._model_now()  # before the answer is kept as this model's
             with self._lock:

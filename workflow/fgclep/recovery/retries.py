@@ -11,7 +11,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type
 from fgclep.recovery.server import NoReply
 
 T = TypeVar("T")
-log = logging.getLogger(__name__)
+LOG = logging.getLogger(__name__)
 
 LONGEST_WAIT = 30.0  # seconds between two attempts
 MIN_ATTEMPTS = 3  # even if one alone, by its timeout, takes longer than the patience
@@ -114,4 +114,4 @@ def _error(state: RetryCallState) -> NoReply:
 
 
 def _announce(state: RetryCallState) -> None:
-    log.warning("no usable reply: %s; asking again in %g s", _error(state), state.upcoming_sleep)
+    LOG.warning("no usable reply: %s; asking again in %g s", _error(state), state.upcoming_sleep)

@@ -11,7 +11,7 @@ from fgclep.recovery.retries import Clock, Stopped
 
 Call = TypeVar("Call")
 Found = TypeVar("Found")
-log = logging.getLogger(__name__)
+LOG = logging.getLogger(__name__)
 
 LOG_EVERY = 60.0  # seconds
 
@@ -47,7 +47,7 @@ def run_calls(
                 yield found
                 if clock.seconds() - logged > LOG_EVERY:
                     logged = clock.seconds()
-                    log.info("%s", progress_line(done, len(calls), logged))
+                    LOG.info("%s", progress_line(done, len(calls), logged))
         except BaseException:
             clock.stop()
             pool.shutdown(cancel_futures=True)  # else every waiting call is still made

@@ -19,7 +19,7 @@ from fgclep.schemas.embeddings import EMBEDDINGS
 from fgclep.stage import run_stage, stage_parser
 from fgclep.tables import read_table, write_table
 
-logger = logging.getLogger(__name__)
+LOG = logging.getLogger(__name__)
 COLUMNS = [*KEY, "patient_id", "split", "codes", "features"]
 
 
@@ -58,7 +58,7 @@ def log_unfit(probe: Probe, task: Task) -> None:
         (probe.not_converged, "the solver did not converge"),
     ):
         if columns:
-            logger.info("%s: %s", remark, ", ".join(task.class_names[column] for column in columns))
+            LOG.info("%s: %s", remark, ", ".join(task.class_names[column] for column in columns))
 
 
 def main(args: argparse.Namespace) -> None:
@@ -69,13 +69,13 @@ def main(args: argparse.Namespace) -> None:
     records = task_records(table, task, "features", splits_of_tasks(args.splits))
     train, val, test = (records.of(split) for split in ("train", "val", "test"))
     sizes = [len(part.labels) for part in (train, val, test)]
-    logger.info("%s: %d training, %d validation, %d test records", task.name, *sizes)
+    LOG.info("%s: %d training, %d validation, %d test records", task.name, *sizes)
     rows, tables = [], []
     planned = draws(settings)
     for protocol, amount, seed in progress(planned, len(planned), task.name, "probe"):
         is_share = protocol == "linear_probe"
         drawn = draw_records(train.labels, amount, seed) if is_share else draw_shots(train.labels, int(amount), seed)
-        logger.info("%s, %g, seed %d: %d training records", protocol, amount, seed, len(drawn))
+        LOG.info("%s, %g, seed %d: %d training records", protocol, amount, seed, len(drawn))
         probe = fit(protocol, train, val, drawn, settings.regularization)
         log_unfit(probe, task)
         scores = probe.scores(test.vectors)

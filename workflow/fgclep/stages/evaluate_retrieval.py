@@ -22,7 +22,7 @@ from fgclep.signals.loader import READ_ONCE_MB, SignalStore
 from fgclep.stage import run_stage, stage_parser
 from fgclep.tables import read_table, write_table
 
-logger = logging.getLogger(__name__)
+LOG = logging.getLogger(__name__)
 EXAMPLES = 6  # reports whose best ECGs are kept for the report of the run
 BEST = 3
 ROWS = 64  # ECGs whose cosines are computed at once
@@ -89,7 +89,7 @@ def main(args: argparse.Namespace) -> None:
     for source in dict.fromkeys(sources.tolist()):
         chosen = np.flatnonzero(sources == source)
         distinct, report_of = np.unique(written[chosen].astype(str), return_inverse=True)
-        logger.info("%s: %d ECGs with %d distinct reports", source, len(chosen), len(distinct))
+        LOG.info("%s: %d ECGs with %d distinct reports", source, len(chosen), len(distinct))
         embedded = model.embed_texts(distinct.tolist()).to(model.device)
         logits = torch.cat([model.logits(part, embedded) for part in ecgs[torch.from_numpy(chosen)].split(ROWS)])
         values = logits.cpu().numpy()

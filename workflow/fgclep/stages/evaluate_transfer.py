@@ -18,7 +18,7 @@ from fgclep.schemas.embeddings import EMBEDDINGS
 from fgclep.stage import run_stage, stage_parser
 from fgclep.tables import read_table
 
-logger = logging.getLogger(__name__)
+LOG = logging.getLogger(__name__)
 COLUMNS = [*KEY, "patient_id", "split", "codes", "features"]
 
 
@@ -53,7 +53,7 @@ def main(args: argparse.Namespace) -> None:
     rows = []
     for one, other, shared in progress(pairs, len(pairs), "transfer", "probe"):
         source, target = tasks[one], tasks[other]
-        logger.info("%s to %s: %s", source.name, target.name, ", ".join(name for _, name in shared))
+        LOG.info("%s to %s: %s", source.name, target.name, ", ".join(name for _, name in shared))
         trained, tested = (
             task_records(read_table(tables[path], EMBEDDINGS, COLUMNS), tasks[path], "features", splits)
             for path in (one, other)

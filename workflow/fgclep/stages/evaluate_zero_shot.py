@@ -21,7 +21,7 @@ from fgclep.schemas.embeddings import EMBEDDINGS
 from fgclep.stage import run_stage, stage_parser
 from fgclep.tables import read_table, table_writer
 
-logger = logging.getLogger(__name__)
+LOG = logging.getLogger(__name__)
 PROTOCOLS = {"zero_shot": False, "zero_shot_leads": True}  # protocol -> whether each lead is asked for
 
 
@@ -58,7 +58,7 @@ def main(args: argparse.Namespace) -> None:
             table = read_table(embeddings, EMBEDDINGS, [name for name in EMBEDDINGS.names if name != "features"])
             every = task_records(table, task, column, splits)
             records, val = every.of(settings.zero_shot_split), every.of("val")
-            logger.info("%s: %d records in the split %s", task.name, len(records.ids), settings.zero_shot_split)
+            LOG.info("%s: %d records in the split %s", task.name, len(records.ids), settings.zero_shot_split)
             for kind, (protocol, leads) in product(settings.prompts, PROTOCOLS.items()):
                 classes = prompts[task.name, kind]
                 scores, val_scores = (

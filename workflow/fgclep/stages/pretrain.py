@@ -30,7 +30,7 @@ from fgclep.training.model_card import model_card
 from fgclep.training.text_batches import TextBank
 from fgclep.training.trainer import Trainer
 
-logger = logging.getLogger(__name__)
+LOG = logging.getLogger(__name__)
 
 TRAINING_COLUMNS = (
     "name", "epoch", "train_loss", "validation_loss", "validation_recall", "temperature", "bias", "selected",
@@ -99,7 +99,7 @@ def main(args: argparse.Namespace) -> None:
     try:
         history = trainer.fit()
     except Interrupted as stop:
-        logger.log(logging.WARNING if trainer.accelerator.is_main_process else logging.INFO, "%s", stop)
+        LOG.log(logging.WARNING if trainer.accelerator.is_main_process else logging.INFO, "%s", stop)
         sys.exit(128 + stop.number)
     if trainer.accelerator.is_main_process:
         history = [{**row, "selected": int(row["epoch"] == trainer.selected_epoch())} for row in history]

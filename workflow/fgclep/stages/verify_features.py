@@ -34,7 +34,7 @@ from fgclep.verification.audit import CHUNK, Records, chunks, judge, proposals, 
 from fgclep.verification.reasons import reason_of
 from fgclep.verification.text_evidence import text_evidence
 
-log = logging.getLogger(__name__)
+LOG = logging.getLogger(__name__)
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -128,7 +128,7 @@ def main(args: argparse.Namespace) -> None:
                 reasons.update({row["values"]: row["counts"] for row in audit["reason"].value_counts().to_pylist()})
     for code, count in reasons.most_common():
         reason = reason_of(code)
-        log.info("%d candidates %s: %s", count, "accepted" if reason.accepted else "dropped", reason.sentence)
+        LOG.info("%d candidates %s: %s", count, "accepted" if reason.accepted else "dropped", reason.sentence)
 
 
 if __name__ == "__main__":

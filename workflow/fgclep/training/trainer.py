@@ -37,7 +37,7 @@ from fgclep.training.text_batches import ReportBatch, TextBank, TextBatch
 from fgclep.training.text_cache import TextCache
 from fgclep.training.tokens import TokenCache
 
-logger = logging.getLogger(__name__)
+LOG = logging.getLogger(__name__)
 
 RECALL_AT = 10
 
@@ -121,7 +121,7 @@ class Trainer:
             texts = texts_by_frequency(settings.text_unit, (bank, validation_bank))
             dtype = torch.float32 if settings.precision == "fp32" else torch.bfloat16
             cache = TextCache(model.text_encoder, tokens, layers, texts, settings.text_encoder.cache_mb, dtype)
-            logger.info("the frozen text layers' states of %d of %d texts are kept", len(cache), len(texts))
+            LOG.info("the frozen text layers' states of %d of %d texts are kept", len(cache), len(texts))
         if settings.compile:
             model.ecg_encoder.compile()
         self.pairs = PairEncoder(model, tokens, cache)
@@ -214,7 +214,7 @@ class Trainer:
         rates = speed.in_all()
         self.throughput.append({"epoch": position.epoch + 1, **rates})
         waited = 100 * rates["waiting_share"]
-        logger.info(
+        LOG.info(
             "epoch %d: %.0f ECG/s, %.1f %% of the time waiting for data", position.epoch + 1, rates["ecg_per_s"], waited
         )
 
@@ -299,7 +299,7 @@ class Trainer:
             "validation_recall": self.validation_recall(),
             **self._scale(),
         }
-        logger.info(
+        LOG.info(
             "epoch %(epoch)d: loss %(train_loss).4f, validation: loss %(validation_loss)s, "
             f"mean recall at {RECALL_AT} %(validation_recall)s",
             row,
@@ -365,7 +365,7 @@ class Trainer:
         selected = self.selected_epoch()
         if self.accelerator.is_main_process and selected < len(self.history):
             self.model.load_state_dict(self.checkpoints.load_weights(selected))
-        logger.info("the weights of epoch %d are kept (select_by: %s)", selected, self.settings.select_by)
+        LOG.info("the weights of epoch %d are kept (select_by: %s)", selected, self.settings.select_by)
 
     def _save(self) -> None:
         if not self.accelerator.is_main_process:
@@ -388,7 +388,7 @@ class Trainer:
         if state is None:
             return
         if state["identity"] != self.identity:
-            logger.info("%s is of a run with other data, settings or code: starting anew", self.checkpoints.path)
+            LOG.info("%s is of a run with other data, settings or code: starting anew", self.checkpoints.path)
             return
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
@@ -396,4 +396,4 @@ class Trainer:
             self.accelerator.scaler.load_state_dict(state["scaler"])
         self.position = Position(**state["position"])
         self.history, self.throughput = state["history"], state["throughput"]
-        logger.info("resuming in epoch %d after %d batches", self.position.epoch + 1, self.position.batches)
+        LOG.info("resuming in epoch %d after %d batches", self.position.epoch + 1, self.position.batches)
