@@ -9,7 +9,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from fgclep.models.alignment import AttentionAlignment, GlobalAlignment
-from fgclep.training.losses import LOSSES, Logits, Objective, contrastive_loss
+from fgclep.training.losses import LOSSES, Logits, Objective, contrastive_loss, sigmoid_loss
 from fgclep.training.text_batches import TextBank
 
 
@@ -205,6 +205,17 @@ def test_a_batch_of_real_size_in_single_precision_has_the_loss_of_the_dense_form
         dense = dense + (0.5 * (cosine - similarity).abs().sum() / 128 if name == "fg_clep" else 0)
     loss = contrastive_loss(Objective(name), ecgs, encoded, batch, Logits(dot, t, b))
     assert loss.item() == pytest.approx(dense.item(), rel=1e-6)
+
+
+@pytest.mark.parametrize("target", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize("logit", [-16.0, -10.0, 0.5, 12.0])
+def test_small_losses_are_exact_in_single_precision(logit, target):
+    """The bias of -10 that training may start from makes nearly every pair one of these."""
+    x = torch.tensor([logit], requires_grad=True)
+    loss = sigmoid_loss(x, torch.tensor([target]))
+    loss.backward()
+    assert loss.item() == pytest.approx(target * softplus(-logit) + (1 - target) * softplus(logit), rel=1e-6)
+    assert x.grad.item() == pytest.approx(1 / (1 + math.exp(-logit)) - target, rel=1e-6, abs=1e-7)
 
 
 class Live(TorchDispatchMode):

@@ -28,6 +28,13 @@ def simulated_database(wildcards):
     return f"{SIMULATION}/{SLUGS[source]}/{version(source)}" if is_simulated(source) else []
 
 
+def database_settings(wildcards):
+    """Settings of a simulated database, with the number of its own records alone."""
+    source = SOURCE_OF_SLUG[wildcards.slug]
+    records = {source: SETTINGS.simulation.records[source]}
+    return DatabaseSettings.of(SETTINGS.simulation, records=records, seed=SETTINGS.seed)
+
+
 def own_tables(source):
     """Tables in a folder of the user's own, so that Snakemake sees them change; none for a database."""
     database = get_source(source)

@@ -1,10 +1,3 @@
-def database(wildcards):
-    """Settings of a simulated database, with the number of its own records alone."""
-    source = SOURCE_OF_SLUG[wildcards.slug]
-    records = {source: SETTINGS.simulation.records[source]}
-    return DatabaseSettings.of(SETTINGS.simulation, records=records, seed=SETTINGS.seed)
-
-
 rule simulate_physionet:
     input:
         vocabulary=VOCABULARY,
@@ -22,7 +15,7 @@ rule simulate_physionet:
         mem_mb=growing(2000),
         runtime=growing(60),
     params:
-        **settings(database),
+        **settings(database_settings),
         source=lambda wildcards: SOURCE_OF_SLUG[wildcards.slug],
         # raw data like what is fetched, and fetched from here: the number of what is drawn stands for the code
         drawn=as_json({"simulation_version": SIMULATION_VERSION}),

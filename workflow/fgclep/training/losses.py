@@ -87,7 +87,12 @@ def contrastive_loss(objective: Objective, ecgs: Tensor, texts: Tensor, pairs: P
 
 def sigmoid_loss(x: Tensor, y: Tensor) -> Tensor:
     """Return y softplus(-x) + (1 - y) softplus(x) of each pair, y from 0 to 1; softplus(-x) is -log sigmoid(x)."""
-    return F.binary_cross_entropy_with_logits(x, y, reduction="none")
+    loss = F.binary_cross_entropy_with_logits(x, y, reduction="none")
+    # its gradient is sigmoid(x) - y, but in float32 its value is rounded like x, and 0 for easy negatives
+    with torch.no_grad():
+        exact = x.clamp(min=0) - x * y + torch.log1p(torch.exp(-x.abs()))
+        correction = exact - loss
+    return loss + correction
 
 
 def softmax_loss(blocks: PairBlocks) -> Callable[[Block], Tensor]:
