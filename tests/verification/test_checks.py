@@ -11,7 +11,8 @@ from fgclep.errors import UserError
 from fgclep.language.parser import parse_statements
 from fgclep.language.vocabulary import load_vocabulary
 from fgclep.measurement.rules import LIKELY, REFUTED, SUPPORTED, UNLIKELY, UNTESTABLE
-from fgclep.verification.checks import ACCEPTING, REASONS, administrative, coarse, contradiction, decide, votes
+from fgclep.recovery.backend import is_asked
+from fgclep.verification.checks import ACCEPTING, REASONS, coarse, contradiction, decide, votes
 from fgclep.verification.reasons import Reason, reason_of
 from fgclep.verification.text_evidence import first_given, over_reports, text_evidence
 
@@ -67,10 +68,8 @@ def outcome(named=UNTESTABLE, measured=UNTESTABLE, report=UNTESTABLE, score=1.0,
 
 
 def test_each_check_has_its_own_verdict():
-    (statement,) = parse_statements(["unconfirmed analysis"], VOCABULARY)
-    assert administrative(statement) == REFUTED
-    (statement,) = parse_statements(["atrial fibrillation"], VOCABULARY)
-    assert administrative(statement) == UNTESTABLE
+    remark, finding = parse_statements(["unconfirmed analysis", "atrial fibrillation"], VOCABULARY)
+    assert is_asked(finding, VOCABULARY) and not is_asked(remark, VOCABULARY)
     assert votes(np.array([0, 1, 2, 3]), 2).tolist() == [REFUTED, REFUTED, UNTESTABLE, UNTESTABLE]
     assert contradiction(np.array([0, 3])).tolist() == [UNTESTABLE, REFUTED]
     score = np.array([1.0, 0.99, math.nan, 1.0, 5.0])

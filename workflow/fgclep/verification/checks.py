@@ -6,6 +6,7 @@ statements and answers, before any record is known; the others work on arrays ov
 feature, so that some hundred thousand records take minutes.
 
     administrative   a statement about the recording or the patient is never asked about
+                     (``fgclep.recovery.backend.is_asked``)
     vocabulary       an answer must be a feature of the vocabulary (``fgclep.recovery.answers.map_answer``)
     votes            enough answers must name the feature
     measurement      the measured intervals, axes and amplitudes of the record must not refute it
@@ -17,17 +18,11 @@ feature, so that some hundred thousand records take minutes.
 import numpy as np
 
 from fgclep.config.verification import ChecksSection
-from fgclep.language.statements import Statement
 from fgclep.measurement.rules import LIKELY, REFUTED, SUPPORTED, UNLIKELY, UNTESTABLE
 from fgclep.verification.reasons import Reason
 
 REASONS = tuple(Reason)
 ACCEPTING = np.array([reason.accepted for reason in REASONS])
-
-
-def administrative(statement: Statement) -> int:
-    """Refute what is no finding: statements about the recording, the patient or the reading, such as "unconfirmed"."""
-    return REFUTED if statement.kind == "administrative" else UNTESTABLE
 
 
 def votes(named: np.ndarray, min_votes: int) -> np.ndarray:
