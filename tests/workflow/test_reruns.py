@@ -154,7 +154,7 @@ def jobs_by_own_code(folder: Path, *config_files: str) -> list[Job]:
     program = (
         "import json, sys\n"
         "from dataclasses import asdict\n"
-        "from fgclep.commands.reruns import planned_jobs\n"
+        "from fgclep.commands.why import planned_jobs\n"
         "print(json.dumps([asdict(job) for job in planned_jobs(sys.argv[1:], ['all'])], default=sorted))"
     )
     run = subprocess.run(
