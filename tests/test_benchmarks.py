@@ -32,6 +32,9 @@ SMALL = {
 }  # fmt: skip
 
 
+SLOW = {"loader", "pretrain", "recovery", "soak"}  # of more than half a minute each
+
+
 @pytest.fixture
 def printed(monkeypatch, capfd):
     """Call the ``main`` of a program with arguments, and return what it prints."""
@@ -59,13 +62,16 @@ def figures(printed):
 
 
 @pytest.mark.benchmark
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.nightly if name in SLOW else ()) for name in SMALL]
+)
 def test_a_benchmark_ends_with_its_figures(name, figures):
     found = figures(name, *SMALL[name])
     assert found["name"] == name and found["ratio"] > 0
 
 
 @pytest.mark.benchmark
+@pytest.mark.nightly
 def test_the_model_of_simulated_ecgs_is_trained_and_measured_on_real_ones(physionet, tmp_path, figures):
     model = tmp_path / "model"
     command = ["simulated_large", "--records", 120, "--work", tmp_path]

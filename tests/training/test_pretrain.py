@@ -16,7 +16,7 @@ SMALL = {"epochs": EPOCHS, "checkpoint_seconds": 1e-9, "workers": 2, "select_by"
 
 @pytest.fixture(
     scope="module",
-    params=[pytest.param(1, id="one process"), pytest.param(2, id="two processes", marks=pytest.mark.exhaustive)],
+    params=[pytest.param(1, id="one process"), pytest.param(2, id="two processes", marks=pytest.mark.nightly)],
 )
 def whole(request, tmp_path_factory):
     """A run that nothing has disturbed."""

@@ -349,7 +349,7 @@ def test_more_simulated_chunks_leave_those_that_are_there(states, monkeypatch):
     assert simulated(jobs) == ["0", "1", "2", "3"]
 
 
-@pytest.mark.exhaustive
+@pytest.mark.nightly
 def test_nothing_stale_is_read(finished, tmp_path):
     """After a run with more chunks, more sources and another seed, all is as if there had been none."""
     changed = {
