@@ -434,7 +434,7 @@ def test_every_rule_of_a_stage_tracks_its_code():
                 tracked = rf'(?:source_digest\("fgclep\.stages\.{stage}"\)|code\("{stage}"\))'
                 if stage in RAW:
                     assert not re.search(r"source_digest|code\(", rule), f"{path.name}: {stage}"
-                    numbers |= set(re.findall(r'=settings\(\{"\w+": ((?:formats\.)?[A-Z_]+)\}\)', rule))
+                    numbers |= set(re.findall(r'=as_json\(\{"\w+": ((?:formats\.)?[A-Z_]+)\}\)', rule))
                 else:
                     assert re.search(tracked, rule), f"{path.name}: {stage}"
     assert numbers == {"formats.METADATA", "formats.ARCHIVE", "formats.SPLIT", "SIMULATION_VERSION"}
