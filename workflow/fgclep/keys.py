@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from fgclep.tables import check_table
 
 KEY = ["source", "record_id"]
-PART = 100_000  # rows read at once
+PART = 25_000  # rows read at once
 
 
 def record_names(table: pa.Table | pa.RecordBatch) -> pa.Array:
