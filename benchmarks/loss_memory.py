@@ -50,7 +50,7 @@ def make_bank(ecgs: int) -> TextBank:
 
 def loss_of_batch(name: str, bank: TextBank, ecgs: int, block: int) -> None:
     """Loss and gradients of one batch."""
-    batch = bank.batch("report", np.arange(ecgs), 0, np.random.default_rng(0))
+    batch = bank.batch("report", np.arange(ecgs), 0, 0, np.random.default_rng(0))
     torch.manual_seed(0)
     embedded = [
         torch.nn.functional.normalize(torch.randn(rows, DIMENSIONS), dim=1).requires_grad_()

@@ -41,7 +41,7 @@ def test_processes_have_the_loss_and_the_gradients_of_one(results, case):
 
 
 def test_one_process_exchanges_nothing():
-    batch = TextBank(["a", "b"], [[], []], [[0], [1]], np.eye(2)).batch("report", np.array([0, 1]), 1, None)
+    batch = TextBank(["a", "b"], [[], []], [[0], [1]], np.eye(2)).batch("report", np.array([0, 1]), 1, 1, None)
     assert union_of_texts(batch, torch.device("cpu")) is batch
     assert share_of(3).tolist() == [0, 1, 2]
     rows = torch.randn(3, 2)

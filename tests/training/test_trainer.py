@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from accelerate.state import AcceleratorState
+from sklearn.metrics import roc_auc_score
 from training_data import SETTINGS, SIGNAL, TEXTS, made_model, training_settings, write_shards
 
 from fgclep import FGCLEP
@@ -244,14 +245,20 @@ def test_the_gradient_is_clipped(trainer):
         ("loss", [None, None, None], 3),
         ("retrieval", [0.9, 0.5, 0.6], 1),
         ("retrieval", [0.5, 0.9, 0.9], 3),
+        ("auroc", [0.5, 0.9, 0.8], 2),
+        ("auroc", [None, None, None], 3),
         ("last", [3.0, 1.0, 2.0], 3),
     ],
 )
 def test_the_weights_of_the_selected_epoch_are_kept(trainer, select_by, values, epoch):
     def build():
         run = trainer(epochs=3, select_by=select_by)
-        run.validation_loss = lambda: values[run.position.epoch] if select_by != "retrieval" else 1.0
-        run.validation_recall = lambda: values[run.position.epoch] if select_by == "retrieval" else 1.0
+
+        def value(kind):
+            return values[run.position.epoch] if select_by == kind else 1.0
+
+        run.validation_loss = lambda: values[run.position.epoch] if select_by == "last" else value("loss")
+        run.validation_ranks = lambda: (value("retrieval"), value("auroc"))
         return run
 
     run, weights = build(), []
@@ -281,8 +288,10 @@ def test_the_held_out_ecgs_and_reports_look_for_each_other(trainer, monkeypatch)
     own = np.array([int(name[-1]) % 2 for name in run.validation_store.names(places)])
     finds_report = np.mean(cosines.argmax(1) == own)
     finds_ecg = np.mean(own[cosines.argmax(0)][own] == own)
-    assert run.validation_recall() == pytest.approx((finds_report + finds_ecg) / 2)
-    assert trainer(retrieval_records=0).validation_recall() is None
+    monkeypatch.setattr("fgclep.evaluation.ranks.MIN_ECGS", 2)
+    auroc = np.mean([roc_auc_score(own == text, cosines[:, text]) for text in (0, 1)])
+    assert run.validation_ranks() == pytest.approx(((finds_report + finds_ecg) / 2, auroc))
+    assert trainer(retrieval_records=0).validation_ranks() == (None, None)
 
 
 def test_the_metrics_go_to_a_table_and_to_tensorboard_and_continue_after_an_interruption(trainer, tmp_path):

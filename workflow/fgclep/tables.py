@@ -4,10 +4,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from fgclep.errors import damaged
+from fgclep.errors import UserError, damaged
 from fgclep.files import whole_file
 
 ROWS_PER_GROUP = 2**14  # of a table written in parts
@@ -122,3 +123,17 @@ def _damage_explained(path: str | Path) -> Iterator[None]:
         raise
     except (pa.ArrowException, OSError) as error:
         raise damaged(path, error) from error
+
+
+def fixed_lists(column: pa.ChunkedArray, length: int, path: str) -> np.ndarray:
+    """Return a list column as float32 of shape (rows, length); a null list, or a null in it, is NaN."""
+    lists = column.combine_chunks()
+    lists = lists.cast(pa.list_(pa.float32()))
+    sizes = lists.value_lengths().to_numpy(zero_copy_only=False)
+    if wrong := sorted(set(sizes[~np.isnan(sizes) & (sizes != length)].tolist())):
+        raise UserError(f"{path}: a list of {wrong[0]:g} values where {length} belong; delete it and run again")
+    result = np.full((len(lists), length), np.nan, dtype=np.float32)
+    result[lists.is_valid().to_numpy(zero_copy_only=False)] = (
+        lists.flatten().to_numpy(zero_copy_only=False).reshape(-1, length)
+    )
+    return result

@@ -49,6 +49,7 @@ use rule pretrain as pretrain_variant with:
         shards=shards_of(PRETRAINING_SOURCES),
         texts="results/reports/texts.parquet",
         reports=variant_reports,
+        labels=variant_labels,
         similarity=variant_similarity,
         start=variant_start,
     output:
@@ -61,7 +62,7 @@ use rule pretrain as pretrain_variant with:
         name=RUN,
     params:
         **settings(variant_pretraining),
-        options=lambda wildcards, input: ["--start-from", input.start] if input.start else [],
+        options=variant_options,
 
 
 rule evaluate_variant:

@@ -41,6 +41,7 @@ from fgclep.errors import UserError
 SLUGS = {key: get_source(key).slug for key in SIMULATED if not get_source(key).streamed}
 SOURCE_OF_SLUG = {slug: source for source, slug in SLUGS.items()}
 STREAMED = "simulated"  # the source whose chunks are simulated straight into shards
+SHIPPED_MODEL = "workflow/fgclep/pretrained"  # that comes with the package
 VOCABULARY = [
     "resources/vocabulary/features.yaml",
     "resources/vocabulary/diagnoses.yaml",

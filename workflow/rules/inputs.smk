@@ -150,16 +150,38 @@ def pretraining_reports(wildcards):
     return AUGMENTED_REPORTS if wildcards.name == "fine" else "results/reports/reports.parquet"
 
 
+def labels_of(features):
+    """Table of the features that are absent; only this kind of features says so."""
+    return ["results/recovery/labels.parquet"] if features == "labelled" else []
+
+
+def pretraining_labels(wildcards):
+    return labels_of(SETTINGS.verification.features) if wildcards.name == "fine" else []
+
+
+def model_to_start_from():
+    """What the config names to go on from: a folder, the model of the package, or a name at Hugging Face; or nothing."""
+    named = SETTINGS.pretraining.start_from
+    return SHIPPED_MODEL if named == "shipped" else named
+
+
 def pretraining_start(wildcards):
-    return "results/models/coarse" if wildcards.name == "fine" else []
-
-
-def pretraining_options(wildcards):
-    """Command-line options that only one kind of training has."""
+    """Folder of the model that a training goes on from, if it is one; a name at Hugging Face is no file."""
     if wildcards.name == "fine":
-        return ["--start-from", "results/models/coarse"]
+        return "results/models/coarse"
+    named = model_to_start_from()
+    return named if named and Path(named).is_dir() else []
+
+
+def training_options(wildcards, input):
+    """Command-line options that not every training has."""
+    start = input.start or (None if wildcards.name == "fine" else model_to_start_from())
     _, is_fold, fold = wildcards.name.partition("-fold")
-    return ["--hold-out-fold", fold] if is_fold else []
+    return [
+        *(["--start-from", start] if start else []),
+        *(["--labels", *input.labels] if input.labels else []),
+        *(["--hold-out-fold", fold] if is_fold else []),
+    ]
 
 
 def fold_scores():
@@ -218,6 +240,11 @@ def variant_reports(wildcards):
     return f"results/recovery/reports/{SECTIONS_OF_VARIANT[variant].verification.features}.parquet"
 
 
+def variant_labels(wildcards):
+    variant, _ = RUNS[wildcards.name]
+    return [] if variant == COARSE else labels_of(SECTIONS_OF_VARIANT[variant].verification.features)
+
+
 def variant_similarity(wildcards):
     variant, _ = RUNS[wildcards.name]
     if variant == COARSE or SECTIONS_OF_VARIANT[variant].similarity == SETTINGS.similarity:
@@ -227,7 +254,17 @@ def variant_similarity(wildcards):
 
 def variant_start(wildcards):
     variant, seed = RUNS[wildcards.name]
-    return [] if variant == COARSE else f"results/ablation/models/{COARSE}-{seed}"
+    if variant != COARSE:
+        return f"results/ablation/models/{COARSE}-{seed}"
+    named = model_to_start_from()
+    return named if named and Path(named).is_dir() else []
+
+
+def variant_options(wildcards, input):
+    """As ``training_options``."""
+    variant, _ = RUNS[wildcards.name]
+    start = input.start or (model_to_start_from() if variant == COARSE else None)
+    return [*(["--start-from", start] if start else []), *(["--labels", *input.labels] if input.labels else [])]
 
 
 def variant_pretraining(wildcards):

@@ -6,6 +6,7 @@ rule pretrain:
         shards=shards_of(PRETRAINING_SOURCES),
         texts="results/reports/texts.parquet",
         reports=pretraining_reports,
+        labels=pretraining_labels,
         similarity="results/similarity/matrix",
         start=pretraining_start,
     output:
@@ -24,7 +25,7 @@ rule pretrain:
     params:
         **settings(pretraining),
         # not an output, which Snakemake would delete before a run that continues an interrupted one
-        options=pretraining_options,
+        options=training_options,
         metrics=lambda wildcards: f"results/logs/training/{wildcards.name}",
         launcher=training_launcher(),
         code=source_digest("fgclep.stages.pretrain"),

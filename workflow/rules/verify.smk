@@ -135,3 +135,38 @@ rule augment_with_truth:
         "--vocabulary resources/vocabulary "
         "--output {output.reports:q} "
         "--log {log:q}"
+
+
+rule label_features:
+    input:
+        audit="results/recovery/audit.parquet",
+        texts="results/reports/texts.parquet",
+        reports="results/reports/reports.parquet",
+        measurements=expand("results/measurements/{source}.parquet", source=PRETRAINING_SOURCES),
+        vocabulary=VOCABULARY,
+    output:
+        labels="results/recovery/labels.parquet",
+        reports="results/recovery/reports/labelled.parquet",
+    log:
+        "results/logs/label_features.log",
+    benchmark:
+        "results/benchmarks/label_features.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(60),
+    params:
+        code=source_digest("fgclep.stages.label_features"),
+    message:
+        "Telling which features are present, absent or unknown"
+    shell:
+        "python -m fgclep.stages.label_features "
+        "--audit {input.audit:q} "
+        "--texts {input.texts:q} "
+        "--reports {input.reports:q} "
+        "--measurements {input.measurements:q} "
+        "--vocabulary resources/vocabulary "
+        "--output {output.labels:q} "
+        "--labelled {output.reports:q} "
+        "--log {log:q}"

@@ -74,6 +74,13 @@ class PretrainingSection(Section):
         description="Processes that train one model together, each with a GPU of its own if device is cuda. They share "
         "each batch of batch_size ECGs.",
     )
+    start_from: str | None = Field(
+        None,
+        min_length=1,
+        description="Model that the coarse stage goes on from: shipped (that of the package, of simulated ECGs), "
+        "a folder such as another/results/models/fine, or a Hugging Face name. Its encoders, projection and "
+        "alignment are taken as they are; its text encoder learns the words that are new. null: a new model.",
+    )
     ecg_encoder: EcgEncoderSection = EcgEncoderSection()
     text_encoder: TextEncoderSection = TextEncoderSection()
     projection: int = Field(128, ge=2, description="Dimensions of the space shared by ECGs and texts.")
@@ -86,11 +93,19 @@ class PretrainingSection(Section):
         "statement",
         description="What an ECG is paired with. statement: several single statements. report: all as one text.",
     )
-    texts_per_ecg: int = Field(4, ge=1, description="Statements drawn per ECG and batch; text_unit report ignores it.")
-    loss: Literal["fg_clep", "siglip", "clip", "soft_sigmoid"] = Field(
-        "fg_clep",
-        description="fg_clep: siglip and mitigation of false negatives. siglip: pairwise sigmoid. clip: softmax over "
-        "the batch. soft_sigmoid: sigmoid with the similarity as target.",
+    statements_per_ecg: int = Field(
+        4, ge=1, description="Statements drawn per ECG and batch; text_unit report ignores it."
+    )
+    features_per_ecg: int = Field(
+        4,
+        ge=0,
+        description="Waveform features drawn per ECG and batch, beside the statements; text_unit report ignores it.",
+    )
+    loss: Literal["balanced", "fg_clep", "siglip", "clip", "soft_sigmoid"] = Field(
+        "balanced",
+        description="balanced: pairwise sigmoid in which every text counts the same. fg_clep: siglip and mitigation of "
+        "false negatives, as published. siglip: pairwise sigmoid. clip: softmax over the batch. soft_sigmoid: sigmoid "
+        "with the similarity as target.",
     )
     mitigation: float = Field(
         0.05,
@@ -98,19 +113,14 @@ class PretrainingSection(Section):
         description="Weight lambda of the false-negative mitigation in the loss fg_clep; 0.5 in the paper, where "
         "an ECG has the label of one report only.",
     )
-    mask_above: float | None = Field(
-        None,
-        ge=0,
-        le=1,
-        description="Likely false negatives are left out of the loss: texts that do not belong to an ECG, yet whose "
-        "similarity to its report is above this. null: none is left out.",
-    )
     temperature: float = Field(
         10.0, gt=0, description="Initial factor t of the cosine in the logit t * cosine + bias; learned."
     )
     max_temperature: float = Field(100.0, gt=0, description="Upper limit of the learned factor t.")
     bias: float | None = Field(
-        None, description="Initial bias of the logit; learned. null: -log(batch_size - 1), which fits the batch."
+        None,
+        description="Initial bias of the logit; learned. null: 0 with the loss balanced, else -log(batch_size - 1), "
+        "which fits the batch.",
     )
     batch_size: int = Field(128, ge=2, description="ECGs per batch, over all processes; more need more memory.")
     accumulate: int = Field(
@@ -128,19 +138,24 @@ class PretrainingSection(Section):
         0.1, ge=0, lt=1, description="Share of the training during which the learning rate rises, 0 to 1."
     )
     gradient_clip: float = Field(1.0, gt=0, description="Largest norm of the gradient.")
-    coarse_epochs: int = Field(4, ge=1, description="Epochs of the coarse stage, on the statements as written.")
+    coarse_epochs: int = Field(
+        4,
+        ge=0,
+        description="Epochs of the coarse stage, on the statements as written. 0, with start_from only: the fine stage "
+        "goes on from that model itself.",
+    )
     fine_epochs: int = Field(4, ge=1, description="Epochs of the fine stage, with the accepted features added.")
-    select_by: Literal["loss", "retrieval", "last"] = Field(
+    select_by: Literal["loss", "retrieval", "auroc", "last"] = Field(
         "loss",
         description="Which epoch's weights are kept, judged on the held-out patients (split val) of the training "
         "sources. loss: that of the lowest loss. retrieval: of the highest recall of reports by ECGs and of ECGs by "
-        "reports. last: the last, as published.",
+        "reports. auroc: of the highest mean AUROC of the texts. last: the last, as published.",
     )
     retrieval_records: int = Field(
-        1000,
+        2000,
         ge=0,
-        description="Held-out ECGs that look for their reports among each other's after every epoch, and the reports "
-        "for their ECGs; 0: none.",
+        description="Held-out ECGs that, after every epoch, look for their reports among each other's, and the reports "
+        "for their ECGs, and of which the texts' AUROC is taken; 0: none.",
     )
     precision: Literal["fp32", "bf16", "fp16"] = Field(
         "fp32",
@@ -189,6 +204,12 @@ class PretrainingSection(Section):
         return self
 
     @model_validator(mode="after")
+    def _something_to_go_on_from(self) -> Self:
+        if not self.coarse_epochs and not self.start_from:
+            raise ValueError("coarse_epochs is 0, and start_from names no model for the fine stage to go on from")
+        return self
+
+    @model_validator(mode="after")
     def _processes_share_a_batch(self) -> Self:
         if self.batch_size % self.processes:
             raise ValueError(f"batch_size {self.batch_size} is no multiple of processes {self.processes}")
@@ -196,15 +217,15 @@ class PretrainingSection(Section):
 
     @model_validator(mode="after")
     def _something_to_select_by(self) -> Self:
-        if self.select_by == "retrieval" and not self.retrieval_records:
-            raise ValueError("select_by retrieval needs retrieval_records above 0")
+        if self.select_by in ("retrieval", "auroc") and not self.retrieval_records:
+            raise ValueError(f"select_by {self.select_by} needs retrieval_records above 0")
         return self
 
 
 class TrainingSettings(PretrainingSection, Seeded):
     """What ``pretrain`` takes of the config; ``epochs`` are those of its stage, ``folds`` 1 if no fold is held out."""
 
-    epochs: int = Field(ge=1)
+    epochs: int = Field(ge=0)
     folds: int = Field(1, ge=1)
     signal: SignalSection
 

@@ -40,10 +40,12 @@ class ChecksSection(Section):
 class VerificationSection(ChecksSection):
     """Checks that every recovered feature must pass before the fine stage trains on it."""
 
-    features: Literal["filtered", "none", "unfiltered", "random", "shuffled", "truth"] = Field(
-        "filtered",
-        description="Features that the fine stage trains on. filtered: those that pass the checks. The others are "
-        "controls that show what the checks are worth. none: no features. unfiltered: all that were proposed. random: "
+    features: Literal["labelled", "filtered", "none", "unfiltered", "random", "shuffled", "truth"] = Field(
+        "labelled",
+        description="Features that the fine stage trains on. labelled: all that the report states, the checks pass or "
+        "the measurement supports; those of which nobody knows whether the ECG has them are left out of the loss. "
+        "filtered: those that pass the checks, as if the ECG had no other. The next are controls that show what the "
+        "checks are worth. none: no features. unfiltered: all that were proposed. random: "
         "as many per record as pass, drawn from all that pass anywhere. shuffled: those that pass, handed on to "
         "another record. truth: those that the simulation knows to be present, whatever was proposed; for simulated "
         "sources.",

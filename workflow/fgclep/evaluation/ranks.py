@@ -1,6 +1,9 @@
-"""Retrieval between ECGs and reports: ranks of the right answers, with equal reports as hits."""
+"""How ECGs and texts are ranked for each other: retrieval with equal reports as hits, and the AUROC of texts."""
 
 import numpy as np
+from scipy.stats import rankdata
+
+MIN_ECGS = 10  # with a text and known to be without it, for an AUROC that is not chance alone
 
 
 def ranks(cosines: np.ndarray, report_of: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -47,3 +50,28 @@ def recall_at_k(cosines: np.ndarray, report_of: np.ndarray, k: int) -> tuple[flo
     """
     to_text, to_ecg = ranks(cosines, report_of)
     return float((to_text <= k).mean()), float((to_ecg <= k).mean())
+
+
+def text_auroc(cosines: np.ndarray, has: np.ndarray, known: np.ndarray) -> float | None:
+    """Mean over texts of the AUROC with which a text tells the ECGs that have it from the others.
+
+    Parameters
+    ----------
+    cosines
+        Similarity of every ECG to every text, shape (ECGs, texts).
+    has, known
+        Whether the ECG has the text, and whether that is known; bool of the same shape.
+
+    Returns
+    -------
+    float or None
+        Over the texts that at least ``MIN_ECGS`` ECGs are known to have, and as many not to; ``None`` without such.
+    """
+    values = []
+    for text in np.flatnonzero((has.sum(axis=0) >= MIN_ECGS) & ((known & ~has).sum(axis=0) >= MIN_ECGS)):
+        rows = known[:, text]
+        positive = has[rows, text]
+        n_pos = int(positive.sum())
+        above = rankdata(cosines[rows, text])[positive].sum() - n_pos * (n_pos + 1) / 2  # Mann-Whitney
+        values.append(above / (n_pos * (len(positive) - n_pos)))
+    return float(np.mean(values)) if values else None

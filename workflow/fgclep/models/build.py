@@ -5,14 +5,15 @@ from collections.abc import Sequence
 
 from fgclep.config.pretraining import PretrainingSection
 from fgclep.config.signal import SignalSection
+from fgclep.errors import UserError
 from fgclep.models.fgclep import FGCLEP, FGCLEPConfig
-from fgclep.models.text import new_text_tower
+from fgclep.models.text import knows_whole_words, new_text_tower, train_tokenizer
 
 
 def new_model(settings: PretrainingSection, signal: SignalSection, corpus: Sequence[str]) -> FGCLEP:
     """Build a model as the config says, for texts of words like those of ``corpus``; a text tower by name is loaded."""
     text_config, tokenizer, text_encoder = new_text_tower(settings.text_encoder, corpus)
-    bias = settings.bias
+    bias = 0.0 if settings.loss == "balanced" else -math.log(max(settings.batch_size - 1, 1))
     config = FGCLEPConfig(
         ecg_encoder=settings.ecg_encoder.model_dump(),
         text_config=text_config.to_dict(),
@@ -20,10 +21,57 @@ def new_model(settings: PretrainingSection, signal: SignalSection, corpus: Seque
         alignment=settings.alignment,
         signal=signal.model_dump(),
         initial_temperature=settings.temperature,
-        initial_bias=-math.log(max(settings.batch_size - 1, 1)) if bias is None else bias,
+        initial_bias=bias if settings.bias is None else settings.bias,
         max_temperature=settings.max_temperature,
     )
     model = FGCLEP(config)
     model.text_encoder.load_state_dict(text_encoder.state_dict())
     model.tokenizer = tokenizer
     return model
+
+
+def model_to_continue(start: str, signal: SignalSection, corpus: Sequence[str]) -> FGCLEP:
+    """Load a model to train on; a tokenizer from scratch learns the words of ``corpus`` that it does not know.
+
+    Parameters
+    ----------
+    start
+        Folder or Hugging Face name.
+    signal
+        How the config prepares a signal.
+
+    Raises
+    ------
+    UserError
+        If there is no such model, or it takes signals that are prepared otherwise.
+    """
+    try:
+        model = FGCLEP.from_pretrained(start)
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"{start} is no model that could be trained on: {error}. pretraining.start_from takes shipped, a folder "
+            "such as results/models/fine of another run, or a Hugging Face name"
+        ) from error
+    if model.signal != signal:
+        differing = {name: value for name, value in model.signal if value != getattr(signal, name)}
+        values = "\n".join(f"      {name}: {value}" for name, value in differing.items())
+        raise UserError(f"the model in {start} takes signals prepared otherwise. Write\n\n    signal:\n{values}")
+    extend_vocabulary(model, corpus)
+    return model
+
+
+def extend_vocabulary(model: FGCLEP, corpus: Sequence[str]) -> None:
+    """Give a text encoder from scratch, which knows whole words, those of ``corpus`` that it lacks, with new weights.
+
+    An encoder with a tokenizer of its own, which has parts of words for any word, stays as it is.
+    """
+    assert model.tokenizer is not None
+    known = model.tokenizer.get_vocab()
+    if not knows_whole_words(known):
+        return
+    tokenizer = train_tokenizer(corpus, model.tokenizer.model_max_length, known)
+    if len(tokenizer) == len(known):
+        return
+    model.text_encoder.resize_token_embeddings(len(tokenizer), mean_resizing=False)
+    model.config.text_config = {**model.config.text_config, "vocab_size": len(tokenizer)}
+    model.tokenizer = tokenizer

@@ -1,6 +1,6 @@
 """Text encoder: a pre-trained one by its Hugging Face name, or a small BERT trained from scratch on the corpus."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
@@ -15,17 +15,22 @@ from fgclep.errors import UserError
 SPECIAL_TOKENS = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}  # nosec B105
 
 
-def train_tokenizer(corpus: Sequence[str], max_tokens: int) -> PreTrainedTokenizerFast:
+def train_tokenizer(
+    corpus: Sequence[str], max_tokens: int, known: Mapping[str, int] | None = None
+) -> PreTrainedTokenizerFast:
     """Return a lower-case tokenizer that knows every word of the corpus and spells other words by characters.
 
     A WordPiece model whose vocabulary is the corpus's words and all printable ASCII characters. It is written down
-    rather than trained, because the trainer of ``tokenizers`` gives another order on every run.
+    rather than trained, because the trainer of ``tokenizers`` gives another order on every run. ``known`` is the
+    vocabulary of a tokenizer made by this function, of which every entry keeps its number.
     """
     normalizer, splitter = normalizers.BertNormalizer(lowercase=True), pre_tokenizers.BertPreTokenizer()
     words = {word for text in corpus for word, _ in splitter.pre_tokenize_str(normalizer.normalize_str(text))}
     characters = [chr(code) for code in range(ord("!"), ord("~") + 1)]
     pieces = characters + ["##" + character for character in characters] + sorted(words.difference(characters))
-    vocabulary = {piece: number for number, piece in enumerate([*SPECIAL_TOKENS.values(), *pieces])}
+    vocabulary = dict(known or {})
+    for piece in (*SPECIAL_TOKENS.values(), *pieces):
+        vocabulary.setdefault(piece, len(vocabulary))
     tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))  # nosec B106 # a token of text
     tokenizer.normalizer = normalizer
     tokenizer.pre_tokenizer = splitter
@@ -33,6 +38,11 @@ def train_tokenizer(corpus: Sequence[str], max_tokens: int) -> PreTrainedTokeniz
         single="[CLS] $A [SEP]", special_tokens=[(token, vocabulary[token]) for token in ("[CLS]", "[SEP]")]
     )
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=max_tokens, **SPECIAL_TOKENS)
+
+
+def knows_whole_words(vocabulary: Mapping[str, int]) -> bool:
+    """Whether a tokenizer's vocabulary is of the kind that ``train_tokenizer`` makes: parts of words are characters."""
+    return all(len(piece) == 3 for piece in vocabulary if piece.startswith("##") and piece != "##")
 
 
 def new_text_tower(

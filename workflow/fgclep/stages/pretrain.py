@@ -17,9 +17,10 @@ from fgclep.device import choose_device
 from fgclep.errors import UserError
 from fgclep.files import whole_folder
 from fgclep.folds import fold_of
-from fgclep.keys import places_among, record_names
-from fgclep.models.build import new_model
+from fgclep.keys import located, places_among, record_names
+from fgclep.models.build import model_to_continue, new_model
 from fgclep.models.fgclep import FGCLEP
+from fgclep.schemas.labels import LABELS
 from fgclep.schemas.reports import REPORTS, TEXTS
 from fgclep.signals.loader import SignalStore
 from fgclep.similarity.matrix import SimilarityMatrix
@@ -33,7 +34,8 @@ from fgclep.training.trainer import Trainer
 LOG = logging.getLogger(__name__)
 
 TRAINING_COLUMNS = (
-    "name", "epoch", "train_loss", "validation_loss", "validation_recall", "temperature", "bias", "selected",
+    "name", "epoch", "train_loss", "validation_loss", "validation_recall", "validation_auroc",
+    "temperature", "bias", "selected",
 )  # fmt: skip
 # Measured, and therefore in a file of its own: training.csv is the same in every run.
 THROUGHPUT_COLUMNS = ("name", "epoch", "ecg_per_s", "waiting_share")
@@ -46,6 +48,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--shards", nargs="+", required=True)
     parser.add_argument("--texts", required=True)
     parser.add_argument("--reports", required=True, help="text ids per record: the original or the augmented ones")
+    parser.add_argument("--labels", help="features that are absent; without it, what a report has not is")
     parser.add_argument("--similarity", required=True)
     parser.add_argument("--hold-out-fold", type=int, help="leave this fold of the patients out")
     parser.add_argument("--start-from", help="folder of the model to continue from")
@@ -62,6 +65,12 @@ def main(args: argparse.Namespace) -> None:
     rows = read_table(args.texts, TEXTS, ["text", "diagnoses", "features", "negated"]).to_pylist()
     texts = [row["text"] for row in rows]
     findings = [[*row["diagnoses"], *row["features"], *(f"no {name}" for name in row["negated"])] for row in rows]
+    is_feature = [bool(row["features"]) and not row["diagnoses"] and not row["negated"] for row in rows]
+    vocabulary = sorted({name for row in rows for name in row["features"]})
+    column = {name: place for place, name in enumerate(vocabulary)}
+    features = [
+        [column[name] for name in row["features"] if is_it] for row, is_it in zip(rows, is_feature, strict=True)
+    ]
     similarity = SimilarityMatrix.open(args.similarity)
     reports = read_table(args.reports, REPORTS)
     reports = reports.filter(pc.greater(pc.list_value_length(reports["text_ids"]), 0))
@@ -89,11 +98,15 @@ def main(args: argparse.Namespace) -> None:
         )
         ids = reports["text_ids"].take(places_among(record_names(store.keys), reported)).combine_chunks()
         stores.append(store)
-        banks.append(TextBank(texts, findings, ids, similarity))
+        absent = absent_features(args.labels, vocabulary, record_names(store.keys)) if args.labels else None
+        banks.append(TextBank(texts, findings, ids, similarity, features, absent))
     if not len(stores[0]):
         raise UserError(f"{args.shards}: no record of the split 'train' has a report; see results/quarantine.parquet")
 
-    model = FGCLEP.from_pretrained(args.start_from) if args.start_from else new_model(settings, settings.signal, texts)
+    if args.start_from:
+        model = model_to_continue(args.start_from, settings.signal, texts)
+    else:
+        model = new_model(settings, settings.signal, texts)
     checkpoint = args.output.parent / ".checkpoints" / f"{args.name}.pt"
     trainer = Trainer(model, stores[0], banks[0], stores[1], banks[1], settings, checkpoint, args.metrics)
     try:
@@ -113,6 +126,20 @@ def main(args: argparse.Namespace) -> None:
         write_model(trainer.model, args.name, tables, card, args.output)
         trainer.checkpoints.remove()
     trainer.accelerator.end_training()
+
+
+def absent_features(path: str, features: Sequence[str], names: pa.Array) -> np.ndarray:
+    """Features that records are known not to have, bool of shape (records, features), from a table of ``LABELS``."""
+    absent = np.zeros((len(names), len(features)), dtype=bool)
+    for place, table in located(path, LABELS, ["absent"], names):
+        lists = table["absent"].combine_chunks()
+        owner = np.repeat(place, lists.value_lengths().to_numpy())
+        column = pc.index_in(lists.flatten(), value_set=pa.array(features))
+        if column.null_count:
+            unknown = lists.flatten().filter(pc.is_null(column))[0]
+            raise UserError(f"{path}: no text names the feature {unknown}; delete the file and run again")
+        absent[owner, column.to_numpy()] = True
+    return absent
 
 
 def write_model(

@@ -11,7 +11,6 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 
 from fgclep.config.verification import ChecksSection
 from fgclep.errors import UserError
@@ -29,7 +28,7 @@ from fgclep.schemas.measurements import LEAD_MEASURES, MEASUREMENTS, MEASURES
 from fgclep.schemas.reports import REPORTS
 from fgclep.schemas.scores import SCORES
 from fgclep.stage import run_stage, stage_parser
-from fgclep.tables import read_table, table_writer
+from fgclep.tables import fixed_lists, read_table, table_writer
 from fgclep.verification.audit import CHUNK, Records, chunks, judge, proposals, thresholds
 from fgclep.verification.reasons import reason_of
 from fgclep.verification.text_evidence import text_evidence
@@ -49,20 +48,6 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--vocabulary", required=True)
     parser.add_argument("--output", type=Path, required=True, help="the audit")
     return parser
-
-
-def fixed_lists(column: pa.ChunkedArray, length: int, path: str) -> np.ndarray:
-    """Return a list column as float32 of shape (rows, length); a null list, or a null in it, is NaN."""
-    lists = column.combine_chunks()
-    lists = lists.cast(pa.list_(pa.float32()))
-    sizes = lists.value_lengths().to_numpy(zero_copy_only=False)
-    if wrong := sorted(set(sizes[~np.isnan(sizes) & (sizes != length)].tolist())):
-        raise UserError(f"{path}: a list of {wrong[0]:g} values where {length} belong; delete it and run again")
-    result = np.full((len(lists), length), np.nan, dtype=np.float32)
-    result[lists.is_valid().to_numpy(zero_copy_only=False)] = (
-        lists.flatten().to_numpy(zero_copy_only=False).reshape(-1, length)
-    )
-    return result
 
 
 def load_records(args: argparse.Namespace, vocabulary: Vocabulary, scratch: Path) -> Records:

@@ -25,8 +25,11 @@ BLOCK = 2**20  # cosines computed at once
 class Pairs(Protocol):
     """What is known of the pairs of ECGs and texts: ``fgclep.training.text_batches.TextBatch``."""
 
-    def block(self, rows: slice, columns: slice) -> tuple[np.ndarray, np.ndarray]:
-        """Targets and similarity of some ECGs and texts, both float32 of shape (rows, columns)."""
+    def targets(self, rows: slice, columns: slice) -> tuple[np.ndarray, np.ndarray]:
+        """Targets of some ECGs and texts, and which of them are known, both float32 of shape (rows, columns)."""
+
+    def similarity(self, rows: slice, columns: slice) -> np.ndarray:
+        """Similarity of some ECGs' reports and texts, float32 of shape (rows, columns)."""
 
 
 class Logits(NamedTuple):
@@ -40,25 +43,31 @@ class Logits(NamedTuple):
     bias: Tensor
 
 
-class Block(NamedTuple):
+@dataclass(frozen=True)
+class Block:
     """The pairs of some ECGs and texts, in the letters of ``fgclep.training.losses``; all but t and b (rows, columns).
 
-    ``kept`` is 0 for the pairs that are masked and 1 for the others.
+    ``known`` is 1 for the pairs that count and 0 for the others, of which y is 0.
     """
 
     rows: slice
     columns: slice
     c: Tensor
     y: Tensor
-    S: Tensor
-    kept: Tensor
+    known: Tensor
     t: Tensor
     b: Tensor
+    pairs: Pairs
 
     @property
     def x(self) -> Tensor:
         """Logits."""
         return self.t * self.c + self.b
+
+    @property
+    def S(self) -> Tensor:
+        """Similarity, 1 where y is; looked up only for the losses that need it, as it takes longer than they do."""
+        return torch.maximum(torch.from_numpy(self.pairs.similarity(self.rows, self.columns)).to(self.y), self.y)
 
 
 @dataclass(frozen=True)
@@ -73,15 +82,12 @@ class PairBlocks:
         Embeddings of all texts, shape (texts, dimensions).
     pairs
         Gives targets and similarity of any block of ECGs and texts.
-    mask_above
-        Similarity above which a pair that is not matched is left out; ``None`` leaves none out.
     """
 
     ecgs: Tensor
     texts: Tensor
     pairs: Pairs
     logits: Logits
-    mask_above: float | None = None
     size: int = BLOCK
 
     @property
@@ -90,35 +96,35 @@ class PairBlocks:
         return total(torch.tensor(len(self.ecgs), dtype=torch.float64, device=self.texts.device)).clamp_min(1)
 
     def sum(self, terms: Callable[[Block], Tensor]) -> Tensor:
-        """Sum of ``terms`` over the pairs of all processes that are not masked, float64."""
+        """Sum of ``terms`` over the known pairs of all processes, float64."""
         return total(self._sum(terms)[0])
 
     def mean(self, terms: Callable[[Block], Tensor]) -> Tensor:
-        """Mean of ``terms`` over the pairs of all processes that are not masked, float64."""
-        value, kept = self._sum(terms)
-        return total(value) / total(kept).clamp_min(1)
+        """Mean of ``terms`` over the known pairs of all processes, float64."""
+        value, known = self._sum(terms)
+        return total(value) / total(known).clamp_min(1)
 
     def _sum(self, terms: Callable[[Block], Tensor]) -> tuple[Tensor, Tensor]:
-        """Sum over the pairs of this process, and their number."""
+        """Sum over the known pairs of this process, and their number."""
         align, temperature, bias = self.logits
         scales = [scale for scale in align.parameters() if scale.requires_grad]
         inputs = [self.ecgs, self.texts, temperature, bias, *scales]
         learning = torch.is_grad_enabled() and any(some.requires_grad for some in inputs)
         gradients = [torch.zeros_like(some) for some in inputs]
-        value, kept = torch.zeros(2, dtype=torch.float64, device=self.texts.device)
+        value, known = torch.zeros(2, dtype=torch.float64, device=self.texts.device)
         for rows, columns in self._places():
             parts = [self.ecgs[rows], self.texts[columns], temperature, bias]
             leaves = [part.detach().requires_grad_(learning) for part in parts]
             block = self._block(rows, columns, *leaves)
-            of_block = (terms(block) * block.kept).sum()
+            of_block = (terms(block) * block.known).sum()
             value += of_block.detach()
-            kept += block.kept.sum()
+            known += block.known.sum()
             if learning:
                 found = torch.autograd.grad(of_block, [*leaves, *scales], allow_unused=True, materialize_grads=True)
                 places = [gradients[0][rows], gradients[1][columns], *gradients[2:]]
                 for gradient, one in zip(places, found, strict=True):
                     gradient += one
-        return (_WithGradients.apply(value, gradients, *inputs) if learning else value), kept
+        return (_WithGradients.apply(value, gradients, *inputs) if learning else value), known
 
     @torch.no_grad()
     def __iter__(self) -> Iterator[Block]:
@@ -136,11 +142,22 @@ class PairBlocks:
                 yield slice(row, row + height), slice(column, column + width)
 
     def _block(self, rows: slice, columns: slice, ecgs: Tensor, texts: Tensor, t: Tensor, b: Tensor) -> Block:
-        y, similarity = (torch.from_numpy(part).to(texts) for part in self.pairs.block(rows, columns))
-        kept = torch.ones_like(y)
-        if self.mask_above is not None:
-            kept[(y == 0) & (similarity > self.mask_above)] = 0
-        return Block(rows, columns, self.logits.align(ecgs, texts), y, similarity, kept, t, b)
+        y, known = self._targets(rows, columns)
+        return Block(rows, columns, self.logits.align(ecgs, texts), y, known, t, b, self.pairs)
+
+    def _targets(self, rows: slice, columns: slice) -> tuple[Tensor, Tensor]:
+        y, known = (torch.from_numpy(part).to(self.texts) for part in self.pairs.targets(rows, columns))
+        return y, known
+
+    @torch.no_grad()
+    def counts_per_text(self) -> tuple[Tensor, Tensor]:
+        """How many ECGs of all processes have each text, and of how many it is known that they do not."""
+        positives, negatives = self.texts.new_zeros(2, len(self.texts))
+        for rows, columns in self._places():
+            y, known = self._targets(rows, columns)
+            positives[columns] += y.sum(0)
+            negatives[columns] += (known - y).sum(0)
+        return total(positives), total(negatives)
 
 
 class _WithGradients(torch.autograd.Function):

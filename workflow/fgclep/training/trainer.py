@@ -19,7 +19,7 @@ from tqdm import tqdm
 from fgclep.config.pretraining import TrainingSettings
 from fgclep.digest import source_digest
 from fgclep.errors import UserError
-from fgclep.evaluation.ranks import recall_at_k
+from fgclep.evaluation.ranks import recall_at_k, text_auroc
 from fgclep.keys import record_names
 from fgclep.models.fgclep import FGCLEP
 from fgclep.models.text import freeze_text_layers
@@ -40,6 +40,7 @@ from fgclep.training.tokens import TokenCache
 LOG = logging.getLogger(__name__)
 
 RECALL_AT = 10
+SELECT_BY = {"loss": "validation_loss", "retrieval": "validation_recall", "auroc": "validation_auroc"}  # "last": none
 
 
 @dataclass
@@ -125,7 +126,7 @@ class Trainer:
         if settings.compile:
             model.ecg_encoder.compile()
         self.pairs = PairEncoder(model, tokens, cache)
-        self.objective = Objective(settings.loss, settings.mitigation, settings.mask_above)
+        self.objective = Objective(settings.loss, settings.mitigation)
         optimizer = torch.optim.AdamW(parameter_groups(model, settings), fused=True)
         self.wrapped, self.optimizer = self.accelerator.prepare(self.pairs, optimizer)
         self.steps_per_epoch = train.steps(self.batch_size, self.processes)
@@ -144,6 +145,7 @@ class Trainer:
         digest = hashlib.sha256(json.dumps([tracked, self.bank.texts, source_digest(__name__)]).encode())
         digest.update("\n".join(record_names(self.train_store.keys).to_pylist()).encode())
         digest.update(self.bank.records.values.tobytes() + self.bank.records.bounds.tobytes())
+        digest.update(b"" if self.bank.absent is None else np.packbits(self.bank.absent).tobytes())
         for weights in self.model.state_dict().values():
             digest.update(weights.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
         return digest.hexdigest()
@@ -185,7 +187,11 @@ class Trainer:
         signals = self.train_store.shuffled(self.batch_size, [s.seed, epoch], first, self.rank, self.processes)
         for number, (places, values) in enumerate(signals, start=first):
             rng = np.random.default_rng([s.seed, 1, epoch, number, self.rank])
-            yield Batch(number, places, values, self.bank.batch(s.text_unit, places, s.texts_per_ecg, rng))
+            yield Batch(number, places, values, self._texts(self.bank, places, rng))
+
+    def _texts(self, bank: TextBank, places: np.ndarray, rng: np.random.Generator) -> TextBatch:
+        s = self.settings
+        return bank.batch(s.text_unit, places, s.statements_per_ecg, s.features_per_ecg, rng)
 
     def _epoch(self, stop: StopRequest, log: TrainingLog, bar: tqdm) -> None:
         position, saved, speed = self.position, time.monotonic(), Speed()
@@ -292,16 +298,18 @@ class Trainer:
 
     def _finish_epoch(self, log: TrainingLog) -> None:
         position = self.position
+        recall, auroc = self.validation_ranks()
         row = {
             "epoch": position.epoch + 1,
             "train_loss": position.loss_sum / self.steps_per_epoch,
             "validation_loss": self.validation_loss(),
-            "validation_recall": self.validation_recall(),
+            "validation_recall": recall,
+            "validation_auroc": auroc,
             **self._scale(),
         }
         LOG.info(
             "epoch %(epoch)d: loss %(train_loss).4f, validation: loss %(validation_loss)s, "
-            f"mean recall at {RECALL_AT} %(validation_recall)s",
+            f"mean recall at {RECALL_AT} %(validation_recall)s, mean AUROC of texts %(validation_auroc)s",
             row,
         )
         log.epoch(row, position.steps)
@@ -325,40 +333,54 @@ class Trainer:
         for places, signals in self.validation_store.in_order(s.batch_size):
             rng = np.random.default_rng([s.seed, 2, int(places[0])])
             mine = slice(self.rank, None, self.processes) if len(places) >= self.processes else slice(None)
-            texts = self.validation_bank.batch(s.text_unit, places[mine], s.texts_per_ecg, rng)
+            texts = self._texts(self.validation_bank, places[mine], rng)
             total += self.loss(texts, signals[mine]).item() * len(places)
         return total / len(self.validation_store)
 
     @torch.inference_mode()
-    def validation_recall(self) -> float | None:
-        """Mean of both directions' recall at ``RECALL_AT`` among the first ``retrieval_records`` held-out ECGs.
+    def validation_ranks(self) -> tuple[float | None, float | None]:
+        """How well the first ``retrieval_records`` held-out ECGs are ranked, whatever the loss and the unit of text.
 
-        An ECG and its whole report look for each other, whatever the unit of text is; equal reports are one.
+        Returns
+        -------
+        recall, auroc
+            Mean of both directions' recall at ``RECALL_AT``, where an ECG and its whole report look for each other and
+            equal reports are one; and the mean over the texts of the AUROC with which a text tells the ECGs that have
+            it from those that are known not to (``text_auroc``). ``None`` without such ECGs.
         """
         wanted = min(self.settings.retrieval_records, len(self.validation_store))
         if not wanted:
-            return None
+            return None, None
         self.wrapped.eval()
-        places, ecgs = [], []
+        found, embedded = [], []
         with self.accelerator.autocast():
             for some, signals in self.validation_store.in_order(self.settings.batch_size):
-                places.append(some)
-                ecgs.append(self.model.encode_ecg(signals.to(self.device)).float())
-                if sum(map(len, places)) >= wanted:
+                found.append(some)
+                embedded.append(self.model.encode_ecg(signals.to(self.device)).float())
+                if sum(map(len, found)) >= wanted:
                     break
-            reports = self.validation_bank.batch("report", np.concatenate(places)[:wanted], 1, np.random.default_rng(0))
-            assert isinstance(reports, ReportBatch)
-            texts = self.model.embed_texts(reports.texts).to(self.device)
-        cosines = torch.cat([self.model.align(part, texts) for part in torch.cat(ecgs)[:wanted].split(64)])
-        return float(np.mean(recall_at_k(cosines.cpu().numpy(), reports.column, RECALL_AT)))
+        places, ecgs = np.concatenate(found)[:wanted], torch.cat(embedded)[:wanted]
+        bank, rng = self.validation_bank, np.random.default_rng(0)
+        reports = bank.batch("report", places, 1, 1, rng)
+        assert isinstance(reports, ReportBatch)
+        everything = int(bank.records.lengths.max())
+        texts = bank.batch("statement", places, everything, everything, rng)
+        targets, known = texts.targets(slice(None), slice(None))
+        recall = np.mean(recall_at_k(self._cosines(ecgs, reports), reports.column, RECALL_AT))
+        return float(recall), text_auroc(self._cosines(ecgs, texts), targets > 0, known > 0)
+
+    def _cosines(self, ecgs: Tensor, texts: TextBatch) -> np.ndarray:
+        with self.accelerator.autocast():
+            encoded = self.model.embed_texts(texts.texts).to(self.device)
+        return torch.cat([self.model.align(part, encoded) for part in ecgs.split(64)]).float().cpu().numpy()
 
     def selected_epoch(self) -> int:
         """Return the number of the epoch, from 1, that ``select_by`` prefers so far; the last of equals."""
-        by = self.settings.select_by
-        values = [row["validation_loss" if by == "loss" else "validation_recall"] for row in self.history]
-        if by == "last" or None in values:
+        column = SELECT_BY.get(self.settings.select_by)
+        values: list[float] = [row[column] for row in self.history if row[column] is not None] if column else []
+        if len(values) < len(self.history) or not values:
             return len(self.history)
-        best = min(values) if by == "loss" else max(values)
+        best = min(values) if column == "validation_loss" else max(values)
         return max(number for number, value in enumerate(values, start=1) if value == best)
 
     def _take_selected(self) -> None:

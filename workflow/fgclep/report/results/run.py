@@ -39,6 +39,7 @@ TRAINING: Columns = {
     "train_loss": pl.Float64,
     "validation_loss": pl.Float64,
     "validation_recall": pl.Float64,
+    "validation_auroc": pl.Float64,
     "temperature": pl.Float64,
     "bias": pl.Float64,
     "selected": pl.Int64,
