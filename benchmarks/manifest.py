@@ -58,7 +58,7 @@ def run(sender: Any, work: Path) -> None:
     """Run the stage and send its seconds and peak memory in MiB."""
     start = time.perf_counter()
     arguments = [
-        "--source", "mimic-iv-ecg", "--metadata", str(work / "metadata"), "--chunks", "200",
+        "--source", "mimic-iv-ecg", "--metadata", str(work / "metadata"), "--chunks", "200", "--settings", "{}",
         "--output", str(work / "manifest.parquet"), "--quarantine", str(work / "quarantine.parquet"),
     ]  # fmt: skip
     build_manifest.main(build_manifest.arguments().parse_args(arguments))

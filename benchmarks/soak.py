@@ -133,7 +133,7 @@ def commands(work: Path, chunks: int) -> Iterator[tuple[str, list[str]]]:
 
     transfer = settings(CONFIG["data"]["transfer"])
     yield "fetch_metadata", [*source, *base, *version, *transfer, "--output", metadata]
-    options = ["--metadata", metadata, "--chunks", str(chunks), "--output", made["manifest"]]
+    options = ["--metadata", metadata, "--chunks", str(chunks), "--settings", "{}", "--output", made["manifest"]]
     yield "build_manifest", [*source, *options, *quarantine("manifest")]
     for chunk in range(chunks):
         options = ["--metadata", metadata, "--chunk", str(chunk), "--chunks", str(chunks)]

@@ -126,7 +126,7 @@ def _fetch(base: str, metadata: Path) -> None:
 
 
 def _list(metadata: Path) -> None:
-    options = ["--source", "ptb-xl", "--metadata", str(metadata), "--chunks", "1"]
+    options = ["--source", "ptb-xl", "--metadata", str(metadata), "--chunks", "1", "--settings", "{}"]
     options += ["--output", "results/manifest/ptb-xl.parquet", "--quarantine", "results/quarantine.parquet"]
     build_manifest.main(build_manifest.arguments().parse_args(options))
 

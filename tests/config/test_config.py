@@ -63,6 +63,15 @@ def test_every_source_that_has_a_module_can_be_named():
     assert section["propertyNames"]["enum"] == list(SOURCES)
 
 
+def test_a_source_of_both_roles_trains_and_tests():
+    sources = {"ptb-xl": {"role": "both"}, "ludb": {"role": "store", "base": "x"}, "mimic-iv-ecg": {"role": "evaluate"}}
+    config = validate_config({"data": {"sources": sources}, "verification": {"features": "truth"}})  # it is simulated
+    assert (config.data.pretraining_sources(), config.data.stored_sources()) == (["ptb-xl"], ["ludb"])
+    assert {key for key, source in config.data.sources.items() if source.tests} == set(sources) - {"ludb"} | {
+        "cpsc2018", "csn",
+    }  # fmt: skip
+
+
 def test_a_source_may_be_named_alone():
     config = validate_config({"data": {"base": "/mirror", "sources": {"ludb": None}}})
     assert config.data.sources["ludb"].version == "1.0.1"
@@ -144,6 +153,38 @@ def test_a_source_may_be_named_alone():
         ({"pretraining": {"temperature": 200}}, "temperature 200.0 is above max_temperature 100.0"),
         ({"evaluation": {"tasks": ["csn", "csn"]}}, "csn is given more than once"),
         ({"data": {"sources": {"mimic-iv-ecg": {"role": "evaluate"}}}}, "no source has the role pretrain"),
+        (
+            {"data": {"base": "/mirror", "sources": {"ptb-xl": {"sampling_rate": 250}}}},
+            "data.sources.ptb-xl.sampling_rate is 250, and ptb-xl has 500 and 100. Write\n\n"
+            "    data:\n      sources:\n        ptb-xl:\n          sampling_rate: 500",
+        ),
+        (
+            {"data": {"sources": {"ptb-xl": {"sampling_rate": 100}}}},
+            "ptb-xl is simulated at 500 Hz alone, and its sampling_rate is 100. Write\n\n"
+            "    data:\n      sources:\n        ptb-xl:\n          sampling_rate: 500\n\n"
+            "or take it from elsewhere\n\n"
+            "    data:\n      sources:\n        ptb-xl:\n          base: https://physionet.org/files",
+        ),
+        (
+            {"data": {"sources": {"local": {"base": "mine", "sampling_rate": 500}}}},
+            "data.sources.local.sampling_rate is 500, and local has none to choose. Write\n\n"
+            "    data:\n      sources:\n        local:\n          sampling_rate: null",
+        ),
+        (
+            {"data": {"sources": {"ptb-xl": {"test_fold": 8}}}},
+            "data.sources.ptb-xl.test_fold is 8, and ptb-xl has 10 and 9. Write\n\n"
+            "    data:\n      sources:\n        ptb-xl:\n          test_fold: 10",
+        ),
+        (
+            {"data": {"sources": {"csn": {"role": "both"}}}},
+            "csn does not say whose its records are, so that a patient could be trained on and tested on; it cannot "
+            "have the role both. Write\n\n    data:\n      sources:\n        csn:\n          role: evaluate",
+        ),
+        (
+            {"data": {"sources": {"ptb-xl": {"role": "both"}}}, "evaluation": {"zero_shot_split": "all"}},
+            "evaluation.zero_shot_split is all, and ptb-xl has the role both: models are trained on some of its "
+            "records. Write\n\n    evaluation:\n      zero_shot_split: test",
+        ),
         (
             {"data": {"sources": {"simulated": {"base": "x"}}}},
             "simulated is simulated, and has neither base nor version",

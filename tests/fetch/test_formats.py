@@ -136,7 +136,7 @@ def test_the_layout_of_splits_has_its_number(tmp_path):
 def test_a_record_that_an_archive_should_have_is_missed(metadata, archives, tmp_path):
     """As after an update by which a record belongs to another chunk than when it was fetched."""
     manifest = tmp_path / "manifest.parquet"
-    lists = ("--source", "csn", "--metadata", metadata, "--chunks", 2)
+    lists = ("--source", "csn", "--metadata", metadata, "--chunks", 2, "--settings", "{}")
     run(build_manifest, *lists, "--output", manifest, "--quarantine", tmp_path / "q.parquet")
     shard = ("--source", "csn", "--manifest", manifest, "--chunk", 0, "--settings", "{}")
     outputs = ("--output", tmp_path / "shard.parquet", "--quarantine", tmp_path / "q-shards.parquet")

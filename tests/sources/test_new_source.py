@@ -60,7 +60,8 @@ def test_the_example_s_config_entry_is_enough(package):
     code += "print(validate_config(yaml.safe_load(sys.argv[1])).data.sources['ward'].model_dump_json())"
     section = json.loads(python(package, "-c", code, block("yaml")))
     given = yaml.safe_load(block("yaml"))["data"]["sources"]["ward"]
-    assert section == {"version": "1.0.0", "chunks": 1, **given}
+    rest = {"sampling_rate": None, "test_fold": None}
+    assert section == {"version": "1.0.0", "chunks": 1, **rest, **given}
 
 
 def test_the_example_travels_to_the_shard(package, base, tmp_path):
@@ -70,7 +71,7 @@ def test_the_example_travels_to_the_shard(package, base, tmp_path):
     out, address = tmp_path / "out", ("--base", base, "--version", "1.0.0", "--settings", TRANSFER)
     stage("fetch_metadata", *address, "--output", out / "metadata")
     tables = ("--output", out / "manifest.parquet", "--quarantine", out / "q-manifest.parquet")
-    stage("build_manifest", "--metadata", out / "metadata", "--chunks", "1", *tables)
+    stage("build_manifest", "--metadata", out / "metadata", "--chunks", "1", "--settings", "{}", *tables)
     chunk = ("--chunk", "0")
     archive = ("--output", out / "0.tar", "--quarantine", out / "q-fetch.parquet")
     stage("fetch_records", *address, "--metadata", out / "metadata", *chunk, "--chunks", "1", *archive)

@@ -1,8 +1,9 @@
 """The stages of a source one after another, without Snakemake."""
 
+import json
 from pathlib import Path
 
-from fgclep.config.quality import QualitySection
+from fgclep.config.data import ShardSettings
 from fgclep.schemas.manifest import MANIFEST
 from fgclep.schemas.measurements import MEASUREMENTS
 from fgclep.schemas.quarantine import QUARANTINE
@@ -18,8 +19,11 @@ TRANSFER = '{"parallel": 2, "timeout_seconds": 5, "retries": 0}'
 class Road:
     """The stages of one source, from a base to measurements, in a folder."""
 
-    def __init__(self, key: str, base: str | Path, folder: Path):
+    def __init__(self, key: str, base: str | Path, folder: Path, **choice: int):
+        """``choice`` are the settings ``sampling_rate`` and ``test_fold`` of the source."""
         self.key, self.base, self.folder = key, str(base), folder
+        self.choice = json.dumps(choice)
+        self.rate = {"sampling_rate": choice.get("sampling_rate")}
         self.version = get_source(key).version or ""
 
     def _run(self, stage, *options: str | Path) -> None:
@@ -35,7 +39,7 @@ class Road:
     def manifest(self) -> list[dict]:
         self._run(
             build_manifest_stage,
-            *("--metadata", self.folder / "metadata", "--chunks", "1"),
+            *("--metadata", self.folder / "metadata", "--chunks", "1", "--settings", self.choice),
             *("--output", self.folder / "manifest.parquet", "--quarantine", self.folder / "q-manifest.parquet"),
         )
         return read_table(self.folder / "manifest.parquet", MANIFEST).to_pylist()
@@ -43,7 +47,8 @@ class Road:
     def records(self) -> Path:
         self._run(
             fetch_records,
-            *("--base", self.base, "--version", self.version, "--settings", TRANSFER),
+            *("--base", self.base, "--version", self.version),
+            *("--settings", json.dumps(json.loads(TRANSFER) | self.rate)),
             *("--metadata", self.folder / "metadata", "--chunk", "0", "--chunks", "1"),
             *("--output", self.folder / "0.tar", "--quarantine", self.folder / "q-fetch.parquet"),
         )
@@ -55,7 +60,7 @@ class Road:
             *("--manifest", self.folder / "manifest.parquet", "--archive", self.folder / "0.tar", "--chunk", "0"),
             *("--unavailable", self.folder / "q-fetch.parquet"),
             *("--output", self.folder / "shard.parquet", "--quarantine", self.folder / "q-shards.parquet"),
-            *("--settings", QualitySection().model_dump_json()),
+            *("--settings", ShardSettings(**self.rate).model_dump_json()),
         )
         return read_table(self.folder / "shard.parquet", SHARD).to_pylist()
 

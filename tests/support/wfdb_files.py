@@ -35,12 +35,13 @@ def write_record(
     leads: Sequence[str] = LEADS,
     comments: Sequence[str] = (),
     gain: float = 200,
+    rate: int = RATE,
 ) -> None:
     """Write a record of format 16."""
     folder.mkdir(parents=True, exist_ok=True)
     wfdb.wrsamp(
         name,
-        fs=RATE,
+        fs=rate,
         units=["mV"] * len(leads),
         sig_name=list(leads),
         d_signal=np.round(mv.T * gain).astype(np.int16),

@@ -10,7 +10,7 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
-from conftest import Checkout
+from conftest import ROOT, Checkout
 from snakemake_here import announced_jobs
 
 RENDERED = {"render_report": 1, "render_figures": 1}  # by whatever changes a result
@@ -124,6 +124,63 @@ def test_the_paper_overlay_is_planned_without_any_download(checkout):
     assert "merge_truth" not in plan
     assert plan["fetch_records"] == plan["build_shards"] == 200 + 8 + 4 + 16
     assert not (checkout.folder / "resources" / "physionet").exists()
+
+
+def test_one_database_trains_and_tests_in_the_overlay_of_ptb_xl(checkout, tmp_path):
+    overlay = ("--configfile", "workflow/config/ptb-xl.yaml")
+    plan = checkout.plan(*overlay)
+    assert "simulate_physionet" not in plan and "merge_truth" not in plan
+    assert plan["fetch_metadata"] == plan["build_manifest"] == plan["measure_waveforms"] == 1
+    assert plan["fetch_records"] == plan["build_shards"] == 4  # each once, though it has both roles
+    assert plan["evaluate_zero_shot"] == 2 and plan["evaluate_linear_probe"] == 4 * 4 and plan["embed_ecgs"] == 3
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("data: {sources: {ptb-xl: {base: mirror, test_fold: 9}}}")
+    found = [(words[2].rpartition(".")[2], parsed(words)) for words in commands(checkout, *overlay, str(mine))]
+    for name in ("fetch_records", "build_shards", "build_manifest"):
+        assert {args.settings.sampling_rate for stage, args in found if stage == name} == {100}
+    assert [args.settings.test_fold for stage, args in found if stage == "build_manifest"] == [9]
+    assert {args.base for stage, args in found if stage == "fetch_records"} == {"mirror"}
+    shards = [f"results/shards/ptb-xl/{chunk}.parquet" for chunk in range(4)]
+    for name in ("pretrain", "score_candidates", "evaluate_retrieval", "embed_ecgs"):
+        assert {tuple(map(str, args.shards)) for stage, args in found if stage == name} == {tuple(shards)}
+    [report] = [args for stage, args in found if stage == "render_report"]
+    assert list(map(str, report.manifests)) == ["results/manifest/ptb-xl.parquet"]
+    assert list(map(str, report.shards)) == shards
+
+
+def test_patients_and_simulated_ecgs_train_together(checkout, tmp_path):
+    """As docs/data.md says."""
+    text = (ROOT / "docs/data.md").read_text(encoding="utf-8")
+    [block] = re.findall(r"`together.yaml`:\n\n```yaml\n(.*?)```", text, flags=re.DOTALL)
+    overlay = tmp_path / "together.yaml"
+    overlay.write_text(block)
+    options = ("--configfile", "workflow/config/ptb-xl.yaml", str(overlay))
+    plan = checkout.plan(*options)
+    assert plan["simulate_chunk"] == 4 and plan["fetch_records"] == 4
+    found = [parsed(words) for words in commands(checkout, *options) if words[2] == "fgclep.stages.pretrain"]
+    for args in found:
+        sources = [Path(shard).parent.name for shard in args.shards]
+        assert sources == ["ptb-xl"] * 4 + ["simulated"] * 4
+
+
+def test_own_records_train_and_are_tested_on_by_a_task(checkout, tmp_path):
+    """As docs/own-data.md says; not by a task whose own split may have training records among those of its test."""
+    (tmp_path / "records.csv").write_text("id,patient,report\n")
+    classes = "classes:\n  - {name: AFIB, title: atrial fibrillation, codes: [AFIB], prompts: [atrial fibrillation]}\n"
+    task = checkout.folder / "resources/tasks/own.yaml"
+    task.write_text(f"name: own\nsource: local\nlabel_set: own\noverlapping: []\n{classes}")
+    overlay = tmp_path / "overlay.yaml"
+    overlay.write_text(
+        f"data: {{sources: {{local: {{base: {tmp_path}, role: both}}}}}}\nevaluation: {{tasks: [own]}}\n"
+    )
+    found = [words for words in commands(checkout, "--configfile", str(overlay)) if "local" in words]
+    assert sum(words[2] == "fgclep.stages.build_manifest" for words in found) == 1
+    split = "split: {column: path, files: {test: {path: test.csv, sha256: " + "0" * 64 + "}}}\n"
+    task.write_text(task.read_text() + split)
+    run = checkout.snakemake("--dry-run", "--configfile", str(overlay))
+    task.unlink()
+    assert run.returncode != 0 and "Traceback" not in run.stdout
+    assert "the task own has a split of its own, in which records that models are trained on may be test" in run.stdout
 
 
 def test_a_simulated_source_goes_into_shards_without_files(checkout):
@@ -340,6 +397,11 @@ class TestReruns:
             "dense_texts": 30000,
             "neighbors": 1000,
         }
+
+    def test_the_rate_and_the_fold_that_a_database_has_by_default_fetch_nothing_again(self, done, tmp_path):
+        path = tmp_path / "overlay.yaml"
+        path.write_text("data: {sources: {ptb-xl: {sampling_rate: 500, test_fold: 10}, csn: {sampling_rate: 500}}}")
+        assert done.plan("--configfile", str(path)) == {"render_report": 1, "all": 1}  # which lists all settings
 
     def test_the_real_mirror_reuses_the_models(self, done):
         plan = done.plan("--configfile", "tests/config/real-mirror.yaml")

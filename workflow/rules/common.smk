@@ -12,7 +12,7 @@ sys.path.insert(0, str(PACKAGE_FOLDER))
 
 from fgclep.config.load import validate_config
 from fgclep.config.ablation import COARSE, REFERENCE, TEXT_TOWER
-from fgclep.config.data import SIMULATION
+from fgclep.config.data import SIMULATION, ManifestSettings, RecordsSettings, ShardSettings
 from fgclep.config.evaluation import (
     ComparisonSettings,
     ProbeSettings,
@@ -57,7 +57,7 @@ def validated(values):
 
 
 def task_of_name(task):
-    """A task from its file; its source must be one that no model is trained on."""
+    """A task from its file; its source must be one whose test records no model is trained on."""
     path = Path("resources/tasks") / f"{task}.yaml"
     if not path.exists():
         known = ", ".join(sorted(file.stem for file in path.parent.glob("*.yaml")))
@@ -70,9 +70,16 @@ def task_of_name(task):
         source = get_source(loaded.source).key
     except UserError as error:
         raise WorkflowError(f"{path}: {error}") from None
-    if source not in SETTINGS.data.sources or SETTINGS.data.sources[source].role != "evaluate":
+    if source not in SETTINGS.data.sources or not SETTINGS.data.sources[source].tests:
         raise WorkflowError(
             f"config: the task {task} needs {source} for evaluation. Write\n\n"
+            f"    data:\n      sources:\n        {source}:\n          role: evaluate\n\n"
+            "or role: both, to train on its records of train and val as well, or leave the task out of evaluation.tasks"
+        )
+    if loaded.split and SETTINGS.data.sources[source].trains:
+        raise WorkflowError(
+            f"config: the task {task} has a split of its own, in which records that models are trained on may be test "
+            f"records: {source} has the role both. Write\n\n"
             f"    data:\n      sources:\n        {source}:\n          role: evaluate\n\n"
             "or leave the task out of evaluation.tasks"
         )
@@ -83,10 +90,11 @@ SETTINGS = validated(config)
 CONFIG = SETTINGS.model_dump(mode="json")
 TASKS = {task: task_of_name(task) for task in CONFIG["evaluation"]["tasks"]}
 SOURCE_OF_TASK = {task: loaded.source for task, loaded in TASKS.items()}
-PRETRAINING_SOURCES = SETTINGS.data.with_role("pretrain")
+PRETRAINING_SOURCES = SETTINGS.data.pretraining_sources()
 EVALUATION_SOURCES = sorted(set(SOURCE_OF_TASK.values()))
-STORED_SOURCES = SETTINGS.data.with_role("store")
-SOURCES = PRETRAINING_SOURCES + EVALUATION_SOURCES + STORED_SOURCES
+STORED_SOURCES = SETTINGS.data.stored_sources()
+# each once, also one that is trained on and evaluated on
+SOURCES = list(dict.fromkeys(PRETRAINING_SOURCES + EVALUATION_SOURCES + STORED_SOURCES))
 FOLDS = range(CONFIG["verification"]["folds"])
 TRAINED = ["coarse", "fine"]
 PROBED = [*TRAINED, "random", "measurements"]  # the last two are what a probe reaches without pre-training

@@ -52,6 +52,7 @@ rule build_manifest:
         mem_mb=growing(4000),
         runtime=growing(30),
     params:
+        **settings(manifest_settings),
         chunks=lambda wildcards: len(chunks(wildcards.source)),
         code=code("build_manifest"),
     message:
@@ -61,6 +62,7 @@ rule build_manifest:
         "--source {wildcards.source:q} "
         "--metadata {input.metadata:q} "
         "--chunks {params.chunks} "
+        "--settings {params.settings:q} "
         "--output {output.manifest:q} "
         "--quarantine {output.quarantine:q} "
         "--log {log:q}"
@@ -84,7 +86,7 @@ rule fetch_records:
         runtime=growing(120),
         downloads=downloads,
     params:
-        **settings(CONNECTION),
+        **settings(records_settings),
         base=lambda wildcards: base(wildcards.source),
         version=lambda wildcards: version(wildcards.source),
         chunks=lambda wildcards: len(chunks(wildcards.source)),

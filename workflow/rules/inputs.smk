@@ -18,6 +18,28 @@ def downloads(wildcards):
     return int("://" in base(wildcards.source))
 
 
+def files_rate(source):
+    """Rate of the files to take of a source; null where these are the files that it has by default."""
+    chosen = SETTINGS.data.source(source)
+    return None if chosen.folder == get_source(source).folder else CONFIG["data"]["sources"][source]["sampling_rate"]
+
+
+def records_settings(wildcards):
+    """Settings of the fetching of a source's records."""
+    return RecordsSettings.of(SETTINGS.data.transfer, sampling_rate=files_rate(wildcards.source))
+
+
+def manifest_settings(wildcards):
+    """Settings of the list of a source's records."""
+    test_fold = SETTINGS.data.source(wildcards.source).test_fold
+    return ManifestSettings(sampling_rate=files_rate(wildcards.source), test_fold=test_fold)
+
+
+def shard_settings(wildcards):
+    """Settings of the conversion of a source's records."""
+    return ShardSettings.of(SETTINGS.quality, sampling_rate=files_rate(wildcards.source))
+
+
 def is_simulated(source):
     return SETTINGS.data.is_simulated(source)
 

@@ -16,7 +16,7 @@ rule build_shards:
         mem_mb=growing(2000),
         runtime=growing(60),
     params:
-        **settings(SETTINGS.quality),
+        **settings(shard_settings),
         code=code("build_shards"),
     message:
         "Converting chunk {wildcards.chunk} of {wildcards.source}"

@@ -3,6 +3,7 @@
 import argparse
 import json
 import shutil
+import tarfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from fgclep.language.parser import parse_statements
 from fgclep.language.statements import clean_statement
 from fgclep.language.vocabulary import Vocabulary, load_vocabulary
 from fgclep.recovery.backend import is_asked
-from fgclep.sources import Source, get_source
+from fgclep.sources import Source
 
 VOCABULARY = Path("resources/vocabulary")
 TASKS = Path("resources/tasks")
@@ -119,7 +120,7 @@ def make_plan(config: Config, folder: Path = Path()) -> Plan:
     asked: set[str] = set()
     sources = []
     for key in _sources_in_use(config, folder):
-        files = _Files(config, get_source(key), folder)
+        files = _Files(config, config.data.source(key), folder)
         statements = _asked_statements(files, vocabulary) if _asks(config, key) else None
         asked |= statements or set()
         sources.append(_plan_source(config, files, statements))
@@ -178,13 +179,23 @@ class _Files:
             return {}
         paths = {chunk: self.raw / f"{chunk}.tar" for chunk in range(self.section.chunks)}
         lists = self.metadata / CHECKSUMS
-        return {chunk: path for chunk, path in paths.items() if path.is_file() and not _older(path, lists)}
+        found = {chunk: path for chunk, path in paths.items() if path.is_file() and not _older(path, lists)}
+        return {chunk: path for chunk, path in found.items() if self._is_of_these_files(path)}
+
+    def _is_of_these_files(self, archive: Path) -> bool:
+        """Whether an archive is of the folder that is asked for; a database has another one for each sampling rate."""
+        try:
+            with tarfile.open(archive, "r:") as tar:
+                first = tar.next()
+        except tarfile.TarError as error:
+            raise UserError(f"{archive} is cut or damaged ({error}); delete it and run snakemake again") from None
+        return first is None or not self.source.folder or first.name.startswith(f"{self.source.folder}/")
 
     def parts(self) -> int:
         """Bytes that interrupted jobs have fetched."""
         if self.metadata is None:
             return 0
-        folders = (self.raw / f".{chunk}.tar.parts" for chunk in range(self.section.chunks))
+        folders = (self.raw / f".{chunk}.tar.parts" / self.source.folder for chunk in range(self.section.chunks))
         return sum(_size(folder) for folder in folders)
 
     def records(self) -> tuple[int | None, bool]:
@@ -239,7 +250,7 @@ def _plan_source(config: Config, files: _Files, statements: set[str] | None) -> 
     if all_there:
         raw = in_archives
     fetch = max(0, raw - in_archives - parts) if files.origin == "web" and not all_there else 0
-    evaluated = files.section.role == "evaluate"
+    evaluated = files.section.tests
     embeddings = TRAINED_MODELS * embedding_bytes(config) + 4 * config.pretraining.projection if evaluated else 0
     tables = count * (TABLE_BYTES + embeddings)
     shards = round(SHARD_SHARE * raw)
@@ -265,7 +276,7 @@ def _plan_source(config: Config, files: _Files, statements: set[str] | None) -> 
 
 
 def _asks(config: Config, key: str) -> bool:
-    return config.recovery.backend != "knowledge" and config.data.sources[key].role == "pretrain"
+    return config.recovery.backend != "knowledge" and config.data.sources[key].trains
 
 
 def _llm_calls(config: Config, files: _Files, statements: set[str] | None) -> tuple[int | None, bool]:
@@ -291,7 +302,7 @@ def _asked_statements(files: _Files, vocabulary: Vocabulary) -> set[str] | None:
 
 def _sources_in_use(config: Config, folder: Path) -> list[str]:
     """Sources that are trained on, stored, or needed by a task of the config, as the workflow chooses them."""
-    needed = {*config.data.with_role("pretrain"), *config.data.with_role("store")}
+    needed = {*config.data.pretraining_sources(), *config.data.stored_sources()}
     for task in config.evaluation.tasks:
         path = folder / TASKS / f"{task}.yaml"
         if not path.is_file():

@@ -6,11 +6,12 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, WithJsonSchema, field_validator, model_validator
 
+from fgclep.config.quality import QualitySection
 from fgclep.config.section import Section, over_defaults
 from fgclep.config.simulation import DEFAULT_RECORDS
 from fgclep.config.transfer import TransferSection
 from fgclep.errors import UserError
-from fgclep.sources import SOURCES, get_source
+from fgclep.sources import SOURCES, Source, get_source
 
 SIMULATION = "results/simulation/files"
 
@@ -59,10 +60,34 @@ class SourceSection(Section):
         description="Pieces the records are divided into; each is fetched and converted by a job of its own. About "
         "5,000 ten-second records per chunk keep a job below 2 GB of memory.",
     )
-    role: Literal["pretrain", "evaluate", "store"] = Field(
-        description="pretrain: its ECGs and reports train the models. evaluate: its labels test them. store: it is "
-        "fetched, checked and kept as shards and measurements, and has no part in training or evaluation."
+    role: Literal["pretrain", "evaluate", "both", "store"] = Field(
+        description="pretrain: its ECGs and reports train the models. evaluate: its labels test them. both: its "
+        "records of the splits train and val train the models, and those of test, of other patients, test them. store: "
+        "it is fetched, checked and kept as shards and measurements, and has no part in training or evaluation."
     )
+    sampling_rate: int | None = Field(
+        None,
+        ge=1,
+        description="Hz of the files to take, of a database that comes at several: ptb-xl at 500 or 100, which is a "
+        "fifth to fetch. null: 500 for ptb-xl, and what there is for the others. Another value fetches its records "
+        "again.",
+    )
+    test_fold: int | None = Field(
+        None,
+        ge=1,
+        description="Official fold that is the test split, of ptb-xl: 10 or 9. The fold before it is val, the others "
+        "before it are train; records of a later one are in no split, and set aside. null: the official one, 10.",
+    )
+
+    @property
+    def trains(self) -> bool:
+        """Whether models are pre-trained on it."""
+        return self.role in ("pretrain", "both")
+
+    @property
+    def tests(self) -> bool:
+        """Whether models may be evaluated on it."""
+        return self.role in ("evaluate", "both")
 
 
 class DataSection(Section):
@@ -94,7 +119,7 @@ class DataSection(Section):
 
     @model_validator(mode="after")
     def _sources_can_be_used(self) -> Self:
-        if not any(source.role == "pretrain" for source in self.sources.values()):
+        if not self.pretraining_sources():
             raise ValueError("no source has the role pretrain; give it to mimic-iv-ecg")
         for key, section in self.sources.items():
             place = f"    data:\n      sources:\n        {key}:\n"
@@ -113,16 +138,67 @@ class DataSection(Section):
                     f"{key} is not simulated and needs a base. Write\n\n{place}"
                     "          base: https://physionet.org/files"
                 )
+            self._choice_can_be_used(key, place)
         return self
+
+    def _choice_can_be_used(self, key: str, place: str) -> None:
+        section, source = self.sources[key], SOURCES[key]
+        try:
+            chosen = self.source(key)
+        except UserError as error:
+            raise ValueError(f"data.sources.{key}.{error}") from None
+        if self.is_simulated(key) and chosen.sampling_rate != source.sampling_rate:
+            raise ValueError(
+                f"{key} is simulated at {source.sampling_rate:g} Hz alone, and its sampling_rate is "
+                f"{section.sampling_rate}. Write\n\n{place}          sampling_rate: {source.sampling_rate:g}\n\n"
+                f"or take it from elsewhere\n\n{place}          base: https://physionet.org/files"
+            )
+        if section.role == "both" and not source.knows_patients:
+            raise ValueError(
+                f"{key} does not say whose its records are, so that a patient could be trained on and tested on; it "
+                f"cannot have the role both. Write\n\n{place}          role: evaluate"
+            )
+
+    def source(self, key: str) -> Source:
+        """Return the database of ``key`` at the sampling rate and with the test fold that are asked for."""
+        section = self.sources[key]
+        return get_source(key).at(section.sampling_rate, section.test_fold)
 
     def base_of(self, source: str) -> str:
         """Folder or URL that holds the database of ``source``."""
         return self.sources[source].base or self.base
 
-    def with_role(self, role: str) -> list[str]:
-        """Sources with a role, by name: the order of the keys in the config changes nothing."""
-        return sorted(key for key, source in self.sources.items() if source.role == role)
+    def pretraining_sources(self) -> list[str]:
+        """Sources that train, by name: the order of the keys in the config changes nothing."""
+        return sorted(key for key, source in self.sources.items() if source.trains)
+
+    def stored_sources(self) -> list[str]:
+        """Sources that are fetched, checked and measured only, by name."""
+        return sorted(key for key, source in self.sources.items() if source.role == "store")
 
     def is_simulated(self, source: str) -> bool:
         """Whether the workflow simulates the records of ``source``."""
         return "://" not in self.base_of(source) and Path(self.base_of(source)) == Path(SIMULATION)
+
+
+class RecordsSettings(TransferSection):
+    """What ``fetch_records`` takes of the config."""
+
+    sampling_rate: int | None = None  # null: that of the source, for which nothing is fetched anew
+
+    def idle(self) -> set[str]:
+        """The rate of the source itself: archives that were fetched when there was no other are the same."""
+        return {"sampling_rate"} if self.sampling_rate is None else set()
+
+
+class ManifestSettings(Section):
+    """What ``build_manifest`` takes of the config."""
+
+    sampling_rate: int | None = None
+    test_fold: int | None = None
+
+
+class ShardSettings(QualitySection):
+    """What ``build_shards`` takes of the config."""
+
+    sampling_rate: int | None = None

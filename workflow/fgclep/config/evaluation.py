@@ -37,7 +37,7 @@ class EvaluationSection(Section):
     zero_shot_split: ZeroShotSplit = Field(
         "test",
         description="Records scored without training. test: the published test split. all: every record, for small "
-        "collections that no model was trained on.",
+        "collections that no model was trained on, and not beside a source with the role both.",
     )
     fractions: list[Annotated[float, Field(gt=0, le=1)]] = Field(
         [0.01, 0.1, 1.0], min_length=1, description="Shares of the training records for the linear probe, above 0 to 1."

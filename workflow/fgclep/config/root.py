@@ -59,13 +59,22 @@ class Config(Section):
         variants = [self.variant(name).verification.features for name in self.ablation.variants]
         if "truth" not in (self.verification.features, *variants):
             return self
-        for key, source in self.data.sources.items():
-            if source.role == "pretrain" and self.data.is_simulated(key):
-                return self
+        if any(map(self.data.is_simulated, self.data.pretraining_sources())):
+            return self
         raise ValueError(
             "verification.features is truth, and none of the sources with the role pretrain is simulated. Write\n\n"
             "    data:\n      sources:\n        simulated:\n          role: pretrain"
         )
+
+    @model_validator(mode="after")
+    def _no_training_record_is_judged(self) -> Self:
+        both = [key for key, source in self.data.sources.items() if source.role == "both"]
+        if both and self.evaluation.zero_shot_split == "all":
+            raise ValueError(
+                f"evaluation.zero_shot_split is all, and {both[0]} has the role both: models are trained on some of "
+                "its records. Write\n\n    evaluation:\n      zero_shot_split: test"
+            )
+        return self
 
     def variant(self, name: str) -> Variant:
         """Return the sections pretraining, similarity and verification of a variant of ``ablation``.

@@ -27,7 +27,7 @@ def build_manifest(source: Source, metadata: Path, chunks: int) -> tuple[pl.Data
         Columns of ``schemas.manifest.MANIFEST``, by record id.
     quarantine
         Columns ``source``, ``record_id``, ``stage``, ``reason``, by record id: records in the tables without files,
-        files that no table knows, and records given twice.
+        files that no table knows, records given twice, and those of folds that are in no split.
 
     Raises
     ------
@@ -48,6 +48,12 @@ def build_manifest(source: Source, metadata: Path, chunks: int) -> tuple[pl.Data
     for name, path in rows.select("record_id", "path").iter_rows():
         if path not in listed:
             reasons.setdefault(name, f"{path} is in {source.tables[0]}, but not in {CHECKSUMS}")
+    unused = rows.filter(pl.col("split").is_null())["record_id"]
+    reasons |= dict.fromkeys(
+        unused,
+        f"its official fold comes after the test fold and is in no split: data.sources.{source.key}.test_fold is "
+        f"{source.test_fold}",
+    )
     reasons |= dict.fromkeys(twice, "the record id is given twice")
 
     usable = rows.filter(~pl.col("record_id").is_in(list(reasons))).sort("record_id")

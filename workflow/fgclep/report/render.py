@@ -122,8 +122,8 @@ def render(
     flows = dataflow.flows(results.manifest, results.shards, results.quarantine)
     bases = source_bases(config)
     simulated = [key for key, source in bases.items() if source["simulated"]]
-    pretrained_on = [flow for flow in flows if bases.get(flow.source, {}).get("role") == "pretrain"]
-    evaluated_on = [flow for flow in flows if bases.get(flow.source, {}).get("role") == "evaluate"]
+    pretrained_on = [flow for flow in flows if bases.get(flow.source, {}).get("role") in ("pretrain", "both")]
+    evaluated_on = [flow for flow in flows if bases.get(flow.source, {}).get("role") in ("evaluate", "both")]
     jinja = environment()
     script = jinja.get_template("script.js.j2").render()
     sheets = [jinja.get_template(name).render() for name in ("style.css", "report.css")]

@@ -60,7 +60,7 @@ class Source:
         Files of metadata beside ``RECORDS`` and ``SHA256SUMS.txt``.
     records
         From the folder of metadata and the paths of all complete records to the rows of the manifest
-        (``RECORD_COLUMNS``), before they are compared with the paths.
+        (``RECORD_COLUMNS``), before they are compared with the paths; a record without a split is in none.
     record_id
         From a path to the record's id.
     intervals
@@ -73,8 +73,13 @@ class Source:
         wrong. ``None`` if nothing is documented.
     sampling_rate
         Hz, if all records have the same by the documentation; a record with another one is refused.
+    test_fold
+        Number of the official fold whose records are the test split, as ``records`` gives it; those of later folds are
+        in no split. ``None`` if the database has no folds to choose from.
     streamed
         Its records are simulated straight into the shards: it has neither files nor lists nor versions.
+    others
+        The same database in files of another sampling rate, or with another test fold; ``at`` chooses among them.
     """
 
     key: str
@@ -88,7 +93,33 @@ class Source:
     published: Published | None = None
     gain: float | None = None
     sampling_rate: float | None = None
+    test_fold: int | None = None
     streamed: bool = False
+    others: tuple["Source", ...] = ()
+
+    def at(self, sampling_rate: float | None = None, test_fold: int | None = None) -> "Source":
+        """Return the database in its files of a sampling rate (Hz), with a test fold; ``None``: those of this one.
+
+        Raises ``UserError`` that names what there is, if it has no such rate or fold.
+        """
+        found = (self, *self.others)
+        rate, fold = sampling_rate or self.sampling_rate, test_fold or self.test_fold
+        for name, value, known in (
+            ("sampling_rate", rate, [source.sampling_rate for source in found]),
+            ("test_fold", fold, [source.test_fold for source in found]),
+        ):
+            if value not in known:
+                given = [f"{one:g}" for one in dict.fromkeys(known) if one is not None]
+                raise UserError(
+                    f"{name} is {value}, and {self.key} has {' and '.join(given) or 'none to choose'}. Write\n\n"
+                    f"    data:\n      sources:\n        {self.key}:\n          {name}: {(given or ['null'])[0]}"
+                )
+        return next(source for source in found if (source.sampling_rate, source.test_fold) == (rate, fold))
+
+    @property
+    def knows_patients(self) -> bool:
+        """Whether it says, or it is known, whose its records are; without it splits are by record alone."""
+        return self.streamed or self.records is not records_with_headers
 
     @property
     def is_own_folder(self) -> bool:

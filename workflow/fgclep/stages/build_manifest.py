@@ -6,6 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
+from fgclep.config.data import ManifestSettings
 from fgclep.errors import UserError
 from fgclep.fetch.manifest import build_manifest
 from fgclep.schemas.manifest import MANIFEST
@@ -19,7 +20,7 @@ LOG = logging.getLogger(__name__)
 
 def arguments() -> argparse.ArgumentParser:
     """Command line of the stage."""
-    parser = stage_parser(__doc__)
+    parser = stage_parser(__doc__, ManifestSettings)
     parser.add_argument("--source", required=True, help="key of the database")
     parser.add_argument("--metadata", type=Path, required=True, help="folder that fetch_metadata wrote")
     parser.add_argument("--chunks", type=int, required=True)
@@ -30,7 +31,9 @@ def arguments() -> argparse.ArgumentParser:
 
 def main(args: argparse.Namespace) -> None:
     """Write the manifest and the records that cannot be used."""
-    manifest, quarantine = build_manifest(get_source(args.source), args.metadata, args.chunks)
+    settings: ManifestSettings = args.settings
+    source = get_source(args.source).at(settings.sampling_rate, settings.test_fold)
+    manifest, quarantine = build_manifest(source, args.metadata, args.chunks)
     if manifest.is_empty():
         raise UserError(
             f"{args.metadata} lists no usable record of {args.source} ({len(quarantine)} unusable); is data.base right?"

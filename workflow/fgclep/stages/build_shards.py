@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pyarrow.compute as pc
 
-from fgclep.config.quality import QualitySection
+from fgclep.config.data import ShardSettings
 from fgclep.errors import UserError
 from fgclep.fetch.archive import ArchiveReader
 from fgclep.progress import progress
@@ -28,7 +28,7 @@ ROWS_PER_GROUP = 256  # records that a reader holds at a time
 
 def arguments() -> argparse.ArgumentParser:
     """Command line of the stage."""
-    parser = stage_parser(__doc__, QualitySection)
+    parser = stage_parser(__doc__, ShardSettings)
     parser.add_argument("--source", required=True, help="key of the database")
     parser.add_argument("--manifest", type=Path, required=True)
     parser.add_argument("--archive", type=Path, required=True)
@@ -44,8 +44,8 @@ def main(args: argparse.Namespace) -> None:
 
     Raises ``UserError`` if the archive lacks records of the manifest without a reason.
     """
-    settings: QualitySection = args.settings
-    source = get_source(args.source)
+    settings: ShardSettings = args.settings
+    source = get_source(args.source).at(settings.sampling_rate)
     table = read_table(args.manifest, MANIFEST)
     manifest = table.filter(pc.equal(table["chunk"], args.chunk)).to_pylist()
     unavailable = set(read_table(args.unavailable, QUARANTINE, ["record_id"])["record_id"].to_pylist())

@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
-from fgclep.config.transfer import TransferSection
+from fgclep.config.data import RecordsSettings
 from fgclep.errors import full_disk_explained
 from fgclep.fetch.archive import archive_writer
 from fgclep.fetch.database import Database, FileUnavailable, is_url, open_database
@@ -31,7 +31,7 @@ R = TypeVar("R")
 
 def arguments() -> argparse.ArgumentParser:
     """Command line of the stage."""
-    parser = stage_parser(__doc__, TransferSection)
+    parser = stage_parser(__doc__, RecordsSettings)
     parser.add_argument("--source", required=True, help="key of the database")
     parser.add_argument("--base", required=True, help="URL or folder that holds <slug>/<version>/")
     parser.add_argument("--version", required=True)
@@ -49,8 +49,8 @@ def main(args: argparse.Namespace) -> None:
     Which records belong to the chunk, the archive and the table are the layout that ``fetch.formats.ARCHIVE`` numbers.
     What was fetched before an interruption waits beside the archive and is used again if its checksum is right.
     """
-    transfer: TransferSection = args.settings
-    source = get_source(args.source)
+    settings: RecordsSettings = args.settings
+    source = get_source(args.source).at(settings.sampling_rate)
     checksums = record_checksums(
         args.metadata / CHECKSUMS, source.folder, lambda path: source.chunk_of(path, args.chunks) == args.chunk
     )
@@ -66,9 +66,9 @@ def main(args: argparse.Namespace) -> None:
     with (
         counted,
         full_disk_explained(args.output.parent, f"chunk {args.chunk} of {source.key}", needed),
-        open_database(source.key, args.base, source.slug, args.version, transfer) as database,
+        open_database(source.key, args.base, source.slug, args.version, settings) as database,
         archive_writer(args.output) as add,
-        ThreadPoolExecutor(transfer.parallel) as pool,
+        ThreadPoolExecutor(settings.parallel) as pool,
         closing(_in_order(pool, partial(fetch, database), records)) as found_in_order,
     ):
         for record, found in zip(records, found_in_order, strict=True):

@@ -45,7 +45,7 @@ def main(args: argparse.Namespace) -> None:
     if not parsed.reports.num_rows:
         raise UserError(
             f"{args.manifests}: none of the {parsed.quarantine.num_rows} records has a usable report; pre-training "
-            "needs a source with reports (data.sources with role: pretrain), or a lower reports.min_words"
+            "needs a source with reports (data.sources with role: pretrain or both), or a lower reports.min_words"
         )
     write_table(parsed.texts, args.texts, TEXTS)
     write_table(parsed.reports, args.reports, REPORTS)
