@@ -111,6 +111,21 @@ def test_a_source_may_be_named_alone():
         ({"data": {"sources": {"csn": {"version": None}}}}, "csn needs a version. Write\n\n    data:\n"),
         ({"simulation": {"records": {"ludb": 30}}}, "config: simulation.records.ludb is not a known key"),
         (
+            {"verification": {"coarse": False}},
+            "config: verification.coarse is no key any more; in its place stands verification.reader. Write\n\n"
+            "    verification:\n      reader: none",
+        ),
+        (
+            {"verification": {"coarse": True}},
+            "in its place stands verification.reader. Write\n\n    verification:\n      reader: coarse",
+        ),
+        (
+            {"verification": {"reader": "simulated", "reader_model": "results/models/fine"}},
+            "reader_model results/models/fine is made by this run itself, from what the reader has judged. Copy the "
+            "model of another run to a folder of its own, and write\n\n"
+            "    verification:\n      reader_model: models/reader",
+        ),
+        (
             {"evaluation": {"bootstraps": 7}},
             "config: evaluation.bootstraps is not a known key; did you mean evaluation.bootstrap? Write\n\n"
             "    evaluation:\n      bootstrap: 7",

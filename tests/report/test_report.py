@@ -218,7 +218,7 @@ def test_every_reason_of_the_filter_has_its_place_in_the_funnel():
 def test_outcomes_are_counted(audit):
     # 5, 4, 3 and 5 candidates
     assert audit_summary.outcome_counts(audit) == {
-        "votes": 0, "measurement": 4, "contradiction": 4, "uncalibrated": 0, "coarse": 2, "accepted": 7,
+        "votes": 0, "measurement": 4, "contradiction": 4, "uncalibrated": 0, "reader": 2, "accepted": 7,
     }  # fmt: skip
     odd = audit_summary.with_outcome(audit.drop("outcome").with_columns(reason=pl.lit("a_new_check")))
     with pytest.raises(UserError, match=r"audit\.parquet: the reason 'a_new_check' is unknown"):
@@ -228,12 +228,12 @@ def test_outcomes_are_counted(audit):
 def test_features_are_counted_by_outcome(audit):
     table = {row["feature"]: row for row in audit_summary.feature_table(audit).iter_rows(named=True)}
     assert table["wide_qrs"]["accepted"] == table["wide_qrs"]["supported"] == table["wide_qrs"]["candidates"] == 4
-    assert table["irregular_rr"]["coarse"] == 2
+    assert table["irregular_rr"]["reader"] == 2
     assert sum(row["candidates"] for row in table.values()) == 17
 
 
 def test_single_decisions_take_turns_among_the_outcomes(audit):
-    assert set(audit_summary.decisions(audit, 4)["outcome"]) == {"accepted", "measurement", "contradiction", "coarse"}
+    assert set(audit_summary.decisions(audit, 4)["outcome"]) == {"accepted", "measurement", "contradiction", "reader"}
     assert audit_summary.decisions(audit, 100).height == 17
 
 
@@ -249,9 +249,9 @@ def test_chosen_records_differ_in_their_statements_and_can_be_drawn(audit):
 
 def test_of_the_records_with_a_statement_the_one_with_most_outcomes_is_chosen_an_accepted_one_first():
     rows = [
-        ("r0", "often", "coarse"), ("r0", "often", "votes"), ("r0", "often", "measurement"),
+        ("r0", "often", "reader"), ("r0", "often", "votes"), ("r0", "often", "measurement"),
         ("r1", "often", "accepted"),
-        ("r2", "often", "accepted"), ("r2", "seldom", "coarse"),
+        ("r2", "often", "accepted"), ("r2", "seldom", "reader"),
         ("r3", "seldom", "votes"),
     ]  # fmt: skip
     columns = ["record_id", "statement", "outcome"]
@@ -281,14 +281,14 @@ def test_every_rule_of_the_vocabulary_can_be_written(report):
 
 def test_an_explanation_gives_every_check():
     _, measurement, contradiction, score, threshold, *_ = CANDIDATES[2]
-    row = {"measurement": measurement, "contradiction": contradiction, "coarse_score": score}
-    why = explain({**row, "coarse_threshold": threshold}, ["Sinus rhythm", "AF"], None, {})
+    row = {"measurement": measurement, "contradiction": contradiction, "reader_score": score}
+    why = explain({**row, "reader_threshold": threshold}, ["Sinus rhythm", "AF"], None, {})
     assert why == (
-        "measurement: untestable · excluded by “sinus rhythm” · coarse model: logit 0.10, threshold 0.50 · "
+        "measurement: untestable · excluded by “sinus rhythm” · reader: logit 0.10, threshold 0.50 · "
         "proposed for “Sinus rhythm”, “AF”"
     )
-    assert "logit" not in explain({**row, "coarse_score": None, "coarse_threshold": None}, ["AF"], None, {})
-    assert "logit 0.10, not calibrated" in explain({**row, "coarse_threshold": float("nan")}, ["AF"], None, {})
+    assert "logit" not in explain({**row, "reader_score": None, "reader_threshold": None}, ["AF"], None, {})
+    assert "logit 0.10, not calibrated" in explain({**row, "reader_threshold": float("nan")}, ["AF"], None, {})
     assert intervals({"qrs_axis": -12.3, "qrs_ms": None}) == [("QRS axis", "−12°")]
 
 

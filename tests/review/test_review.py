@@ -86,7 +86,7 @@ def audit_rows(records: int, accepted: int) -> pl.DataFrame:
     """One candidate per record, the first ones accepted."""
     row = {
         "source": "s", "statement": "t", "feature": "wide_qrs", "votes": 1, "measurement": "untestable",
-        "contradiction": None, "coarse_score": None, "coarse_threshold": None, "backend": "b", "model_digest": "",
+        "contradiction": None, "reader_score": None, "reader_threshold": None, "backend": "b", "model_digest": "",
         "prompt_hash": "",
     }  # fmt: skip
     rows = [

@@ -131,7 +131,7 @@ def measured(record_id, **values):
 
 
 def verify(folder, reports, measurements):
-    """Run the stage; the coarse model sees every second feature of the vocabulary in every record."""
+    """Run the stage; the reader sees every second feature of the vocabulary in every record."""
     rows = [("m", str(i), texts) for i, texts in enumerate(reports)]
     parsed = parse_reports(rows, VOCABULARY, 1)
     empty = dict.fromkeys(MANIFEST.names)
@@ -160,7 +160,7 @@ def verify(folder, reports, measurements):
     files = ("candidates", "texts", "reports", "measurements", "scores")
     arguments = [f"--{name}={folder / name}.parquet" for name in files]
     arguments += [f"--manifests={folder}/manifest.parquet", f"--output={folder}/audit.parquet"]
-    settings = {"folds": 2, "min_votes": 1, "measurement": True, "contradiction": True, "coarse": True}
+    settings = {"folds": 2, "min_votes": 1, "measurement": True, "contradiction": True, "reader": "coarse"}
     settings |= {"threshold": 0.95, "target_fdr": 0.1}
     arguments += ["--vocabulary", str(FOLDER), "--settings", json.dumps(settings)]
     verify_features.main(verify_features.arguments().parse_args(arguments))

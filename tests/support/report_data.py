@@ -50,7 +50,7 @@ REJECTED = [
     "several_features",
     "no_usable_answer",
 ]
-# feature, measurement, contradiction, coarse logit, threshold, accepted, reason
+# feature, measurement, contradiction, reader's logit, threshold, accepted, reason
 CANDIDATES = [
     ("prolonged_pr", "refuted", None, None, None, False, "refuted"),
     ("wide_qrs", "supported", None, 1.5, 0.5, True, "supported"),
@@ -320,8 +320,8 @@ def write_results(folder: Path, ecgs: list[np.ndarray] | None = None) -> list[st
             "votes": 1,
             "measurement": measurement,
             "contradiction": contradiction,
-            "coarse_score": score,
-            "coarse_threshold": threshold,
+            "reader_score": score,
+            "reader_threshold": threshold,
             "accepted": accepted,
             "reason": reason,
             "backend": "knowledge",

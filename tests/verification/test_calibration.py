@@ -1,4 +1,4 @@
-"""The coarse model's thresholds."""
+"""The reader's thresholds."""
 
 import math
 

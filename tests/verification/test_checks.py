@@ -12,13 +12,13 @@ from fgclep.language.parser import parse_statements
 from fgclep.language.vocabulary import load_vocabulary
 from fgclep.measurement.rules import LIKELY, REFUTED, SUPPORTED, UNLIKELY, UNTESTABLE
 from fgclep.recovery.backend import is_asked
-from fgclep.verification.checks import ACCEPTING, REASONS, coarse, contradiction, decide, votes
+from fgclep.verification.checks import ACCEPTING, REASONS, contradiction, decide, reader, votes
 from fgclep.verification.reasons import Reason, reason_of
 from fgclep.verification.text_evidence import first_given, over_reports, text_evidence
 
 VOCABULARY = load_vocabulary(ROOT / "resources" / "vocabulary")
 PLACE = {name: i for i, name in enumerate(VOCABULARY.features)}
-ON = {"measurement": True, "contradiction": True, "coarse": True}
+ON = {"measurement": True, "contradiction": True, "reader": "coarse"}
 
 
 # -- contradiction -----------------------------------------------------------------------------------------------------
@@ -74,7 +74,7 @@ def test_each_check_has_its_own_verdict():
     assert contradiction(np.array([0, 3])).tolist() == [UNTESTABLE, REFUTED]
     score = np.array([1.0, 0.99, math.nan, 1.0, 5.0])
     threshold = np.array([1.0, 1.0, 1.0, math.nan, math.inf])
-    assert coarse(score, threshold).tolist() == [SUPPORTED, REFUTED, UNTESTABLE, UNTESTABLE, REFUTED]
+    assert reader(score, threshold).tolist() == [SUPPORTED, REFUTED, UNTESTABLE, UNTESTABLE, REFUTED]
 
 
 @pytest.mark.parametrize(
@@ -95,8 +95,8 @@ def test_each_check_has_its_own_verdict():
         ({"named": REFUTED, "measured": SUPPORTED}, "too_few_votes"),
         # switched off, one by one
         ({"measured": REFUTED}, "refuted"),
-        ({"coarse": False, "score": -9}, "unchecked"),
-        ({"coarse": False, "score": math.nan, "threshold": math.nan}, "unchecked"),
+        ({"reader": "none", "score": -9}, "unchecked"),
+        ({"reader": "none", "score": math.nan, "threshold": math.nan}, "unchecked"),
     ],
 )
 def test_every_outcome_has_its_reason(case, code):
@@ -107,7 +107,7 @@ def test_checks_can_be_switched_off():
     assert outcome(measured=REFUTED, measurement=False) == "seen"
     assert outcome(measured=SUPPORTED, score=-1.0, measurement=False) == "not_seen"
     assert outcome(report=REFUTED, contradiction=False) == "seen"
-    assert outcome(measured=REFUTED, coarse=False) == "refuted"
+    assert outcome(measured=REFUTED, reader="none") == "refuted"
 
 
 # What audits said before reasons were codes: who compares with an older audit reads it by these.
@@ -119,10 +119,10 @@ SENTENCES = {
     "supported": "accepted: the measurement supports it",
     "likely": "accepted: the measured value lies within the limit, though by less than its error",
     "unchecked": "accepted: no check that is switched on speaks against it",
-    "no_score": "dropped: the coarse model has no score for this record",
-    "not_calibrated": "dropped: the coarse model cannot be calibrated for this feature",
-    "seen": "accepted: the coarse model sees it in this ECG",
-    "not_seen": "dropped: the coarse model does not see it in this ECG",
+    "no_score": "dropped: the reader has no score for this record",
+    "not_calibrated": "dropped: the reader cannot be calibrated for this feature",
+    "seen": "accepted: the reader sees it in this ECG",
+    "not_seen": "dropped: the reader does not see it in this ECG",
 }
 
 

@@ -10,8 +10,8 @@ from fgclep.schemas.reports import REPORTS, TEXTS
 from fgclep.tables import write_table
 
 CANDIDATE = {
-    "source": "mimic-iv-ecg", "record_id": "7", "votes": 1, "contradiction": None, "coarse_score": -1.5,
-    "coarse_threshold": -2.0, "backend": "knowledge", "model_digest": "", "prompt_hash": "",
+    "source": "mimic-iv-ecg", "record_id": "7", "votes": 1, "contradiction": None, "reader_score": -1.5,
+    "reader_threshold": -2.0, "backend": "knowledge", "model_digest": "", "prompt_hash": "",
 }  # fmt: skip
 
 
@@ -45,11 +45,11 @@ def test_every_decision_is_told_once_with_its_grounds(results, capsys):
         "Report", "  first degree a-v block", "  prolonged pr interval", "",
         "Measured (by the recorder)", "  PR 240 ms, QRS 90 ms", "",
         "Accepted (1)", "  pr interval above 200 ms: the measurement supports it",
-        "      measurement: supported (PR 240 ms) · coarse model: logit −1.50, threshold −2.00 · proposed for",
+        "      measurement: supported (PR 240 ms) · reader: logit −1.50, threshold −2.00 · proposed for",
         "      “first degree a-v block”, “prolonged pr interval”", "",
         "Dropped (1)", "  qrs duration of 120 ms or more: the measurement refutes it",
-        "      measurement: refuted (QRS 90 ms) · coarse model: logit −1.50, threshold −2.00 · proposed for",
-        "      “first degree a-v block”",
+        "      measurement: refuted (QRS 90 ms) · reader: logit −1.50, threshold −2.00 · proposed for “first",
+        "      degree a-v block”",
     ]  # fmt: skip
 
 

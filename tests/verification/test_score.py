@@ -11,8 +11,8 @@ from fgclep.verification.score import recovery_scores, stated_features
 
 def audit_row(record_id, feature, accepted, verdict="untestable", contradiction=None, score=None, threshold=None):
     row = {"source": "m", "record_id": record_id, "statement": "s", "feature": feature, "votes": 1}
-    row |= {"measurement": verdict, "contradiction": contradiction, "coarse_score": score}
-    row |= {"coarse_threshold": threshold, "accepted": accepted, "reason": "", "backend": "knowledge"}
+    row |= {"measurement": verdict, "contradiction": contradiction, "reader_score": score}
+    row |= {"reader_threshold": threshold, "accepted": accepted, "reason": "", "backend": "knowledge"}
     return row | {"model_digest": "", "prompt_hash": ""}
 
 
@@ -53,7 +53,7 @@ def test_precision_and_recall_worked_out_by_hand():
     )
     assert scores["without"]["measurement"]["features"] == 2  # 1c comes in; 1b has no score and goes
     assert scores["without"]["contradiction"]["features"] == 3  # 2b comes in
-    assert scores["without"]["coarse"]["features"] == 3  # 2a comes in
+    assert scores["without"]["reader"]["features"] == 3  # 2a comes in
     of_a = scores["per_feature"][0]
     assert of_a["feature"] == "a" and of_a["proposed"] == 2 and of_a["true_proposed"] == 2
     assert of_a["precision"] == 1 and of_a["recall_of_proposed"] == 1 / 2

@@ -23,7 +23,7 @@ from fgclep.verification.text_evidence import pair_candidates
 FOLDER = ROOT / "resources" / "vocabulary"
 VOCABULARY = load_vocabulary(FOLDER)
 PLACE = {name: i for i, name in enumerate(VOCABULARY.features)}
-ON = {"measurement": True, "contradiction": True, "coarse": True}
+ON = {"measurement": True, "contradiction": True, "reader": "coarse"}
 
 
 def test_reports_are_paired_with_the_candidates_of_their_texts():
@@ -112,11 +112,11 @@ def test_the_audit_tells_of_each_candidate_why(tmp_path):
     assert reasons["3", "wide_qrs"] == "refuted"
     assert audit["3", "wide_qrs"]["measurement"] == "refuted"
     assert reasons["1", "wide_s_lateral"] == "seen"
-    assert audit["1", "wide_s_lateral"]["coarse_score"] == 2.0
-    assert audit["1", "wide_s_lateral"]["coarse_threshold"] == 0.0  # the logit of 0.5
+    assert audit["1", "wide_s_lateral"]["reader_score"] == 2.0
+    assert audit["1", "wide_s_lateral"]["reader_threshold"] == 0.0  # the logit of 0.5
     assert reasons["1", "rsr_v1"] == "not_seen"
     assert reasons["4", "left_axis"] == "no_score"
-    assert audit["4", "left_axis"]["coarse_score"] is None
+    assert audit["4", "left_axis"]["reader_score"] is None
     assert {row["statement"] for pair, row in audit.items() if pair[0] == "1"} == {"right bundle branch block"}
 
 

@@ -198,14 +198,39 @@ def test_a_simulated_source_goes_into_shards_without_files(checkout):
     }  # fmt: skip
 
 
-def test_without_the_coarse_check_no_fold_is_trained(checkout, tmp_path):
+def read_by(checkout, tmp_path, section):
+    """Jobs per rule, and the arguments of verify_features and of the jobs that score, with a section verification."""
     overlay = tmp_path / "overlay.yaml"
-    overlay.write_text("verification:\n  coarse: false\n")
-    plan = checkout.plan("--configfile", str(overlay))
+    overlay.write_text(f"verification: {section}\n")
+    options = ("--configfile", str(overlay))
+    found = [(command[2].rpartition(".")[2], command) for command in commands(checkout, *options)]
+    [verify] = [parsed(command) for stage, command in found if stage == "verify_features"]
+    return checkout.plan(*options), verify, [parsed(command) for stage, command in found if stage == "score_candidates"]
+
+
+def test_without_a_reader_no_fold_is_trained_and_nothing_is_scored(checkout, tmp_path):
+    plan, verify, scoring = read_by(checkout, tmp_path, "{reader: none}")
     assert plan["pretrain"] == 2
-    assert "score_candidates" not in plan
-    [verify] = [c for c in commands(checkout, "--configfile", str(overlay)) if c[2] == "fgclep.stages.verify_features"]
-    assert parsed(verify).scores == []
+    assert scoring == [] and verify.scores == []
+
+
+def test_a_coarse_reader_is_trained_for_every_fold(checkout, tmp_path):
+    plan, verify, scoring = read_by(checkout, tmp_path, "{reader: coarse, folds: 3}")
+    assert plan["pretrain"] == 2 + 3
+    assert {(job.model, job.fold, job.folds) for job in scoring} == {
+        (f"results/models/coarse-fold{fold}", fold, 3) for fold in range(3)
+    }
+    assert verify.scores == [f"results/recovery/scores/fold{fold}.parquet" for fold in range(3)]
+
+
+def test_a_reader_trained_on_simulated_ecgs_needs_no_training_of_folds(checkout, tmp_path):
+    for model in ("shipped", "models/reader"):
+        plan, verify, scoring = read_by(checkout, tmp_path, f"{{reader: simulated, reader_model: {model}}}")
+        assert plan["pretrain"] == 2 and plan["score_candidates"] == 1
+        [job] = scoring
+        assert (job.model, job.fold, job.folds) == (model, None, None)
+        assert job.shards == [f"results/shards/mimic-iv-ecg/{chunk}.parquet" for chunk in range(4)]
+        assert verify.scores == ["results/recovery/scores/mimic-iv-ecg.parquet"]
 
 
 def test_several_processes_train_together_under_torchrun(checkout, tmp_path):

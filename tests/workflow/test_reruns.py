@@ -354,7 +354,7 @@ def test_nothing_stale_is_read(finished, tmp_path):
     """After a run with more chunks, more sources and another seed, all is as if there had been none."""
     changed = {
         "seed": 1,
-        "verification": {"coarse": False},  # two trainings less
+        "verification": {"reader": "none"},  # two trainings less
         "data": {"sources": {"mimic-iv-ecg": {"chunks": 1}, "ptb-xl": {"chunks": 1}}},
         "evaluation": {"tasks": ["ptbxl_rhythm"]},
     }

@@ -39,7 +39,7 @@ def write_config(checkout: Checkout, **pretraining: object) -> None:
         "pretraining": pretraining,
         # few jobs, because each starts Snakemake once more
         "data": {"sources": {"ptb-xl": {"chunks": 1}}},
-        "verification": {"coarse": False},
+        "verification": {"reader": "none"},
         "evaluation": {"tasks": ["ptbxl_super"]},
     }
     (checkout.folder / "own.yaml").write_text(yaml.safe_dump(own))

@@ -33,6 +33,7 @@ from fgclep.digest import source_digest
 from fgclep.evaluation.tasks import load_task
 from fgclep.fetch import formats
 from fgclep.verification.augmentation import KINDS
+from fgclep.verification.reader_model import reader_digest
 from fgclep.simulation.version import DRAWN as SIMULATION_VERSION
 from fgclep.sources.simulated import numbers_of
 from fgclep.sources import get_source, module_of
@@ -111,7 +112,7 @@ wildcard_constraints:
     slug="|".join(SLUGS.values()),
     version=r"\d+(\.\d+)+",
     chunk=r"\d+",
-    fold=r"\d+",
+    part="|".join([r"fold\d+", *PRETRAINING_SOURCES]),
     features="|".join(KINDS),
     variant=r"[a-z][a-z0-9_]*",
     model="coarse|fine|random|measurements",

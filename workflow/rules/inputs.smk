@@ -206,9 +206,34 @@ def training_options(wildcards, input):
     ]
 
 
-def fold_scores():
-    """Scores of the coarse models, unless the filter does without them; then no fold is trained."""
-    return expand("results/recovery/scores/fold{fold}.parquet", fold=FOLDS) if CONFIG["verification"]["coarse"] else []
+READER = SETTINGS.verification.reader
+
+
+def reader_scores():
+    """Scores by the reader of the filter: of the folds, each by its coarse model, or of the sources, by one model."""
+    parts = {"none": [], "coarse": [f"fold{fold}" for fold in FOLDS], "simulated": PRETRAINING_SOURCES}[READER]
+    return expand("results/recovery/scores/{part}.parquet", part=parts)
+
+
+def coarse_reader(wildcards):
+    """The coarse model that has not seen a fold; another reader is made by no rule."""
+    return f"results/models/coarse-{wildcards.part}" if READER == "coarse" else []
+
+
+def shards_to_score(wildcards):
+    return shards_of(PRETRAINING_SOURCES if READER == "coarse" else [wildcards.part])
+
+
+def reader_options(wildcards, input):
+    """Command-line options that say who reads which records."""
+    if READER == "coarse":
+        return ["--model", input.model, "--fold", wildcards.part.removeprefix("fold"), "--folds", str(len(FOLDS))]
+    return ["--model", SETTINGS.verification.reader_model]
+
+
+def reader_weights(wildcards):
+    """What Snakemake compares of a reader that is no input."""
+    return reader_digest(SETTINGS.verification.reader_model) if READER == "simulated" else ""
 
 
 def embedding_model(wildcards):

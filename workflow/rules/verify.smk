@@ -1,14 +1,14 @@
 rule score_candidates:
     input:
-        model="results/models/coarse-fold{fold}",
-        shards=shards_of(PRETRAINING_SOURCES),
+        model=coarse_reader,
+        shards=shards_to_score,
         vocabulary=VOCABULARY,
     output:
-        scores="results/recovery/scores/fold{fold}.parquet",
+        scores="results/recovery/scores/{part}.parquet",
     log:
-        "results/logs/score_candidates/fold{fold}.log",
+        "results/logs/score_candidates/{part}.log",
     benchmark:
-        "results/benchmarks/score_candidates/fold{fold}.tsv"
+        "results/benchmarks/score_candidates/{part}.tsv"
     conda:
         ENVIRONMENT
     resources:
@@ -17,15 +17,14 @@ rule score_candidates:
         gpu=int(CONFIG["pretraining"]["device"] == "cuda"),
     params:
         **settings(INFERENCE),
-        folds=len(FOLDS),
+        options=reader_options,
+        weights=reader_weights,
         code=source_digest("fgclep.stages.score_candidates"),
     message:
-        "Scoring the features of fold {wildcards.fold} with a model that has not seen its patients"
+        "Scoring the features of the records of {wildcards.part} with a model that has not seen its patients"
     shell:
         "python -m fgclep.stages.score_candidates "
-        "--model {input.model:q} "
-        "--fold {wildcards.fold} "
-        "--folds {params.folds} "
+        "{params.options:q} "
         "--shards {input.shards:q} "
         "--vocabulary resources/vocabulary "
         "--settings {params.settings:q} "
@@ -40,7 +39,7 @@ rule verify_features:
         reports="results/reports/reports.parquet",
         measurements=expand("results/measurements/{source}.parquet", source=PRETRAINING_SOURCES),
         manifests=expand("results/manifest/{source}.parquet", source=PRETRAINING_SOURCES),
-        scores=fold_scores(),
+        scores=reader_scores(),
         vocabulary=VOCABULARY,
     output:
         audit="results/recovery/audit.parquet",

@@ -9,9 +9,10 @@ from fgclep.errors import UserError
 from fgclep.evaluation.tasks import Task, load_task
 from fgclep.language.vocabulary import Vocabulary, load_vocabulary
 from fgclep.models.fgclep import FGCLEP
+from fgclep.verification.reader_model import SHIPPED_MODEL
 
 PACKAGE = Path(__file__).resolve().parents[1]
-MODEL, SHIPPED_MODEL = Path("results/models/fine"), PACKAGE / "pretrained"
+MODEL = Path("results/models/fine")
 # in a checkout, links to the folders of that name beside the Snakefile; installed, copies of them
 TASKS, SHIPPED_TASKS = Path("resources/tasks"), PACKAGE / "resources/tasks"
 VOCABULARY, SHIPPED_VOCABULARY = Path("resources/vocabulary"), PACKAGE / "resources/vocabulary"

@@ -17,6 +17,10 @@ from fgclep.errors import UserError
 Keys = tuple[str, ...]
 
 _NO_MAPPING = {"model_type", "dict_type"}
+# Keys of earlier versions: what stands in their place, with the new value for each old one.
+_REPLACED: dict[Keys, tuple[Keys, dict[Any, Any]]] = {
+    ("verification", "coarse"): (("verification", "reader"), {True: "coarse", False: "none"}),
+}
 
 
 def validate_config(values: Mapping[str, Any]) -> Config:
@@ -71,6 +75,12 @@ def _message(keys: Keys, details: list[dict]) -> str:
     if "extra_forbidden" in kinds or any(detail["loc"][-1:] == ("[key]",) for detail in details):
         meant = _meant(keys)
         value = details[0]["input"] if "extra_forbidden" in kinds else None
+        if keys in _REPLACED:
+            instead, values = _REPLACED[keys]
+            new = values.get(value, _at(instead)) if isinstance(value, bool | str | int) else _at(instead)
+            return f"config: {name} is no key any more; in its place stands {'.'.join(instead)}. Write\n\n" + setting(
+                instead, new
+            )
         if meant is None:
             *above, _ = keys
             return f"config: {name} is not a known key; known here are {', '.join(sorted(_at(tuple(above))))}"

@@ -1,8 +1,9 @@
 """The filter against hallucinated features."""
 
-from typing import Literal
+from pathlib import PurePath
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from fgclep.config.section import Section
 
@@ -14,32 +15,49 @@ class ChecksSection(Section):
         2,
         ge=2,
         le=10,
-        description="Parts of the patients for cross-fitting: a record is judged by a coarse model that was not "
-        "trained on its part. Each costs one coarse training.",
+        description="Parts of the patients for cross-fitting with the reader coarse: a record is judged by a coarse "
+        "model that was not trained on its part. Each costs one coarse training.",
     )
     min_votes: int = Field(1, ge=1, description="Answers of the language model that must name the feature.")
     measurement: bool = Field(True, description="Drop features that the measured intervals or amplitudes refute.")
     contradiction: bool = Field(True, description="Drop features that another statement of the report excludes.")
-    coarse: bool = Field(True, description="Drop features that the coarse model does not see in this ECG.")
+    reader: Literal["none", "coarse", "simulated"] = Field(
+        "coarse",
+        description="Who reads in the ECG what could not be measured; features that it does not see are dropped. none: "
+        "nobody, they are accepted. coarse: a coarse model that has not been trained on the patient. simulated: a "
+        "model trained on simulated ECGs, of which every feature is known (reader_model).",
+    )
     target_fdr: float = Field(
         0.1,
         gt=0,
         lt=1,
-        description="Share of false features tolerated among those that the coarse model lets pass, 0 to 1; its "
+        description="Share of false features tolerated among those that the reader lets pass, 0 to 1; its "
         "threshold per feature is calibrated to it.",
     )
     threshold: float | None = Field(
         None,
         ge=0,
         le=1,
-        description="Fixed probability that the coarse model must give to every feature, 0 to 1, in place of "
+        description="Fixed probability that the reader must give to every feature, 0 to 1, in place of "
         "target_fdr; the published method has 0.95.",
     )
+
+    def idle(self) -> set[str]:
+        """See ``Section``."""
+        if self.reader == "none":
+            return {"folds", "target_fdr", "threshold"}
+        return ({"folds"} if self.reader == "simulated" else set()) | ({"target_fdr"} if self.threshold else set())
 
 
 class VerificationSection(ChecksSection):
     """Checks that every recovered feature must pass before the fine stage trains on it."""
 
+    reader_model: str = Field(
+        "shipped",
+        min_length=1,
+        description="The model of the reader simulated. shipped: the one that comes with the package. Else the folder "
+        "of a model, such as that of a run with simulated-large.yaml, or its Hugging Face name.",
+    )
     features: Literal["labelled", "filtered", "none", "unfiltered", "random", "shuffled", "truth"] = Field(
         "labelled",
         description="Features that the fine stage trains on. labelled: all that the report states, the checks pass or "
@@ -50,3 +68,13 @@ class VerificationSection(ChecksSection):
         "another record. truth: those that the simulation knows to be present, whatever was proposed; for simulated "
         "sources.",
     )
+
+    @model_validator(mode="after")
+    def _reader_is_from_another_run(self) -> Self:
+        if self.reader == "simulated" and PurePath(self.reader_model).parts[:2] == ("results", "models"):
+            raise ValueError(
+                f"reader_model {self.reader_model} is made by this run itself, from what the reader has judged. "
+                "Copy the model of another run to a folder of its own, and write\n\n"
+                "    verification:\n      reader_model: models/reader"
+            )
+        return self

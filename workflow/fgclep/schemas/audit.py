@@ -12,8 +12,8 @@ AUDIT = pa.schema(
         pa.field("votes", pa.int32(), nullable=False),
         pa.field("measurement", pa.string(), nullable=False),  # supported | likely | untestable | unlikely | refuted
         pa.field("contradiction", pa.string()),  # the finding of the report that excludes the feature
-        pa.field("coarse_score", pa.float32()),
-        pa.field("coarse_threshold", pa.float32()),
+        pa.field("reader_score", pa.float32()),
+        pa.field("reader_threshold", pa.float32()),
         pa.field("accepted", pa.bool_(), nullable=False),
         pa.field("reason", pa.string(), nullable=False),  # a code of verification.reasons
         pa.field("backend", pa.string(), nullable=False),

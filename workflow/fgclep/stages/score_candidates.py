@@ -1,4 +1,7 @@
-"""Score every waveform feature against the records of one fold, with the coarse model that has not seen them."""
+"""Score every waveform feature against records that the reader has not been trained on.
+
+With ``--fold`` these are the records of one fold, without it all in the shards.
+"""
 
 import argparse
 
@@ -8,6 +11,7 @@ import torch
 
 from fgclep.config.inference import InferenceSettings
 from fgclep.device import choose_device
+from fgclep.errors import UserError
 from fgclep.folds import fold_of
 from fgclep.language.vocabulary import load_vocabulary
 from fgclep.models.fgclep import FGCLEP
@@ -16,48 +20,68 @@ from fgclep.schemas.scores import SCORES
 from fgclep.signals.loader import READ_ONCE_MB, SignalStore
 from fgclep.stage import run_stage, stage_parser
 from fgclep.tables import write_parts
+from fgclep.verification.reader_model import reader_folder
 
 
 def arguments() -> argparse.ArgumentParser:
     """Command line of the stage."""
     parser = stage_parser(__doc__, InferenceSettings)
-    parser.add_argument("--model", required=True, help="folder of the coarse model trained without the fold")
-    parser.add_argument("--fold", type=int, required=True)
-    parser.add_argument("--folds", type=int, required=True)
+    parser.add_argument("--model", required=True, help="the coarse model trained without the fold, or another reader")
+    parser.add_argument("--fold", type=int, help="score this fold of the patients only")
+    parser.add_argument("--folds", type=int)
     parser.add_argument("--shards", nargs="+", required=True)
     parser.add_argument("--vocabulary", required=True)
     parser.add_argument("--output", required=True)
     return parser
 
 
+def open_reader(name: str) -> FGCLEP:
+    """Load the model in a folder, of a Hugging Face name, or the one that comes with the package.
+
+    Raises
+    ------
+    UserError
+        If there is no such model, or it is none of this package, or damaged.
+    """
+    try:
+        return FGCLEP.from_pretrained(reader_folder(name))
+    except (OSError, ValueError, AttributeError) as error:
+        raise UserError(
+            f"the reader {name} cannot be loaded: {error}. Write\n\n    verification:\n      reader_model: shipped\n\n"
+            "or the folder or Hugging Face name of a model of this package"
+        ) from error
+
+
 @torch.inference_mode()
 def main(args: argparse.Namespace) -> None:
-    """Write one row of logits per record of the fold (schema ``SCORES``)."""
+    """Write one row of logits per record (schema ``SCORES``), of signals as the model takes them."""
     settings: InferenceSettings = args.settings
     torch.set_num_threads(settings.threads)
     device = choose_device(settings.device)
-    model = FGCLEP.from_pretrained(args.model).to(device)  # type: ignore[arg-type]
+    model = open_reader(args.model).to(device)  # type: ignore[arg-type]
     features = [feature.text for feature in load_vocabulary(args.vocabulary).features.values()]
+
+    def in_fold(keys: pa.Table) -> list[bool]:
+        patients = zip(keys["source"].to_pylist(), keys["patient_id"].to_pylist(), strict=True)
+        return [args.fold is None or fold_of(*patient, args.folds) == args.fold for patient in patients]
+
     store = SignalStore(
         args.shards,
-        settings.signal,
+        model.signal,
         READ_ONCE_MB,
-        lambda keys: [
-            fold_of(*patient, args.folds) == args.fold
-            for patient in zip(keys["source"].to_pylist(), keys["patient_id"].to_pylist(), strict=True)
-        ],
+        in_fold,
         settings.workers,
     )
     texts = model.embed_texts(features).to(device)
 
     def scored(places: np.ndarray, signals: torch.Tensor) -> pa.Table:
         logits = model.logits(model.encode_ecg(signals.to(device)), texts).float().cpu().numpy()
-        keys, fold = store.keys.take(pa.array(places)), np.full(len(places), args.fold)
+        keys, fold = store.keys.take(pa.array(places)), np.full(len(places), args.fold or 0)
         scores = pa.array(list(logits), type=SCORES.field("scores").type)
         return pa.table({"source": keys["source"], "record_id": keys["record_id"], "fold": fold, "scores": scores})
 
     batches = store.in_order(settings.batch_size)
-    counted = progress(batches, len(store) // settings.batch_size + 1, f"fold {args.fold}", "batch")
+    counted = progress(batches, len(store) // settings.batch_size + 1, "scores", "batch")
     write_parts((scored(places, signals) for places, signals in counted), args.output, SCORES)
 
 

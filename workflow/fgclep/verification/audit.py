@@ -32,9 +32,10 @@ class Records:
     verdicts
         int8 of shape (records, features): the measurement's verdict.
     fold
-        int64 of shape (records,): whose model scored the record; any number where it has no score.
+        int64 of shape (records,): whose coarse model scored the record, 0 for another reader; any number where none
+        did.
     scores
-        float32 of shape (records, features): logits of the coarse model; NaN: none.
+        float32 of shape (records, features): logits of the reader; NaN: none.
     """
 
     keys: pa.Table
@@ -161,7 +162,7 @@ def thresholds(
     candidates: Proposals,
     settings: ChecksSection,
 ) -> np.ndarray:
-    """Return the coarse model's threshold (logit) per fold and feature, float32 of shape (folds, features).
+    """Return the reader's threshold (logit) per fold and feature, float32 of shape (folds, features).
 
     A fixed probability (``settings.threshold``) is the same for all. Otherwise each is calibrated on the training
     records of its fold: the candidates that the other checks leave open against the records that are known not to have

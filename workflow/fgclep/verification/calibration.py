@@ -1,4 +1,4 @@
-"""The coarse model's thresholds: one per feature and fold, from records that do not have the feature."""
+"""The reader's thresholds: one per feature and fold, from records that do not have the feature."""
 
 import numpy as np
 

@@ -12,7 +12,7 @@ feature, so that some hundred thousand records take minutes.
     measurement      the measured intervals, axes and amplitudes of the record must not refute it
                      (``fgclep.measurement.rules.RuleTable.verdicts``)
     contradiction    the report must not exclude it
-    coarse           a coarse model that has not seen the patient must see it
+    reader           a model that has not been trained on the patient must see it
 """
 
 import numpy as np
@@ -35,13 +35,13 @@ def contradiction(excluded_by: np.ndarray) -> np.ndarray:
     return np.where(excluded_by > 0, REFUTED, UNTESTABLE).astype(np.int8)
 
 
-def coarse(score: np.ndarray, threshold: np.ndarray) -> np.ndarray:
-    """Support what the coarse model scores at its threshold or above, and refute what it scores below.
+def reader(score: np.ndarray, threshold: np.ndarray) -> np.ndarray:
+    """Support what the reader scores at its threshold or above, and refute what it scores below.
 
     Parameters
     ----------
     score, threshold
-        Logits. NaN: the model has not scored the record, or is not calibrated for the feature, which cannot be tested
+        Logits. NaN: the reader has not scored the record, or is not calibrated for the feature, which cannot be tested
         then.
     """
     verdict = np.where(score >= threshold, SUPPORTED, REFUTED)
@@ -63,9 +63,9 @@ def decide(
     by_votes, by_measurement, by_contradiction
         Verdicts.
     score, threshold
-        What ``coarse`` judges.
+        What ``reader`` judges.
     settings
-        The switches ``measurement``, ``contradiction`` and ``coarse`` of the section ``verification``.
+        The settings ``measurement``, ``contradiction`` and ``reader`` of the section ``verification``.
 
     Returns
     -------
@@ -80,10 +80,10 @@ def decide(
         Reason.EXCLUDED: (by_contradiction == REFUTED) & settings.contradiction,
         Reason.SUPPORTED: measured == SUPPORTED,
         Reason.LIKELY: measured == LIKELY,
-        Reason.UNCHECKED: np.full(len(by_votes), not settings.coarse),
+        Reason.UNCHECKED: np.full(len(by_votes), settings.reader == "none"),
         Reason.NO_SCORE: np.isnan(score),
         Reason.NOT_CALIBRATED: np.isnan(threshold),
-        Reason.SEEN: coarse(score, threshold) == SUPPORTED,
+        Reason.SEEN: reader(score, threshold) == SUPPORTED,
     }
     places = [REASONS.index(reason) for reason in conditions]
     return np.select(list(conditions.values()), places, REASONS.index(Reason.NOT_SEEN)).astype(np.int64)

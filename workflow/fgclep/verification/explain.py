@@ -75,8 +75,8 @@ def explain(
     parts = [f"measurement: {candidate['measurement']}" + (f" ({values})" if values else "")]
     if candidate["contradiction"] is not None:
         parts.append(f"excluded by “{candidate['contradiction']}”")
-    score, threshold = candidate["coarse_score"], candidate["coarse_threshold"]
+    score, threshold = candidate["reader_score"], candidate["reader_threshold"]
     if not is_missing(score):
         limit = "not calibrated" if is_missing(threshold) else f"threshold {decimal(threshold)}"
-        parts.append(f"coarse model: logit {decimal(score)}, {limit}")
+        parts.append(f"reader: logit {decimal(score)}, {limit}")
     return " · ".join([*parts, "proposed for " + ", ".join(f"“{statement}”" for statement in statements)])

@@ -13,7 +13,7 @@ class Reason(StrEnum):
     code
         As in the audit's column ``reason``.
     dropped_by
-        The check that drops the candidate; ``uncalibrated``: the coarse model cannot judge. ``None``: it is accepted.
+        The check that drops the candidate; ``uncalibrated``: the reader cannot judge. ``None``: it is accepted.
     sentence
         For people.
     """
@@ -36,10 +36,10 @@ class Reason(StrEnum):
     SUPPORTED = "supported", None, "the measurement supports it"
     LIKELY = "likely", None, "the measured value lies within the limit, though by less than its error"
     UNCHECKED = "unchecked", None, "no check that is switched on speaks against it"
-    NO_SCORE = "no_score", "uncalibrated", "the coarse model has no score for this record"
-    NOT_CALIBRATED = "not_calibrated", "uncalibrated", "the coarse model cannot be calibrated for this feature"
-    SEEN = "seen", None, "the coarse model sees it in this ECG"
-    NOT_SEEN = "not_seen", "coarse", "the coarse model does not see it in this ECG"
+    NO_SCORE = "no_score", "uncalibrated", "the reader has no score for this record"
+    NOT_CALIBRATED = "not_calibrated", "uncalibrated", "the reader cannot be calibrated for this feature"
+    SEEN = "seen", None, "the reader sees it in this ECG"
+    NOT_SEEN = "not_seen", "reader", "the reader does not see it in this ECG"
 
     @property
     def accepted(self) -> bool:

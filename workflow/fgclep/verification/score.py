@@ -19,7 +19,7 @@ from fgclep.verification.checks import ACCEPTING, decide
 from fgclep.verification.reasons import Reason
 
 PAIR = [*KEY, "feature"]
-CHECKS = ("votes", "measurement", "contradiction", "coarse")
+CHECKS = ("votes", "measurement", "contradiction", "reader")
 
 
 def recovery_scores(audit: pl.DataFrame, truth: pl.DataFrame, stated: pl.DataFrame | None = None) -> dict[str, Any]:
@@ -99,10 +99,11 @@ def _accepted_without(audit: pl.DataFrame, check: str) -> pl.Series:
     too_few_votes = (audit["reason"] == Reason.TOO_FEW_VOTES.value).to_numpy() & (check != "votes")
     excluded = audit["contradiction"].is_not_null().to_numpy()
     score, threshold = (
-        audit[name].cast(pl.Float64).fill_null(float("nan")).to_numpy() for name in ("coarse_score", "coarse_threshold")
+        audit[name].cast(pl.Float64).fill_null(float("nan")).to_numpy() for name in ("reader_score", "reader_threshold")
     )
     by_votes, by_report = (np.where(refuted, REFUTED, UNTESTABLE) for refuted in (too_few_votes, excluded))
-    settings = ChecksSection(**{name: name != check for name in CHECKS if name != "votes"})
+    switches = {name: name != check for name in ("measurement", "contradiction")}
+    settings = ChecksSection(**switches, reader="none" if check == "reader" else "coarse")
     return pl.Series(ACCEPTING[decide(by_votes, verdict, by_report, score, threshold, settings)])
 
 

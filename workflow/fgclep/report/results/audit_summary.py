@@ -11,17 +11,17 @@ CHECKS = {
     "votes": "named in enough answers",
     "measurement": "not refuted by measurement",
     "contradiction": "not excluded by the report",
-    "uncalibrated": "not left open by the coarse model",
-    "coarse": "not rejected by the coarse model",
+    "uncalibrated": "not left open by the reader",
+    "reader": "not rejected by the reader",
 }
-MAIN_CHECKS = ("measurement", "contradiction", "coarse")  # shown even where they drop nothing
+MAIN_CHECKS = ("measurement", "contradiction", "reader")  # shown even where they drop nothing
 CHECK_NAMES = {
     ACCEPTED: "accepted",
     "votes": "too few answers",
     "measurement": "refuted by measurement",
     "contradiction": "excluded by the report",
-    "uncalibrated": "coarse model cannot judge",
-    "coarse": "not seen by the coarse model",
+    "uncalibrated": "reader cannot judge",
+    "reader": "not seen by the reader",
 }
 
 

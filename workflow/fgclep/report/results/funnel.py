@@ -106,7 +106,7 @@ def candidate_steps(outcomes: Mapping[str, int], proposed: int) -> list[Step]:
 
     Examples
     --------
-    >>> steps = candidate_steps({"measurement": 3, "coarse": 2, "accepted": 5}, 12)
+    >>> steps = candidate_steps({"measurement": 3, "reader": 2, "accepted": 5}, 12)
     >>> [(step.name, step.left, step.dropped) for step in steps[1:4]]
     [('left out of the report', 10, 2), ('named in enough answers', 10, 0), ('not refuted by measurement', 7, 3)]
     """

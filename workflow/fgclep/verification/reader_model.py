@@ -1,0 +1,26 @@
+"""Where the model of the reader ``simulated`` lies."""
+
+import hashlib
+from pathlib import Path
+
+SHIPPED, SHIPPED_MODEL = "shipped", Path(__file__).resolve().parents[1] / "pretrained"
+_FILES = ("config.json", "model.safetensors", "tokenizer.json")  # that decide what it scores
+
+
+def reader_folder(name: str) -> str:
+    """Return where the model ``verification.reader_model`` lies: a folder, or a Hugging Face name as it is."""
+    return str(SHIPPED_MODEL) if name == SHIPPED else name
+
+
+def reader_digest(name: str) -> str:
+    """Hash the files of a model by which it scores, so that Snakemake sees another one in the same folder.
+
+    Returns 12 hexadecimal digits, or the name of a model that is in no folder here.
+    """
+    folder = Path(reader_folder(name))
+    if not folder.is_dir():
+        return name
+    digest = hashlib.sha256()
+    for path in (folder / file for file in _FILES):
+        digest.update(path.read_bytes() if path.is_file() else b"")
+    return digest.hexdigest()[:12]
