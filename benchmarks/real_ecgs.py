@@ -13,17 +13,19 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 from ecgs import ROOT  # isort: skip (puts the package on the path)
 
 import numpy as np
 import torch
 
+from fgclep.config.evaluation import PromptSet
 from fgclep.config.quality import QualitySection
 from fgclep.evaluation.metrics import evaluate
-from fgclep.evaluation.prompts import PromptSets
+from fgclep.evaluation.prompts import PromptSets, worded
 from fgclep.evaluation.tasks import Task, load_task
-from fgclep.evaluation.zero_shot import score_classes
+from fgclep.evaluation.zero_shot import score_sets
 from fgclep.fetch.manifest import build_manifest
 from fgclep.language.vocabulary import load_vocabulary
 from fgclep.models.fgclep import FGCLEP
@@ -88,7 +90,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", required=True, help="folder of the model")
     parser.add_argument("--base", required=True, type=Path, help="folder in PhysioNet's layout")
-    parser.add_argument("--prompts", default="synonyms", choices=("names", "synonyms", "features"))
+    parser.add_argument("--prompts", default="synonyms", choices=get_args(PromptSet))
     parser.add_argument("--min-positives", type=int, default=5)
     parser.add_argument("--bootstrap", type=int, default=1000)
     parser.add_argument("--every-record", action="store_true", help="also those that have none of a task's classes")
@@ -99,7 +101,8 @@ def measured(model: FGCLEP, ecgs: Ecgs, task: Task, prompts: PromptSets, args: a
     """AUROC rows of a task (see ``fgclep.evaluation.metrics.evaluate``)."""
     labels = task.labels(ecgs.codes)
     own = np.flatnonzero(labels.any(axis=1) | args.every_record)
-    scores = score_classes(model.score, ecgs.vectors[own], prompts.of(task, args.prompts))
+    words = {kind: prompts.of(task, kind) for kind in worded([args.prompts])}
+    (scores,) = score_sets(model.score, [ecgs.vectors[own]], words, [args.prompts])[args.prompts]
     patients = [ecgs.patients[place] for place in own]
     rows = evaluate(
         scores, labels[own], patients, task.class_names, None, args.bootstrap, args.min_positives, seed=0

@@ -104,6 +104,21 @@ def test_without_a_threshold_f1_is_not_defined():
     assert defined == {"macro": True, "macro_supported": True, "x": True, "y": False, "z": False}
 
 
+def test_of_scores_that_are_no_logits_the_calibration_error_is_not_defined_and_all_else_is_the_same():
+    scores, labels, patients = example()
+    every, without = (
+        {
+            (row["metric"], row["class"]): row["value"]
+            for row in evaluate(scores, labels, patients, ["x", "y", "z"], np.zeros(3), resamples=5, logits=logits)
+        }
+        for logits in (True, False)
+    )
+    assert {key for key in every if every[key] != without[key]} == {
+        ("ece", name) for name in ("macro", "macro_supported", "x", "y")
+    }
+    assert {value for (metric, _), value in without.items() if metric == "ece"} == {None}
+
+
 def test_records_of_a_patient_are_drawn_together():
     weights = patient_weights(["a", "b", "a", "c"], 200, seed=1)
     np.testing.assert_array_equal(weights[0], weights[2])

@@ -4,7 +4,7 @@ from conftest import ROOT
 
 from fgclep.config.evaluation import EvaluationSection
 from fgclep.errors import UserError
-from fgclep.evaluation.prompts import PromptSets
+from fgclep.evaluation.prompts import PromptSets, worded
 from fgclep.evaluation.tasks import load_task
 from fgclep.language.vocabulary import load_vocabulary
 
@@ -22,7 +22,7 @@ def of_class(sets, task, kind, name):
     return sets.of(task, kind)[task.class_names.index(name)]
 
 
-@pytest.mark.parametrize("kind", EvaluationSection().prompts)
+@pytest.mark.parametrize("kind", worded(EvaluationSection().prompts))
 @pytest.mark.parametrize("path", TASKS, ids=lambda path: path.stem)
 def test_no_prompt_of_any_set_names_the_finding_of_another_class(path, kind, sets):
     task = load_task(path)

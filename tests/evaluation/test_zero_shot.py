@@ -12,7 +12,7 @@ from fgclep.evaluation.prompts import read_prompts
 from fgclep.evaluation.scores import read_scores
 from fgclep.evaluation.task_records import task_records
 from fgclep.evaluation.tasks import Task, TaskClass, load_task
-from fgclep.evaluation.zero_shot import prompts_per_lead, score_classes
+from fgclep.evaluation.zero_shot import added, prompts_per_lead, score_classes, score_sets
 from fgclep.models.alignment import GlobalAlignment
 from fgclep.schemas.embeddings import EMBEDDINGS
 from fgclep.schemas.metrics import METRICS
@@ -79,6 +79,71 @@ def test_of_a_prompt_of_several_texts_the_mean_counts():
     np.testing.assert_array_equal(scores, [[3.0]])  # the largest over the leads of each text first
 
 
+# -- several sets together --------------------------------------------------------------------------------------------
+
+
+def standardized(values, over):
+    """By the definition, one class after the other."""
+    columns = []
+    for own, known in zip(np.asarray(values, float).T, np.asarray(over, float).T, strict=True):
+        mean = sum(known) / len(known)
+        deviation = (sum((value - mean) ** 2 for value in known) / len(known)) ** 0.5
+        columns.append([(value - mean) / deviation if deviation else 0.0 for value in own])
+    return np.array(columns).T
+
+
+def test_both_adds_what_each_set_says_in_standard_deviations():
+    rng = np.random.default_rng(0)
+    synonyms, features = (rng.normal(place, scale, size=(50, 3)) for place, scale in ((-9, 4.0), (2, 0.1)))
+    features[:, 2] = 1.0  # by features all records of a class are alike
+    parts = [part.astype(np.float32) for part in (synonyms, features)]
+    scores = added(parts, parts)
+    assert scores.dtype == np.float32
+    np.testing.assert_allclose(scores, sum(standardized(part, part) for part in parts), atol=1e-5)
+    np.testing.assert_allclose(scores[:, 2], standardized(parts[0], parts[0])[:, 2], atol=1e-5)
+    np.testing.assert_allclose(
+        added(parts, [part[:20] for part in parts]), sum(standardized(part, part[:20]) for part in parts), atol=1e-4
+    )
+    assert added([part[:0] for part in parts], [part[:0] for part in parts]).shape == (0, 3)
+
+
+def test_a_score_that_is_not_a_number_does_not_pass_for_one():
+    part = np.array([[1.0], [np.nan], [2.0]], dtype=np.float32)
+    assert np.isnan(added([part], [part])).all()
+
+
+SETS = {"synonyms": PROMPTS, "features": [[("y", "z")], [("z",)]], "names": [[("x",)], [("y",)]]}
+
+
+@pytest.mark.parametrize("leads", [False, True])
+def test_the_sets_are_scored_as_one_by_one_and_in_any_batches(leads):
+    rng = np.random.default_rng(1)
+    records, val = rng.normal(size=(9, 4)), rng.normal(size=(5, 4))
+    texts = ["x", "y", "z", "y in lead v2"]
+    kinds = ["both", "names", "synonyms"]
+    found = score_sets(FakeModel(texts).score, [records, val], SETS, kinds, leads)
+    alone = {
+        kind: [score_classes(FakeModel(texts).score, part, SETS[kind], leads) for part in (records, val)]
+        for kind in SETS
+    }
+    for kind in ("names", "synonyms"):
+        np.testing.assert_array_equal(found[kind][0], alone[kind][0])
+        np.testing.assert_array_equal(found[kind][1], alone[kind][1])
+    for place in (0, 1):  # validation records are put on the scale of those that are evaluated
+        expected = sum(standardized(alone[kind][place], alone[kind][0]) for kind in ("synonyms", "features"))
+        np.testing.assert_allclose(found["both"][place], expected, atol=1e-5)
+    small = score_sets(FakeModel(texts).score, [records, val], SETS, kinds, leads, batch_size=1)
+    for kind in kinds:
+        np.testing.assert_array_equal(small[kind][0], found[kind][0])
+
+
+def test_a_class_without_features_of_its_own_keeps_the_order_of_its_synonyms():
+    records = np.random.default_rng(2).normal(size=(40, 3))
+    found = score_sets(FakeModel(["x", "y", "z"]).score, [records], SETS, ["synonyms", "both"])
+    np.testing.assert_array_equal(*(np.argsort(found[kind][0][:, 1]) for kind in ("synonyms", "both")))
+    assert (np.argsort(found["synonyms"][0][:, 0]) != np.argsort(found["both"][0][:, 0])).any()
+
+
 def table(rows):
     return pa.Table.from_pylist(
         [
@@ -143,13 +208,13 @@ def rhythm_embeddings(tmp_path):
     return path
 
 
-def run_stage_on(embeddings, folder, monkeypatch, split):
+def run_stage_on(embeddings, folder, monkeypatch, split, kinds=("synonyms", "names")):
     from fgclep.stages import build_prompts, evaluate_zero_shot
 
     model = FakeModel(["sinus rhythm", "atrial fibrillation", "sinus tachycardia"])
     monkeypatch.setattr(evaluate_zero_shot.FGCLEP, "from_pretrained", lambda path: model)
     output = folder / f"{split}.csv"
-    sets = {"prompts": ["synonyms", "names"]}
+    sets = {"prompts": list(kinds)}
     options = ["--task-files", str(RHYTHM), "--vocabulary", VOCABULARY, "--settings", json.dumps(sets)]
     options += ["--output", str(folder / "prompts.parquet")]
     build_prompts.main(build_prompts.arguments().parse_args(options))
@@ -192,6 +257,17 @@ def test_the_scores_are_those_that_the_metrics_are_of(rhythm_embeddings, tmp_pat
         if (row["protocol"], row["setting"], row["metric"]) == ("zero_shot", "names", "auroc") and row["value"]
     }
     assert values["SR"] == roc_auc_score(own.labels[:, 0], own.scores[:, 0])
+
+
+def test_both_needs_no_other_set_in_the_config(rhythm_embeddings, tmp_path, monkeypatch):
+    rows = read_metrics(run_stage_on(rhythm_embeddings, tmp_path, monkeypatch, "test", ["both"]))
+    assert {kind for _, kind in read_prompts(tmp_path / "prompts.parquet")} == {"synonyms", "features"}
+    assert {row["setting"] for row in rows} == {"both"}
+    values = {(row["protocol"], row["metric"]): row["value"] for row in rows if row["class"] == "macro"}
+    assert float(values["zero_shot", "auroc"]) > 0.9 and float(values["zero_shot", "f1"]) > 0.9
+    assert values["zero_shot", "ece"] == ""  # a sum of standard deviations is no logit
+    own = read_scores([tmp_path / "scores.parquet"])["fine", ("ptbxl_rhythm", "official", "zero_shot", "both")]
+    np.testing.assert_allclose(own.scores.mean(axis=0), 0, atol=1e-5)
 
 
 def test_all_records_can_be_scored_and_then_f1_has_no_threshold(rhythm_embeddings, tmp_path, monkeypatch):

@@ -7,7 +7,7 @@ from pydantic import Field, field_validator
 from fgclep.config.inference import InferenceSettings
 from fgclep.config.section import SPEED, Section, Seeded
 
-PromptSet = Literal["synonyms", "names", "features"]
+PromptSet = Literal["synonyms", "names", "features", "both"]
 ZeroShotSplit = Literal["test", "all"]
 AskedAtOnce = Annotated[int, Field(ge=1, json_schema_extra=SPEED)]
 
@@ -28,11 +28,12 @@ class EvaluationSection(Section):
         "Tasks that name none, as all of the defaults, need nothing from there.",
     )
     prompts: list[PromptSet] = Field(
-        ["synonyms", "names", "features"],
+        ["synonyms", "names", "features", "both"],
         min_length=1,
         description="How zero-shot asks for a class. synonyms: by the wordings of reports that its task file lists. "
-        "names: by its title. features: by the waveform features of the vocabulary that it is made with. The first "
-        "stands in the headline table of the report, and is what an ablation is judged by.",
+        "names: by its title. features: by the waveform features of the vocabulary that it is made with. both: by "
+        "synonyms and by features, whose scores are standardized over the records scored and added. The first stands "
+        "in the headline table of the report.",
     )
     zero_shot_split: ZeroShotSplit = Field(
         "test",

@@ -158,7 +158,9 @@ def patient_weights(patients: Sequence[str] | np.ndarray, resamples: int, seed: 
     return weights
 
 
-def _all_metrics(scores: np.ndarray, labels: np.ndarray, thresholds: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def _all_metrics(
+    scores: np.ndarray, labels: np.ndarray, thresholds: np.ndarray, weights: np.ndarray, logits: bool
+) -> np.ndarray:
     """Return ``METRIC_NAMES`` of every class: shape (4, classes, resamples)."""
     result = np.full((len(METRIC_NAMES), labels.shape[1], weights.shape[1]), np.nan)
     for start in range(0, weights.shape[1], _RESAMPLES_AT_ONCE):
@@ -169,7 +171,8 @@ def _all_metrics(scores: np.ndarray, labels: np.ndarray, thresholds: np.ndarray,
             result[:2, column, some] = areas(own, positive, part)
             if not np.isnan(thresholds[column]):
                 result[2, column, some] = f1_scores(own >= thresholds[column], positive, part)
-            result[3, column, some] = calibration_errors(expit(own.astype(np.float64)), positive, part)
+            if logits:
+                result[3, column, some] = calibration_errors(expit(own.astype(np.float64)), positive, part)
     return result
 
 
@@ -240,13 +243,14 @@ def evaluate(
     resamples: int = 1000,
     min_positives: int = 10,
     seed: int = 0,
+    logits: bool = True,
 ) -> list[dict[str, object]]:
     """AUROC, AUPRC, F1 and calibration error per class and averaged over classes, with 95 % percentile intervals.
 
     Parameters
     ----------
     scores
-        Logits or log odds, shape (records, classes).
+        Shape (records, classes); higher means more likely positive.
     labels
         Shape (records, classes), bool.
     patients
@@ -262,6 +266,8 @@ def evaluate(
         Positive records that a class needs to count in ``macro_supported``.
     seed
         Of the resampling.
+    logits
+        Whether the scores are logits; of others, which are no probabilities, the calibration error is not defined.
 
     Returns
     -------
@@ -280,8 +286,8 @@ def evaluate(
     n, n_pos = len(labels), labels.sum(axis=0)
     if thresholds is None:
         thresholds = np.full(labels.shape[1], np.nan)
-    point = _all_metrics(scores, labels, thresholds, np.ones((n, 1)))[:, :, 0]
-    resampled = _all_metrics(scores, labels, thresholds, patient_weights(patients, resamples, seed))
+    point = _all_metrics(scores, labels, thresholds, np.ones((n, 1)), logits)[:, :, 0]
+    resampled = _all_metrics(scores, labels, thresholds, patient_weights(patients, resamples, seed), logits)
     averages = {"macro": _defined(labels), "macro_supported": _defined(labels) & (n_pos >= min_positives)}
     rows = []
     for place, metric in enumerate(METRIC_NAMES):

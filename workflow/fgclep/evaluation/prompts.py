@@ -3,7 +3,7 @@
 A prompt is one text, or several of which each must fit the ECG; a class has several prompts, of which one must.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from fgclep.errors import UserError
@@ -14,6 +14,16 @@ from fgclep.schemas.prompts import PROMPTS
 from fgclep.tables import read_table
 
 Prompt = tuple[str, ...]
+COMBINED = {"both": ("synonyms", "features")}  # sets without words of their own: by what is asked, and added
+
+
+def worded(kinds: Iterable[str]) -> list[str]:
+    """Sets whose words are asked for, to evaluate by some sets: each once, in their order.
+
+    >>> worded(["names", "both", "synonyms"])
+    ['names', 'synonyms', 'features']
+    """
+    return list(dict.fromkeys(part for kind in kinds for part in COMBINED.get(kind, (kind,))))
 
 
 def read_prompts(path: str | Path) -> dict[tuple[str, str], list[list[Prompt]]]:
@@ -26,7 +36,7 @@ def read_prompts(path: str | Path) -> dict[tuple[str, str], list[list[Prompt]]]:
 
 
 class PromptSets:
-    """The prompts of tasks, in three sets.
+    """The prompts of tasks, in three sets of words.
 
     ``names``
         the title of the class,

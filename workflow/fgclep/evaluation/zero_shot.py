@@ -1,10 +1,10 @@
 """Zero-shot scores: how well the prompts of a class fit an ECG, without training on any label."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from fgclep.evaluation.prompts import Prompt
+from fgclep.evaluation.prompts import COMBINED, Prompt, worded
 from fgclep.leads import LEADS
 
 Score = Callable[[np.ndarray, list[str]], np.ndarray]  # FGCLEP.score
@@ -57,6 +57,75 @@ def score_classes(
     means = sums / np.array([len(prompt) for prompt in prompts], dtype=np.float32)
     number = {prompt: place for place, prompt in enumerate(prompts)}
     return np.stack([means[:, [number[prompt] for prompt in some]].max(axis=1) for some in classes], axis=1)
+
+
+def added(parts: Sequence[np.ndarray], over: Sequence[np.ndarray]) -> np.ndarray:
+    r"""Add the scores of several prompt sets, each standardized class by class.
+
+    .. math:: s_{rc} = \sum_k (x^k_{rc} - m^k_c) / d^k_c
+
+    with the mean :math:`m^k_c` and the standard deviation :math:`d^k_c` (of the population) of the scores
+    :math:`x^k_c` of a class by the set k over the records of ``over``. A set that gives all of these the same score
+    adds nothing. A class that all sets ask for by the same words keeps its order of the records.
+
+    Parameters
+    ----------
+    parts
+        Scores of the records by each set, shape (n, classes).
+    over
+        By the same sets the scores that are standardized by, shape (m, classes).
+
+    Returns
+    -------
+    float32, shape (n, classes). A sum of standard deviations, not a logit.
+    """
+    total = np.zeros(parts[0].shape)
+    for scores, known in zip(parts, over, strict=True):
+        if not len(known):
+            continue
+        mean, deviation = known.mean(axis=0, dtype=np.float64), known.std(axis=0, dtype=np.float64)
+        constant = deviation <= 1e-9 * np.maximum(1.0, np.abs(mean))
+        total += np.where(constant, 0.0, (scores - mean) / np.where(constant, 1.0, deviation))
+    return total.astype(np.float32)
+
+
+def score_sets(
+    score: Score,
+    records: Sequence[np.ndarray],
+    prompts: Mapping[str, Sequence[Sequence[Prompt]]],
+    kinds: Sequence[str],
+    leads: bool = False,
+    batch_size: int = 256,
+) -> dict[str, list[np.ndarray]]:
+    """Scores of several groups of records by each prompt set; words that sets share are asked for once.
+
+    Parameters
+    ----------
+    score, leads, batch_size
+        As for ``score_classes``.
+    records
+        Embeddings of each group, shape (n, d). A set of ``COMBINED`` is standardized over the first group: the records
+        that are evaluated. Others, by which a threshold is chosen, are put on its scale.
+    prompts
+        Prompts of each class, by every set of ``worded(kinds)``.
+    kinds
+        The sets.
+
+    Returns
+    -------
+    By set the scores of each group, float32, shape (n, classes): logits as of ``score_classes``, or their sums as of
+    ``added``.
+    """
+    logits = {
+        kind: [score_classes(score, group, prompts[kind], leads, batch_size) for group in records]
+        for kind in worded(kinds)
+    }
+
+    def summed(kind: str) -> list[np.ndarray]:
+        parts = [logits[part] for part in COMBINED[kind]]
+        return [added(group, [part[0] for part in parts]) for group in zip(*parts, strict=True)]
+
+    return {kind: summed(kind) if kind in COMBINED else logits[kind] for kind in kinds}
 
 
 def _score_texts(

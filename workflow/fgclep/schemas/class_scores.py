@@ -14,6 +14,6 @@ CLASS_SCORES = pa.schema(  # of the test records, for curves and for comparing m
         pa.field("patient_id", pa.string(), nullable=False),
         pa.field("classes", STRINGS, nullable=False),
         pa.field("labels", pa.list_(pa.bool_()), nullable=False),  # of each class
-        pa.field("scores", pa.list_(pa.float32()), nullable=False),  # of each class: logits or log odds
+        pa.field("scores", pa.list_(pa.float32()), nullable=False),  # of each class: logits or log odds; by both, sums
     ]
 )

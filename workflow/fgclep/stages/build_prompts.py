@@ -1,9 +1,9 @@
-"""Write the prompts that ask for the classes of the tasks, in every set, and check that none asks for another class."""
+"""Write the prompts that ask for the classes of the tasks, in each set of words; none may ask for another class."""
 
 import argparse
 
 from fgclep.config.evaluation import PromptSettings
-from fgclep.evaluation.prompts import PromptSets
+from fgclep.evaluation.prompts import PromptSets, worded
 from fgclep.evaluation.tasks import load_task
 from fgclep.language.vocabulary import load_vocabulary
 from fgclep.schemas.prompts import PROMPTS
@@ -27,7 +27,7 @@ def main(args: argparse.Namespace) -> None:
     rows = [
         {"task": task.name, "prompts": kind, "class": item.name, "texts": list(prompt)}
         for task in map(load_task, args.task_files)
-        for kind in settings.prompts
+        for kind in worded(settings.prompts)
         for item, prompts in zip(task.classes, sets.of(task, kind), strict=True)
         for prompt in prompts
     ]

@@ -9,11 +9,11 @@ import torch
 from fgclep.config.evaluation import ZeroShotSettings
 from fgclep.evaluation.metrics import best_thresholds, evaluate
 from fgclep.evaluation.metrics_csv import metric_rows, write_metrics
-from fgclep.evaluation.prompts import read_prompts
+from fgclep.evaluation.prompts import COMBINED, read_prompts, worded
 from fgclep.evaluation.scores import score_table
 from fgclep.evaluation.task_records import splits_of_tasks, task_records
 from fgclep.evaluation.tasks import load_task
-from fgclep.evaluation.zero_shot import score_classes
+from fgclep.evaluation.zero_shot import score_sets
 from fgclep.models.fgclep import FGCLEP
 from fgclep.progress import progress
 from fgclep.schemas.class_scores import CLASS_SCORES
@@ -59,12 +59,14 @@ def main(args: argparse.Namespace) -> None:
             every = task_records(table, task, column, splits)
             records, val = every.of(settings.zero_shot_split), every.of("val")
             LOG.info("%s: %d records in the split %s", task.name, len(records.ids), settings.zero_shot_split)
-            for kind, (protocol, leads) in product(settings.prompts, PROTOCOLS.items()):
-                classes = prompts[task.name, kind]
-                scores, val_scores = (
-                    score_classes(model.score, part.vectors, classes, leads, settings.batch_size)
-                    for part in (records, val)
-                )
+            words = {kind: prompts[task.name, kind] for kind in worded(settings.prompts)}
+            groups = [records.vectors, val.vectors]
+            asked = {
+                protocol: score_sets(model.score, groups, words, settings.prompts, leads, settings.batch_size)
+                for protocol, leads in PROTOCOLS.items()
+            }
+            for kind, protocol in product(settings.prompts, PROTOCOLS):
+                scores, val_scores = asked[protocol][kind]
                 measured = evaluate(
                     scores,
                     records.labels,
@@ -74,6 +76,7 @@ def main(args: argparse.Namespace) -> None:
                     settings.bootstrap,
                     settings.min_positives,
                     settings.seed,
+                    logits=kind not in COMBINED,
                 )
                 rows += metric_rows(measured, args.model, task, protocol, 0.0, settings.seed, kind)
                 write(score_table(args.model, task, protocol, kind, records, scores))

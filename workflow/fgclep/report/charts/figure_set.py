@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from fgclep.evaluation.prompts import COMBINED
 from fgclep.report.charts.examples import Answered, Example
 from fgclep.report.charts.figures import Attention, Figure, Forest, Funnel, Histogram, Lines
 from fgclep.report.results import curves
@@ -80,6 +81,8 @@ def _roc(results: Results, columns: dict[str, Column], condition: Condition) -> 
 
 def _reliability(results: Results, columns: dict[str, Column], zero_shot: Condition) -> Lines | None:
     series = {"zero-shot": ("fine", zero_shot), "linear probe": ("fine", ALL_RECORDS)}
+    if zero_shot.setting in COMBINED:
+        del series["zero-shot"]  # sums of standardized scores are no logits
     panels = curves.by_task(results.scores, columns, series, curves.reliability)
     caption = "Calibration of the fine model: share of positives by predicted probability"
     return Lines(caption, "predicted probability", "share of positives", panels, True) if panels else None

@@ -21,7 +21,12 @@ MODELS = ("fine", "coarse", "random", "measurements")
 ZERO_SHOT, LEADS, PROBE, FEW_SHOT, TRANSFER, RETRIEVAL = (
     "zero_shot", "zero_shot_leads", "linear_probe", "few_shot", "transfer", "retrieval",
 )  # fmt: skip
-PROMPT_SETS = {"names": "names of the classes", "synonyms": "wordings of reports", "features": "waveform features"}
+PROMPT_SETS = {
+    "names": "names of the classes",
+    "synonyms": "wordings of reports",
+    "features": "waveform features",
+    "both": "wordings and features together",
+}
 # Test records of zero-shot and of what is trained may differ (evaluation.zero_shot_split).
 KINDS = {"zero-shot": (ZERO_SHOT, LEADS), "probe": (PROBE,)}
 MACRO, SUPPORTED = "macro", "macro_supported"
