@@ -78,8 +78,9 @@ class PretrainingSection(Section):
         None,
         min_length=1,
         description="Model that the coarse stage goes on from: shipped (that of the package, of simulated ECGs), "
-        "a folder such as another/results/models/fine, or a Hugging Face name. Its encoders, projection and "
-        "alignment are taken as they are; its text encoder learns the words that are new. null: a new model.",
+        "a folder such as another/results/models/fine, or a Hugging Face name. Its ECG encoder, projection and "
+        "alignment must be those of the config; its text encoder is taken as it is and learns the words that are new. "
+        "null: a new model.",
     )
     ecg_encoder: EcgEncoderSection = EcgEncoderSection()
     text_encoder: TextEncoderSection = TextEncoderSection()

@@ -3,6 +3,8 @@
 import math
 from collections.abc import Sequence
 
+import yaml
+
 from fgclep.config.pretraining import PretrainingSection
 from fgclep.config.signal import SignalSection
 from fgclep.errors import UserError
@@ -30,20 +32,20 @@ def new_model(settings: PretrainingSection, signal: SignalSection, corpus: Seque
     return model
 
 
-def model_to_continue(start: str, signal: SignalSection, corpus: Sequence[str]) -> FGCLEP:
+def model_to_continue(start: str, settings: PretrainingSection, signal: SignalSection, corpus: Sequence[str]) -> FGCLEP:
     """Load a model to train on; a tokenizer from scratch learns the words of ``corpus`` that it does not know.
 
     Parameters
     ----------
     start
         Folder or Hugging Face name.
-    signal
-        How the config prepares a signal.
+    settings, signal
+        What the config says of the model and of its signals, which must be so.
 
     Raises
     ------
     UserError
-        If there is no such model, or it takes signals that are prepared otherwise.
+        If there is no such model, or it is another one than the config describes.
     """
     try:
         model = FGCLEP.from_pretrained(start)
@@ -52,10 +54,22 @@ def model_to_continue(start: str, signal: SignalSection, corpus: Sequence[str]) 
             f"{start} is no model that could be trained on: {error}. pretraining.start_from takes shipped, a folder "
             "such as results/models/fine of another run, or a Hugging Face name"
         ) from error
-    if model.signal != signal:
-        differing = {name: value for name, value in model.signal if value != getattr(signal, name)}
-        values = "\n".join(f"      {name}: {value}" for name, value in differing.items())
-        raise UserError(f"the model in {start} takes signals prepared otherwise. Write\n\n    signal:\n{values}")
+    config = model.config
+    found = {
+        "pretraining": {
+            "ecg_encoder": config.ecg_encoder, "projection": config.projection, "alignment": config.alignment,
+        },
+        "signal": config.signal,
+    }  # fmt: skip
+    wanted = {"pretraining": settings.model_dump(), "signal": signal.model_dump()}
+    differing = {
+        section: changed
+        for section, values in found.items()
+        if (changed := {name: value for name, value in values.items() if value != wanted[section][name]})
+    }
+    if differing:
+        lines = "\n    ".join(yaml.safe_dump(differing, sort_keys=False).splitlines())
+        raise UserError(f"the model in {start} is another one than the config describes. Write\n\n    {lines}")
     extend_vocabulary(model, corpus)
     return model
 

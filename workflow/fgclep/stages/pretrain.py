@@ -104,7 +104,7 @@ def main(args: argparse.Namespace) -> None:
         raise UserError(f"{args.shards}: no record of the split 'train' has a report; see results/quarantine.parquet")
 
     if args.start_from:
-        model = model_to_continue(args.start_from, settings.signal, texts)
+        model = model_to_continue(args.start_from, settings, settings.signal, texts)
     else:
         model = new_model(settings, settings.signal, texts)
     checkpoint = args.output.parent / ".checkpoints" / f"{args.name}.pt"
