@@ -80,7 +80,7 @@ def test_records_of_a_fold_in_no_split_are_in_no_shard(base, tmp_path):
 
 
 def test_a_patient_of_a_fold_that_is_left_out_is_in_one_split(tmp_path):
-    """Fold 10 has another patient's records alone; were it one of the others, the splits that are left would do."""
+    """Records that are in no split are no reason to refuse those of their patient that are in one."""
     (tmp_path / "ptbxl_database.csv").write_text(HEAD + row(1, 9, patient=5) + row(2, 10, patient=5))
     paths = [f"records500/00000/0000{number}_hr.{suffix}" for number in (1, 2) for suffix in ("hea", "dat")]
     (tmp_path / "SHA256SUMS.txt").write_text("".join(f"{hashlib.sha256().hexdigest()} {path}\n" for path in paths))
@@ -109,9 +109,8 @@ def test_a_fold_that_is_none_is_named(tmp_path):
 def test_what_a_database_does_not_have_is_named_with_what_it_has(key, choice, message):
     with pytest.raises(UserError) as error:
         get_source(key).at(**choice)
-    assert str(error.value).startswith(
-        f"{message}    data:\n      sources:\n        {key}:\n          {next(iter(choice))}:"
-    )
+    place = f"    data:\n      sources:\n        {key}:\n          {next(iter(choice))}:"
+    assert str(error.value).startswith(message + place)
 
 
 def test_fold_10_of_the_real_database_can_be_left_alone(physionet):

@@ -84,7 +84,7 @@ def record_id(path: str) -> str:
 
 
 def _source(sampling_rate: int, test_fold: int, others: tuple[Source, ...] = ()) -> Source:
-    file_column, record_bytes = {500: ("filename_hr", 120_700), 100: ("filename_lr", 24_670)}[sampling_rate]
+    file_column, record_bytes = {500: ("filename_hr", 120_700), 100: ("filename_lr", 24_600)}[sampling_rate]
     return Source(
         key="ptb-xl",
         slug="ptb-xl",
