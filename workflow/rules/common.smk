@@ -88,7 +88,8 @@ STORED_SOURCES = SETTINGS.data.with_role("store")
 SOURCES = PRETRAINING_SOURCES + EVALUATION_SOURCES + STORED_SOURCES
 FOLDS = range(CONFIG["verification"]["folds"])
 TRAINED = ["coarse", "fine"]
-PROBED = [*TRAINED, "random", "measurements"]  # the last two are what a probe reaches without pre-training
+# What a probe reaches without pre-training, and by the fine model and the measurements together.
+PROBED = [*TRAINED, "random", "measurements", "fine_measurements"]
 AUGMENTED_REPORTS = f"results/recovery/reports/{CONFIG['verification']['features']}.parquet"
 ENVIRONMENT = f"../../envs/{'cuda' if CONFIG['pretraining']['device'] == 'cuda' else 'cpu'}.yaml"
 
@@ -105,7 +106,7 @@ wildcard_constraints:
     fold=r"\d+",
     features="|".join(KINDS),
     variant=r"[a-z][a-z0-9_]*",
-    model="coarse|fine|random|measurements",
+    model="|".join(PROBED),
     name=r"coarse|coarse-fold\d+|fine",
     task="|".join(SOURCE_OF_TASK),
 
