@@ -9,7 +9,7 @@ from fgclep.evaluation.measurement_features import TYPICAL, measurement_features
 from fgclep.schemas.embeddings import EMBEDDINGS
 from fgclep.schemas.measurements import LEAD_MEASURES, MEASUREMENTS, MEASURES
 from fgclep.schemas.shards import SHARD
-from fgclep.stages import embed_measurements
+from fgclep.stages import embed_measurements, join_features
 from fgclep.tables import read_table, write_table
 
 
@@ -71,3 +71,28 @@ def test_every_record_of_the_shards_has_its_own_measurements(tmp_path):
     shard(tmp_path / "1.parquet", "z")
     with pytest.raises(UserError, match=r"m\.parquet has no row for csn/z"):
         embed_measurements.main(embed_measurements.arguments().parse_args(options))
+
+
+def embedded(path, features):
+    rows = [
+        {"source": "csn", "record_id": record, "patient_id": f"p{record}", "split": "test", "codes": ["1"]}
+        | {"features": values, "embedding": [1.0]}
+        for record, values in features.items()
+    ]
+    write_table(rows, path, EMBEDDINGS)
+
+
+def test_each_record_s_features_stand_beside_its_own_measurements(tmp_path):
+    embedded(tmp_path / "fine.parquet", {"a": [1.0, 2.0], "b": [3.0, 4.0]})
+    embedded(tmp_path / "measurements.parquet", {"b": [90.0], "c": [70.0], "a": [50.0]})
+    options = ["--embeddings", str(tmp_path / "fine.parquet"), "--output", str(tmp_path / "joined.parquet")]
+    options += ["--measurements", str(tmp_path / "measurements.parquet")]
+    join_features.main(join_features.arguments().parse_args(options))
+    rows = read_table(tmp_path / "joined.parquet", EMBEDDINGS).to_pylist()
+    assert [(r["record_id"], r["patient_id"], r["features"], r["embedding"]) for r in rows] == [
+        ("a", "pa", [1.0, 2.0, 50.0], None),
+        ("b", "pb", [3.0, 4.0, 90.0], None),
+    ]
+    embedded(tmp_path / "fine.parquet", {"z": [1.0, 2.0]})
+    with pytest.raises(UserError, match=r"measurements\.parquet has no row for csn/z, which is in .*fine\.parquet"):
+        join_features.main(join_features.arguments().parse_args(options))

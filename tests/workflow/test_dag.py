@@ -32,10 +32,11 @@ DEFAULT_PLAN = {
     "augment_reports": 1,
     "embed_ecgs": 9,
     "embed_measurements": 3,
+    "join_features": 3,
     "build_prompts": 1,
     "evaluate_zero_shot": 2,
-    "evaluate_linear_probe": 24,
-    "evaluate_transfer": 4,
+    "evaluate_linear_probe": 30,
+    "evaluate_transfer": 5,
     "evaluate_retrieval": 2,
     "collect_metrics": 1,
     "compare_models": 1,
@@ -44,13 +45,14 @@ DEFAULT_PLAN = {
     "all": 1,
 }
 FROM_METRICS = {"collect_metrics": 1, "compare_models": 1, **RENDERED}
-EVALUATION = {"evaluate_zero_shot": 2, "evaluate_linear_probe": 24, "evaluate_transfer": 4, **FROM_METRICS}
+EVALUATION = {"evaluate_zero_shot": 2, "evaluate_linear_probe": 30, "evaluate_transfer": 5, **FROM_METRICS}
 # of the fine model alone
 FINE = {
     "embed_ecgs": 3,
+    "join_features": 3,
     "evaluate_zero_shot": 1,
-    "evaluate_linear_probe": 6,
-    "evaluate_transfer": 1,
+    "evaluate_linear_probe": 12,
+    "evaluate_transfer": 2,
     "evaluate_retrieval": 1,
     **FROM_METRICS,
 }
@@ -115,7 +117,7 @@ def test_the_real_overlay_simulates_only_the_pretraining_source(checkout):
     assert plan["simulate_physionet"] == 1
     assert plan["fetch_records"] == plan["build_shards"] == 4 + 8 + 4 + 16
     assert plan["fetch_split"] == 2
-    assert plan["evaluate_linear_probe"] == 8 * 4
+    assert plan["evaluate_linear_probe"] == 8 * 5
 
 
 def test_the_paper_overlay_is_planned_without_any_download(checkout):
@@ -440,6 +442,7 @@ class TestReruns:
             "measure_waveforms": 3,
             "embed_ecgs": 9,
             "embed_measurements": 3,
+            "join_features": 3,
             **EVALUATION,
             "all": 1,
         }
@@ -465,8 +468,8 @@ class TestReruns:
             assert done.plan() == {
                 "build_prompts": 1,
                 "evaluate_zero_shot": 2,
-                "evaluate_linear_probe": 4,
-                "evaluate_transfer": 4,
+                "evaluate_linear_probe": 5,
+                "evaluate_transfer": 5,
                 **FROM_METRICS,
                 "all": 1,
             }

@@ -83,7 +83,7 @@ def test_metrics_cover_every_model_task_and_protocol(results):
         rows = list(reader)
     assert reader.fieldnames == METRICS.names
     found = {(row["model"], row["task"], row["protocol"], row["setting"]) for row in rows}
-    models = ("coarse", "fine", "random", "measurements")
+    models = ("coarse", "fine", "random", "measurements", "fine_measurements")
     probes = {
         (model, task, protocol, setting)
         for model in models
@@ -95,7 +95,7 @@ def test_metrics_cover_every_model_task_and_protocol(results):
         for model in models[:2]
         for task in TASKS
         for protocol in ("zero_shot", "zero_shot_leads")
-        for prompts in ("synonyms", "names", "features")
+        for prompts in ("synonyms", "names", "features", "both")
     }
     transfer = {(model, "csn", "transfer", "cpsc2018") for model in models}
     retrieval = {

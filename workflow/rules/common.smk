@@ -98,7 +98,8 @@ STORED_SOURCES = SETTINGS.data.stored_sources()
 SOURCES = list(dict.fromkeys(PRETRAINING_SOURCES + EVALUATION_SOURCES + STORED_SOURCES))
 FOLDS = range(CONFIG["verification"]["folds"])
 TRAINED = ["coarse", "fine"]
-PROBED = [*TRAINED, "random", "measurements"]  # the last two are what a probe reaches without pre-training
+# What a probe reaches without pre-training, and by the fine model and the measurements together.
+PROBED = [*TRAINED, "random", "measurements", "fine_measurements"]
 AUGMENTED_REPORTS = f"results/recovery/reports/{CONFIG['verification']['features']}.parquet"
 ENVIRONMENT = f"../../envs/{'cuda' if CONFIG['pretraining']['device'] == 'cuda' else 'cpu'}.yaml"
 
@@ -115,7 +116,7 @@ wildcard_constraints:
     part="|".join([r"fold\d+", *PRETRAINING_SOURCES]),
     features="|".join(KINDS),
     variant=r"[a-z][a-z0-9_]*",
-    model="coarse|fine|random|measurements",
+    model="|".join(PROBED),
     name=r"coarse|coarse-fold\d+|fine",
     task="|".join(SOURCE_OF_TASK),
 

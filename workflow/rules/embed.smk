@@ -57,3 +57,30 @@ rule embed_measurements:
         "--measurements {input.measurements:q} "
         "--output {output.embeddings:q} "
         "--log {log:q}"
+
+
+rule join_features:
+    input:
+        embeddings="results/embeddings/fine/{source}.parquet",
+        measurements="results/embeddings/measurements/{source}.parquet",
+    output:
+        embeddings="results/embeddings/fine_measurements/{source}.parquet",
+    log:
+        "results/logs/join_features/{source}.log",
+    benchmark:
+        "results/benchmarks/join_features/{source}.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(30),
+    params:
+        code=source_digest("fgclep.stages.join_features"),
+    message:
+        "Joining the features of the fine model with the measurements of {wildcards.source}"
+    shell:
+        "python -m fgclep.stages.join_features "
+        "--embeddings {input.embeddings:q} "
+        "--measurements {input.measurements:q} "
+        "--output {output.embeddings:q} "
+        "--log {log:q}"

@@ -28,7 +28,8 @@ TASKS = Path("resources/tasks")
 RECORD_BYTES = 121_000  # ten seconds of twelve leads at 500 Hz in 16 bits, with a header; where nothing better is known
 SHARD_SHARE = 0.4  # of the raw files; benchmarks/codecs.py measures it
 TABLE_BYTES = 1_000  # per record: a row each of the manifest, the measurements and the reports
-TRAINED_MODELS = 2  # whose embeddings of the evaluated records are kept, coarse and fine, beside an untrained model's
+TRAINED_MODELS = 2  # whose embeddings of the evaluated records are kept, coarse and fine
+PROBED_BESIDE = 2  # of which features are: an untrained model, and the fine one with the measurements
 SMALL_MODELS = 200_000_000  # coarse, per fold, and fine, with a checkpoint, if the text encoder is made from scratch
 HEAD = ("source", "from", "records", "to fetch", "fetched", "disk", "LLM calls")
 ALIGNED = ("left", "left", *["right"] * 5)
@@ -250,8 +251,8 @@ def _plan_source(config: Config, files: _Files, statements: set[str] | None) -> 
     if all_there:
         raw = in_archives
     fetch = max(0, raw - in_archives - parts) if files.origin == "web" and not all_there else 0
-    evaluated = files.section.tests
-    embeddings = TRAINED_MODELS * embedding_bytes(config) + 4 * config.pretraining.projection if evaluated else 0
+    per_record = TRAINED_MODELS * embedding_bytes(config) + PROBED_BESIDE * 4 * config.pretraining.projection
+    embeddings = per_record if files.section.tests else 0
     tables = count * (TABLE_BYTES + embeddings)
     shards = round(SHARD_SHARE * raw)
     simulated = raw if files.origin == "simulated" else 0

@@ -59,5 +59,5 @@ def _as_lists(vectors: torch.Tensor) -> pa.Array:
 
 def as_lists(values: np.ndarray) -> pa.Array:
     """Rows of an array (records, values) as an Arrow array of lists."""
-    bounds = pa.array(range(0, values.size + 1, values.shape[1]), pa.int32())
+    bounds = pa.array(np.arange(len(values) + 1) * values.shape[1], pa.int32())
     return pa.ListArray.from_arrays(bounds, pa.array(values.ravel()))

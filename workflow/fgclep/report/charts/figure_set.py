@@ -16,6 +16,7 @@ from fgclep.report.results.metrics import (
     Condition,
     Metrics,
     column_names,
+    model_name,
 )
 from fgclep.report.results.published import PUBLISHED
 from fgclep.report.results.run import Results
@@ -67,12 +68,12 @@ def _forest(metrics: Metrics, columns: dict[str, Column], condition: Condition) 
         for name, column in columns.items():
             value = known.get(column.task)
             groups[name].append(Estimate(None if value is None else value / 100))
-    series = [*models, *(["FG-CLEP, published"] if known else [])]
+    series = [*map(model_name, models), *(["FG-CLEP, published"] if known else [])]
     return Forest(f"{condition.name}: macro AUROC (%) per task with 95 % interval", series, groups)
 
 
 def _roc(results: Results, columns: dict[str, Column], condition: Condition) -> Lines | None:
-    series = {model: (model, condition) for model in results.metrics.models(condition)}
+    series = {model_name(model): (model, condition) for model in results.metrics.models(condition)}
     panels = curves.by_task(results.scores, columns, series, curves.roc)
     name = "Zero-shot" if condition.protocol == ZERO_SHOT else "Linear probe, all training records"
     caption = f"{name}: ROC curves, mean over the classes"
@@ -95,7 +96,7 @@ def _few_shot(metrics: Metrics) -> Lines | None:
         for model in metrics.models(condition):
             value = metrics.mean(model, condition).value
             if value is not None:
-                lines.setdefault(model, []).append((float(condition.setting), 100 * value))
+                lines.setdefault(model_name(model), []).append((float(condition.setting), 100 * value))
     caption = "Few-shot: macro AUROC (%), mean over the tasks"
     return Lines(caption, "positives per class", "macro AUROC (%)", {"": lines}, logarithmic=True) if lines else None
 

@@ -30,9 +30,9 @@ from fgclep.report.ecg.paper import (
 from fgclep.report.svg.marks import sign
 
 INCH = 254  # units of 0.1 mm
-COLORS = ("#1d5a8a", "#b4601d", "#6b6f76", "#7a4a8c", "black")
-DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1, 1.2)), (0, (4, 1.2, 1, 1.2)), (0, (2, 2)))
-MARKERS = ("o", "s", "D", "^", "o")
+COLORS = ("#1d5a8a", "#b4601d", "#6b6f76", "#7a4a8c", "black", "#2f7a55")
+DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1, 1.2)), (0, (4, 1.2, 1, 1.2)), (0, (2, 2)), (0, (8, 2)))
+MARKERS = ("o", "s", "D", "^", "o", "v")
 ALPHAS = (0.2, 0.4, 0.65, 1.0)  # of the shades of attention
 RING = 4  # of the signs, the one that is not filled
 STYLE: Any = {

@@ -17,7 +17,8 @@ TASK_NAMES = {
     "csn": "CSN",
     "csn_published": "CSN published",
 }
-MODELS = ("fine", "coarse", "random", "measurements")
+MODELS = ("fine", "coarse", "random", "measurements", "fine_measurements")
+MODEL_NAMES = {"fine_measurements": "fine and measurements"}  # of those whose name is not what it reads
 ZERO_SHOT, LEADS, PROBE, FEW_SHOT, TRANSFER, RETRIEVAL = (
     "zero_shot", "zero_shot_leads", "linear_probe", "few_shot", "transfer", "retrieval",
 )  # fmt: skip
@@ -74,6 +75,15 @@ class Column:
 def task_name(task: str) -> str:
     """Name a task, or another database, as papers do."""
     return TASK_NAMES.get(task, task)
+
+
+def model_name(model: str) -> str:
+    """Name a model in words.
+
+    >>> model_name("fine_measurements"), model_name("fine")
+    ('fine and measurements', 'fine')
+    """
+    return MODEL_NAMES.get(model, model)
 
 
 def over_seeds(metrics: pl.DataFrame) -> pl.DataFrame:

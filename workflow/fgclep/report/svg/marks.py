@@ -7,9 +7,16 @@ from markupsafe import Markup
 
 from fgclep.report.svg.elements import drawing, element, number
 
-MARKERS = ("circle", "square", "diamond", "triangle", "ring")
+MARKERS = ("circle", "square", "diamond", "triangle", "ring", "wedge")
 # Each model has its sign, whatever it is drawn beside; other series are numbered as they come.
-SIGNS = {"fine": 0, "coarse": 1, "random": 2, "measurements": 3, "FG-CLEP, published": 4}
+SIGNS = {
+    "fine": 0,
+    "coarse": 1,
+    "random": 2,
+    "measurements": 3,
+    "FG-CLEP, published": 4,
+    "fine and measurements": 5,
+}
 
 
 def sign(series: Sequence[str], name: str) -> int:
@@ -25,7 +32,11 @@ def marker(shape: str, x: float, y: float, class_: str) -> Markup:
     """Draw one of ``MARKERS``, about 7 units wide."""
     if shape in ("circle", "ring"):
         return element("circle", cx=x, cy=y, r=3.6 if shape == "circle" else 3.0, class_=class_)
-    outlines = {"square": "m-3.2-3.2h6.4v6.4h-6.4z", "diamond": "m0-4.6 4.6 4.6-4.6 4.6-4.6-4.6z"}
+    outlines = {
+        "wedge": "m0 4.4 4.4-7.6h-8.8z",
+        "square": "m-3.2-3.2h6.4v6.4h-6.4z",
+        "diamond": "m0-4.6 4.6 4.6-4.6 4.6-4.6-4.6z",
+    }
     outline = outlines.get(shape, "m0-4.4 4.4 7.6h-8.8z")
     return element("path", d=f"M{number(x)} {number(y)}{outline}", class_=class_)
 

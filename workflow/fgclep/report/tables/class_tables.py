@@ -1,6 +1,6 @@
 """What each class of a task reaches."""
 
-from fgclep.report.results.metrics import ALL_RECORDS, MACRO, PROBE, Column, Metrics
+from fgclep.report.results.metrics import ALL_RECORDS, MACRO, PROBE, Column, Metrics, model_name
 from fgclep.report.tables.table import Block, Cell, Head, Row, Table
 
 
@@ -19,7 +19,7 @@ def _class_table(metrics: Metrics, column: Column) -> Table:
     suffixes = [""] if same else [f", {kind}" for kind in kinds]
     names = dict.fromkeys(name for by_class in counts.values() for name in by_class if not name.startswith(MACRO))
     heads = [head + suffix for suffix in suffixes for head in ("Positive", "Records")]
-    heads += [f"{condition.name}: {model}" for model, condition in used]
+    heads += [f"{condition.name}: {model_name(model)}" for model, condition in used]
     rows = [
         Row(
             name,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fgclep.report.results.estimate import Estimate, p_value
-from fgclep.report.results.metrics import LEADS, MODELS, PROBE, PROMPT_SETS, ZERO_SHOT, Condition, task_name
+from fgclep.report.results.metrics import LEADS, MODELS, PROBE, PROMPT_SETS, ZERO_SHOT, Condition, model_name, task_name
 from fgclep.report.tables.table import Block, Cell, Head, Row, Table
 
 FINE_AND_COARSE = ("fine", "coarse")
@@ -28,7 +28,7 @@ def all_comparisons(comparisons: Iterable[Comparison], prompts: Sequence[str]) -
     rows = []
     for comparison in comparisons:
         one, other = _models(comparison)
-        row = _row(f"{one} − {other}", comparison)
+        row = _row(f"{model_name(one)} − {model_name(other)}", comparison)
         words = [Cell.words(_task(comparison)), Cell.words(_condition(comparison, prompts))]
         rows.append(Row(row.name, [*words, *row.cells]))
     heads = [Head("Task", numeric=False), Head("Protocol", numeric=False), Head("First"), Head("Second")]

@@ -17,6 +17,7 @@ from fgclep.report.results.metrics import (
     Condition,
     Metrics,
     mean,
+    model_name,
     task_name,
 )
 from fgclep.report.results.published import PUBLISHED
@@ -44,7 +45,7 @@ def _models(
     for model in metrics.models(condition):
         values = {column: metrics.get(model, condition, column, macro, metric) for column in columns}
         if any(estimate.value is not None for estimate in values.values()):
-            rows.append(_row(model, values, "best" if model == "fine" else ""))
+            rows.append(_row(model_name(model), values, "best" if model == "fine" else ""))
     return rows
 
 
@@ -118,5 +119,5 @@ def transfer(metrics: Metrics) -> Table:
             cells = [Cell.percent(metrics.get(model, condition, Column(task, label_set))) for model in models]
             name = f"{task_name(condition.setting)} → {task_name(task)}"
             rows.append(Row(name, [Cell.count(classes), Cell.count(n), *cells]))
-    heads = [Head(name) for name in ("Classes", "Test records", *models)]
+    heads = [Head(name) for name in ("Classes", "Test records", *map(model_name, models))]
     return Table("Transfer macro AUROC (%)", "Trained on → tested on", heads, [Block("", rows)])
