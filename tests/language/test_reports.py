@@ -4,7 +4,7 @@ import pytest
 
 from fgclep.errors import UserError
 from fgclep.language.parser import parse_statements
-from fgclep.language.reports import feature_text_ids, parse_reports
+from fgclep.language.reports import feature_text_ids, parse_reports, wider_diagnoses
 from fgclep.language.statements import read_statements
 from fgclep.language.vocabulary import Vocabulary
 from fgclep.schemas.reports import TEXTS
@@ -21,7 +21,7 @@ REPORTS = [
 
 @pytest.fixture(scope="module")
 def parsed(vocabulary):
-    return parse_reports(REPORTS, vocabulary, min_words=3)
+    return parse_reports(REPORTS, vocabulary, min_words=3, vocabulary_words=False)
 
 
 def test_texts_are_distinct_and_counted_once_per_record(parsed, vocabulary):
@@ -42,6 +42,31 @@ def test_a_report_has_each_text_once_and_no_administrative_one(parsed):
         "1": ["sinus rhythm", "left axis deviation"],
         "2": ["sinus rhythm", "absent p waves"],
     }
+
+
+def test_what_a_report_diagnoses_is_added_in_the_words_of_the_vocabulary(vocabulary):
+    reports = [
+        ("m", "1", ["Sinusrhythmus Linksschenkelblock sonst normales EKG"]),
+        ("m", "2", ["old inferior infarct", "left bundle branch block"]),
+        ("m", "3", ["possible anterior infarct, sinus rhythm", "no atrial fibrillation"]),
+    ]
+    made = parse_reports(reports, vocabulary, 1)
+    texts = made.texts["text"].to_pylist()
+    one, two, three = ([texts[i] for i in ids] for ids in made.reports["text_ids"].to_pylist())
+    lbbb, wide = (vocabulary.diagnoses[name].text for name in ("lbbb", "myocardial_infarction"))
+    assert one[0].startswith("sinusrhythmus linksschenkelblock") and lbbb in one[1:]
+    # the wider diagnosis that it is as well, and each text once
+    assert two[:2] == ["old inferior infarct", "left bundle branch block"] and wide in two[2:]
+    assert two.count(lbbb) == 1
+    # neither what is merely possible nor what is denied
+    assert wide not in three and vocabulary.diagnoses["atrial_fibrillation"].text not in three
+    assert {row["text"] for row in made.texts.to_pylist()} >= {entry.text for entry in vocabulary.entries}
+
+
+def test_wider_diagnoses_are_followed_to_the_end(vocabulary):
+    assert wider_diagnoses(["inferior_mi"], vocabulary) == ["inferior_mi", "myocardial_infarction"]
+    assert wider_diagnoses([], vocabulary) == []
+    assert set(wider_diagnoses(["afib_rapid", "inferior_stemi"], vocabulary)) >= {"atrial_fibrillation", "acute_mi"}
 
 
 def test_useless_reports_are_quarantined_with_the_reason(parsed):

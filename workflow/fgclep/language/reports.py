@@ -1,14 +1,14 @@
 """Tables of distinct texts and of reports as lists of text ids."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
 import pyarrow as pa
 
 from fgclep.language.parser import StatementParser
-from fgclep.language.statements import clean_statement
+from fgclep.language.statements import Statement, clean_statement
 from fgclep.language.vocabulary import Vocabulary
 from fgclep.schemas.quarantine import QUARANTINE
 from fgclep.schemas.reports import REPORTS, TEXTS
@@ -25,7 +25,9 @@ class ParsedReports:
     quarantine: pa.Table
 
 
-def parse_reports(reports: Iterable[Report], vocabulary: Vocabulary, min_words: int) -> ParsedReports:
+def parse_reports(
+    reports: Iterable[Report], vocabulary: Vocabulary, min_words: int, vocabulary_words: bool = True
+) -> ParsedReports:
     """Clean and parse the statements of all reports.
 
     Parameters
@@ -37,12 +39,15 @@ def parse_reports(reports: Iterable[Report], vocabulary: Vocabulary, min_words: 
         so that accepted features can be added later without any id changing.
     min_words
         Words that a report must have in all, administrative statements left out.
+    vocabulary_words
+        Whether each report also gets the vocabulary's texts of the diagnoses that it makes for certain or probably, and
+        of the wider ones that these are (``wider_diagnoses``), after its statements.
 
     Returns
     -------
     ParsedReports
-        Texts by falling count, then the vocabulary's features that no report has. Reports keep the order in which they
-        came and have each text once; a report without a usable statement is in the quarantine instead.
+        Texts by falling count, then the vocabulary's features and diagnoses that no report has. Reports keep the order
+        in which they came and have each text once; a report without a usable statement is in the quarantine instead.
     """
     keys: list[tuple[str, str]] = []
     cleaned: list[list[str]] = []
@@ -55,11 +60,12 @@ def parse_reports(reports: Iterable[Report], vocabulary: Vocabulary, min_words: 
         cleaned.append(texts)
 
     ordered = sorted(counts, key=lambda text: (-counts[text], text))
-    features = dict.fromkeys(clean_statement(feature.text) for feature in vocabulary.features.values())
-    ordered += [text for text in features if text not in counts]
+    entries = vocabulary.entries if vocabulary_words else vocabulary.features.values()
+    ordered += [text for text in dict.fromkeys(clean_statement(entry.text) for entry in entries) if text not in counts]
     parser = StatementParser(vocabulary)
     parsed = [parser.parse(text) for text in ordered]
     usable = {s.text: i for i, s in enumerate(parsed) if s.kind != "administrative"}
+    named = [_named(statement, vocabulary, usable) if vocabulary_words else [] for statement in parsed]
 
     kept_keys, kept_ids, dropped = [], [], []
     for (source, record_id), texts in zip(keys, cleaned, strict=True):
@@ -69,12 +75,32 @@ def parse_reports(reports: Iterable[Report], vocabulary: Vocabulary, min_words: 
             dropped.append({"source": source, "record_id": record_id, "stage": "parse_reports", "reason": reason})
         else:
             kept_keys.append((source, record_id))
-            kept_ids.append([usable[text] for text in own])
+            ids = [usable[text] for text in own]
+            kept_ids.append(list(dict.fromkeys((*ids, *(text for i in ids for text in named[i])))))
     return ParsedReports(
         pa.Table.from_pylist([{"text_id": i, "count": counts[s.text], **vars(s)} for i, s in enumerate(parsed)], TEXTS),
         pa.table([[key[0] for key in kept_keys], [key[1] for key in kept_keys], kept_ids], schema=REPORTS),
         pa.Table.from_pylist(dropped, schema=QUARANTINE),
     )
+
+
+def _named(statement: Statement, vocabulary: Vocabulary, usable: Mapping[str, int]) -> list[int]:
+    """Ids of the vocabulary's texts of what a statement diagnoses, unless it is merely possible."""
+    made = [name for name in statement.diagnoses if name not in statement.possible]
+    texts = (clean_statement(vocabulary.diagnoses[name].text) for name in wider_diagnoses(made, vocabulary))
+    return [usable[text] for text in texts if text in usable]
+
+
+def wider_diagnoses(made: Iterable[str], vocabulary: Vocabulary) -> list[str]:
+    """Return diagnoses with the wider ones that they are: an inferior infarction is a myocardial infarction."""
+    found = dict.fromkeys(made)
+    waiting = list(found)
+    for name in waiting:
+        diagnosis = vocabulary.diagnoses[name]
+        wider = [other for other in (diagnosis.kind_of, diagnosis.general) if other and other not in found]
+        found.update(dict.fromkeys(wider))
+        waiting += wider
+    return list(found)
 
 
 def _why_unusable(texts: Sequence[str], usable: Sequence[str], min_words: int) -> str:

@@ -11,7 +11,7 @@ TEXTS = pa.schema(
         pa.field("kind", pa.string(), nullable=False),  # diagnosis | feature | administrative | unknown
         pa.field(
             "count", pa.int64(), nullable=False
-        ),  # records whose report has it; 0: a feature of the vocabulary only
+        ),  # records whose report has it as a statement; 0: a text of the vocabulary only
         pa.field("diagnoses", STRINGS, nullable=False),
         pa.field("features", STRINGS, nullable=False),
         pa.field("negated", STRINGS, nullable=False),  # ids of findings that the text denies

@@ -41,7 +41,7 @@ def main(args: argparse.Namespace) -> None:
     """Write distinct texts, reports as text ids, and the reports that are of no use."""
     settings: ReportsSection = args.settings
     reports = _reports(progress(args.manifests, len(args.manifests), "manifests"))
-    parsed = parse_reports(reports, load_vocabulary(args.vocabulary), settings.min_words)
+    parsed = parse_reports(reports, load_vocabulary(args.vocabulary), settings.min_words, settings.vocabulary_words)
     if not parsed.reports.num_rows:
         raise UserError(
             f"{args.manifests}: none of the {parsed.quarantine.num_rows} records has a usable report; pre-training "

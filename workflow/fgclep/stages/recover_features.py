@@ -12,8 +12,9 @@ from fgclep.language.vocabulary import Vocabulary, load_vocabulary
 from fgclep.recovery.backend import Backend, is_asked
 from fgclep.recovery.knowledge import KnowledgeBackend
 from fgclep.schemas.candidates import CANDIDATES
+from fgclep.schemas.reports import TEXTS
 from fgclep.stage import run_stage, stage_parser
-from fgclep.tables import write_table
+from fgclep.tables import read_table, write_table
 
 if TYPE_CHECKING:
     from fgclep.recovery.language_model import LanguageModel
@@ -55,8 +56,13 @@ def make_language_model(settings: RecoverySection, prompt: Path, vocabulary: Voc
 
 
 def statements_to_ask(texts: str | Path, vocabulary: Vocabulary) -> list[tuple[int, Statement]]:
-    """Return the id and the statement of each distinct text (schema ``TEXTS``) that a backend is asked about."""
-    return [(i, s) for i, s in enumerate(read_statements(texts, vocabulary)) if is_asked(s, vocabulary)]
+    """Return the id and the statement of each text (schema ``TEXTS``) that a backend is asked about.
+
+    Texts of the vocabulary that no report has as a statement are left out.
+    """
+    counts = read_table(texts, TEXTS, ["count"])["count"].to_numpy()
+    statements = enumerate(read_statements(texts, vocabulary))
+    return [(i, statement) for i, statement in statements if counts[i] and is_asked(statement, vocabulary)]
 
 
 def main(args: argparse.Namespace) -> None:

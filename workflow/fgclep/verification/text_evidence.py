@@ -16,7 +16,7 @@ class TextEvidence:
     Parameters
     ----------
     stated
-        bool of shape (texts, features): the text names the feature.
+        bool of shape (texts, features): the text names the feature, or the same one in a certain place.
     excluded_by
         int16 of shape (texts, features): 0, or which entry of ``findings`` excludes the feature.
     diagnosis_excludes
@@ -47,7 +47,9 @@ def text_evidence(statements: Sequence[Statement], vocabulary: Vocabulary) -> Te
     excluded_by = np.zeros(shape, dtype=np.int16)
     names: dict[str | None, int] = {None: 0}
     for i, statement in enumerate(statements):
-        stated[i, [place[name] for name in statement.features if name not in statement.possible]] = True
+        for name in (name for name in statement.features if name not in statement.possible):
+            wider = place.get(vocabulary.features[name].general or name, place[name])
+            stated[i, [place[name], wider]] = True
         for name in statement.negated:
             if name in place and not excluded_by[i, place[name]]:
                 denial = f"no {vocabulary.features[name].text}"
