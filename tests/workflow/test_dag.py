@@ -177,7 +177,7 @@ def test_own_records_train_and_are_tested_on_by_a_task(checkout, tmp_path):
     )
     found = [words for words in commands(checkout, "--configfile", str(overlay)) if "local" in words]
     assert sum(words[2] == "fgclep.stages.build_manifest" for words in found) == 1
-    split = "split: {column: path, files: {test: {path: test.csv, sha256: " + "0" * 64 + "}}}\n"
+    split = "split: {column: path, files: {test: {path: test.csv, sha256: " + "a" * 64 + "}}}\n"
     task.write_text(task.read_text() + split)
     run = checkout.snakemake("--dry-run", "--configfile", str(overlay))
     task.unlink()

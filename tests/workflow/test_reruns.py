@@ -248,6 +248,12 @@ class TestWhatElseChanges:
         jobs = all_jobs("swap.yaml")
         assert {job.rule for job in jobs if job.causes} == {"build_shards", "render_report"}
 
+    def test_a_value_of_a_source_is_named_by_its_own_key(self, done):
+        """The section signal has a sampling_rate of 100, too."""
+        (done / "rate.yaml").write_text("data: {sources: {ptb-xl: {base: x, sampling_rate: 100}}}\n")
+        causes = {cause for job in all_jobs("rate.yaml") if job.rule == "build_manifest" for cause in job.causes}
+        assert causes == {"data.sources.ptb-xl.sampling_rate is 100, was null"}
+
     def test_a_shard_that_is_deleted_is_made_and_no_other(self, done):
         (done / "results/shards/csn/1.parquet").unlink()
         jobs = all_jobs()

@@ -159,7 +159,7 @@ def _changed_params(job: Any, change: Any, values: dict[str, Any]) -> Iterator[s
     for path in sorted(old.keys() | new.keys()):
         value, was = new.get(path, _MISSING), old.get(path, _MISSING)
         if value != was:
-            yield _change(_config_key(path, value, values), value, was)
+            yield _change(_config_key(path, value, values, set(job.wildcards_dict.values())), value, was)
     plain_before = [text for text, found in zip(before, settings_before, strict=True) if found is None]
     plain_now = [text for text, found in zip(now, settings_now, strict=True) if found is None]
     if len(plain_before) == len(plain_now) == 1:
@@ -203,13 +203,14 @@ def _leaves(values: Mapping, above: str = "") -> Iterator[tuple[str, Any]]:
             yield f"{above}{key}", value
 
 
-def _config_key(path: str, value: Any, values: dict[str, Any]) -> str:
+def _config_key(path: str, value: Any, values: dict[str, Any], wildcards: set[str]) -> str:
     """Where in the config a setting of a rule stands: rules get their part of it, without the names above.
 
-    What stands nowhere, such as ``archive_format``, is a number that the package raises.
+    Of several places, one named like a wildcard of the job is meant, such as its source. What stands nowhere, such as ``archive_format``, is a number that the package raises.
     """
     own = (key for key in values if not key.startswith("ablation.variants."))  # which repeat the names of others
     ends = [path] if path in values else [key for key in own if f".{key}".endswith((f".{path}", f"_{path}"))]
+    ends = [key for key in ends if wildcards & set(key.split("."))] or ends
     return " or ".join([key for key in ends if values[key] == value] or ends) or path.replace("_", " ")
 
 
