@@ -7,6 +7,7 @@ from typing import Any
 from fgclep.report.results.estimate import Estimate, p_value
 from fgclep.report.results.metrics import LEADS, MODELS, PROBE, PROMPT_SETS, ZERO_SHOT, Condition, model_name, task_name
 from fgclep.report.tables.table import Block, Cell, Head, Row, Table
+from fgclep.schemas.comparisons import MEAN
 
 FINE_AND_COARSE = ("fine", "coarse")
 Comparison = Mapping[str, Any]  # a row with the schema COMPARISONS
@@ -95,6 +96,8 @@ def _change(comparison: Comparison) -> tuple[float | None, float | None, float |
 
 
 def _task(comparison: Comparison) -> str:
+    if comparison["task"] == MEAN:
+        return "mean over the tasks"
     return f"{task_name(comparison['task'])} ({comparison['label_set']})"
 
 
