@@ -10,7 +10,7 @@ from sklearn.metrics import roc_auc_score
 from fgclep import cli
 from fgclep.errors import UserError
 from fgclep.evaluation.compare_runs import compare_runs, comparison_lines
-from fgclep.evaluation.comparison import compare, holm
+from fgclep.evaluation.comparison import MEAN, Resamples, compare, holm, over_tasks
 from fgclep.evaluation.metrics_csv import write_comparisons
 from fgclep.evaluation.scores import Scored, score_table
 from fgclep.evaluation.task_records import TaskRecords
@@ -47,7 +47,12 @@ def models(n=300, gains=(0.0, 1.0), seed=0, records_per_patient=1):
     ids, patients = np.array([f"r{k}" for k in range(n)]), np.arange(n) // records_per_patient
     return {
         (f"m{k}", PROBE): Scored(
-            ("x", "y"), ids, patients.astype(str), labels, (common + 0.3 * rng.normal(size=(n, 2)) + gain * labels)
+            ("x", "y"),
+            ids,
+            patients.astype(str),
+            labels,
+            (common + 0.3 * rng.normal(size=(n, 2)) + gain * labels),
+            "s",
         )
         for k, gain in enumerate(gains)
     }
@@ -100,21 +105,72 @@ def test_every_two_models_are_compared_and_p_corrected_within_the_protocol():
 
 def test_models_with_other_records_or_labels_are_not_compared():
     one, other = models().values()
-    fewer = Scored(one.classes, one.ids[:9], one.patients[:9], one.labels[:9], one.scores[:9])
-    with pytest.raises(UserError, match=r"b and a were not evaluated on the same records and classes \(toy, s, linear"):
+    fewer = Scored(one.classes, one.ids[:9], one.patients[:9], one.labels[:9], one.scores[:9], "s")
+    with pytest.raises(
+        UserError, match=r"b and the models before it were not evaluated on the same records and classes \(toy"
+    ):
         compare({("a", PROBE): other, ("b", PROBE): fewer}, 10, 0)
-    relabeled = Scored(one.classes, one.ids, one.patients, ~one.labels, one.scores)
+    relabeled = Scored(one.classes, one.ids, one.patients, ~one.labels, one.scores, "s")
     with pytest.raises(UserError, match="with the same labels"):
         compare({("a", PROBE): other, ("b", PROBE): relabeled}, 10, 0)
 
 
 def test_what_is_not_defined_has_no_number(tmp_path):
     one, other = models().values()
-    parts = [Scored(own.classes, own.ids, own.patients, own.labels & False, own.scores) for own in (one, other)]
+    parts = [Scored(own.classes, own.ids, own.patients, own.labels & False, own.scores, "s") for own in (one, other)]
     rows = compare({("a", PROBE): parts[0], ("b", PROBE): parts[1]}, 10, 0)
     assert {rows[0][name] for name in ("value_a", "value_b", "difference", "ci_low", "p", "p_holm")} == {None}
     write_comparisons(rows, tmp_path / "c.csv")
     assert (tmp_path / "c.csv").read_text(encoding="utf-8").splitlines()[1] == "toy,s,linear_probe,,a,b,,,,,,,,300"
+
+
+def two_tasks(gain):
+    """A model on two tasks of one source; the second task has every third record of the first."""
+    ((_, own),) = models(n=240, gains=(gain,), records_per_patient=2).items()
+    some = np.arange(0, 240, 3)
+    part = Scored(own.classes, own.ids[some], own.patients[some], own.labels[some], -own.scores[some], own.source)
+    return {PROBE: own, ("other", "s", *PROBE[2:]): part}
+
+
+def test_tasks_of_one_source_are_resampled_together():
+    scored = two_tasks(0.5)
+    drawn = Resamples(scored, 200, seed=0)
+    macros = {evaluation: drawn.macro_aurocs("m", evaluation, own) for evaluation, own in scored.items()}
+    # the same by drawing patients one by one
+    rng = np.random.default_rng(0)
+    names = np.unique(scored[PROBE].patients)
+    for resample in range(1, 6):
+        counts = np.bincount(rng.integers(len(names), size=len(names)), minlength=len(names))
+        for evaluation, own in scored.items():
+            rows = np.repeat(np.arange(len(own.ids)), counts[np.searchsorted(names, own.patients)])
+            expected = [roc_auc_score(own.labels[rows, k], own.scores[rows, k]) for k in range(2)]
+            assert macros[evaluation][resample] == pytest.approx(np.mean(expected))
+    # what is right in the one task is wrong in the other, of the same patients: less is left of chance in the mean
+    mean = over_tasks(macros)["linear_probe", ""]
+    apart = [values[1:].std() for values in macros.values()]
+    assert mean[1:].std() < 0.85 * np.hypot(*apart) / 2
+    assert mean[0] == pytest.approx(np.mean([values[0] for values in macros.values()]))
+
+
+def test_the_mean_over_the_tasks_stands_below_them_and_is_not_corrected():
+    scored = {
+        (name, evaluation): own
+        for name, gain in (("a", 0.0), ("b", 0.5))
+        for evaluation, own in two_tasks(gain).items()
+    }
+    rows = compare(scored, resamples=100, seed=0)
+    assert [row["task"] for row in rows] == ["toy", "other", MEAN]
+    first, second, mean = rows
+    assert mean["difference"] == pytest.approx((first["difference"] + second["difference"]) / 2)
+    assert mean["ci_low"] < mean["difference"] < mean["ci_high"]
+    assert (mean["n"], mean["label_set"], mean["p_holm"]) == (240 + 80, MEAN, None)
+    np.testing.assert_allclose([row["p_holm"] for row in rows[:2]], holm(np.array([row["p"] for row in rows[:2]])))
+
+
+def test_of_a_task_with_two_label_sets_the_first_counts_in_the_mean():
+    values = {("a", "x"): 0.5, ("a", "y"): 0.9, ("b", "x"): 0.7}
+    found = over_tasks({(*key, "linear_probe", ""): np.array([value]) for key, value in values.items()})
+    assert found["linear_probe", ""] == pytest.approx([0.6])
 
 
 def write_run(folder, scored):
@@ -146,7 +202,7 @@ def test_two_runs_are_compared_on_what_both_have(tmp_path):
 
 def test_what_is_not_defined_is_said_in_words():
     one, other = models().values()
-    parts = [Scored(own.classes, own.ids, own.patients, own.labels & False, own.scores) for own in (one, other)]
+    parts = [Scored(own.classes, own.ids, own.patients, own.labels & False, own.scores, "s") for own in (one, other)]
     lines = comparison_lines(compare({("a", PROBE): parts[0], ("b", PROBE): parts[1]}, 10, 0))
     assert lines[1].count("not defined") == 4
 

@@ -10,7 +10,16 @@ import polars as pl
 import pytest
 from conftest import ROOT
 from html_page import Page
-from report_data import CANDIDATES, PROMPTS, comparison_rows, config, report_command, synthetic_ecg, write_csv
+from report_data import (
+    CANDIDATES,
+    PROMPTS,
+    ablation_rows,
+    comparison_rows,
+    config,
+    report_command,
+    synthetic_ecg,
+    write_csv,
+)
 
 from fgclep.errors import UserError
 from fgclep.language.vocabulary import load_vocabulary
@@ -18,6 +27,7 @@ from fgclep.report.ecg.paper import LEFT, ROW, TOP, at_paper_rate
 from fgclep.report.ecg.strips import ecg_strip, polyline
 from fgclep.report.render import environment, source_bases
 from fgclep.report.results import audit_summary, dataflow
+from fgclep.report.results.run import ABLATION
 from fgclep.schemas.audit import AUDIT
 from fgclep.schemas.comparisons import COMPARISONS
 from fgclep.schemas.quarantine import QUARANTINE
@@ -118,6 +128,33 @@ def test_the_summary_tells_how_sure_the_gain_of_the_fine_stage_is(html, tmp_path
     main(arguments().parse_args(given))
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "may be chance in the choice of patients on each of the 6 tasks" in page
+
+
+def words(html: str, id_: str) -> str:
+    section = html[html.index(f'<section id="{id_}"') :].partition("</section>")[0]
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", section))
+
+
+def test_the_summary_says_what_the_features_are_worth_as_far_as_the_run_can_tell(html, tmp_path):
+    summary = words(html, "summary")
+    assert (
+        "(verification.features: filtered) against the coarse one, mean over the tasks: +3.0 points zero-shot"
+        in summary
+    )
+    assert "has also been trained for 4 more epochs: snakemake --cores all ablation" in summary
+    given = report_command(tmp_path)
+    write_csv(tmp_path / "ablation.csv", list(ABLATION), ablation_rows())
+    main(arguments().parse_args([*given, "--ablation", str(tmp_path / "ablation.csv")]))
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "mean over the tasks and 3 seeds: +3.0 points zero-shot by wordings of reports (95 %" in words(
+        page, "summary"
+    )
+    ablation = words(page, "ablation")
+    assert "seeds −4.0 to −2.0; patients −5.0 to −1.5" in ablation and "verification" not in words(html, "tasks")
+    without = config()
+    without["verification"]["features"] = "none"
+    page = render_in(tmp_path / "none", "--config-json", json.dumps(without)).read_text(encoding="utf-8")
+    assert "this run cannot tell" in words(page, "summary")
 
 
 def test_real_sources_are_called_real(tmp_path):

@@ -2,7 +2,7 @@
 
 import polars as pl
 import pytest
-from report_data import PROMPTS, TASKS, comparison_rows, metrics_rows
+from report_data import PROMPTS, TASKS, ablation_rows, comparison_rows, metrics_rows
 
 from fgclep.report.results.estimate import UNDEFINED, Estimate
 from fgclep.report.results.metrics import ALL_RECORDS, Column, Condition, Metrics, mean
@@ -13,6 +13,7 @@ from fgclep.report.tables.table import Block, Cell, Head, Row, Table
 from fgclep.report.tables.table_set import csv_rows
 from fgclep.report.tables.task_tables import few_shot, headline, other_measures, prompt_sets, transfer
 from fgclep.report.tables.tex import escape, tabular
+from fgclep.report.tables.worth import Worth, worth
 from fgclep.schemas.metrics import METRICS
 
 
@@ -171,12 +172,14 @@ def test_differences_are_fine_minus_coarse_whichever_stands_first():
     assert [cell.text for cell in zero_shot.cells] == ["86.0", "83.0", "+3.0", "<0.001", "0.001", "300"]
     assert [cell.text for cell in probe.cells][:3] == ["86.0", "83.0", "+3.0"]
     assert (zero_shot.cells[2].detail, probe.cells[2].detail) == ("+2.0 to +5.0", "+1.0 to +4.0")
-    assert [cell.text for cell in table.blocks[0].rows[-1].cells][3:5] == ["–", "–"]
+    assert [cell.text for cell in table.blocks[0].rows[-2].cells][3:5] == ["–", "–"]
+    mean = table.blocks[0].rows[-1]
+    assert (mean.name, mean.cells[2].text, mean.cells[4].text) == ("mean over the tasks", "+3.0", "–")
 
 
 def test_every_comparison_is_in_the_folded_table():
     table = all_comparisons(comparison_rows(), PROMPTS)
-    assert len(table.rows) == 24
+    assert len(table.rows) == 28
     assert {row.name for row in table.rows} == {"fine − coarse", "coarse − random"}
     assert {row.cells[1].text for row in table.rows} == {
         "Zero-shot", "Zero-shot, waveform features", "Linear probe, 100 %",
@@ -208,6 +211,45 @@ def test_of_each_report_text_the_three_best_ecgs_are_shown():
     assert [found.rank for found in first.found] == [1, 2, 3]
     assert [found.hit for found in first.found] == [False, True, False]
     assert (second.text, second.found[0].source) == ("a", "t")  # another source with the same text
+
+
+# -- what the recovered features are worth -----------------------------------------------------------------------------
+
+
+def test_the_worth_of_the_features_is_told_by_the_ablation_where_there_is_one():
+    found = worth(ablation_rows(), comparison_rows())
+    assert found == Worth(
+        [
+            "+3.0 points zero-shot by wordings of reports (95 % interval over seeds +2.0 to +4.0 and over patients +1.5 "
+            "to +5.0)",
+            "−1.0 points linear probe, all training records (95 % interval over seeds −2.0 to +0.0 and over patients "
+            "−2.5 to +1.0)",
+        ],
+        3,
+    )
+
+
+def test_without_it_by_the_coarse_model():
+    other = [row for row in ablation_rows() if row["variant"] != "features_none"]
+    for ablation in ([], other):
+        assert worth(ablation, comparison_rows()) == Worth(
+            [
+                "+3.0 points zero-shot by wordings of reports (95 % interval over patients +2.0 to +5.0)",
+                "+3.0 points zero-shot by waveform features (95 % interval over patients +2.0 to +5.0)",
+                "+3.0 points linear probe, all training records (95 % interval over patients +1.0 to +4.0)",
+            ]
+        )
+    of_one_task = [row for row in comparison_rows() if row["task"] == "csn"]
+    assert len(worth([], of_one_task).gains) == 3
+    assert worth([], []) is None
+
+
+def test_re_measured_results_stand_beside_the_probe_with_all_records(metrics):
+    table = headline(metrics)
+    all_records = texts(table, "Linear probe, 100 %")
+    assert all_records["S4 trained on labels, re-measured"] == ["93.2", "93.8", "91.9", "95.6", "–", "–", "–"]
+    assert all_records["MERL probed anew, re-measured"] == ["–", "89.5", "86.4", "–", "–", "–", "–"]
+    assert not any("re-measured" in name for name in texts(table, "Linear probe, 10 %"))
 
 
 # -- LaTeX and CSV -----------------------------------------------------------------------------------------------------

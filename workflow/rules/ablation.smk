@@ -1,4 +1,5 @@
 RUN = r"[a-z][a-z0-9_]*-\d+"  # variant and seed
+COARSE_STAGE = rf"{COARSE}-{RUN}"  # of a variant that has one of its own
 
 
 rule export_text_tower:
@@ -59,7 +60,7 @@ use rule pretrain as pretrain_variant with:
     benchmark:
         "results/benchmarks/ablation/pretrain-{name}.tsv"
     wildcard_constraints:
-        name=RUN,
+        name=rf"{RUN}|{COARSE_STAGE}",
     params:
         **settings(variant_pretraining),
         options=variant_options,
@@ -73,7 +74,7 @@ rule evaluate_variant:
         splits=splits_of(TASKS),
         prompts="results/evaluation/prompts.parquet",
     output:
-        metrics="results/ablation/metrics/{name}.csv",
+        scores="results/ablation/scores/{name}.parquet",
     log:
         "results/logs/ablation/evaluate-{name}.log",
     benchmark:
@@ -100,33 +101,34 @@ rule evaluate_variant:
         "--splits {input.splits:q} "
         "--prompts {input.prompts:q} "
         "--settings {params.settings:q} "
-        "--output {output.metrics:q} "
+        "--output {output.scores:q} "
         "--log {log:q}"
 
 
 rule summarize_ablation:
     input:
-        metrics=expand("results/ablation/metrics/{name}.csv", name=RUNS),
+        scores=expand("results/ablation/scores/{name}.parquet", name=RUNS),
     output:
         table="results/ablation/ablation.csv",
     log:
         "results/logs/summarize_ablation.log",
     benchmark:
         "results/benchmarks/summarize_ablation.tsv"
-    localrule: True
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(10),
+        mem_mb=growing(4000),
+        runtime=growing(120),
     params:
+        **settings(ComparisonSettings.of(SETTINGS.evaluation, seed=SETTINGS.seed)),
         runs=json.dumps(RUNS),
         code=source_digest("fgclep.stages.summarize_ablation"),
     message:
         "Comparing the variants"
     shell:
         "python -m fgclep.stages.summarize_ablation "
-        "--metrics {input.metrics:q} "
+        "--scores {input.scores:q} "
+        "--settings {params.settings:q} "
         "--runs {params.runs:q} "
         "--output {output.table:q} "
         "--log {log:q}"

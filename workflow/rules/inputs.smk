@@ -276,49 +276,78 @@ CHANGED_VARIANTS = [name for name, changes in CONFIG["ablation"]["variants"].ite
 VARIANTS = [REFERENCE, *sorted(CHANGED_VARIANTS)]
 SECTIONS_OF_VARIANT = {name: SETTINGS.variant(name) for name in VARIANTS}
 SEEDS = range(CONFIG["seed"], CONFIG["seed"] + CONFIG["ablation"]["seeds"])
-# coarse models of every seed, from which the variants of that seed start
+# evaluated, with the coarse models of every seed, from which the variants of that seed start
 RUNS = {f"{variant}-{seed}": (variant, seed) for variant in (COARSE, *VARIANTS) for seed in SEEDS}
 
 
+def coarse_stage(variant):
+    """What the coarse stage of a variant is trained with: settings of pretraining and similarity."""
+    own = SECTIONS_OF_VARIANT[variant if SECTIONS_OF_VARIANT[variant].throughout else REFERENCE]
+    return own.pretraining.model_dump(exclude={"fine_epochs"}), own.similarity
+
+
+def coarse_of(variant):
+    """Name of the coarse stage that a variant starts from; variants with the same settings of it share one."""
+    owner = next(name for name in VARIANTS if coarse_stage(name) == coarse_stage(variant))
+    return COARSE if owner == REFERENCE else f"{COARSE}-{owner}"
+
+
+# variant and seed of the coarse stages that variants have of their own, which are not evaluated
+OWN_COARSE = {
+    f"{coarse_of(variant)}-{seed}": (coarse_of(variant).removeprefix(f"{COARSE}-"), seed)
+    for variant in VARIANTS
+    for seed in SEEDS
+    if coarse_of(variant) != COARSE
+}
+
+
+def variant_training(wildcards):
+    """Variant, seed, and whether the training is a coarse stage."""
+    if wildcards.name in OWN_COARSE:
+        return *OWN_COARSE[wildcards.name], True
+    variant, seed = RUNS[wildcards.name]
+    return (REFERENCE, seed, True) if variant == COARSE else (variant, seed, False)
+
+
 def variant_reports(wildcards):
-    variant, _ = RUNS[wildcards.name]
-    if variant == COARSE:
+    variant, _, is_coarse = variant_training(wildcards)
+    if is_coarse:
         return "results/reports/reports.parquet"
     return f"results/recovery/reports/{SECTIONS_OF_VARIANT[variant].verification.features}.parquet"
 
 
 def variant_labels(wildcards):
-    variant, _ = RUNS[wildcards.name]
-    return [] if variant == COARSE else labels_of(SECTIONS_OF_VARIANT[variant].verification.features)
+    variant, _, is_coarse = variant_training(wildcards)
+    return [] if is_coarse else labels_of(SECTIONS_OF_VARIANT[variant].verification.features)
 
 
 def variant_similarity(wildcards):
-    variant, _ = RUNS[wildcards.name]
-    if variant == COARSE or SECTIONS_OF_VARIANT[variant].similarity == SETTINGS.similarity:
+    variant, _, _ = variant_training(wildcards)
+    if SECTIONS_OF_VARIANT[variant].similarity == SETTINGS.similarity:
         return "results/similarity/matrix"
     return f"results/ablation/similarity/{variant}/matrix"
 
 
 def variant_start(wildcards):
-    variant, seed = RUNS[wildcards.name]
-    if variant != COARSE:
-        return f"results/ablation/models/{COARSE}-{seed}"
+    variant, seed, is_coarse = variant_training(wildcards)
+    if not is_coarse:
+        return f"results/ablation/models/{coarse_of(variant)}-{seed}"
     named = model_to_start_from()
     return named if named and Path(named).is_dir() else []
 
 
 def variant_options(wildcards, input):
     """As ``training_options``."""
-    variant, _ = RUNS[wildcards.name]
-    start = input.start or (model_to_start_from() if variant == COARSE else None)
+    _, _, is_coarse = variant_training(wildcards)
+    start = input.start or (model_to_start_from() if is_coarse else None)
     return [*(["--start-from", start] if start else []), *(["--labels", *input.labels] if input.labels else [])]
 
 
 def variant_pretraining(wildcards):
     """Settings of one training of the ablation."""
-    variant, seed = RUNS[wildcards.name]
-    section = SETTINGS.pretraining if variant == COARSE else SECTIONS_OF_VARIANT[variant].pretraining
-    epochs = section.coarse_epochs if variant == COARSE else section.fine_epochs
+    variant, seed, is_coarse = variant_training(wildcards)
+    section = SECTIONS_OF_VARIANT[variant].pretraining
+    epochs = section.coarse_epochs if is_coarse else section.fine_epochs
     return TrainingSettings.of(section, epochs=epochs, signal=SETTINGS.signal, seed=seed)
 
 
@@ -330,8 +359,8 @@ def variant_similarity_settings(wildcards):
 def variant_evaluation(wildcards):
     """Settings of the evaluation of one training of the ablation."""
     _, seed = RUNS[wildcards.name]
-    more = {**dict(INFERENCE), "prompts": SETTINGS.evaluation.prompts[0], "seed": seed}
-    return VariantSettings.of(SETTINGS.evaluation, **more)
+    prompts = [kind for kind in SETTINGS.evaluation.prompts if kind != "names"] or SETTINGS.evaluation.prompts
+    return VariantSettings.of(SETTINGS.evaluation, **dict(INFERENCE), prompts=prompts, seed=seed)
 
 
 def text_tower_of_variant(wildcards):

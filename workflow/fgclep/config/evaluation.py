@@ -133,9 +133,8 @@ class RetrievalSettings(InferenceSettings, Seeded):
 
 
 class VariantSettings(InferenceSettings, Seeded):
-    """What ``evaluate_variant`` takes of the config; ``prompts`` is the set of the headline."""
+    """What ``evaluate_variant`` takes of the config."""
 
-    prompts: PromptSet
+    prompts: list[PromptSet]
     zero_shot_split: ZeroShotSplit
     regularization: list[float]
-    min_positives: int

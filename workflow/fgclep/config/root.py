@@ -1,10 +1,10 @@
 """The whole config."""
 
-from typing import NamedTuple, Self, TypeVar
+from typing import Literal, NamedTuple, Self, TypeVar
 
 from pydantic import Field, ValidationError, model_validator
 
-from fgclep.config.ablation import COARSE, REFERENCE, AblationSection, Changeable
+from fgclep.config.ablation import COARSE, REFERENCE, AblationSection
 from fgclep.config.data import DataSection
 from fgclep.config.evaluation import EvaluationSection
 from fgclep.config.measurement import MeasurementSection
@@ -23,11 +23,15 @@ S = TypeVar("S", bound=Section)
 
 
 class Variant(NamedTuple):
-    """The sections that a variant of ``ablation`` may change, as they are for its fine stage."""
+    """The sections that a variant of ``ablation`` may change, as they are for its fine stage.
+
+    With ``throughout`` pretraining and similarity are so for its coarse stage as well.
+    """
 
     pretraining: PretrainingSection
     similarity: SimilaritySection
     verification: VerificationSection
+    throughout: bool
 
 
 class Config(Section):
@@ -77,7 +81,7 @@ class Config(Section):
         return self
 
     def variant(self, name: str) -> Variant:
-        """Return the sections pretraining, similarity and verification of a variant of ``ablation``.
+        """Return the sections of a variant of ``ablation``; of a name that is none, those of the config.
 
         Raises
         ------
@@ -89,10 +93,13 @@ class Config(Section):
             raise ValueError(f"ablation.variants: the name {name} is taken; choose another one")
         if set(changes.get("verification", {})) - {"features"}:
             raise ValueError(f"ablation.variants.{name}: of the section verification only features can be changed")
-        if "coarse_epochs" in changes.get("pretraining", {}):
-            raise ValueError(f"ablation.variants.{name}: coarse_epochs is no setting of the fine stage")
+        throughout = changes.get("throughout", False)
+        if "coarse_epochs" in changes.get("pretraining", {}) and not throughout:
+            raise ValueError(
+                f"ablation.variants.{name}: coarse_epochs is no setting of the fine stage; add throughout: true"
+            )
 
-        def changed(section: Changeable, own: S) -> S:
+        def changed(section: Literal["pretraining", "similarity", "verification"], own: S) -> S:
             values = over_defaults(own.model_dump(mode="json"), changes.get(section, {}))
             try:
                 return type(own).model_validate(values)
@@ -105,4 +112,5 @@ class Config(Section):
             changed("pretraining", self.pretraining),
             changed("similarity", self.similarity),
             changed("verification", self.verification),
+            throughout,
         )

@@ -1,11 +1,13 @@
 """Trainings that differ in one setting, with several seeds each: means, intervals, and differences from a reference."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 from scipy import stats
 
-MEAN = "mean"  # in the column of tasks: over all of them
+from fgclep.evaluation.comparison import limits, over_tasks
+from fgclep.evaluation.scores import Evaluation
+from fgclep.schemas.comparisons import MEAN
 
 
 def interval(values: np.ndarray) -> tuple[float, float, float]:
@@ -21,44 +23,62 @@ def interval(values: np.ndarray) -> tuple[float, float, float]:
     return mean, mean - half, mean + half
 
 
-def summarize(metrics: Iterable[Mapping[str, str]], runs: Mapping[str, tuple[str, int]], reference: str) -> list[dict]:
+def summarize(
+    macros: Mapping[str, Mapping[Evaluation, np.ndarray]], runs: Mapping[str, tuple[str, int]], reference: str
+) -> list[dict]:
     """Summarize macro AUROCs over the seeds of every variant.
 
     Parameters
     ----------
-    metrics
-        Rows with the columns of ``schemas.metrics.METRICS``, as text.
+    macros
+        For each model and evaluation the macro AUROC of the records as they are and of resamples of the patients, the
+        same for all models (see ``comparison.Resamples``), shape (1 + resamples,).
     runs
         For each model its variant and its seed.
     reference
-        The variant that the others are compared with, seed by seed.
+        The variant that the others are compared with, seed by seed and resample by resample.
 
     Returns
     -------
     list of dict
-        One row per variant, protocol and task, and over the tasks that all runs define (``MEAN``): ``seeds``, ``mean``,
-        ``ci_low``, ``ci_high``, and the difference from the reference with its interval. A task that is not defined in
-        some run has no row.
+        One row per variant, protocol, setting and task, and over the tasks that all runs define (``MEAN``): ``seeds``,
+        ``mean`` over them, and ``difference`` from the reference. Each has two 95 % intervals: over the seeds, by
+        Student's t (``ci_low``, ``difference_low`` ...), which says what another training would give on these
+        patients; and over the patients, of the mean over the seeds (``patients_low``, ``difference_patients_low`` ...),
+        which says what these trainings would give on other patients. A task that some run does not define has no row.
     """
-    values: dict[tuple[str, str], dict[tuple[str, int], float]] = {}
-    for row in metrics:
-        if row["class"] == "macro" and row["metric"] == "auroc" and row["value"]:
-            values.setdefault((row["protocol"], row["task"]), {})[runs[row["model"]]] = float(row["value"])
+    found: dict[Evaluation, dict[tuple[str, int], np.ndarray]] = {}
+    for model, evaluated in macros.items():
+        for evaluation, values in evaluated.items():
+            if not np.isnan(values[0]):
+                found.setdefault(evaluation, {})[runs[model]] = values
     every = set(runs.values())
-    tables = {key: found for key, found in values.items() if set(found) == every}
-    for protocol in sorted({protocol for protocol, _ in tables}):
-        own = [found for (name, _), found in tables.items() if name == protocol]
-        tables[protocol, MEAN] = {run: float(np.mean([found[run] for found in own])) for run in every}
+    found = {evaluation: own for evaluation, own in found.items() if set(own) == every}
+    tables = {(protocol, setting, task): own for (task, _, protocol, setting), own in found.items()}
+    for run in every:
+        for place, values in over_tasks({evaluation: own[run] for evaluation, own in found.items()}).items():
+            tables.setdefault((*place, MEAN), {})[run] = values
     seeds = sorted({seed for _, seed in every})
     rows = []
     for variant in dict.fromkeys(variant for variant, _ in runs.values()):
-        for (protocol, task), found in tables.items():
-            mine, base = (np.array([found[name, seed] for seed in seeds]) for name in (variant, reference))
-            mean, low, high = interval(mine)
-            difference, below, above = interval(mine - base)
+        for (protocol, setting, task), own in tables.items():
+            mine, base = (np.stack([own[name, seed] for seed in seeds]) for name in (variant, reference))
             rows.append(
-                {"variant": variant, "protocol": protocol, "task": task, "seeds": len(seeds), "mean": mean}
-                | {"ci_low": low, "ci_high": high, "difference": difference}
-                | {"difference_low": below, "difference_high": above}
+                {"variant": variant, "protocol": protocol, "setting": setting, "task": task, "seeds": len(seeds)}
+                | _summary(mine, "mean", "ci", "patients")
+                | _summary(mine - base, "difference", "difference", "difference_patients")
             )
     return rows
+
+
+def _summary(values: np.ndarray, name: str, over_seeds: str, over_patients: str) -> dict[str, float]:
+    """Mean and both intervals of values (seeds, 1 + resamples)."""
+    mean, low, high = interval(values[:, 0])
+    patients_low, patients_high = limits(values[:, 1:].mean(axis=0))
+    return {
+        name: mean,
+        f"{over_seeds}_low": low,
+        f"{over_seeds}_high": high,
+        f"{over_patients}_low": patients_low,
+        f"{over_patients}_high": patients_high,
+    }

@@ -9,6 +9,7 @@ from scipy.stats import norm
 from fgclep.errors import UserError
 from fgclep.evaluation.metrics import INTERVAL, macro_aurocs, patient_weights
 from fgclep.evaluation.scores import Evaluation, Scored
+from fgclep.schemas.comparisons import MEAN
 
 
 def holm(p: np.ndarray) -> np.ndarray:
@@ -23,13 +24,73 @@ def holm(p: np.ndarray) -> np.ndarray:
     return adjusted
 
 
-def compare(scored: Mapping[tuple[str, Evaluation], Scored], resamples: int, seed: int) -> list[dict[str, object]]:
-    """Compare every two models in each evaluation that both have.
+class Resamples:
+    """Bootstrap resamples of the patients, on which every model is evaluated, so that what is common to them cancels.
 
-    All models are evaluated on the same resamples of the patients, so that what is common to them cancels. The
+    Tasks of one source share its patients. They are resampled together where protocol and setting are the same, so that
+    a mean over tasks has the interval that it should have.
+
+    Parameters
+    ----------
+    scored
+        Of any model, every evaluation: its patients, records, labels and classes count, not its scores.
+    resamples, seed
+        Their number, and the seed of the draw.
+    """
+
+    def __init__(self, scored: Mapping[Evaluation, Scored], resamples: int, seed: int) -> None:
+        self._scored = dict(scored)
+        self._weights: dict[Evaluation, np.ndarray] = {}
+        sources = sorted({own.source for own in scored.values()})
+        together: dict[tuple[str, str, str], list[Evaluation]] = {}
+        for evaluation, own in scored.items():
+            together.setdefault((own.source, *evaluation[2:]), []).append(evaluation)
+        for (source, *_), evaluations in together.items():
+            patients = [scored[evaluation].patients for evaluation in evaluations]
+            drawn = patient_weights(np.concatenate(patients), resamples, seed + sources.index(source))
+            ends = np.cumsum([len(some) for some in patients])
+            for evaluation, weights in zip(evaluations, np.split(drawn, ends[:-1]), strict=True):
+                # beside the records as they are; small numbers, that all may stay in memory
+                self._weights[evaluation] = np.insert(weights, 0, 1, axis=1).astype(np.uint16)
+
+    def macro_aurocs(self, name: str, evaluation: Evaluation, own: Scored) -> np.ndarray:
+        """Macro AUROC of a model's scores.
+
+        Returns
+        -------
+        Shape (1 + resamples,): of the records as they are, and of every resample; NaN where no class is defined.
+
+        Raises
+        ------
+        UserError
+            If the model was not evaluated on the same records, labels and classes.
+        """
+        _check_same(own, self._scored[evaluation], evaluation, name)
+        return macro_aurocs(own.scores, own.labels, self._weights[evaluation])
+
+
+def over_tasks(found: Mapping[Evaluation, np.ndarray]) -> dict[tuple[str, str], np.ndarray]:
+    """Mean over the tasks by protocol and setting; of a task with several label sets the first counts."""
+    tasks: dict[tuple[str, str], dict[str, np.ndarray]] = {}
+    for (task, _, protocol, setting), values in found.items():
+        tasks.setdefault((protocol, setting), {}).setdefault(task, values)
+    return {key: np.mean(list(own.values()), axis=0) for key, own in tasks.items()}
+
+
+def limits(resampled: np.ndarray) -> tuple[float, float]:
+    """95 % interval of the percentiles; NaN where fewer than two resamples are defined."""
+    known = resampled[~np.isnan(resampled)]
+    low, high = np.percentile(known, INTERVAL) if len(known) > 1 else (np.nan, np.nan)
+    return float(low), float(high)
+
+
+def compare(scored: Mapping[tuple[str, Evaluation], Scored], resamples: int, seed: int) -> list[dict[str, object]]:
+    """Compare every two models in each evaluation that both have, and by the mean over the tasks (``MEAN``).
+
+    All models are evaluated on the same resamples of the patients, see ``Resamples``. The
     interval of the difference is that of its percentiles; p is two-sided, by the normal distribution with the standard
     error of the resampled differences, as counting resamples could not tell p below their number. It is corrected by
-    Holm's method over the tasks and models of a protocol and setting.
+    Holm's method over the tasks and models of a protocol and setting, the mean left out.
 
     Parameters
     ----------
@@ -52,60 +113,84 @@ def compare(scored: Mapping[tuple[str, Evaluation], Scored], resamples: int, see
     models: dict[Evaluation, list[str]] = {}
     for model, evaluation in scored:
         models.setdefault(evaluation, []).append(model)
+    models = {evaluation: names for evaluation, names in models.items() if len(names) > 1}
+    firsts = {evaluation: scored[names[0], evaluation] for evaluation, names in models.items()}
+    drawn = Resamples(firsts, resamples, seed)
+    found: dict[str, dict[Evaluation, np.ndarray]] = {}
     rows: list[dict[str, object]] = []
     for evaluation, names in models.items():
-        if len(names) < 2:
-            continue
-        first = scored[names[0], evaluation]
-        weights = patient_weights(first.patients, resamples, seed)
-        resampled, values = {}, {}
         for name in names:
-            own = scored[name, evaluation]
-            _check_same(own, first, evaluation, (name, names[0]))
-            resampled[name] = macro_aurocs(own.scores, own.labels, weights)
-            values[name] = float(macro_aurocs(own.scores, own.labels, np.ones((len(own.ids), 1)))[0])
-        for one, other in combinations(names, 2):
-            task, label_set, protocol, setting = evaluation
-            rows.append(
-                {"task": task, "label_set": label_set, "protocol": protocol, "setting": setting}
-                | {"model_a": one, "model_b": other, "value_a": values[one], "value_b": values[other]}
-                | _difference(values[other] - values[one], resampled[other] - resampled[one])
-                | {"n": len(first.ids)}
-            )
+            macros = drawn.macro_aurocs(name, evaluation, scored[name, evaluation])
+            found.setdefault(name, {})[evaluation] = macros
+        values = {name: found[name][evaluation] for name in names}
+        rows += _pairs(evaluation, values, len(firsts[evaluation].ids))
+    rows += _means(found, firsts)
     _correct(rows)
     return [{key: None if _is_nan(value) else value for key, value in row.items()} for row in rows]
+
+
+def _means(
+    found: Mapping[str, Mapping[Evaluation, np.ndarray]], firsts: Mapping[Evaluation, Scored]
+) -> list[dict[str, object]]:
+    """Rows of the means over the tasks, for the models that have them all, where there is more than one task."""
+    rows = []
+    for protocol, setting in dict.fromkeys(evaluation[2:] for evaluation in firsts):
+        own = [evaluation for evaluation in firsts if evaluation[2:] == (protocol, setting)]
+        if len({task for task, *_ in own}) > 1:
+            values = {
+                name: over_tasks({evaluation: macros[evaluation] for evaluation in own})[protocol, setting]
+                for name, macros in found.items()
+                if set(own) <= set(macros)
+            }
+            n = sum(len(firsts[evaluation].ids) for evaluation in own)
+            rows += _pairs((MEAN, MEAN, protocol, setting), values, n)
+    return rows
+
+
+def _pairs(evaluation: Evaluation, values: Mapping[str, np.ndarray], n: int) -> list[dict[str, object]]:
+    """Rows of every two models, from their macro AUROCs as they are and resampled."""
+    task, label_set, protocol, setting = evaluation
+    return [
+        {"task": task, "label_set": label_set, "protocol": protocol, "setting": setting}
+        | {"model_a": one, "model_b": other, "value_a": float(values[one][0]), "value_b": float(values[other][0])}
+        | _difference(values[other] - values[one])
+        | {"n": n}
+        for one, other in combinations(values, 2)
+    ]
 
 
 def _is_nan(value: object) -> bool:
     return isinstance(value, float) and np.isnan(value)
 
 
-def _check_same(one: Scored, other: Scored, evaluation: Evaluation, names: tuple[str, str]) -> None:
+def _check_same(one: Scored, other: Scored, evaluation: Evaluation, name: str) -> None:
     same = one.classes == other.classes and np.array_equal(one.ids, other.ids)
     if not same or not np.array_equal(one.labels, other.labels):
         what = "with the same labels" if same else "on the same records and classes"
         raise UserError(
-            f"{' and '.join(names)} were not evaluated {what} ({', '.join(filter(None, evaluation))}), so that they "
-            "cannot be compared; evaluate both with the same data and task files"
+            f"{name} and the models before it were not evaluated {what} ({', '.join(filter(None, evaluation))}), so "
+            "that they cannot be compared; evaluate all with the same data and task files"
         )
 
 
-def _difference(value: float, resampled: np.ndarray) -> dict[str, float]:
+def _difference(values: np.ndarray) -> dict[str, float]:
+    """Difference with its interval and p, from the difference as it is and those of the resamples."""
+    value, resampled = float(values[0]), values[1:]
     known = resampled[~np.isnan(resampled)]
     result = {"difference": value, "ci_low": np.nan, "ci_high": np.nan, "p": np.nan}
     if len(known) < 2 or np.isnan(value):
         return result
-    low, high = np.percentile(known, INTERVAL)
+    low, high = limits(known)
     error = float(known.std(ddof=1))
     p = 2 * float(norm.sf(abs(value) / error)) if error > 0 else float(value == 0)
-    return {"difference": value, "ci_low": float(low), "ci_high": float(high), "p": p}
+    return {"difference": value, "ci_low": low, "ci_high": high, "p": p}
 
 
 def _correct(rows: Iterable[dict]) -> None:
     families: dict[tuple[str, str], list[dict]] = {}
     for row in rows:
         row["p_holm"] = np.nan
-        if not np.isnan(row["p"]):
+        if not np.isnan(row["p"]) and row["task"] != MEAN:
             families.setdefault((row["protocol"], row["setting"]), []).append(row)
     for family in families.values():
         for row, p in zip(family, holm(np.array([row["p"] for row in family])), strict=True):

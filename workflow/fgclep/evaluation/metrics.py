@@ -193,7 +193,7 @@ def macro_aurocs(scores: np.ndarray, labels: np.ndarray, weights: np.ndarray) ->
     columns = np.flatnonzero(_defined(labels))
     result = np.empty(weights.shape[1])
     for start in range(0, weights.shape[1], _RESAMPLES_AT_ONCE):
-        part = np.ascontiguousarray(weights[:, start : start + _RESAMPLES_AT_ONCE])
+        part = np.ascontiguousarray(weights[:, start : start + _RESAMPLES_AT_ONCE], dtype=np.float64)
         values = [areas(scores[:, column], labels[:, column], part)[0] for column in columns]
         mean = _mean(np.stack(values)) if values else np.full(part.shape[1], np.nan)
         result[start : start + part.shape[1]] = mean

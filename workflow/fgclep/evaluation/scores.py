@@ -1,11 +1,12 @@
 """Tables of what a model has scored, record by record: for curves, and for comparing models."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from fgclep.evaluation.task_records import TaskRecords
 from fgclep.evaluation.tasks import Task
@@ -13,6 +14,7 @@ from fgclep.schemas.class_scores import CLASS_SCORES
 from fgclep.tables import read_table
 
 Evaluation = tuple[str, str, str, str]  # task, label set, protocol, setting
+PLACE = ("model", "task", "label_set", "protocol", "setting")
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,8 @@ class Scored:
         Shape (n,).
     labels, scores
         Shape (n, classes), bool and float32.
+    source
+        Of the records: tasks of one source share its patients.
     """
 
     classes: tuple[str, ...]
@@ -34,6 +38,7 @@ class Scored:
     patients: np.ndarray
     labels: np.ndarray
     scores: np.ndarray
+    source: str
 
 
 def score_table(
@@ -51,19 +56,22 @@ def score_table(
 
 def read_scores(paths: Iterable[str | Path]) -> dict[tuple[str, Evaluation], Scored]:
     """Read tables with the schema ``CLASS_SCORES``, by model and evaluation, in the order of the tables."""
-    found: dict[tuple[str, Evaluation], list[dict]] = {}
+    found: dict[tuple[str, Evaluation], list[pa.Table]] = {}
     for path in paths:
-        for row in read_table(path, CLASS_SCORES).to_pylist():
-            key = (row["model"], (row["task"], row["label_set"], row["protocol"], row["setting"]))
-            found.setdefault(key, []).append(row)
-    return {key: _scored(rows) for key, rows in found.items()}
+        table = read_table(path, CLASS_SCORES)
+        names = pc.binary_join_element_wise(*(table[name] for name in PLACE), "\n")
+        for name in names.unique():
+            part = table.filter(pc.equal(names, name))
+            model, *evaluation = (part[column][0].as_py() for column in PLACE)
+            found.setdefault((model, tuple(evaluation)), []).append(part)
+    return {key: _scored(pa.concat_tables(parts)) for key, parts in found.items()}
 
 
-def _scored(rows: Sequence[dict]) -> Scored:
-    return Scored(
-        tuple(rows[0]["classes"]),
-        np.array([row["record_id"] for row in rows]),
-        np.array([row["patient_id"] for row in rows]),
-        np.array([row["labels"] for row in rows], dtype=bool),
-        np.array([row["scores"] for row in rows], dtype=np.float32),
+def _scored(table: pa.Table) -> Scored:
+    classes = tuple(table["classes"][0].as_py())
+    labels, scores = (
+        table[name].combine_chunks().flatten().to_numpy(zero_copy_only=False).reshape(len(table), len(classes))
+        for name in ("labels", "scores")
     )
+    ids, patients = (np.asarray(table[name].to_pylist(), dtype=str) for name in ("record_id", "patient_id"))
+    return Scored(classes, ids, patients, labels.astype(bool), scores, table["source"][0].as_py())

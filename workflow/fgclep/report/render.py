@@ -22,6 +22,7 @@ from fgclep.report.results.run import Results
 from fgclep.report.tables.class_tables import class_tables
 from fgclep.report.tables.comparisons import verdict
 from fgclep.report.tables.table_set import tables
+from fgclep.report.tables.worth import worth
 from fgclep.verification.explain import decimal
 from fgclep.verification.reasons import reason_of
 
@@ -136,6 +137,7 @@ def render(
         seeds=results.metrics.seeds(FEW_SHOT),
         prompts=results.prompts,
         verdict=verdict(results.comparisons, results.prompts),
+        worth=worth(results.ablation, results.comparisons),
         figures=figures(results, examples, answers),
         tables=tables(results, config["ablation"]["variants"]),
         class_tables=class_tables(results.metrics),

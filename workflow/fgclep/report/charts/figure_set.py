@@ -20,7 +20,7 @@ from fgclep.report.results.metrics import (
 )
 from fgclep.report.results.published import PUBLISHED
 from fgclep.report.results.run import Results
-from fgclep.report.tables.ablation import PROTOCOLS, comparison
+from fgclep.report.tables.ablation import means, place_name, places
 
 
 def figures(results: Results, examples: Sequence[Example], answers: Sequence[Answered]) -> dict[str, Figure]:
@@ -118,6 +118,10 @@ def _ablation(results: Results) -> Forest | None:
     """Means over the tasks of every variant."""
     if not results.ablation:
         return None
-    groups = {row["name"]: row["values"] for row in comparison(results.ablation, {})}
+    shown, found = places(results.ablation), means(results.ablation)
+    groups = {
+        name.replace("_", " "): [found[name, place].seeds for place in shown]
+        for name in dict.fromkeys(variant for variant, _ in found)
+    }
     caption = "Macro AUROC (%), mean over the tasks, with 95 % intervals over the seeds"
-    return Forest(caption, list(PROTOCOLS.values()), groups)
+    return Forest(caption, [place_name(place) for place in shown], groups)

@@ -51,9 +51,11 @@ THROUGHPUT: Columns = {
     "waiting_share": pl.Float64,
 }
 ABLATION: Columns = {
-    **dict.fromkeys(("variant", "protocol", "task"), pl.String),
+    **dict.fromkeys(("variant", "protocol", "setting", "task"), pl.String),
     "seeds": pl.Int64,
-    **dict.fromkeys(("mean", "ci_low", "ci_high", "difference", "difference_low", "difference_high"), pl.Float64),
+    **dict.fromkeys(("mean", "ci_low", "ci_high", "patients_low", "patients_high"), pl.Float64),
+    **dict.fromkeys(("difference", "difference_low", "difference_high"), pl.Float64),
+    **dict.fromkeys(("difference_patients_low", "difference_patients_high"), pl.Float64),
 }
 
 

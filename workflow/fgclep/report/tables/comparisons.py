@@ -7,6 +7,7 @@ from typing import Any
 from fgclep.report.results.estimate import Estimate, p_value
 from fgclep.report.results.metrics import LEADS, MODELS, PROBE, PROMPT_SETS, ZERO_SHOT, Condition, model_name, task_name
 from fgclep.report.tables.table import Block, Cell, Head, Row, Table
+from fgclep.schemas.comparisons import MEAN
 
 FINE_AND_COARSE = ("fine", "coarse")
 Comparison = Mapping[str, Any]  # a row with the schema COMPARISONS
@@ -16,7 +17,7 @@ def fine_against_coarse(comparisons: Iterable[Comparison], prompts: Sequence[str
     """What the fine stage gains over the coarse one, zero-shot by the first prompt set and with linear probes."""
     blocks: dict[str, list[Row]] = {}
     for comparison in comparisons:
-        if _models(comparison) == FINE_AND_COARSE and _is_headline(comparison, prompts):
+        if models_of(comparison) == FINE_AND_COARSE and _is_headline(comparison, prompts):
             blocks.setdefault(_condition(comparison, prompts), []).append(_row(_task(comparison), comparison))
     heads = [Head(name) for name in ("fine", "coarse", *_MEASURES)]
     caption = "Macro AUROC (%) of the fine model minus that of the coarse one"
@@ -27,7 +28,7 @@ def all_comparisons(comparisons: Iterable[Comparison], prompts: Sequence[str]) -
     """Every comparison, one below the other."""
     rows = []
     for comparison in comparisons:
-        one, other = _models(comparison)
+        one, other = models_of(comparison)
         row = _row(f"{model_name(one)} − {model_name(other)}", comparison)
         words = [Cell.words(_task(comparison)), Cell.words(_condition(comparison, prompts))]
         rows.append(Row(row.name, [*words, *row.cells]))
@@ -54,12 +55,12 @@ def verdict(comparisons: Iterable[Comparison], prompts: Sequence[str], level: fl
     rows = [
         comparison
         for comparison in comparisons
-        if _models(comparison) == FINE_AND_COARSE
+        if models_of(comparison) == FINE_AND_COARSE
         and comparison["protocol"] == ZERO_SHOT
         and (comparison["setting"] or "") == prompts[0]
         and comparison["p_holm"] is not None
     ]
-    certain = [_change(row)[0] or 0.0 for row in rows if row["p_holm"] < level]
+    certain = [change_of(row)[0] or 0.0 for row in rows if row["p_holm"] < level]
     found = Verdict(sum(value > 0 for value in certain), sum(value < 0 for value in certain), len(rows))
     return found if rows else None
 
@@ -67,7 +68,7 @@ def verdict(comparisons: Iterable[Comparison], prompts: Sequence[str], level: fl
 _MEASURES = ("Difference", "p", "p, corrected", "Test records")
 
 
-def _models(comparison: Comparison) -> tuple[str, str]:
+def models_of(comparison: Comparison) -> tuple[str, str]:
     """The models, in the order of the report."""
     rank = {model: place for place, model in enumerate(MODELS)}
     names = comparison["model_a"], comparison["model_b"]
@@ -78,23 +79,25 @@ def _models(comparison: Comparison) -> tuple[str, str]:
 def _row(name: str, comparison: Comparison) -> Row:
     """Values of both models, and the first one's minus the second one's."""
     values = [comparison["value_a"], comparison["value_b"]]
-    if _models(comparison)[0] == comparison["model_b"]:
+    if models_of(comparison)[0] == comparison["model_b"]:
         values.reverse()
     cells = [Cell.percent(Estimate(value)) for value in values]
     p = [Cell(p_value(comparison[key]), value=comparison[key]) for key in ("p", "p_holm")]
-    return Row(name, [*cells, Cell.difference(Estimate(*_change(comparison))), *p, Cell.count(comparison["n"])])
+    return Row(name, [*cells, Cell.difference(Estimate(*change_of(comparison))), *p, Cell.count(comparison["n"])])
 
 
-def _change(comparison: Comparison) -> tuple[float | None, float | None, float | None]:
+def change_of(comparison: Comparison) -> tuple[float | None, float | None, float | None]:
     """Difference and its interval of the first model, in the order of the report, minus the second one."""
     value, low, high = (comparison[key] for key in ("difference", "ci_low", "ci_high"))  # b minus a
-    if _models(comparison)[0] == comparison["model_b"]:
+    if models_of(comparison)[0] == comparison["model_b"]:
         return value, low, high
     value, low, high = (None if number is None else -number for number in (value, high, low))
     return value, low, high
 
 
 def _task(comparison: Comparison) -> str:
+    if comparison["task"] == MEAN:
+        return "mean over the tasks"
     return f"{task_name(comparison['task'])} ({comparison['label_set']})"
 
 

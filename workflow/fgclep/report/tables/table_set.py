@@ -6,7 +6,7 @@ from typing import Any
 
 from fgclep.report.results.metrics import SUPPORTED
 from fgclep.report.results.run import Results
-from fgclep.report.tables.ablation import ablation_table
+from fgclep.report.tables.ablation import ablation_table, differences_table
 from fgclep.report.tables.class_tables import class_tables
 from fgclep.report.tables.comparisons import all_comparisons, fine_against_coarse
 from fgclep.report.tables.retrieval import retrieval_table
@@ -27,8 +27,10 @@ def tables(results: Results, variants: Mapping[str, Any]) -> dict[str, Table]:
         "other_measures": other_measures(metrics),
         "comparisons": all_comparisons(results.comparisons, results.prompts),
         "retrieval": retrieval_table(metrics),
-        "ablation": ablation_table(results.ablation, variants),
     }
+    if results.ablation:
+        made["ablation"] = ablation_table(results.ablation, variants)
+        made["ablation_differences"] = differences_table(results.ablation, variants)
     for column, table in class_tables(metrics).items():
         made[re.sub(r"\W+", "_", f"classes_{column.task}_{column.label_set}")] = table
     return {name: table for name, table in made.items() if table.rows}

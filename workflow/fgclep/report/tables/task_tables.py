@@ -20,7 +20,7 @@ from fgclep.report.results.metrics import (
     model_name,
     task_name,
 )
-from fgclep.report.results.published import PUBLISHED
+from fgclep.report.results.published import PUBLISHED, REMEASURED
 from fgclep.report.tables.table import Block, Cell, Head, Row, Table
 
 MEASURES = {"auprc": "AUPRC", "f1": "F1", "ece": "Calibration error"}
@@ -50,11 +50,13 @@ def _models(
 
 
 def _published(columns: Sequence[Column], condition: Condition) -> list[Row]:
-    """A row for each published model; the zero-shot ones stand below any prompt set."""
+    """A row for each published model, and for each re-measured one; the zero-shot ones stand below any prompt set."""
+    place = (condition.protocol, condition.fraction)
+    named = {f"{name}, published": known for name, known in PUBLISHED.get(place, {}).items()}
     rows = []
-    for name, known in PUBLISHED.get((condition.protocol, condition.fraction), {}).items():
+    for name, known in (named | dict(REMEASURED.get(place, {}))).items():
         values = {c: Estimate(known[c.task] / 100) if c.task in known else UNDEFINED for c in columns}
-        rows.append(_row(f"{name}, published", values, "published"))
+        rows.append(_row(name, values, "published"))
     return rows
 
 
