@@ -173,6 +173,10 @@ def test_what_is_fetched_is_not_to_be_fetched(folder, physionet):
     assert done["fetched_bytes"] == Path("resources/physionet/ptb-xl/0.tar").stat().st_size
     assert done["bytes_exact"]
 
+    Path("rate.yaml").write_text("data: {sources: {ptb-xl: {sampling_rate: 100}}}")
+    other = _planned(web, "rate.yaml")["ptb-xl"]  # the archive is of the files at 500 Hz
+    assert (other["fetched_bytes"], other["fetch_bytes"]) == (0, 427 * 24_600)
+
 
 def test_metadata_remembers_where_it_is_from(tmp_path):
     note_origin(tmp_path, "https://a/", "db", "1.0")

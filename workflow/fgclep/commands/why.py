@@ -206,7 +206,8 @@ def _leaves(values: Mapping, above: str = "") -> Iterator[tuple[str, Any]]:
 def _config_key(path: str, value: Any, values: dict[str, Any], wildcards: set[str]) -> str:
     """Where in the config a setting of a rule stands: rules get their part of it, without the names above.
 
-    Of several places, one named like a wildcard of the job is meant, such as its source. What stands nowhere, such as ``archive_format``, is a number that the package raises.
+    Of several places, one named like a wildcard of the job is meant, such as its source. What stands nowhere, such as
+    ``archive_format``, is a number that the package raises.
     """
     own = (key for key in values if not key.startswith("ablation.variants."))  # which repeat the names of others
     ends = [path] if path in values else [key for key in own if f".{key}".endswith((f".{path}", f"_{path}"))]
