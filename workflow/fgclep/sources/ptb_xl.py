@@ -1,6 +1,7 @@
 """PTB-XL 1.0.3: 21,799 ECGs with SCP-ECG statements. https://physionet.org/content/ptb-xl/1.0.3/."""
 
 import ast
+import re
 from pathlib import Path
 
 import polars as pl
@@ -13,6 +14,9 @@ STATEMENTS = "scp_statements.csv"
 _COLUMNS = ("ecg_id", "patient_id", "age", "sex", "report", "scp_codes", "strat_fold", "filename_hr")
 _SPLIT = {**{str(fold): "train" for fold in range(1, 9)}, "9": "val", "10": "test"}
 _SEX = {"0": "M", "1": "F"}
+# What follows a report: the recorder's version, often cut off ("4.46 unbestätigter Beri"), and codes of its editors.
+_VERSION = re.compile(r"\b4\.46(?:\s+u\w*(?:\s+b\w*)?)?\s*$", re.IGNORECASE)
+_EDITORS = re.compile(r"(?:\bedit:|consensus label derived from:).*", re.IGNORECASE | re.DOTALL)
 _OLDEST = 90.0  # ages above 89 are published as 300
 
 
@@ -49,9 +53,18 @@ def _row(row: dict[str, str | None]) -> dict:
         "split": _SPLIT[str(int(float(row["strat_fold"] or "")))],
         "age": _OLDEST if age is not None and age > 89 else age,
         "sex": _SEX.get(str(row["sex"]).removesuffix(".0")),
-        "report": [row["report"]] if row["report"] else [],
+        "report": [report] if (report := without_remarks(row["report"] or "")) else [],
         "codes": list(codes.keys()),
     }
+
+
+def without_remarks(report: str) -> str:
+    """Return what a report says of the ECG: without the version of the recorder, and without its editors' codes.
+
+    >>> without_remarks("sinusrhythmus lagetyp normal 4.46    unbestÄtigter bericht Edit: NORM 100")
+    'sinusrhythmus lagetyp normal'
+    """
+    return _VERSION.sub("", _EDITORS.sub("", report)).strip()
 
 
 def record_id(path: str) -> str:
