@@ -1,17 +1,19 @@
 """The parser against statements read by hand, and its coverage of the corpora of ../shared."""
 
 import csv
+from collections import Counter
 
 import pytest
 import yaml
 from conftest import ROOT
 
-from fgclep.language.coverage import coverage, read_report, report_counts, statement_counts
+from fgclep.language.coverage import coverage, language_of, read_report, report_counts, statement_counts
 from fgclep.language.parser import StatementParser
 from fgclep.language.statements import clean_statement
 from fgclep.language.territories import TERRITORY_LEADS
 from fgclep.language.vocabulary import load_vocabulary
 from fgclep.leads import LEADS
+from fgclep.sources.ptb_xl import without_remarks
 
 SHARED = ROOT.parent / "shared"
 MIMIC = SHARED / "tables" / "mimic_iv_ecg" / "report_phrase_counts.csv"
@@ -74,8 +76,13 @@ def test_the_statements_of_mimic_are_covered(parser):
 @pytest.mark.skipif(not PTB_XL.exists(), reason=f"{PTB_XL} is not here")
 def test_the_statements_of_ptb_xl_are_covered(parser):
     with PTB_XL.open(encoding="utf-8", newline="") as file:
-        reports = [row["report"] for row in csv.DictReader(file) if row["report"]]
-    assert coverage(report_counts(reports, parser)).weighted >= 0.85
+        reports = [without_remarks(row["report"]) for row in csv.DictReader(file) if row["report"]]
+    counts = report_counts(reports, parser)
+    assert coverage(sum(counts.values(), Counter())).weighted >= 0.975
+    read = {language: coverage(some) for language, some in counts.items()}
+    assert read["German"].occurrences > read["English"].occurrences > read["Swedish"].occurrences > 2_000
+    assert min(read[language].weighted for language in ("German", "English", "Swedish")) >= 0.95
+    assert read["other"].occurrences < 0.002 * sum(one.occurrences for one in read.values())
 
 
 def test_reports_are_split_into_statements(parser):
@@ -84,9 +91,34 @@ def test_reports_are_split_into_statements(parser):
         ("st segments are depressed in i, avl", True),
         ("zorble", False),
     ]
-    report = "sinusrhythmus zorble linkstyp 4.46                unbest\u00e4tigter bericht Edit: NORM 100"
+    report = "sinusrhythmus zorble linkstyp"
     assert read_report(report, parser) == [("sinusrhythmus", True), ("zorble", False), ("linkstyp", True)]
     assert read_report("trace only requested.", parser) == [("trace only requested", True)]
+
+
+@pytest.mark.parametrize(
+    ("report", "language"),
+    [
+        ("sinus rhythm. normal ecg.", "English"),
+        ("sinus arrhythmia. t waves are flat in i, avl.", "English"),
+        ("SINUSRHYTHMUS LAGETYP NORMAL", "German"),
+        ("sinusrhythmus linkstyp qrs(t) abnorm    inferiorer infarkt     alter unbest.", "German"),
+        ("sinusrytm avvikande qrs(t) förlopp inferior infarkt ålder ej bestämmbar", "Swedish"),
+        ("sinusrytm normalt ekg", "Swedish"),
+        ("pacemaker ekg", "other"),  # both German and Swedish
+        ("", "other"),
+    ],
+)
+def test_the_language_of_a_report_is_that_of_its_words(report, language):
+    assert language_of(report) == language
+
+
+def test_reports_are_counted_by_language(parser):
+    counts = report_counts(["sinus rhythm. zorble.", "sinusrhythmus und zorble", "the zorble and sinus rhythm"], parser)
+    assert counts == {
+        "English": {("sinus rhythm", True): 1, ("zorble", False): 1, ("the zorble and sinus rhythm", True): 1},
+        "German": {("sinusrhythmus", True): 1, ("zorble", False): 1},
+    }
 
 
 def test_coverage_is_counted_by_statement_and_by_occurrence(parser):

@@ -229,3 +229,22 @@ def test_a_rhythm_or_an_axis_has_no_leads(findings):
 
 def test_an_acute_infarct_of_a_place_is_that_of_the_place(findings):
     assert findings("possible acute anteroseptal infarct") == {"anterior_stemi": ("possible", ("V1", "V2", "V3", "V4"))}
+
+
+def test_what_repeats_a_finding_for_a_further_territory_is_as_certain(findings):
+    said = "no inferior infarct lateral infarct, sinus rhythm"
+    assert findings(said)["lateral_mi"][0] == findings(said)["inferior_mi"][0] == "absent"
+    assert findings("no inferior infarct, lateral infarct")["lateral_mi"][0] == "present"  # a clause of its own
+
+
+def test_a_probably_normal_ecg_may_stand_at_the_end_of_a_line(parse):
+    said = parse("sinusrhythmus t-veraenderungen v1 wahrscheinlich normal")
+    assert "normal_ecg" in said.diagnoses and said.certainty == "probable"
+    assert "normal_ecg" not in parse("sinusrhythmus qrs(t) abnormal normal").diagnoses
+
+
+def test_that_an_age_cannot_be_told_denies_nothing(findings):
+    said = (
+        "inferior infarkt ålder ej bestämmbar st-t sänkning, såsom vid anterolateral ischemi eller vänster belastning"
+    )
+    assert all(certainty != "absent" for certainty, _ in findings(said).values())

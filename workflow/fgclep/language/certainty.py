@@ -6,6 +6,7 @@ on those joined to it by "or" or "and"; a word after it ("cannot be excluded", "
 
 from collections.abc import Sequence
 
+from fgclep.language.territories import territory_of
 from fgclep.language.words import singular
 
 PRESENT, PROBABLE, POSSIBLE, ABSENT = "present", "probable", "possible", "absent"
@@ -31,7 +32,7 @@ _BEFORE = {
             "mässige",
             "måttliga",
         ),
-        *("mäßige", "grenzwertig", "grenzwertige"),
+        *("mäßige", "grenzwertig", "grenzwertige", "möglicher", "mögliche", "misstänkt", "möjligen", "query"),
     ),
     PROBABLE: (
         *("probable", "probably", "prob", "likely", "suggest", "suggests", "suggesting", "suggestive of", "reflect"),
@@ -47,6 +48,8 @@ _BEFORE = {
             "not significantly",
             "not known",
             "wahrscheinlich frisch",
+            "möglich akut",
+            "ej bestämmbar",
             "no further",
             "no significant",
         ),
@@ -62,8 +65,9 @@ _AFTER = {
         *("cannot be ruled out", "cannot be excluded", "cannot be entirely excluded", "not excluded", "not ruled out"),
         *("is possible", "möglich", "nicht auszuschliessen", "nicht auszuschließen", "nicht ausgeschlossen"),
         *("kan ej uteslutas", "bör övervägas", "is borderline", "are borderline", "suspected", "fraglich"),
+        *("is a possible cause", "is possible cause", "at upper limit"),
     ),
-    PROBABLE: ("is likely", "are likely", "is probable", "sannolik"),
+    PROBABLE: ("likely", "is likely", "are likely", "is probable", "sannolik"),
 }
 # A phrase with one of these in its middle names two findings.
 _BETWEEN_TWO = ("possible", "may be due to", "suggest", "suggests", "consider", "cannot rule out", "may be related to")
@@ -71,6 +75,7 @@ _SCOPE_ENDS = frozenset({"but", "except", "although", "however", "by", "with", "
 _OR = frozenset({"or", "nor", "oder", "eller"})
 _AND = frozenset({"and", "und", "och", "u"})
 _BETWEEN = _OR | _AND | {"a", "an", "the", "old", "acute", "recent", "either", "in", "lead", "of", "also", "any"}
+_HIGH = frozenset({"high", "hög"})  # before "lateral"
 _GAP = 6  # words between a word of doubt and its finding
 
 
@@ -148,6 +153,8 @@ def certainties(
             if reached:
                 break
     for place in range(1, len(matches)):
+        if not levels[place]:
+            levels[place] = _of_the_same_list(place, words, clause, matches, levels)
         between = words[matches[place - 1][1] : matches[place][0]]
         if len(between) == 1 and between[0] in _OR and not levels[place - 1] and not levels[place]:
             levels[place - 1].add(POSSIBLE)
@@ -155,6 +162,33 @@ def certainties(
         elif len(between) == 1 and between[0] in _OR and POSSIBLE in levels[place - 1] and place > 1:
             levels[place].add(POSSIBLE)
     return [next((name for name in (ABSENT, POSSIBLE, PROBABLE) if name in level), PRESENT) for level in levels]
+
+
+def _of_the_same_list(
+    place: int,
+    words: Sequence[str],
+    clause: Sequence[int],
+    matches: Sequence[tuple[int, int]],
+    levels: Sequence[set[str]],
+) -> set[str]:
+    """Return the levels of a finding that repeats the last but one or the last one for a further territory.
+
+    "Wahrscheinlich anteriore Ischämie oder Linksbelastung laterale Ischämie oder Linksbelastung": all are probable.
+    """
+    start = matches[place][0]
+    named = [_without_territory(words[slice(*match)]) for match in matches[: place + 1]]
+    for earlier in range(place - 1, max(place - 3, -1), -1):
+        first, last = matches[earlier]
+        inner = {i for m in matches[earlier : place + 1] for i in range(*m)}
+        between = [words[i] for i in range(last, start) if i not in inner]
+        listed = all(word in _OR or word in _HIGH or territory_of(word) for word in between)
+        if named[earlier] == named[place] and listed and clause[first] == clause[start]:
+            return set(levels[earlier])
+    return set()
+
+
+def _without_territory(words: Sequence[str]) -> list[str]:
+    return [word for word in words if not territory_of(word)]
 
 
 def _reached_after(

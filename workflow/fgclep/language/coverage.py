@@ -1,4 +1,4 @@
-"""How many statements of a corpus the vocabulary and the parser can read.
+"""How many statements of a corpus the vocabulary and the parser can read, by the language of the report.
 
 Reports come as statements (MIMIC-IV-ECG), as English sentences, or, as most of PTB-XL, as one line in German or Swedish
 in which machine statements follow each other without separators.
@@ -12,14 +12,49 @@ from dataclasses import dataclass
 from fgclep.language.parser import StatementParser
 from fgclep.language.statements import clean_statement
 
-# Remarks of PTB-XL's editors, and the version line of the recorder with its "unconfirmed report".
-_REMARK = re.compile(r"\bedit:.*$|\b4\.46\s+unbest\S+\s+bericht", re.DOTALL)
 _SENTENCE = re.compile(r"\.\s+|\.$|;\s")
-_ENGLISH = re.compile(
-    r"\b(?:rhythm|ecg|axis|tracing|atrial|segments|waves|leads|premature|sinus (?:brady|tachy)cardia)\b"
-)
+# Words of ECG reports that only one of the languages has.
+_LANGUAGES = {
+    name: re.compile(rf"\b(?:{words})\b")
+    for name, words in (
+        (
+            "English",
+            "the|with|and|or|is|are|be|to|of|by|no|old|not|leads?|waves?|segments|rhythm|axis|ecg|tracing|trace|atrial|"
+            "ventricular|premature|complexes|beats?|bundle|branch|left|right|arrhythmia|bradycardia|tachycardia|"
+            "fibrillation|infarct(?:ion)?|isch(?:ae|e)mia|hypertrophy|enlargement|deviation|voltage",
+        ),
+        (
+            "German",
+            "sinus(?:rhythmus|bradykardie|tachykardie)|rhythmus|arrhythmie|bradykardie|tachykardie|vorhofflimmern|"
+            "(?:vorhof)?flattern|(?:lage|links|rechts|steil|mittellage|linkslage|rechtslage)typ|llt|mlt|normales|"
+            "pathologisch(?:es)?|ekg|grenzbefund|bericht|schrittmacher|ableitung(?:en)?|und|oder|der|nicht|keine?|"
+            "möglich|wahrscheinlich|verdacht|s?ves|extrasystolen?|(?:links|rechts)?schenkelblock|[lr]sb|senkung|hebung|"
+            "abnorm|infarkt",
+        ),
+        (
+            "Swedish",
+            "sinus(?:rytm|bradykardi|ta(?:ch|k)ykardi)|rytm|arytmi|axel|el|vänster|höger|förmaks?(?:flimmer)?|"
+            "fladder|och|eller|såsom|vid|med|för|av|ej|inga|inget|bör|kan|ålder|äldre|sannolikt|möjligen|misstänkt|"
+            "avvikande|förlopp|normalt|patologiskt|extraslag|extrasystoli|skänkelblock|sänkning|förändring(?:ar)?|"
+            "infarkt|kammarhypertrofi|myokardskada|amplituder|ekg",
+        ),
+    )
+}
+OTHER = "other"
 
 Read = tuple[str, bool]  # a statement, and whether it is mapped to findings or known to be administrative
+
+
+def language_of(report: str) -> str:
+    """Return ``English``, ``German`` or ``Swedish``: that of which most words are in the report; ``other`` if none is.
+
+    >>> language_of("sinusrhythmus lagetyp normal"), language_of("sinusrytm normalt ekg"), language_of("SR 80")
+    ('German', 'Swedish', 'other')
+    """
+    hits = {name: len(words.findall(report.lower())) for name, words in _LANGUAGES.items()}
+    best = max(hits.values())
+    found = [name for name, n in hits.items() if n == best]
+    return found[0] if len(found) == 1 else OTHER
 
 
 def read_report(report: str, parser: StatementParser) -> list[Read]:
@@ -29,10 +64,10 @@ def read_report(report: str, parser: StatementParser) -> list[Read]:
     other words between two of them one that is not; words of doubt, territories, numbers and small words belong to
     their neighbours.
     """
-    text = _REMARK.sub("", report.lower())
+    text = report.lower()
     if parser.parse(clean_statement(text)).kind == "administrative":
         return [(clean_statement(text), True)]
-    if _ENGLISH.search(text):
+    if language_of(text) == "English":
         sentences = [clean for part in _SENTENCE.split(text) if (clean := clean_statement(part))]
         return [(sentence, parser.parse(sentence).kind != "unknown") for sentence in sentences]
     return parser.read_line(clean_statement(text))
@@ -67,9 +102,9 @@ def statement_counts(statements: Iterable[tuple[str, int]], parser: StatementPar
     return counts
 
 
-def report_counts(reports: Iterable[str], parser: StatementParser) -> Counter[Read]:
-    """Read whole reports."""
-    counts: Counter[Read] = Counter()
+def report_counts(reports: Iterable[str], parser: StatementParser) -> dict[str, Counter[Read]]:
+    """Read whole reports; return the counts by ``language_of`` the report, only of languages that occur."""
+    counts: dict[str, Counter[Read]] = {}
     for report in reports:
-        counts.update(read_report(report, parser))
+        counts.setdefault(language_of(report), Counter()).update(read_report(report, parser))
     return counts

@@ -15,6 +15,8 @@ _BESIDE = frozenset(
 )  # between a place and the finding after it
 _PREPOSITIONS = frozenset({"in", "i", "of", "über", "from"})
 _JOINING = frozenset({"and", "or", "und", "oder", "och", "high", "hög", "lead"})
+_ALL_LEADS = frozenset({"limb", "precordial"})
+_REPEATED = frozenset({"ableitungen", "myokardaffektion"})  # after each of several places
 
 
 @dataclass(frozen=True)
@@ -36,19 +38,25 @@ class Place:
 
 
 def find_places(words: Sequence[str]) -> list[Place]:
-    """Return the places in a statement; those joined by "and", "or" or nothing make one."""
+    """Return the places in a statement; those joined by "and", "or" or nothing make one.
+
+    "In anterioren Ableitungen lateralen Ableitungen" is one as well: there the noun of each place is repeated.
+    """
     found: list[Place] = []
     for number, word in enumerate(words):
         name = word if word.startswith("@") else territory_of(word)
         if name is None:
             continue
+        start = number
         if name == "lateral" and number and words[number - 1] in {"high", "hög"}:
-            name = "high_lateral"
-        if found and number - found[-1].stop <= 2 and set(words[found[-1].stop : number]) <= _JOINING:
+            name, start = "high_lateral", number - 1
+        between = words[found[-1].stop : start] if found else []
+        again = len(between) == 1 and between[0] in _REPEATED and list(words[number + 1 : number + 2]) == between
+        if found and (again or (len(between) <= 2 and set(between) <= _JOINING)):
             last = found.pop()
             found.append(Place(last.start, number + 1, (*last.names, name)))
         else:
-            found.append(Place(number, number + 1, (name,)))
+            found.append(Place(start, number + 1, (name,)))
     return found
 
 
@@ -79,7 +87,8 @@ def place_of(
         others = [m for m in matches if match.stop <= m.start < following[0].start]
         if all({"and", "or"} & set(words[match.stop : other.start]) for other in others):
             return following[0].names
-    if len(places) == 1 and abs(places[0].start - match.start) <= 2 * _GAP:
+    lends = len(places) == 1 and (outside or not _ALL_LEADS & set(places[0].names))  # "low limb voltage" does not
+    if lends and abs(places[0].start - match.start) <= 2 * _GAP:
         return places[0].names
     return ()
 

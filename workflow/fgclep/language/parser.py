@@ -22,42 +22,28 @@ from fgclep.language.territories import TERRITORY_LEADS, place_leads
 from fgclep.language.vocabulary import Diagnosis, Feature, Vocabulary
 from fgclep.language.words import words_in_clauses, words_of
 
+_PROBABLY = frozenset({"wahrscheinlich", "sannolikt"})  # before a verdict at the end of a line without separators
 _ADMINISTRATIVE_CLAUSE_END = re.compile(r"\s-+\s|[;:]\s|\.\s|\bbecause of\b|\bdue to (?=paced)|(?=\b4\.46\b)")
 # Words that say nothing alone, in the lines of PTB-XL.
 _SMALL = frozenset(
     [
-        *("in", "i", "und", "oder", "och", "eller", "bei", "mit", "med", "von", "der", "die", "das"),
+        *("in", "i", "und", "oder", "och", "eller", "bei", "mit", "med", "von", "der", "die", "das", "an", "zu", "im"),
+        *("über", "bis", "ableitungen", "ableitung", "ableitg", "abl", "typ", "a", "b", "v", "hf", "jetzt", "sonst"),
+        *("eljest", "ekg", "qrst", "förlopp", "avvikande", "abnorm", "abnormal", "leichte", "diskret", "diskrete"),
         *(
-            "ableitungen",
-            "ableitung",
-            "ableitg",
-            "abl",
-            "alter",
-            "unbest",
-            "unbestimmt",
-            "alt",
-            "typ",
-            "a",
-            "b",
-            "qrst",
-            "förlopp",
+            "sicher",
+            "sichere",
+            "sicherer",
+            "uniform",
+            "uniforme",
+            "vollständig",
+            "vollständiger",
+            "kompl",
+            "kompletter",
         ),
-        *(
-            "avvikande",
-            "abnorm",
-            "abnormal",
-            "ålder",
-            "ej",
-            "bestämmbar",
-            "jetzt",
-            "sonst",
-            "eljest",
-            "ekg",
-            "v",
-            "über",
-            "bis",
-        ),
-        *("an", "zu", "im", "hf", "leichte"),
+        *("alter", "ålder", "unbest", "unbestimmt", "ej", "bestämmbar", "alt", "gammal", "neuer", "akut", "subakut"),
+        *("subakuter", "chron", "chronisch", "chronischer", "grade"),
+        "myokardaffektion",  # infarct or ischemia? Its place goes to the finding before it
     ]
 )
 
@@ -253,7 +239,7 @@ def parse_statements(texts: Iterable[str], vocabulary: Vocabulary) -> list[State
 
 def _is_own_clause(match: Match, words: Sequence[str], clause: Sequence[int]) -> bool:
     """Whether a verdict such as "normal" stands alone; with "ecg" in it, or in German, it need not."""
-    if {"ecg", "ekg", "pathologisch", "grenzbefund"} & set(words[match.start : match.stop]):
+    if {"ecg", "ekg", "pathologisch", "grenzbefund", "säkert"} & set(words[match.start : match.stop]):
         return True
-    starts = match.start == 0 or clause[match.start - 1] != clause[match.start]
+    starts = match.start == 0 or clause[match.start - 1] != clause[match.start] or words[match.start - 1] in _PROBABLY
     return starts and (match.stop == len(clause) or clause[match.stop] != clause[match.stop - 1])

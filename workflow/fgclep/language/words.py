@@ -22,8 +22,23 @@ SPELLINGS = {
     "repol": ("repolarization",),
     "repolarisation": ("repolarization",),
     "vent": ("ventricular",),
+    "leitungsstoerung": ("leitungsstörung",),
+    "leitungsstoerungen": ("leitungsstörungen",),
+    "moeglich": ("möglich",),
+    "mögl": ("möglich",),
+    "supraventrikulaere": ("supraventrikuläre",),
+    "ueberdrehter": ("überdrehter",),
+    "veraenderungen": ("veränderungen",),
+    "ventrikulaere": ("ventrikuläre",),
+    "verzoegerte": ("verzögerte",),
+    "vollstaendig": ("vollständig",),
+    "vollstaendiger": ("vollständiger",),
+    "vorhofsueberbelastung": ("vorhofsüberbelastung",),
+    "vorhofsueberlastung": ("vorhofsüberlastung",),
+    "digitalisveraenderung": ("digitalisveränderung",),
 }
-# What would be taken apart otherwise.
+_ATRIAL_BEATS = r"\b(supraventrikulär\S* extrasystol\w+|premature atrial contractions?)"
+# What would be taken apart otherwise, or read as one.
 _REWRITTEN = tuple(
     (re.compile(pattern), new)
     for pattern, new in (
@@ -34,11 +49,33 @@ _REWRITTEN = tuple(
         (r"\bmetabolic/ischemic\b", "metabolic or ischemic"),
         (r"\bsinus or ectopic atrial (\w+)", r"sinus \1 or ectopic atrial \1"),
         (r"\bacute ((?:antero|infero)?(?:anterior|inferior|lateral|posterior|septal))\b", r"\1 acute"),
-        (r"\b(t waves?\b[^.]*?) and (inverted|low or flat|low|flat) in\b", r"\1 and t waves \2 in"),
+        (r"\b(t waves?\b[^.]*?) and (?:are )?(inverted|low or flat|low|flat) in\b", r"\1 and t waves \2 in"),
         (r"\bant/septal\b", "anteroseptal"),
         (r"\bnon[- ]specific\b", "nonspecific"),
         (r"\bst\.t\b", "st-t"),
         (r"\bauszuschließen\b", "auszuschliessen"),
+        (_ATRIAL_BEATS + r",? bigem\w+", r"\1, atrial bigeminy"),
+        (
+            r"\b(supraventrikulär\S* extrasystol\w+|premature atrial contractions?),? trigem\w+",
+            r"\1, trigeminal pattern",
+        ),
+        # that a change is nonspecific, and what it is
+        (r"\bnonspecific (?:terminal )?(t wave (?:flattening|inversion))\b", r"nonspecific t wave changes and \1"),
+        (r"\bnonspecific (st segment (?:depression|elevation))\b", r"nonspecific st changes and \1"),
+        (r"\bunspezifische abnorm(?:al)?e st-senkung\b", "unspezifisch abnormes st-t und st-senkung"),
+        (
+            r"\bleft axis deviation\. (?=left anterior)",
+            "left axis deviation with ",
+        ),  # two findings, not the name of one
+        (r"\bt waves show terminal inversion in\b", "t waves are inverted in"),
+        (
+            r"\bt wave flattening( in [^.]*?) and (?:slight |minor )?inversion in\b",
+            r"t wave flattening\1 and t wave inversion in",
+        ),
+        (r"\bt (flach|hoch|neg|biphasisch)\b([^.]*?), ?(flach|hoch|neg|biphasisch)\b\.?(?= in\b)", r"t \1\2, t \3"),
+        (r", såsom vid\b", " såsom vid"),
+        (r"\bmyokard- oder perikardschaden\b", "myokardverletzung oder perikarditis"),
+        (r",\s*(chronisch|akut|subakut|m(?:ö|oe)glich)\b", r" \1"),
     )
 )
 _VARIANT = re.compile(

@@ -4,6 +4,7 @@ The database holds each record twice, at 500 Hz and at 100 Hz.
 """
 
 import ast
+import re
 from functools import partial
 from pathlib import Path
 
@@ -17,6 +18,9 @@ STATEMENTS = "scp_statements.csv"
 _COLUMNS = ("ecg_id", "patient_id", "age", "sex", "report", "scp_codes", "strat_fold")
 _FOLDS = range(1, 11)
 _SEX = {"0": "M", "1": "F"}
+# What follows a report: the recorder's version, often cut off ("4.46 unbestätigter Beri"), and codes of its editors.
+_VERSION = re.compile(r"\b4\.46(?:\s+u\w*(?:\s+b\w*)?)?\s*$", re.IGNORECASE)
+_EDITORS = re.compile(r"(?:\bedit:|consensus label derived from:).*", re.IGNORECASE | re.DOTALL)
 _OLDEST = 90.0  # ages above 89 are published as 300
 
 
@@ -65,7 +69,7 @@ def _row(row: dict[str, str | None], file_column: str, test_fold: int) -> dict:
         "split": _split_of(int(float(row["strat_fold"] or "")), test_fold),
         "age": _OLDEST if age is not None and age > 89 else age,
         "sex": _SEX.get(str(row["sex"]).removesuffix(".0")),
-        "report": [row["report"]] if row["report"] else [],
+        "report": [report] if (report := without_remarks(row["report"] or "")) else [],
         "codes": list(codes.keys()),
     }
 
@@ -76,6 +80,15 @@ def _split_of(fold: int, test_fold: int) -> str | None:
     if fold > test_fold:
         return None
     return {test_fold: "test", test_fold - 1: "val"}.get(fold, "train")
+
+
+def without_remarks(report: str) -> str:
+    """Return what a report says of the ECG: without the version of the recorder, and without its editors' codes.
+
+    >>> without_remarks("sinusrhythmus lagetyp normal 4.46    unbestÄtigter bericht Edit: NORM 100")
+    'sinusrhythmus lagetyp normal'
+    """
+    return _VERSION.sub("", _EDITORS.sub("", report)).strip()
 
 
 def record_id(path: str) -> str:
