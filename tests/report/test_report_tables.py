@@ -220,8 +220,8 @@ def test_the_worth_of_the_features_is_told_by_the_ablation_where_there_is_one():
     found = worth(ablation_rows(), comparison_rows())
     assert found == Worth(
         [
-            "+3.0 points zero-shot by wordings of reports (95 % interval over seeds +2.0 to +4.0 and over patients +1.5 "
-            "to +5.0)",
+            "+3.0 points zero-shot by wordings of reports (95 % interval over seeds +2.0 to +4.0 and over patients "
+            "+1.5 to +5.0)",
             "−1.0 points linear probe, all training records (95 % interval over seeds −2.0 to +0.0 and over patients "
             "−2.5 to +1.0)",
         ],

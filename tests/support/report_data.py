@@ -209,7 +209,7 @@ def retrieval_rows() -> list[dict]:
 
 
 def comparison_rows() -> list[dict]:
-    """Coarse against fine and random against coarse: b minus a. On the last task there is no p; the mean has p alone."""
+    """Coarse against fine and random against coarse: b minus a. The last task has no p; the mean none corrected."""
     rows = []
     for number, task in enumerate([*TASKS, MEAN]):
         for protocol, setting, one, other in (
