@@ -150,7 +150,7 @@ def test_the_summary_says_what_the_features_are_worth_as_far_as_the_run_can_tell
         page, "summary"
     )
     ablation = words(page, "ablation")
-    assert "seeds −4.0 to −2.0; patients −5.0 to −1.5" in ablation and "verification" not in words(html, "tasks")
+    assert "seeds −4.0 to −2.0; patients −5.0 to −1.5" in ablation
     without = config()
     without["verification"]["features"] = "none"
     page = render_in(tmp_path / "none", "--config-json", json.dumps(without)).read_text(encoding="utf-8")
@@ -181,23 +181,15 @@ def test_a_run_without_candidates_and_strips_gives_a_report(tmp_path):
 
 def test_the_ablation_is_told_where_it_has_been_run(html, tmp_path):
     given = report_command(tmp_path)
-    columns = ["seeds", "mean", "ci_low", "ci_high", "difference", "difference_low", "difference_high"]
-    rows = [
-        {"variant": variant, "protocol": protocol, "task": "mean", **dict(zip(columns, values, strict=True))}
-        for variant, values in (
-            ("fine", [3, 0.8, 0.7, 0.9, 0, 0, 0]),
-            ("my_loss", [3, 0.7, 0.6, 0.8, -0.1, -0.2, 0.05]),
-        )
-        for protocol in ("zero_shot", "linear_probe")
-    ]
-    write_csv(tmp_path / "ablation.csv", list(rows[0]), rows)
+    rows = [row | {"variant": "my_loss" if row["variant"] == "coarse" else row["variant"]} for row in ablation_rows()]
+    write_csv(tmp_path / "ablation.csv", list(ABLATION), rows)
     settings = {**config(), "ablation": {"variants": {"my_loss": {"pretraining": {"loss": "<i>"}}}}}
     changes = ("--ablation", str(tmp_path / "ablation.csv"), "--config-json", json.dumps(settings))
     main(arguments().parse_args([*given, *changes]))
     text = (tmp_path / "report.html").read_text(encoding="utf-8")
     section = text[text.index('<section id="ablation"') : text.index('<section id="settings"')]
     assert "pretraining: {loss: &lt;i&gt;}" in section
-    assert "−10.0<small>−20.0 to +5.0</small>" in section
+    assert "−5.0<small>seeds −6.0 to −4.0; patients −7.0 to −3.5</small>" in section
     assert 'href="#ablation"' in text and 'href="#ablation"' not in html
 
 

@@ -50,7 +50,7 @@ REJECTED = [
     "several_features",
     "no_usable_answer",
 ]
-# feature, measurement, contradiction, reader's logit, threshold, accepted, reason
+# feature, measurement, contradiction, coarse logit, threshold, accepted, reason
 CANDIDATES = [
     ("prolonged_pr", "refuted", None, None, None, False, "refuted"),
     ("wide_qrs", "supported", None, 1.5, 0.5, True, "supported"),
@@ -209,7 +209,7 @@ def retrieval_rows() -> list[dict]:
 
 
 def comparison_rows() -> list[dict]:
-    """Coarse against fine and random against coarse: b minus a. The last task has no p, the mean p alone."""
+    """Coarse against fine and random against coarse: b minus a. The last task has no p; the mean none corrected."""
     rows = []
     for number, task in enumerate([*TASKS, MEAN]):
         for protocol, setting, one, other in (
@@ -323,8 +323,8 @@ def write_results(folder: Path, ecgs: list[np.ndarray] | None = None) -> list[st
             "votes": 1,
             "measurement": measurement,
             "contradiction": contradiction,
-            "reader_score": score,
-            "reader_threshold": threshold,
+            "coarse_score": score,
+            "coarse_threshold": threshold,
             "accepted": accepted,
             "reason": reason,
             "backend": "knowledge",

@@ -5,12 +5,15 @@ import json
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from conftest import TINY
 
 from fgclep.config.ablation import DEFAULT_VARIANTS
+from fgclep.evaluation.scores import read_scores
 from fgclep.schemas.audit import AUDIT
+from fgclep.schemas.comparisons import MEAN
 from fgclep.schemas.metrics import METRICS
 from fgclep.schemas.quarantine import QUARANTINE
 from fgclep.schemas.truth import TRUTH
@@ -108,8 +111,11 @@ def test_models_are_compared_on_every_task(results):
     with (results / "evaluation" / "comparisons.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     pairs = {(row["task"], row["model_a"], row["model_b"]) for row in rows if row["protocol"] == "linear_probe"}
-    assert len(pairs) == len(TASKS) * 6  # of four models
-    assert {row["task"] for row in rows if row["protocol"] == "zero_shot" and row["setting"] == "names"} == set(TASKS)
+    assert len(pairs) == (len(TASKS) + 1) * 10  # of five models, with the mean over the tasks
+    assert {row["task"] for row in rows if row["protocol"] == "zero_shot" and row["setting"] == "names"} == {
+        *TASKS,
+        MEAN,
+    }
 
 
 def test_broken_records_are_in_the_quarantine_with_a_reason(results):
@@ -158,9 +164,9 @@ def test_a_second_run_has_nothing_to_do(run, checkout, results):
 
 @pytest.fixture(scope="module")
 def ablation(run, checkout):
-    """The ablation with one seed and two variants, after the run whose results it builds on."""
+    """The ablation with one seed and three variants, after the run whose results it builds on."""
     variants = dict.fromkeys(DEFAULT_VARIANTS)
-    variants |= {name: DEFAULT_VARIANTS[name] for name in ("similarity_raw", "features_random")}
+    variants |= {name: DEFAULT_VARIANTS[name] for name in ("similarity_raw", "features_random", "clip")}
     overlay = checkout.folder / "ablation.json"
     overlay.write_text(json.dumps({"ablation": {"seeds": 1, "variants": variants}}))
     options = (*TINY, str(overlay), "--", "ablation")
@@ -177,26 +183,28 @@ def rows_of(path):
 
 @pytest.mark.exhaustive
 def test_the_ablation_evaluates_as_the_workflow_does(ablation, results):
-    """Its coarse model of the first seed is the workflow's: so are its macro AUROCs, zero-shot and by all records."""
-
-    def macros(path, model):
-        return {
-            (row["protocol"], row["task"], row["metric"], row["class"]): (row["value"], row["n"], row["n_pos"])
-            for row in rows_of(path)
-            if row["model"] == model
-            and (row["protocol"], row["setting"], row["fraction"])
-            in {("zero_shot", "synonyms", "0.0"), ("linear_probe", "", "1.0")}
-        }
-
-    own = macros(ablation / "metrics" / "coarse-0.csv", "coarse-0")
-    assert len(own) > 100 and own == macros(results / "evaluation" / "metrics.csv", "coarse")
+    """Its coarse model of the first seed is the workflow's: so is what it scores, zero-shot and by all records."""
+    own = {key: found for (_, key), found in read_scores([ablation / "scores" / "coarse-0.parquet"]).items()}
+    folder = results / "evaluation" / "scores"
+    paths = [folder / "zero_shot" / "coarse.parquet", *(folder / "linear_probe" / "coarse").glob("*.parquet")]
+    theirs = {key: found for (_, key), found in read_scores(paths).items()}
+    assert {(task, protocol, setting) for task, _, protocol, setting in own} == {
+        (task, protocol, setting)
+        for task in TASKS
+        for protocol, setting in (*(("zero_shot", s) for s in ("synonyms", "features", "both")), ("linear_probe", ""))
+    }
+    for key, found in own.items():
+        np.testing.assert_array_equal(found.ids, theirs[key].ids)
+        np.testing.assert_array_equal(found.scores, theirs[key].scores)
 
 
 @pytest.mark.exhaustive
 def test_the_ablation_compares_its_variants_in_a_report(ablation):
     rows = rows_of(ablation / "ablation.csv")
-    assert {row["variant"] for row in rows} == {"coarse", "fine", "similarity_raw", "features_random"}
+    assert {row["variant"] for row in rows} == {"coarse", "fine", "similarity_raw", "features_random", "clip"}
     assert {row["difference"] for row in rows if row["variant"] == "fine"} == {"0.0"}
     assert any(row["difference"] != "0.0" for row in rows if row["variant"] == "features_random")
     html = (ablation / "report.html").read_text(encoding="utf-8")
+    assert (ablation / "models" / "coarse-clip-0").is_dir()
+    assert "pretraining: {loss: clip}; in the coarse stage as well" in html
     assert 'id="ablation"' in html and "verification: {features: random}" in html

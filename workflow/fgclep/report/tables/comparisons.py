@@ -56,6 +56,7 @@ def verdict(comparisons: Iterable[Comparison], prompts: Sequence[str], level: fl
         comparison
         for comparison in comparisons
         if models_of(comparison) == FINE_AND_COARSE
+        and comparison["task"] != MEAN
         and comparison["protocol"] == ZERO_SHOT
         and (comparison["setting"] or "") == prompts[0]
         and comparison["p_holm"] is not None
