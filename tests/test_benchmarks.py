@@ -102,6 +102,20 @@ def test_simulated_statements_are_as_frequent_as_real_ones(physionet, figures):
 
 
 @pytest.mark.benchmark
+def test_the_reports_of_ptb_xl_are_read(physionet, printed):
+    table = ["--table", physionet / "ptb-xl/1.0.3/ptbxl_database.csv"]
+    output = printed("reports", *table)
+    found = json.loads(output.splitlines()[-1])
+    assert found["name"] == "reports" and found["ratio"] > 0.95 and found["aside"] > 0.9
+    assert "| German |" in output and "| Swedish |" in output
+    rows = [line.strip("| ").split(" | ") for line in output.splitlines() if line.startswith("| ")]
+    named = {row[0]: float(row[2].rstrip("%")) for row in rows if len(row) == 7 and row[2].endswith("%")}
+    assert named["SR"] > 95 and named["ABQRS"] > 95
+    sample = printed("reports", *table, "--sample", 3)
+    assert len(sample.splitlines()) == 6 and "sinus_" in printed("reports", *table, "--sample", 20)
+
+
+@pytest.mark.benchmark
 def test_what_a_run_took_is_less_than_its_rules_ask_for(finished, printed, monkeypatch):
     monkeypatch.chdir(finished.checkout.folder)
     output = printed("resources", *TINY[2:])

@@ -13,6 +13,7 @@ from fgclep.errors import UserError
 from fgclep.fetch.manifest import build_manifest
 from fgclep.signals.encoding import decode_waveform, to_millivolts
 from fgclep.sources import SOURCES, get_source
+from fgclep.sources.ptb_xl import without_remarks
 
 PTB_XL = "ecg_id,patient_id,age,sex,report,scp_codes,strat_fold,filename_lr,filename_hr\n"
 MEASURES = "rr_interval,p_onset,p_end,qrs_onset,qrs_end,t_end,p_axis,qrs_axis,t_axis"
@@ -302,3 +303,19 @@ def test_real_ptb_xl_has_the_published_labels(physionet, tmp_path):
     folds = dict(zip(table["ecg_id"], table["strat_fold"], strict=True))
     assert all((folds[int(row["record_id"])] == 10) == (row["split"] == "test") for row in rows)
     assert rows[0]["codes"] == ["NORM", "LVOLT", "SR"]
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        ("sinusrhythmus linkstyp 4.46                          unbest\u00c4tigter bericht", "sinusrhythmus linkstyp"),
+        ("sinusrhythmus linkstyp 4.46        unbest\u00c4tigter beri", "sinusrhythmus linkstyp"),
+        ("sinusrhythmus 4.46    unbest\u00c4tigter bericht Edit: NORM 100, (LAFB)", "sinusrhythmus"),
+        ("sinus rhythm. Edit: clbbb 100", "sinus rhythm."),
+        ("vorhofflimmerConsensus label derived from: {'AFIB': 0.0}", "vorhofflimmer"),
+        ("sinusrhythmus, pause 4.46 s", "sinusrhythmus, pause 4.46 s"),
+        ("4.46     unbest\u00c4tigter bericht", ""),
+    ],
+)
+def test_a_report_of_ptb_xl_comes_without_what_its_editors_noted(written, kept):
+    assert without_remarks(written) == kept
