@@ -123,7 +123,7 @@ class PretrainingSection(Section):
         description="Initial bias of the logit; learned. null: 0 with the loss balanced, else -log(batch_size - 1), "
         "which fits the batch.",
     )
-    batch_size: int = Field(128, ge=2, description="ECGs per batch, over all processes; more need more memory.")
+    batch_size: int = Field(64, ge=2, description="ECGs per batch, over all processes; more need more memory.")
     accumulate: int = Field(
         1,
         ge=1,
@@ -231,5 +231,6 @@ class TrainingSettings(PretrainingSection, Seeded):
     signal: SignalSection
 
     def idle(self) -> set[str]:
-        """See ``Section``: the epochs of the other stage do not count."""
-        return {"coarse_epochs", "fine_epochs"} | ({"folds"} if self.folds == 1 else set())
+        """See ``Section``: the epochs of the other stage do not count, nor what only another loss has."""
+        idle = {"coarse_epochs", "fine_epochs"} | ({"folds"} if self.folds == 1 else set())
+        return idle if self.loss == "fg_clep" else idle | {"mitigation"}
