@@ -12,7 +12,7 @@ from fgclep.language.parser import parse_statements
 from fgclep.language.vocabulary import load_vocabulary
 from fgclep.schemas.candidates import CANDIDATES
 from fgclep.verification import audit as audit_module
-from fgclep.verification.calibration import MIN_NEGATIVES, MIN_STATED, ScoreHistograms, fdr_threshold
+from fgclep.verification.calibration import MIN_NEGATIVES, MIN_STATED, ScoreHistograms, exam_rows, fdr_threshold
 from fgclep.verification.text_evidence import text_evidence
 
 VOCABULARY = load_vocabulary(ROOT / "resources" / "vocabulary")
@@ -40,7 +40,7 @@ def test_candidates_that_score_like_negatives_are_all_dropped():
     assert fdr_threshold(negatives * 10, negatives, np.arange(5.0), 0.1) == math.inf
 
 
-def test_too_few_incompatible_records_calibrate_nothing():
+def test_too_few_negatives_calibrate_nothing():
     edges = np.arange(3.0)
     assert math.isnan(fdr_threshold(bins(5, 5), bins(MIN_NEGATIVES - 1, 0), edges, 0.1))
     assert not math.isnan(fdr_threshold(bins(5, 5), bins(MIN_NEGATIVES, 0), edges, 0.1))
@@ -58,7 +58,7 @@ def test_the_false_discovery_rate_is_kept_on_mixtures():
     assert accepted_true > 2500
 
 
-def test_calibration_uses_incompatible_records_of_the_fold():
+def test_calibration_uses_records_of_the_fold_that_nothing_speaks_for():
     """100 records of fold 0 without the delta wave, 100 with it, 10 that state it; an open candidate for the 100."""
     texts = ["left bundle branch block", "ventricular preexcitation", "delta wave"]
     findings = text_evidence(parse_statements(texts, VOCABULARY), VOCABULARY)
@@ -108,25 +108,42 @@ def test_a_model_that_does_not_know_a_feature_decides_nothing():
     assert histograms(stated=np.array([-2.0] * 21 + [3.0] * 19)) == math.inf
 
 
-def test_normal_ecgs_stand_in_where_too_few_records_are_incompatible():
-    counts = ScoreHistograms(1, 2)
-    zeros, ones = np.zeros(40, dtype=np.int64), np.ones(40, dtype=np.int64)
-    for feature in (zeros, ones):
+def test_an_exam_takes_the_place_of_what_reports_state():
+    counts, zeros = ScoreHistograms(1, 4), np.zeros(40, dtype=np.int64)
+    for feature in (zeros, zeros + 1, zeros + 2):
         counts.add(counts.candidates, zeros, feature, np.full(40, 3.0))
-        counts.add(counts.stated, zeros, feature, np.full(40, 3.0))
-    counts.add(counts.negatives, zeros, zeros, np.full(40, -1.0))
-    counts.add(counts.negatives, zeros[:5], ones[:5], np.full(5, -1.0))
-    counts.add(counts.normals, zeros, zeros, np.full(40, 2.0))
-    counts.add(counts.normals, zeros, ones, np.full(40, 1.0))
-    counts.add(counts.normals, zeros[:1], ones[:1], np.array([np.nan]))  # not scored
-    limits = counts.thresholds(0.1)[0]
-    assert -1 < limits[0] <= -0.9  # 40 incompatible records are enough: the normal ones at 2 do not count
-    assert 1 < limits[1] <= 1.1  # 5 are not
-    assert counts.normals.sum() == 80
+        counts.add(counts.negatives, zeros, feature, np.full(40, 1.0))
+    limits = counts.thresholds(0.1, np.array([0.5, 2.0, np.nan, 0.25]))[0]
+    assert 1 < limits[0] <= 1.1  # of the records: it is higher
+    assert limits[1] == 2  # of the exam
+    assert np.isnan(limits[2])  # not examined
+    assert limits[3] == 0.25  # nothing of the records to calibrate with
+    assert np.isnan(counts.thresholds(0.1)).all()  # without an exam, no report states any
 
 
-def test_a_normal_ecg_is_unlikely_to_show_what_normal_ecgs_do_not_show():
-    findings = text_evidence(parse_statements(["normal ecg", "sinus rhythm"], VOCABULARY), VOCABULARY)
-    assert findings.unlikely[0, PLACE["j_point_notch"]]
-    assert not findings.unlikely[0, PLACE["normal_axis"]]
-    assert not findings.unlikely[1].any()
+def test_an_exam_gives_the_lowest_threshold_that_is_good_enough():
+    true = np.zeros((200, 4), dtype=bool)
+    true[:30, :3], true[:19, 3] = True, True
+    scores = np.full((200, 4), -3.0, dtype=np.float32)
+    scores[:30] = 2.0
+    scores[30:33, 0] = 1.0  # 30 of 33 have it
+    scores[30:34, 1] = 1.0  # 30 of 34
+    scores[:30, 2], scores[30:40, 2] = -1.0, -1.0  # 30 of 40
+    rows = {row["feature"]: row for row in exam_rows("abcd", scores, true, 0.1)}
+    assert [rows[name]["ecgs"] for name in "abcd"] == [30, 30, 30, 19]
+    assert rows["a"]["threshold"] == 1.0 and rows["b"]["threshold"] == 2.0
+    assert rows["c"]["threshold"] == math.inf
+    assert rows["d"]["threshold"] is None and rows["d"]["auroc"] is None
+    assert rows["a"]["auroc"] == rows["b"]["auroc"] == 1.0
+    low = exam_rows("a", np.where(true[:, :1], -1.0, -3.0), true[:, :1], 0.1)
+    assert low[0]["threshold"] == 0.0  # the reader itself must think it present
+    tied = exam_rows("a", np.zeros((200, 1)), true[:, :1], 0.1)
+    assert tied[0]["auroc"] == pytest.approx(0.5) and tied[0]["threshold"] == math.inf
+
+
+def test_what_a_report_may_mean_is_suggested_by_it():
+    texts = ["possible left bundle branch block", "normal ecg", "slurred qrs upstroke"]
+    findings = text_evidence(parse_statements(texts, VOCABULARY), VOCABULARY)
+    assert findings.suggested[0, PLACE["broad_r_lateral"]] and not findings.stated[0].any()
+    assert not findings.suggested[1, PLACE["broad_r_lateral"]]
+    assert findings.suggested[2, PLACE["delta_wave"]]

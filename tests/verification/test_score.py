@@ -62,7 +62,7 @@ def test_precision_and_recall_worked_out_by_hand():
 
 def test_without_the_check_of_votes_a_feature_named_too_seldom_comes_in():
     audit = [
-        audit_row("1", "a", False, "supported") | {"reason": "too_few_votes"},
+        audit_row("1", "a", False, "likely") | {"reason": "too_few_votes"},
         audit_row("1", "b", False, "refuted") | {"reason": "refuted"},
     ]
     truth = pl.DataFrame({"source": ["m"], "record_id": ["1"], "feature": ["a"]})

@@ -215,6 +215,12 @@ def reader_scores():
     return expand("results/recovery/scores/{part}.parquet", part=parts)
 
 
+def reader_exam():
+    """What a reader trained on simulation may judge; a fixed threshold asks for no exam."""
+    is_examined = READER == "simulated" and SETTINGS.verification.threshold is None
+    return ["results/recovery/exam.parquet"] if is_examined else []
+
+
 def coarse_reader(wildcards):
     """The coarse model that has not seen a fold; another reader is made by no rule."""
     return f"results/models/coarse-{wildcards.part}" if READER == "coarse" else []

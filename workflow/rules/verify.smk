@@ -32,6 +32,39 @@ rule score_candidates:
         "--log {log:q}"
 
 
+rule examine_reader:
+    input:
+        vocabulary=VOCABULARY,
+    output:
+        exam="results/recovery/exam.parquet",
+    log:
+        "results/logs/examine_reader.log",
+    benchmark:
+        "results/benchmarks/examine_reader.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=growing(3000),
+        runtime=growing(60),
+        gpu=int(CONFIG["pretraining"]["device"] == "cuda"),
+    params:
+        **settings(ExamSettings.of(INFERENCE, target_fdr=SETTINGS.verification.target_fdr)),
+        model=SETTINGS.verification.reader_model,
+        weights=reader_weights,
+        # the number of what is drawn stands for the code that simulates, as for databases
+        drawn=as_json({"simulation_version": SIMULATION_VERSION}),
+        code=f"{source_digest('fgclep.stages.score_candidates')}-{source_digest('fgclep.verification.calibration')}",
+    message:
+        "Examining the reader on simulated ECGs"
+    shell:
+        "python -m fgclep.stages.examine_reader "
+        "--model {params.model:q} "
+        "--vocabulary resources/vocabulary "
+        "--settings {params.settings:q} "
+        "--output {output.exam:q} "
+        "--log {log:q}"
+
+
 rule verify_features:
     input:
         candidates="results/recovery/candidates.parquet",
@@ -40,6 +73,7 @@ rule verify_features:
         measurements=expand("results/measurements/{source}.parquet", source=PRETRAINING_SOURCES),
         manifests=expand("results/manifest/{source}.parquet", source=PRETRAINING_SOURCES),
         scores=reader_scores(),
+        exam=reader_exam(),
         vocabulary=VOCABULARY,
     output:
         audit="results/recovery/audit.parquet",
@@ -65,6 +99,7 @@ rule verify_features:
         "--measurements {input.measurements:q} "
         "--manifests {input.manifests:q} "
         "--scores {input.scores:q} "
+        "--exam {input.exam:q} "
         "--vocabulary resources/vocabulary "
         "--settings {params.settings:q} "
         "--output {output.audit:q} "

@@ -17,6 +17,12 @@ class InferenceSettings(Section):
     signal: SignalSection
 
 
+class ExamSettings(InferenceSettings):
+    """An exam of the reader."""
+
+    target_fdr: float = Field(gt=0, lt=1)
+
+
 class EmbeddingSettings(InferenceSettings):
     """An embedding, of the ECG encoder with random weights if ``random``: then it depends on its architecture, too."""
 

@@ -22,8 +22,8 @@ class ChecksSection(Section):
     measurement: bool = Field(True, description="Drop features that the measured intervals or amplitudes refute.")
     contradiction: bool = Field(True, description="Drop features that another statement of the report excludes.")
     reader: Literal["none", "coarse", "simulated"] = Field(
-        "coarse",
-        description="Who reads in the ECG what could not be measured; features that it does not see are dropped. none: "
+        "simulated",
+        description="Who reads in the ECG what could not be measured for sure; what it does not see is dropped. none: "
         "nobody, they are accepted. coarse: a coarse model that has not been trained on the patient. simulated: a "
         "model trained on simulated ECGs, of which every feature is known (reader_model).",
     )

@@ -4,6 +4,7 @@ With ``--fold`` these are the records of one fold, without it all in the shards.
 """
 
 import argparse
+from collections.abc import Iterator
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +14,7 @@ from fgclep.config.inference import InferenceSettings
 from fgclep.device import choose_device
 from fgclep.errors import UserError
 from fgclep.folds import fold_of
-from fgclep.language.vocabulary import load_vocabulary
+from fgclep.language.vocabulary import Vocabulary, load_vocabulary
 from fgclep.models.fgclep import FGCLEP
 from fgclep.progress import progress
 from fgclep.schemas.scores import SCORES
@@ -53,13 +54,22 @@ def open_reader(name: str) -> FGCLEP:
 
 
 @torch.inference_mode()
+def feature_scores(
+    model: FGCLEP, store: SignalStore, vocabulary: Vocabulary, batch_size: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield places of records in a store, and the logits of every feature by its text: float32 (places, features)."""
+    texts = model.embed_texts([feature.text for feature in vocabulary.features.values()]).to(model.device)
+    for places, signals in store.in_order(batch_size):
+        yield places, model.logits(model.encode_ecg(signals.to(model.device)), texts).float().cpu().numpy()
+
+
 def main(args: argparse.Namespace) -> None:
     """Write one row of logits per record (schema ``SCORES``), of signals as the model takes them."""
     settings: InferenceSettings = args.settings
     torch.set_num_threads(settings.threads)
     device = choose_device(settings.device)
     model = open_reader(args.model).to(device)  # type: ignore[arg-type]
-    features = [feature.text for feature in load_vocabulary(args.vocabulary).features.values()]
+    vocabulary = load_vocabulary(args.vocabulary)
 
     def in_fold(keys: pa.Table) -> list[bool]:
         patients = zip(keys["source"].to_pylist(), keys["patient_id"].to_pylist(), strict=True)
@@ -72,17 +82,15 @@ def main(args: argparse.Namespace) -> None:
         in_fold,
         settings.workers,
     )
-    texts = model.embed_texts(features).to(device)
 
-    def scored(places: np.ndarray, signals: torch.Tensor) -> pa.Table:
-        logits = model.logits(model.encode_ecg(signals.to(device)), texts).float().cpu().numpy()
+    def scored(places: np.ndarray, logits: np.ndarray) -> pa.Table:
         keys, fold = store.keys.take(pa.array(places)), np.full(len(places), args.fold or 0)
         scores = pa.array(list(logits), type=SCORES.field("scores").type)
         return pa.table({"source": keys["source"], "record_id": keys["record_id"], "fold": fold, "scores": scores})
 
-    batches = store.in_order(settings.batch_size)
+    batches = feature_scores(model, store, vocabulary, settings.batch_size)
     counted = progress(batches, len(store) // settings.batch_size + 1, "scores", "batch")
-    write_parts((scored(places, signals) for places, signals in counted), args.output, SCORES)
+    write_parts((scored(places, logits) for places, logits in counted), args.output, SCORES)
 
 
 if __name__ == "__main__":

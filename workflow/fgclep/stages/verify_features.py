@@ -23,6 +23,7 @@ from fgclep.npy import NpyWriter
 from fgclep.progress import progress
 from fgclep.schemas.audit import AUDIT
 from fgclep.schemas.candidates import CANDIDATES
+from fgclep.schemas.exam import EXAM
 from fgclep.schemas.manifest import MANIFEST
 from fgclep.schemas.measurements import LEAD_MEASURES, MEASUREMENTS, MEASURES
 from fgclep.schemas.reports import REPORTS
@@ -45,6 +46,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--measurements", nargs="+", required=True)
     parser.add_argument("--manifests", nargs="+", required=True)
     parser.add_argument("--scores", nargs="*", default=[])
+    parser.add_argument("--exam", nargs="*", default=[], help="what the reader may judge, and from which score on")
     parser.add_argument("--vocabulary", required=True)
     parser.add_argument("--output", type=Path, required=True, help="the audit")
     return parser
@@ -93,6 +95,19 @@ def _scratch_table(path: Path, dtype: type, shape: tuple[int, int], fill: float)
     return np.load(path, mmap_mode="r+")
 
 
+def read_exam(paths: list[str], vocabulary: Vocabulary) -> np.ndarray | None:
+    """Return the threshold of every feature by an exam of the reader, NaN: not to be judged; ``None`` without an exam.
+
+    Raises ``UserError`` if the exam is one on another vocabulary.
+    """
+    if not paths:
+        return None
+    exam = read_table(paths[0], EXAM)
+    if exam["feature"].to_pylist() != list(vocabulary.features):
+        raise UserError(f"{paths[0]} is an exam on another vocabulary; delete it and run again")
+    return exam["threshold"].to_numpy()
+
+
 def main(args: argparse.Namespace) -> None:
     """Write the audit: one row per record, statement and proposed feature."""
     settings: ChecksSection = args.settings
@@ -104,7 +119,7 @@ def main(args: argparse.Namespace) -> None:
     reasons: Counter[str] = Counter()
     with scratch_folder(args.output) as scratch:
         records = load_records(args, vocabulary, scratch)
-        limits = thresholds(records, findings, candidates, settings)
+        limits = thresholds(records, findings, candidates, settings, read_exam(args.exam, vocabulary))
         with table_writer(args.output, AUDIT) as write:
             total = -(-len(records) // CHUNK)
             for chunk in progress(chunks(records, findings, candidates), total, "records", "chunk"):

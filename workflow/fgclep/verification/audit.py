@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fgclep.config.verification import ChecksSection
-from fgclep.measurement.rules import LIKELY, REFUTED, UNTESTABLE, VERDICTS
+from fgclep.measurement.rules import LIKELY, UNTESTABLE, VERDICTS
 from fgclep.schemas.audit import AUDIT
 from fgclep.verification.calibration import ScoreHistograms
 from fgclep.verification.checks import ACCEPTING, REASONS, contradiction, decide, votes
@@ -112,16 +112,16 @@ class Pairs:
 
 @dataclass(frozen=True)
 class Chunk:
-    """The pairs of a chunk, and which features its reports state, and which its records do not have, or hardly.
+    """The pairs of a chunk, and of which features its reports and measurements say that they are there, or nothing.
 
-    ``stated``, ``incompatible`` and ``unlikely`` are bool of shape (records, features).
+    ``stated`` and ``unsuggested`` are bool of shape (records, features): what the report states, and what it gives no
+    reason to expect, if the measurement does not speak for it either.
     """
 
     start: int
     pairs: Pairs
     stated: np.ndarray
-    incompatible: np.ndarray
-    unlikely: np.ndarray
+    unsuggested: np.ndarray
 
 
 def chunks(records: Records, texts: TextEvidence, candidates: Proposals, size: int = CHUNK) -> Iterator[Chunk]:
@@ -135,10 +135,7 @@ def chunks(records: Records, texts: TextEvidence, candidates: Proposals, size: i
         stated = over_reports(ids, texts.stated, np.logical_or)
         excluded_by = over_reports(ids, texts.excluded_by, first_given)
         verdict = records.verdicts[rows]
-        excluded = over_reports(ids, texts.diagnosis_excludes, np.logical_or)
-        incompatible = ((excluded & (verdict < LIKELY)) | (verdict == REFUTED)) & ~stated
-
-        unlikely = over_reports(ids, texts.unlikely, np.logical_or) & (verdict < LIKELY) & ~stated & ~incompatible
+        unsuggested = ~over_reports(ids, texts.suggested, np.logical_or) & (verdict < LIKELY)
 
         report, candidate = pair_candidates(ids, candidates.first, candidates.count)
         feature = candidates.feature[candidate]
@@ -153,7 +150,7 @@ def chunks(records: Records, texts: TextEvidence, candidates: Proposals, size: i
             excluded_by=excluded_by[report, feature],
             score=records.scores[rows][report, feature],
         )
-        yield Chunk(start, pairs, stated, incompatible, unlikely)
+        yield Chunk(start, pairs, stated, unsuggested)
 
 
 def thresholds(
@@ -161,13 +158,15 @@ def thresholds(
     texts: TextEvidence,
     candidates: Proposals,
     settings: ChecksSection,
+    examined: np.ndarray | None = None,
 ) -> np.ndarray:
     """Return the reader's threshold (logit) per fold and feature, float32 of shape (folds, features).
 
     A fixed probability (``settings.threshold``) is the same for all. Otherwise each is calibrated on the training
-    records of its fold: the candidates that the other checks leave open against the records that are known not to have
-    the feature, because their report excludes it or the measurement refutes it; where these are too few, also against
-    those whose report calls the ECG normal. The model must know the records whose report states the feature.
+    records of its fold: the candidates that the other checks leave open against the records that hardly have the
+    feature, because neither their report nor the measurement gives a reason to expect it. The model must know the
+    records whose report states the feature, or have passed an exam on it: ``examined`` has its threshold there (see
+    ``ScoreHistograms.thresholds``).
     """
     shape = (settings.folds, texts.stated.shape[1])
     fixed = settings.threshold
@@ -177,15 +176,15 @@ def thresholds(
     counts = ScoreHistograms(*shape)
     for chunk in chunks(records, texts, candidates):
         pairs = chunk.pairs
-        is_open = (pairs.votes >= settings.min_votes) & (pairs.excluded_by == 0) & (pairs.verdict == UNTESTABLE)
-        is_open &= records.train[pairs.record]
+        is_open = (pairs.votes >= settings.min_votes) & (pairs.excluded_by == 0) & records.train[pairs.record]
+        if settings.measurement:
+            is_open &= pairs.verdict == UNTESTABLE
         # several statements of a report may propose the same feature
         once = np.unique(pairs.record[is_open] * shape[1] + pairs.feature[is_open])
         record, feature = np.divmod(once, shape[1])
         counts.add(counts.candidates, records.fold[record], feature, records.scores[record, feature])
         for table, group in (
-            (counts.negatives, chunk.incompatible),
-            (counts.normals, chunk.unlikely),
+            (counts.negatives, chunk.unsuggested),
             (counts.stated, chunk.stated),
         ):
             row, feature = np.nonzero(group)
@@ -193,7 +192,7 @@ def thresholds(
             known = records.train[record]
             record, feature = record[known], feature[known]
             counts.add(table, records.fold[record], feature, records.scores[record, feature])
-    return counts.thresholds(settings.target_fdr)
+    return counts.thresholds(settings.target_fdr, examined)
 
 
 def judge(

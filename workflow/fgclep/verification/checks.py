@@ -22,6 +22,7 @@ from fgclep.measurement.rules import LIKELY, REFUTED, SUPPORTED, UNLIKELY, UNTES
 from fgclep.verification.reasons import Reason
 
 REASONS = tuple(Reason)
+NEAR_LIMIT = 2.0  # logits that the side counts for on which a measured value lies near its limit
 ACCEPTING = np.array([reason.accepted for reason in REASONS])
 
 
@@ -67,23 +68,31 @@ def decide(
     settings
         The settings ``measurement``, ``contradiction`` and ``reader`` of the section ``verification``.
 
+    Notes
+    -----
+    A measurement that leaves no doubt outweighs the votes. Where its value is closer to the limit than its error, the
+    reader decides by a threshold that is ``NEAR_LIMIT`` lower or higher, by the side on which the value lies; without a
+    calibrated reader the side decides.
+
     Returns
     -------
     numpy.ndarray
         int64 per candidate, the place in ``REASONS``; ``ACCEPTING`` of it tells whether the candidate is accepted.
     """
     measured = by_measurement if settings.measurement else np.zeros_like(by_measurement)
+    near = np.select([measured == LIKELY, measured == UNLIKELY], [-NEAR_LIMIT, NEAR_LIMIT], 0.0)
+    read = reader(score, threshold + near) if settings.reader != "none" else np.zeros_like(by_votes)
     conditions = {
-        Reason.TOO_FEW_VOTES: by_votes == REFUTED,
+        Reason.TOO_FEW_VOTES: (by_votes == REFUTED) & (measured != SUPPORTED),
         Reason.REFUTED: measured == REFUTED,
-        Reason.UNLIKELY: measured == UNLIKELY,
+        Reason.UNLIKELY: (measured == UNLIKELY) & (read != SUPPORTED),
         Reason.EXCLUDED: (by_contradiction == REFUTED) & settings.contradiction,
         Reason.SUPPORTED: measured == SUPPORTED,
-        Reason.LIKELY: measured == LIKELY,
+        Reason.LIKELY: (measured == LIKELY) & (read != REFUTED),
         Reason.UNCHECKED: np.full(len(by_votes), settings.reader == "none"),
         Reason.NO_SCORE: np.isnan(score),
         Reason.NOT_CALIBRATED: np.isnan(threshold),
-        Reason.SEEN: reader(score, threshold) == SUPPORTED,
+        Reason.SEEN: read == SUPPORTED,
     }
     places = [REASONS.index(reason) for reason in conditions]
     return np.select(list(conditions.values()), places, REASONS.index(Reason.NOT_SEEN)).astype(np.int64)

@@ -103,7 +103,7 @@ def _accepted_without(audit: pl.DataFrame, check: str) -> pl.Series:
     )
     by_votes, by_report = (np.where(refuted, REFUTED, UNTESTABLE) for refuted in (too_few_votes, excluded))
     switches = {name: name != check for name in ("measurement", "contradiction")}
-    settings = ChecksSection(**switches, reader="none" if check == "reader" else "coarse")
+    settings = ChecksSection(**switches, reader="none" if check == "reader" else "simulated")
     return pl.Series(ACCEPTING[decide(by_votes, verdict, by_report, score, threshold, settings)])
 
 

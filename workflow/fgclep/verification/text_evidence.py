@@ -19,18 +19,16 @@ class TextEvidence:
         bool of shape (texts, features): the text names the feature, or the same one in a certain place.
     excluded_by
         int16 of shape (texts, features): 0, or which entry of ``findings`` excludes the feature.
-    diagnosis_excludes
-        bool of shape (texts, features): a diagnosis that the text makes lists the feature as incompatible.
-    unlikely
-        bool of shape (texts, features): the text calls the ECG normal, and the feature is not seen on normal ECGs.
+    suggested
+        bool of shape (texts, features): the text names the feature or a diagnosis that may go with it, if only as
+        possible.
     findings
         Names of the excluding findings; the first stands for none.
     """
 
     stated: np.ndarray
     excluded_by: np.ndarray
-    diagnosis_excludes: np.ndarray
-    unlikely: np.ndarray
+    suggested: np.ndarray
     findings: list[str | None] = field(default_factory=lambda: [None])
 
 
@@ -42,27 +40,27 @@ def text_evidence(statements: Sequence[Statement], vocabulary: Vocabulary) -> Te
     """
     place = {name: i for i, name in enumerate(vocabulary.features)}
     shape = (len(statements), len(place))
-    stated, excludes, unlikely = (np.zeros(shape, dtype=bool) for _ in range(3))
-    abnormal = np.array([not feature.normal for feature in vocabulary.features.values()])
+    stated, suggested = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
     excluded_by = np.zeros(shape, dtype=np.int16)
     names: dict[str | None, int] = {None: 0}
     for i, statement in enumerate(statements):
-        for name in (name for name in statement.features if name not in statement.possible):
-            wider = place.get(vocabulary.features[name].general or name, place[name])
-            stated[i, [place[name], wider]] = True
+        for name in statement.features:
+            wider = [place[name], place.get(vocabulary.features[name].general or name, place[name])]
+            suggested[i, wider] = True
+            stated[i, wider] |= name not in statement.possible
+        for diagnosis in (vocabulary.diagnoses[name] for name in statement.diagnoses):
+            implied = (*diagnosis.required, *diagnosis.typical, *diagnosis.alternative, *diagnosis.seldom)
+            suggested[i, [place[name] for name in implied]] = True
         for name in statement.negated:
             if name in place and not excluded_by[i, place[name]]:
                 denial = f"no {vocabulary.features[name].text}"
                 excluded_by[i, place[name]] = names.setdefault(denial, len(names))
         for name in (name for name in statement.diagnoses if name not in statement.possible):
             diagnosis = vocabulary.diagnoses[name]
-            if diagnosis.group == "normal":
-                unlikely[i] = abnormal
             for feature in diagnosis.incompatible:
-                excludes[i, place[feature]] = True
                 if not excluded_by[i, place[feature]]:
                     excluded_by[i, place[feature]] = names.setdefault(diagnosis.text, len(names))
-    return TextEvidence(stated, excluded_by, excludes, unlikely, list(names))
+    return TextEvidence(stated, excluded_by, suggested, list(names))
 
 
 def over_reports(
