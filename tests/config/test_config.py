@@ -146,8 +146,8 @@ def test_a_source_may_be_named_alone():
         ),
         (
             {"pretraining": {"loss": "cllip"}},
-            "config: pretraining.loss is 'cllip': it should be 'balanced', 'fg_clep', 'siglip', 'clip' or "
-            "'soft_sigmoid'. For example\n\n    pretraining:\n      loss: balanced",
+            "config: pretraining.loss is 'cllip': it should be 'balanced_clip', 'balanced', 'fg_clep', 'siglip', "
+            "'clip' or 'soft_sigmoid'. For example\n\n    pretraining:\n      loss: balanced_clip",
         ),
         (
             {"simulation": {"prevalence": "real"}},

@@ -25,6 +25,7 @@ class Changes(TypedDict, total=False):
 
 
 DEFAULT_VARIANTS: Any = {
+    "balanced": {"pretraining": {"loss": "balanced"}, "throughout": True},
     "siglip": {"pretraining": {"loss": "siglip"}, "throughout": True},
     "fg_clep": {"pretraining": {"loss": "fg_clep"}, "throughout": True},
     "fg_clep_as_published": {"pretraining": {"loss": "fg_clep", "mitigation": 0.5}, "throughout": True},

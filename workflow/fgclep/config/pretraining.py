@@ -102,11 +102,11 @@ class PretrainingSection(Section):
         ge=0,
         description="Waveform features drawn per ECG and batch, beside the statements; text_unit report ignores it.",
     )
-    loss: Literal["balanced", "fg_clep", "siglip", "clip", "soft_sigmoid"] = Field(
-        "balanced",
-        description="balanced: pairwise sigmoid in which every text counts the same. fg_clep: siglip and mitigation of "
-        "false negatives, as published. siglip: pairwise sigmoid. clip: softmax over the batch. soft_sigmoid: sigmoid "
-        "with the similarity as target.",
+    loss: Literal["balanced_clip", "balanced", "fg_clep", "siglip", "clip", "soft_sigmoid"] = Field(
+        "balanced_clip",
+        description="balanced_clip: balanced and clip together. balanced: pairwise sigmoid in which every text counts "
+        "the same. fg_clep: siglip and mitigation of false negatives, as published. siglip: pairwise sigmoid. clip: "
+        "softmax over the batch. soft_sigmoid: sigmoid with the similarity as target.",
     )
     mitigation: float = Field(
         0.05,
@@ -120,7 +120,7 @@ class PretrainingSection(Section):
     max_temperature: float = Field(100.0, gt=0, description="Upper limit of the learned factor t.")
     bias: float | None = Field(
         None,
-        description="Initial bias of the logit; learned. null: 0 with the loss balanced, else -log(batch_size - 1), "
+        description="Initial bias of the logit; learned. null: 0 with a balanced loss, else -log(batch_size - 1), "
         "which fits the batch.",
     )
     batch_size: int = Field(64, ge=2, description="ECGs per batch, over all processes; more need more memory.")

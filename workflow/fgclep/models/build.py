@@ -15,7 +15,7 @@ from fgclep.models.text import knows_whole_words, new_text_tower, train_tokenize
 def new_model(settings: PretrainingSection, signal: SignalSection, corpus: Sequence[str]) -> FGCLEP:
     """Build a model as the config says, for texts of words like those of ``corpus``; a text tower by name is loaded."""
     text_config, tokenizer, text_encoder = new_text_tower(settings.text_encoder, corpus)
-    bias = 0.0 if settings.loss == "balanced" else -math.log(max(settings.batch_size - 1, 1))
+    bias = 0.0 if settings.loss in ("balanced", "balanced_clip") else -math.log(max(settings.batch_size - 1, 1))
     config = FGCLEPConfig(
         ecg_encoder=settings.ecg_encoder.model_dump(),
         text_config=text_config.to_dict(),

@@ -9,6 +9,7 @@ that have it and the N_j that do not:
     fg_clep       L_sig + lambda * 1/B sum_ij |c_ij - S_ij|                               (FG-CLEP)
     soft_sigmoid  mean_ij [S_ij softplus(-x_ij) + (1 - S_ij) softplus(x_ij)]              (FOCAL)
     clip          cross-entropy over texts and over ECGs, targets shared among positives  (Radford et al. 2021)
+    balanced_clip balanced + clip
 
 The published case is one text per ECG and y = identity. In ``soft_sigmoid`` S_ij is 1 where y_ij = 1. In ``clip``,
 which has no bias, an ECG without a text at hand, or a text without an ECG, is a row or column that is left out; so is
@@ -16,7 +17,7 @@ in ``balanced`` a text that all ECGs have, or none.
 
 The sum of ``siglip`` weighs a text by how many ECGs have it, so that what is frequent is learnt and what is rare is
 called absent. ``balanced`` gives every text the same weight, and its ECGs together as much as all others, as the
-macro AUROC does by which models are judged.
+macro AUROC does by which models are judged. Beside it, the softmax of ``clip`` looks at the hardest of the others.
 
 Pairs of which nobody knows whether the text holds for the ECG are left out: all sums, means and counts go over the
 other pairs only. They go over the ECGs of all processes, block by block, see ``fgclep.training.pair_blocks``.
@@ -33,7 +34,7 @@ from torch.nn import functional as F
 from fgclep.training.distributed import gather_rows, total
 from fgclep.training.pair_blocks import BLOCK, Block, Logits, PairBlocks, Pairs
 
-LOSSES = ("balanced", "fg_clep", "siglip", "soft_sigmoid", "clip")
+LOSSES = ("balanced_clip", "balanced", "fg_clep", "siglip", "soft_sigmoid", "clip")
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,9 @@ def contrastive_loss(objective: Objective, ecgs: Tensor, texts: Tensor, pairs: P
             loss = blocks.mean(lambda p: sigmoid_loss(p.x, p.S))
         case "clip":
             loss = blocks.sum(softmax_loss(blocks))
+        case "balanced_clip":
+            balanced, softmax = balanced_loss(blocks), softmax_loss(blocks)
+            loss = blocks.sum(lambda p: balanced(p) + softmax(p))
     return loss.to(ecgs)
 
 
