@@ -62,7 +62,7 @@ def main(args: argparse.Namespace) -> None:
     settings: TrainingSettings = args.settings
     torch.manual_seed(settings.seed)
     torch.set_num_threads(settings.threads)
-    rows = read_table(args.texts, TEXTS, ["text", "diagnoses", "features", "negated"]).to_pylist()
+    rows = read_table(args.texts, TEXTS, ["text", "count", "diagnoses", "features", "negated"]).to_pylist()
     texts = [row["text"] for row in rows]
     findings = [[*row["diagnoses"], *row["features"], *(f"no {name}" for name in row["negated"])] for row in rows]
     is_feature = [bool(row["features"]) and not row["diagnoses"] and not row["negated"] for row in rows]
@@ -103,10 +103,12 @@ def main(args: argparse.Namespace) -> None:
     if not len(stores[0]):
         raise UserError(f"{args.shards}: no record of the split 'train' has a report; see results/quarantine.parquet")
 
+    trained_on = set(banks[0].records.values.tolist())  # words of test patients' reports are not to be known
+    corpus = [row["text"] for i, row in enumerate(rows) if i in trained_on or is_feature[i] or not row["count"]]
     if args.start_from:
-        model = model_to_continue(args.start_from, settings, settings.signal, texts)
+        model = model_to_continue(args.start_from, settings, settings.signal, corpus)
     else:
-        model = new_model(settings, settings.signal, texts)
+        model = new_model(settings, settings.signal, corpus)
     checkpoint = args.output.parent / ".checkpoints" / f"{args.name}.pt"
     trainer = Trainer(model, stores[0], banks[0], stores[1], banks[1], settings, checkpoint, args.metrics)
     try:
