@@ -161,7 +161,7 @@ def commands(work: Path, chunks: int) -> Iterator[tuple[str, list[str]]]:
         yield "score_candidates", options
     options = ["--candidates", candidates, "--texts", made["texts"], "--reports", made["reports"], *vocabulary]
     options += ["--measurements", made["measurements"], "--manifests", made["manifest"], "--scores", *scores]
-    checks = ChecksSection(folds=FOLDS).model_dump(mode="json")
+    checks = ChecksSection(folds=FOLDS, reader="coarse").model_dump(mode="json")
     yield "verify_features", [*options, *settings(checks), "--output", made["audit"]]
     options = ["--features", "filtered", "--audit", made["audit"], "--texts", made["texts"], *vocabulary]
     options += ["--reports", made["reports"], *settings(CONFIG, "seed"), "--output", str(work / "filtered.parquet")]

@@ -104,7 +104,7 @@ def write_tables(folder: Path, count: int) -> None:
 
 def run(folder: Path) -> tuple[float, float]:
     """Return seconds and the largest anonymous memory (MiB) of the stage on the tables of ``folder``."""
-    settings = ChecksSection(folds=FOLDS).model_dump(mode="json")
+    settings = ChecksSection(folds=FOLDS, reader="coarse").model_dump(mode="json")
     command = [
         sys.executable,
         "-m",

@@ -28,8 +28,9 @@ DEFAULT_PLAN = {
     "parse_reports": 1,
     "recover_features": 1,
     "build_similarity": 1,
-    "pretrain": 4,
-    "score_candidates": 2,
+    "pretrain": 2,
+    "examine_reader": 1,
+    "score_candidates": 1,
     "verify_features": 1,
     "augment_reports": 1,
     "embed_ecgs": 9,
@@ -215,7 +216,7 @@ def read_by(checkout, tmp_path, section):
 def test_without_a_reader_no_fold_is_trained_and_nothing_is_scored(checkout, tmp_path):
     plan, verify, scoring = read_by(checkout, tmp_path, "{reader: none}")
     assert plan["pretrain"] == 2
-    assert scoring == [] and verify.scores == []
+    assert scoring == [] and verify.scores == [] and verify.exam == []
 
 
 def test_a_coarse_reader_is_trained_for_every_fold(checkout, tmp_path):
@@ -224,17 +225,20 @@ def test_a_coarse_reader_is_trained_for_every_fold(checkout, tmp_path):
     assert {(job.model, job.fold, job.folds) for job in scoring} == {
         (f"results/models/coarse-fold{fold}", fold, 3) for fold in range(3)
     }
-    assert verify.scores == [f"results/recovery/scores/fold{fold}.parquet" for fold in range(3)]
+    assert verify.scores == [f"results/recovery/scores/fold{fold}.parquet" for fold in range(3)] and verify.exam == []
 
 
 def test_a_reader_trained_on_simulated_ecgs_needs_no_training_of_folds(checkout, tmp_path):
     for model in ("shipped", "models/reader"):
         plan, verify, scoring = read_by(checkout, tmp_path, f"{{reader: simulated, reader_model: {model}}}")
-        assert plan["pretrain"] == 2 and plan["score_candidates"] == 1
+        assert plan["pretrain"] == 2 and plan["score_candidates"] == plan["examine_reader"] == 1
         [job] = scoring
         assert (job.model, job.fold, job.folds) == (model, None, None)
         assert job.shards == [f"results/shards/mimic-iv-ecg/{chunk}.parquet" for chunk in range(4)]
         assert verify.scores == ["results/recovery/scores/mimic-iv-ecg.parquet"]
+        assert verify.exam == ["results/recovery/exam.parquet"]
+    plan, verify, _ = read_by(checkout, tmp_path, "{reader: simulated, threshold: 0.9}")
+    assert verify.exam == [] and "examine_reader" not in plan
 
 
 def test_several_processes_train_together_under_torchrun(checkout, tmp_path):

@@ -5,6 +5,7 @@ With ``--fold`` these are the records of one fold, without it all in the shards.
 
 import argparse
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -21,7 +22,7 @@ from fgclep.schemas.scores import SCORES
 from fgclep.signals.loader import READ_ONCE_MB, SignalStore
 from fgclep.stage import run_stage, stage_parser
 from fgclep.tables import write_parts
-from fgclep.verification.reader_model import reader_folder
+from fgclep.verification.reader_model import WEIGHTS, reader_folder
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -44,7 +45,10 @@ def open_reader(name: str) -> FGCLEP:
     UserError
         If there is no such model, or it is none of this package, or damaged.
     """
+    folder = Path(reader_folder(name))
     try:
+        if folder.is_dir() and (missing := [file for file in WEIGHTS if not (folder / file).is_file()]):
+            raise FileNotFoundError(f"{folder} has no {missing[0]}")
         return FGCLEP.from_pretrained(reader_folder(name))
     except (OSError, ValueError, AttributeError) as error:
         raise UserError(

@@ -4,7 +4,7 @@ import hashlib
 from pathlib import Path
 
 SHIPPED, SHIPPED_MODEL = "shipped", Path(__file__).resolve().parents[1] / "pretrained"
-_FILES = ("config.json", "model.safetensors", "tokenizer.json")  # that decide what it scores
+WEIGHTS = ("config.json", "model.safetensors", "tokenizer.json")  # files that decide what it scores
 
 
 def reader_folder(name: str) -> str:
@@ -21,6 +21,6 @@ def reader_digest(name: str) -> str:
     if not folder.is_dir():
         return name
     digest = hashlib.sha256()
-    for path in (folder / file for file in _FILES):
+    for path in (folder / file for file in WEIGHTS):
         digest.update(path.read_bytes() if path.is_file() else b"")
     return digest.hexdigest()[:12]
