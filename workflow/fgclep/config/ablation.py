@@ -18,10 +18,10 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
 class Changes(TypedDict, total=False):
     """What a variant changes for its fine stage, and whether for a coarse stage of its own as well."""
 
-    pretraining: dict[str, Any]
-    similarity: dict[str, Any]
-    verification: dict[str, Any]
-    throughout: bool
+    pretraining: Annotated[dict[str, Any], Field(description="Settings of pretraining.")]
+    similarity: Annotated[dict[str, Any], Field(description="Settings of similarity.")]
+    verification: Annotated[dict[str, Any], Field(description="The setting features.")]
+    throughout: Annotated[bool, Field(description="Whether a coarse stage of its own has the changes as well.")]
 
 
 DEFAULT_VARIANTS: Any = {
