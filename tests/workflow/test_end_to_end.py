@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from conftest import TINY
 
-from fgclep.config.ablation import DEFAULT_VARIANTS
+from fgclep.config.ablation import DEFAULT_VARIANTS, TEXT_TOWER
 from fgclep.evaluation.scores import read_scores
 from fgclep.schemas.audit import AUDIT
 from fgclep.schemas.comparisons import MEAN
@@ -166,7 +166,11 @@ def test_a_second_run_has_nothing_to_do(run, checkout, results):
 def ablation(run, checkout):
     """The ablation with one seed and three variants, after the run whose results it builds on."""
     variants = dict.fromkeys(DEFAULT_VARIANTS)
-    variants |= {name: DEFAULT_VARIANTS[name] for name in ("similarity_raw", "features_random", "clip")}
+    variants |= {name: DEFAULT_VARIANTS[name] for name in ("features_random", "clip")}
+    variants["similarity_raw"] = {
+        "similarity": {"source": "raw", "encoder": TEXT_TOWER},
+        "pretraining": {"loss": "fg_clep"},
+    }
     overlay = checkout.folder / "ablation.json"
     overlay.write_text(json.dumps({"ablation": {"seeds": 1, "variants": variants}}))
     options = (*TINY, str(overlay), "--", "ablation")
