@@ -196,9 +196,9 @@ def table(readers: Mapping[str, Reader], results: Path, args: argparse.Namespace
     judged = (known["split"] == args.split).to_numpy()
     codes, patients = known["codes"].to_list(), known["patient_id"].to_numpy()
     figures: dict[str, Any] = {}
-    heads = ["statement", "feature", "stated"]
-    heads += [f"AUROC {name}" for name in readers] + ["measured P", "R"]
-    heads += [f"{kind} {end}" for name in readers for kind in (name, f"both, {name}") for end in ("P", "R")]
+    decided_by = [(name, False) for name in readers] + [("simulated", True)]
+    heads = ["statement", "feature", "stated", *(f"AUROC {name}" for name in readers), "measured: precision", "recall"]
+    heads += [part for name, both in decided_by for part in (f"{'both' if both else name}: precision", "recall")]
     rows: list[Sequence[str]] = []
     means: dict[str, list[np.ndarray]] = {name: [] for name in readers}
     for statement in STATEMENTS:
@@ -212,18 +212,16 @@ def table(readers: Mapping[str, Reader], results: Path, args: argparse.Namespace
         decided = partial(shares, own, stated, weights)
         measured = decided((records.verdicts[:, columns] >= LIKELY).any(axis=1))
         aurocs, decisions = [], []
-        for name, (scored, limits) in readers.items():
+        for name, (scored, _) in readers.items():
             value = scored.scores[:, columns].max(axis=1)[own]
             aurocs.append(areas(value, stated[own], weights)[0])
-            for measurement in (False, True):
-                settings = ChecksSection(measurement=measurement, reader="simulated")
-                decisions.append(
-                    decided(
-                        np.any([accepted(scored, limits[measurement], column, settings) for column in columns], axis=0)
-                    )
-                )
             if not has_rule and stated[own].sum() >= SUPPORTED_FROM:
                 means[name].append(aurocs[-1])
+        for name, both in decided_by:
+            scored, limits = readers[name]
+            settings = ChecksSection(measurement=both)
+            called = [accepted(scored, limits[both], column, settings) for column in columns]
+            decisions.append(decided(np.any(called, axis=0)))
         code, feature = "/".join(statement.codes), " or ".join(statement.features)
         rows.append(
             [code, feature, str(stated[own].sum()), *map(cell, aurocs)]
