@@ -30,7 +30,7 @@ import numpy as np
 import polars as pl
 from tabulate import tabulate
 
-from fgclep.config.inference import ExamSettings, InferenceSettings
+from fgclep.config.inference import ExamSettings, ReaderSettings
 from fgclep.config.root import Config
 from fgclep.config.verification import ChecksSection
 from fgclep.evaluation.metrics import INTERVAL, areas, patient_weights
@@ -108,13 +108,13 @@ def arguments() -> argparse.Namespace:
 def score(results: Path, model: str, output: Path) -> None:
     """Write what a model says of every feature in every record (schema ``SCORES``)."""
     config = Config()
-    settings = InferenceSettings.of(config.pretraining, threads=1, workers=1, signal=config.signal)
+    settings = ReaderSettings.of(config.pretraining, threads=1, workers=1)
     shards = sorted((results / "shards" / SOURCE).glob("*.parquet"))
     options = ("--model", model, "--vocabulary", VOCABULARY, "--shards", *shards, "--output", output)
     run("score_candidates", *options, settings=settings)
 
 
-def run(stage: str, *options: Any, settings: InferenceSettings) -> None:
+def run(stage: str, *options: Any, settings: ReaderSettings) -> None:
     """Run a stage of the workflow."""
     command = [sys.executable, "-m", f"fgclep.stages.{stage}", *map(str, options)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "workflow"), "OMP_NUM_THREADS": "1"}
@@ -125,7 +125,7 @@ def run(stage: str, *options: Any, settings: InferenceSettings) -> None:
 def examine(model: str, output: Path) -> None:
     """Write the exam of a reader (schema ``EXAM``)."""
     config = Config()
-    more = {"threads": 1, "workers": 1, "signal": config.signal, "target_fdr": config.verification.target_fdr}
+    more = {"threads": 1, "workers": 1, "target_fdr": config.verification.target_fdr}
     settings = ExamSettings.of(config.pretraining, **more)
     run("examine_reader", "--model", model, "--vocabulary", VOCABULARY, "--output", output, settings=settings)
 
