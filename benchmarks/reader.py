@@ -30,7 +30,7 @@ import numpy as np
 import polars as pl
 from tabulate import tabulate
 
-from fgclep.config.inference import ExamSettings, InferenceSettings
+from fgclep.config.inference import ExamSettings, ReaderSettings
 from fgclep.config.root import Config
 from fgclep.config.verification import ChecksSection
 from fgclep.evaluation.metrics import INTERVAL, areas, patient_weights
@@ -108,13 +108,13 @@ def arguments() -> argparse.Namespace:
 def score(results: Path, model: str, output: Path) -> None:
     """Write what a model says of every feature in every record (schema ``SCORES``)."""
     config = Config()
-    settings = InferenceSettings.of(config.pretraining, threads=1, workers=1, signal=config.signal)
+    settings = ReaderSettings.of(config.pretraining, threads=1, workers=1)
     shards = sorted((results / "shards" / SOURCE).glob("*.parquet"))
     options = ("--model", model, "--vocabulary", VOCABULARY, "--shards", *shards, "--output", output)
     run("score_candidates", *options, settings=settings)
 
 
-def run(stage: str, *options: Any, settings: InferenceSettings) -> None:
+def run(stage: str, *options: Any, settings: ReaderSettings) -> None:
     """Run a stage of the workflow."""
     command = [sys.executable, "-m", f"fgclep.stages.{stage}", *map(str, options)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "workflow"), "OMP_NUM_THREADS": "1"}
@@ -125,7 +125,7 @@ def run(stage: str, *options: Any, settings: InferenceSettings) -> None:
 def examine(model: str, output: Path) -> None:
     """Write the exam of a reader (schema ``EXAM``)."""
     config = Config()
-    more = {"threads": 1, "workers": 1, "signal": config.signal, "target_fdr": config.verification.target_fdr}
+    more = {"threads": 1, "workers": 1, "target_fdr": config.verification.target_fdr}
     settings = ExamSettings.of(config.pretraining, **more)
     run("examine_reader", "--model", model, "--vocabulary", VOCABULARY, "--output", output, settings=settings)
 
@@ -196,9 +196,9 @@ def table(readers: Mapping[str, Reader], results: Path, args: argparse.Namespace
     judged = (known["split"] == args.split).to_numpy()
     codes, patients = known["codes"].to_list(), known["patient_id"].to_numpy()
     figures: dict[str, Any] = {}
-    heads = ["statement", "feature", "stated"]
-    heads += [f"AUROC {name}" for name in readers] + ["measured P", "R"]
-    heads += [f"{kind} {end}" for name in readers for kind in (name, f"both, {name}") for end in ("P", "R")]
+    decided_by = [(name, False) for name in readers] + [("simulated", True)]
+    heads = ["statement", "feature", "stated", *(f"AUROC {name}" for name in readers), "measured: precision", "recall"]
+    heads += [part for name, both in decided_by for part in (f"{'both' if both else name}: precision", "recall")]
     rows: list[Sequence[str]] = []
     means: dict[str, list[np.ndarray]] = {name: [] for name in readers}
     for statement in STATEMENTS:
@@ -212,18 +212,16 @@ def table(readers: Mapping[str, Reader], results: Path, args: argparse.Namespace
         decided = partial(shares, own, stated, weights)
         measured = decided((records.verdicts[:, columns] >= LIKELY).any(axis=1))
         aurocs, decisions = [], []
-        for name, (scored, limits) in readers.items():
+        for name, (scored, _) in readers.items():
             value = scored.scores[:, columns].max(axis=1)[own]
             aurocs.append(areas(value, stated[own], weights)[0])
-            for measurement in (False, True):
-                settings = ChecksSection(measurement=measurement, reader="simulated")
-                decisions.append(
-                    decided(
-                        np.any([accepted(scored, limits[measurement], column, settings) for column in columns], axis=0)
-                    )
-                )
             if not has_rule and stated[own].sum() >= SUPPORTED_FROM:
                 means[name].append(aurocs[-1])
+        for name, both in decided_by:
+            scored, limits = readers[name]
+            settings = ChecksSection(measurement=both)
+            called = [accepted(scored, limits[both], column, settings) for column in columns]
+            decisions.append(decided(np.any(called, axis=0)))
         code, feature = "/".join(statement.codes), " or ".join(statement.features)
         rows.append(
             [code, feature, str(stated[own].sum()), *map(cell, aurocs)]

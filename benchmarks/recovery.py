@@ -22,7 +22,7 @@ import numpy as np
 import polars as pl
 from scripted_llm import MODEL, ScriptedModel, ScriptedOllama
 
-from fgclep.config.inference import InferenceSettings
+from fgclep.config.inference import ReaderSettings
 from fgclep.config.root import Config
 from fgclep.config.verification import ChecksSection
 from fgclep.language.vocabulary import load_vocabulary
@@ -110,7 +110,7 @@ def verified(results: Path, output: Path, settings: dict[str, Any]) -> pl.DataFr
 def sat(scratch: Path) -> tuple[np.ndarray, np.ndarray]:
     """Return what the shipped reader says in its exam, and what is true."""
     config = Config()
-    settings = InferenceSettings.of(config.pretraining, threads=1, workers=1, signal=config.signal)
+    settings = ReaderSettings.of(config.pretraining, threads=1, workers=1)
     vocabulary = load_vocabulary(ROOT / "resources/vocabulary")
     return examine_reader.sit(open_reader("shipped"), vocabulary, examine_reader.ECGS, settings, scratch)
 

@@ -154,7 +154,7 @@ def commands(work: Path, chunks: int) -> Iterator[tuple[str, list[str]]]:
     options += [*settings(CONFIG["recovery"]), "--output", candidates, "--cost", str(work / "cost.json")]
     yield "recover_features", options
     inference = {name: CONFIG["pretraining"][name] for name in ("device", "batch_size")}
-    inference |= {"threads": 1, "workers": 1, "signal": SIGNAL}
+    inference |= {"threads": 1, "workers": 1}
     for fold in range(FOLDS):
         options = ["--model", str(work / f"model{fold}"), "--fold", str(fold), "--folds", str(FOLDS)]
         options += ["--shards", *shards, *vocabulary, *settings(inference), "--output", scores[fold]]

@@ -8,7 +8,7 @@ import torch
 from training_data import SIGNAL, TEXTS, made_model, training_settings, write_shards
 
 from fgclep import FGCLEP
-from fgclep.config.inference import EmbeddingSettings, InferenceSettings
+from fgclep.config.inference import EmbeddingSettings, InferenceSettings, ReaderSettings
 from fgclep.errors import UserError
 from fgclep.language.vocabulary import load_vocabulary
 from fgclep.leads import LEADS
@@ -173,7 +173,7 @@ def test_training_verification_zero_shot_and_predict_give_the_same_logits(tmp_pa
     score_candidates.main(
         arguments(
             score_candidates,
-            INFERENCE,
+            ReaderSettings.of(INFERENCE),
             "--model",
             tmp_path / "model",
             *options,

@@ -2,15 +2,17 @@
 
 import numpy as np
 import pytest
+import torch
 from conftest import ROOT
 from training_data import made_model, write_shards
 
-from fgclep.config.inference import ExamSettings, InferenceSettings
-from fgclep.config.signal import SignalSection
+from fgclep.config.inference import ExamSettings, ReaderSettings
 from fgclep.errors import UserError
 from fgclep.language.vocabulary import load_vocabulary
+from fgclep.models.fgclep import FGCLEP
 from fgclep.schemas.exam import EXAM
 from fgclep.schemas.scores import SCORES
+from fgclep.signals.loader import SignalStore
 from fgclep.stages import examine_reader, score_candidates, verify_features
 from fgclep.tables import read_table, write_table
 from fgclep.verification.reader_model import SHIPPED_MODEL, reader_digest, reader_folder
@@ -20,16 +22,15 @@ VOCABULARY = load_vocabulary(FOLDER)
 FEATURES = len(VOCABULARY.features)
 
 
-def settings(kind=InferenceSettings, signal=None, **more):
-    signal = signal or SignalSection(sampling_rate=100, duration=4.0)
-    return kind(device="cpu", batch_size=4, threads=1, workers=1, signal=signal, **more).model_dump_json()
+def settings(kind=ReaderSettings, **more):
+    return kind(device="cpu", batch_size=4, threads=1, workers=1, **more).model_dump_json()
 
 
-def score(folder, *options, **more):
+def score(folder, *options):
     shards = write_shards(folder, (6, 5))
     given = ["--shards", *map(str, shards), "--vocabulary", str(FOLDER), "--output", str(folder / "scores.parquet")]
     score_candidates.main(
-        score_candidates.arguments().parse_args([*map(str, options), *given, "--settings", settings(**more)])
+        score_candidates.arguments().parse_args([*map(str, options), *given, "--settings", settings()])
     )
     return read_table(folder / "scores.parquet", SCORES).to_pylist()
 
@@ -47,11 +48,17 @@ def test_one_reader_scores_every_record_and_a_fold_only_its_own(tmp_path):
 
 
 def test_a_reader_reads_signals_as_its_own_config_says(tmp_path):
-    """Those of the run may have another rate and another filter."""
-    made_model().save_pretrained(tmp_path / "model")  # 50 Hz, 4 s
-    given = SignalSection(sampling_rate=250, duration=2.0, highpass=5.0, lowpass=100.0)
-    model = ("--model", tmp_path / "model")
-    assert score(tmp_path, *model, signal=given) == score(tmp_path, *model)
+    """Whatever rate and filter the models of the run have: the stage is not told."""
+    made_model().save_pretrained(tmp_path / "slow")  # 50 Hz, 4 s
+    slow, shipped = (score(tmp_path, "--model", model) for model in (tmp_path / "slow", "shipped"))
+    for folder, rows in ((tmp_path / "slow", slow), (SHIPPED_MODEL, shipped)):
+        model = FGCLEP.from_pretrained(folder)
+        store = SignalStore(sorted(tmp_path.glob("[01].parquet")), model.signal, 100)
+        places, signals = next(store.in_order(11))
+        texts = model.embed_texts([feature.text for feature in VOCABULARY.features.values()])
+        with torch.no_grad():
+            expected = model.logits(model.encode_ecg(signals), texts).numpy()
+        np.testing.assert_allclose([rows[place]["scores"] for place in places], expected, atol=1e-4)
 
 
 def test_the_shipped_reader_is_found_by_its_name(tmp_path):

@@ -22,7 +22,7 @@ from fgclep.config.evaluation import (
     VariantSettings,
     ZeroShotSettings,
 )
-from fgclep.config.inference import EmbeddingSettings, ExamSettings, InferenceSettings
+from fgclep.config.inference import EmbeddingSettings, ExamSettings, InferenceSettings, ReaderSettings
 from fgclep.config.pretraining import TrainingSettings
 from fgclep.config.report import AttentionSettings, FigureSettings, ReportSettings, ReviewSettings
 from fgclep.config.section import Seeded

@@ -237,9 +237,9 @@ def reader_options(wildcards, input):
     return ["--model", SETTINGS.verification.reader_model]
 
 
-def reader_weights(wildcards):
-    """What Snakemake compares of a reader that is no input."""
-    return reader_digest(SETTINGS.verification.reader_model) if READER == "simulated" else ""
+def reader_compared(wildcards):
+    """What Snakemake compares of a reader beside its inputs, as it compares no options that name one."""
+    return reader_digest(SETTINGS.verification.reader_model) if READER == "simulated" else f"{len(FOLDS)} folds"
 
 
 def embedding_model(wildcards):

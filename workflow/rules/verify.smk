@@ -16,9 +16,9 @@ rule score_candidates:
         runtime=growing(240),
         gpu=int(CONFIG["pretraining"]["device"] == "cuda"),
     params:
-        **settings(INFERENCE),
+        **settings(ReaderSettings.of(INFERENCE)),
         options=reader_options,
-        weights=reader_weights,
+        reader=reader_compared,
         code=source_digest("fgclep.stages.score_candidates"),
     message:
         "Scoring the features of the records of {wildcards.part} with a model that has not seen its patients"
@@ -50,7 +50,7 @@ rule examine_reader:
     params:
         **settings(ExamSettings.of(INFERENCE, target_fdr=SETTINGS.verification.target_fdr)),
         model=SETTINGS.verification.reader_model,
-        weights=reader_weights,
+        reader=reader_compared,
         # the number of what is drawn stands for the code that simulates, as for databases
         drawn=as_json({"simulation_version": SIMULATION_VERSION}),
         code=f"{source_digest('fgclep.stages.score_candidates')}-{source_digest('fgclep.verification.calibration')}",

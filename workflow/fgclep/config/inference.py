@@ -7,17 +7,22 @@ from fgclep.config.section import MACHINE, SPEED, Section
 from fgclep.config.signal import SignalSection
 
 
-class InferenceSettings(Section):
-    """How a trained model is used, which knows its own architecture; such jobs are many, so each has one thread."""
+class ReaderSettings(Section):
+    """How a reader is used, which knows its own architecture and signal; such jobs are many, so each has one thread."""
 
     device: Device = Field(json_schema_extra=MACHINE)
     batch_size: int = Field(ge=1)
     threads: int = Field(1, ge=1, json_schema_extra=MACHINE)
     workers: int = Field(1, ge=1, json_schema_extra=SPEED)
+
+
+class InferenceSettings(ReaderSettings):
+    """How a trained model is used on signals as the config has them."""
+
     signal: SignalSection
 
 
-class ExamSettings(InferenceSettings):
+class ExamSettings(ReaderSettings):
     """An exam of the reader."""
 
     target_fdr: float = Field(gt=0, lt=1)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from fgclep.config.inference import ExamSettings, InferenceSettings
+from fgclep.config.inference import ExamSettings, ReaderSettings
 from fgclep.device import choose_device
 from fgclep.files import scratch_folder
 from fgclep.language.vocabulary import Vocabulary, load_vocabulary
@@ -43,7 +43,7 @@ def arguments() -> argparse.ArgumentParser:
 
 @torch.inference_mode()
 def sit(
-    model: FGCLEP, vocabulary: Vocabulary, ecgs: int, settings: InferenceSettings, scratch: Path
+    model: FGCLEP, vocabulary: Vocabulary, ecgs: int, settings: ReaderSettings, scratch: Path
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return what the reader says of each feature in simulated ECGs, and which they have.
 

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from fgclep.config.inference import InferenceSettings
+from fgclep.config.inference import ReaderSettings
 from fgclep.device import choose_device
 from fgclep.errors import UserError
 from fgclep.folds import fold_of
@@ -27,7 +27,7 @@ from fgclep.verification.reader_model import WEIGHTS, reader_folder
 
 def arguments() -> argparse.ArgumentParser:
     """Command line of the stage."""
-    parser = stage_parser(__doc__, InferenceSettings)
+    parser = stage_parser(__doc__, ReaderSettings)
     parser.add_argument("--model", required=True, help="the coarse model trained without the fold, or another reader")
     parser.add_argument("--fold", type=int, help="score this fold of the patients only")
     parser.add_argument("--folds", type=int)
@@ -69,7 +69,7 @@ def feature_scores(
 
 def main(args: argparse.Namespace) -> None:
     """Write one row of logits per record (schema ``SCORES``), of signals as the model takes them."""
-    settings: InferenceSettings = args.settings
+    settings: ReaderSettings = args.settings
     torch.set_num_threads(settings.threads)
     device = choose_device(settings.device)
     model = open_reader(args.model).to(device)  # type: ignore[arg-type]
