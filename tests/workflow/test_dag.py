@@ -32,7 +32,7 @@ DEFAULT_PLAN = {
     "examine_reader": 1,
     "score_candidates": 1,
     "verify_features": 1,
-    "augment_reports": 1,
+    "label_features": 1,
     "embed_ecgs": 9,
     "embed_measurements": 3,
     "join_features": 3,
@@ -137,7 +137,7 @@ def test_one_database_trains_and_tests_in_the_overlay_of_ptb_xl(checkout, tmp_pa
     assert "simulate_physionet" not in plan and "merge_truth" not in plan
     assert plan["fetch_metadata"] == plan["build_manifest"] == plan["measure_waveforms"] == 1
     assert plan["fetch_records"] == plan["build_shards"] == 4  # each once, though it has both roles
-    assert plan["evaluate_zero_shot"] == 2 and plan["evaluate_linear_probe"] == 4 * 4 and plan["embed_ecgs"] == 3
+    assert plan["evaluate_zero_shot"] == 2 and plan["evaluate_linear_probe"] == 4 * 5 and plan["embed_ecgs"] == 3
     mine = tmp_path / "mine.yaml"
     mine.write_text("data: {sources: {ptb-xl: {base: mirror, test_fold: 9}}}")
     found = [(words[2].rpartition(".")[2], parsed(words)) for words in commands(checkout, *overlay, str(mine))]
