@@ -51,9 +51,7 @@ rule examine_reader:
         **settings(ExamSettings.of(INFERENCE, target_fdr=SETTINGS.verification.target_fdr)),
         model=SETTINGS.verification.reader_model,
         reader=reader_compared,
-        # the number of what is drawn stands for the code that simulates, as for databases
-        drawn=as_json({"simulation_version": SIMULATION_VERSION}),
-        code=f"{source_digest('fgclep.stages.score_candidates')}-{source_digest('fgclep.verification.calibration')}",
+        code=source_digest("fgclep.stages.examine_reader"),
     message:
         "Examining the reader on simulated ECGs"
     shell:

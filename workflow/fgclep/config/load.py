@@ -20,6 +20,7 @@ _NO_MAPPING = {"model_type", "dict_type"}
 # Keys of earlier versions: what stands in their place, with the new value for each old one.
 _REPLACED: dict[Keys, tuple[Keys, dict[Any, Any]]] = {
     ("verification", "coarse"): (("verification", "reader"), {True: "coarse", False: "none"}),
+    ("pretraining", "texts_per_ecg"): (("pretraining", "statements_per_ecg"), {}),
 }
 
 
