@@ -126,7 +126,10 @@ def test_what_a_run_took_is_less_than_its_rules_ask_for(finished, printed, monke
 def test_every_benchmark_is_tried():
     assert {path.stem for path in BENCHMARKS.glob("*.py")} == {
         *SMALL,
+        "continued",
         "measurements",
+        "reader",
+        "reports",
         "prevalence",
         "simulated_large",
         "real_ecgs",

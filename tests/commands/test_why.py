@@ -40,9 +40,10 @@ def test_signals_are_handled_as_before(why):
 
 def test_a_value_is_named_with_what_it_was(why):
     text = why({"pretraining": {"loss": "clip"}}, "results/models/fine")
-    cause = 'Because pretraining.loss is "clip", was "fg_clep":\n  pretrain (coarse; coarse-fold0; coarse-fold1; fine)'
-    assert text.split("\n\n")[1] == cause
-    assert "What follows from these:\n  augment_reports (filtered)" in text
+    first, jobs = text.split("\n\n")[1].split("\n")
+    assert first == 'Because pretraining.loss is "clip", was "balanced_clip":'
+    assert jobs == "  pretrain (coarse; coarse-fold0; coarse-fold1; fine)"
+    assert "label_features" in text.partition("What follows from these:")[2]
 
 
 def test_every_changed_value_is_told_even_of_jobs_that_follow(why):

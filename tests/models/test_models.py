@@ -77,8 +77,10 @@ def test_an_unknown_encoder_is_refused():
         build_ecg_encoder("resnet19", 8, 1000, 100)
 
 
-def test_the_bias_fits_the_batch_when_none_is_given(model):
-    assert model.bias.item() == pytest.approx(-np.log(100), abs=1e-5)
+def test_the_bias_fits_the_loss_and_the_batch_when_none_is_given(model):
+    assert model.bias.item() == 0  # that of a balanced loss
+    published = made_model(loss="fg_clep", batch_size=101)
+    assert published.bias.item() == pytest.approx(-np.log(100), abs=1e-5)
 
 
 def test_the_temperature_is_clamped(model):

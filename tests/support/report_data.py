@@ -323,8 +323,8 @@ def write_results(folder: Path, ecgs: list[np.ndarray] | None = None) -> list[st
             "votes": 1,
             "measurement": measurement,
             "contradiction": contradiction,
-            "coarse_score": score,
-            "coarse_threshold": threshold,
+            "reader_score": score,
+            "reader_threshold": threshold,
             "accepted": accepted,
             "reason": reason,
             "backend": "knowledge",
@@ -372,7 +372,10 @@ def write_results(folder: Path, ecgs: list[np.ndarray] | None = None) -> list[st
     }
     for name, rows in scores.items():
         write_table(rows, folder / "scores" / f"{name}.parquet", CLASS_SCORES)
-    columns = ["name", "epoch", "train_loss", "validation_loss", "validation_recall", "temperature", "bias", "selected"]
+    columns = [
+        *("name", "epoch", "train_loss", "validation_loss", "validation_recall", "validation_auroc"),
+        *("temperature", "bias", "selected"),
+    ]
     for name, epochs in (("coarse", 4), ("fine", 3)):
         rows = [
             {
@@ -381,6 +384,7 @@ def write_results(folder: Path, ecgs: list[np.ndarray] | None = None) -> list[st
                 "train_loss": 3 / epoch,
                 "validation_loss": 3.2 / epoch,
                 "validation_recall": 0.1 * epoch,
+                "validation_auroc": 0.6 + 0.05 * epoch,
                 "selected": int(epoch == epochs - 1),
                 "temperature": 10.0,
                 "bias": -4.8,
