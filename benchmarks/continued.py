@@ -94,6 +94,7 @@ def zero_shot(args: argparse.Namespace, folder: Path) -> dict[str, float]:
 def main(args: argparse.Namespace) -> None:
     """Train and print a Markdown table."""
     torch.set_num_threads(1)
+    args.results, args.work = args.results.resolve(), args.work.resolve()
     args.work.mkdir(parents=True, exist_ok=True)
     args.shards = sorted((args.results / "shards/ptb-xl").glob("*.parquet"))
     ordered = training_patients(args.shards, 0)

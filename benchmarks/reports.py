@@ -102,7 +102,7 @@ def compare(records: list[Record], parser: StatementParser) -> Iterator[str]:
 def print_sample(records: list[Record], parser: StatementParser, count: int, seed: int) -> None:
     """Print distinct reports, drawn at random, with what is read of them."""
     texts = sorted({clean_statement(record.report) for record in records})
-    for text in random.Random(seed).sample(texts, min(count, len(texts))):
+    for text in random.Random(seed).sample(texts, min(count, len(texts))):  # nosec B311
         found = (
             f"{one.id}{'' if one.certainty == 'present' else f' ({one.certainty})'}{' in ' if one.leads else ''}"
             f"{'+'.join(one.leads)}"
