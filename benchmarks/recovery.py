@@ -26,6 +26,7 @@ from fgclep.config.inference import ReaderSettings
 from fgclep.config.root import Config
 from fgclep.config.verification import ChecksSection
 from fgclep.language.vocabulary import load_vocabulary
+from fgclep.models.build import open_model
 from fgclep.recovery.rejections import Rejection
 from fgclep.schemas.audit import AUDIT
 from fgclep.schemas.candidates import CANDIDATES
@@ -33,7 +34,6 @@ from fgclep.schemas.exam import EXAM
 from fgclep.schemas.reports import REPORTS, TEXTS
 from fgclep.schemas.truth import TRUTH
 from fgclep.stages import examine_reader, verify_features
-from fgclep.stages.score_candidates import open_reader
 from fgclep.tables import read_table, write_table
 from fgclep.verification.calibration import exam_rows
 from fgclep.verification.reasons import reason_of
@@ -112,7 +112,9 @@ def sat(scratch: Path) -> tuple[np.ndarray, np.ndarray]:
     config = Config()
     settings = ReaderSettings.of(config.pretraining, threads=1, workers=1)
     vocabulary = load_vocabulary(ROOT / "resources/vocabulary")
-    return examine_reader.sit(open_reader("shipped"), vocabulary, examine_reader.ECGS, settings, scratch)
+    return examine_reader.sit(
+        open_model("shipped", "verification.reader_model"), vocabulary, examine_reader.ECGS, settings, scratch
+    )
 
 
 def row(title: str, scores: dict[str, Any]) -> str:

@@ -150,6 +150,12 @@ def test_a_source_may_be_named_alone():
             "'clip' or 'soft_sigmoid'. For example\n\n    pretraining:\n      loss: balanced_clip",
         ),
         (
+            {"pretraining": {"start_from": "results/models/fine"}},
+            "start_from results/models/fine is made by this run itself. Copy the model of another run to a folder",
+        ),
+        ({"pretraining": {"coarse_epochs": 0}}, "coarse_epochs is 0, and start_from names no model"),
+        ({"pretraining": {"texts_per_ecg": 2}}, "in its place stands pretraining.statements_per_ecg"),
+        (
             {"simulation": {"prevalence": "real"}},
             "config: simulation.prevalence is 'real': it should be 'flat' or 'reports'. "
             "For example\n\n    simulation:\n      prevalence: flat",

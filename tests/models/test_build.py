@@ -55,5 +55,5 @@ def test_another_model_than_the_config_describes_is_refused_with_the_yaml_to_wri
 
 
 def test_what_is_no_model_is_refused(tmp_path):
-    with pytest.raises(UserError, match=r"nothing is no model that could be trained on: .*start_from takes shipped"):
+    with pytest.raises(UserError, match=r"(?s)nothing cannot be loaded: .*start_from: shipped"):
         continued(tmp_path / "nothing")

@@ -277,6 +277,13 @@ def test_the_weights_of_the_selected_epoch_are_kept(trainer, select_by, values, 
     assert not list(run.checkpoints.path.parent.glob("*.pt"))
 
 
+def test_a_training_of_no_epoch_leaves_the_model_as_it_is(trainer):
+    run = trainer(epochs=0)
+    before = weights_of(run.model)
+    assert run.fit() == []
+    assert_same_weights(run.model, before)
+
+
 def test_the_held_out_ecgs_and_reports_look_for_each_other(trainer, monkeypatch):
     monkeypatch.setattr("fgclep.training.trainer.RECALL_AT", 1)
     run = trainer(epochs=8)

@@ -7,6 +7,7 @@ from conftest import ROOT
 from training_data import made_model, write_shards
 
 from fgclep.config.inference import ExamSettings, ReaderSettings
+from fgclep.config.named_models import SHIPPED_MODEL, folder_of, model_digest
 from fgclep.errors import UserError
 from fgclep.language.vocabulary import load_vocabulary
 from fgclep.models.fgclep import FGCLEP
@@ -15,7 +16,6 @@ from fgclep.schemas.scores import SCORES
 from fgclep.signals.loader import SignalStore
 from fgclep.stages import examine_reader, score_candidates, verify_features
 from fgclep.tables import read_table, write_table
-from fgclep.verification.reader_model import SHIPPED_MODEL, reader_digest, reader_folder
 
 FOLDER = ROOT / "resources" / "vocabulary"
 VOCABULARY = load_vocabulary(FOLDER)
@@ -62,14 +62,14 @@ def test_a_reader_reads_signals_as_its_own_config_says(tmp_path):
 
 
 def test_the_shipped_reader_is_found_by_its_name(tmp_path):
-    assert reader_folder("shipped") == str(SHIPPED_MODEL) and (SHIPPED_MODEL / "config.json").is_file()
+    assert folder_of("shipped") == str(SHIPPED_MODEL) and (SHIPPED_MODEL / "config.json").is_file()
     rows = score(tmp_path, "--model", "shipped")
     assert len(rows) == 11 and np.isfinite([row["scores"] for row in rows]).all()
 
 
 def test_a_reader_that_is_none_is_an_error_that_says_what_to_write(tmp_path):
     (tmp_path / "empty").mkdir()
-    with pytest.raises(UserError, match=r"(?s)the reader .*empty cannot be loaded.*reader_model: shipped"):
+    with pytest.raises(UserError, match=r"(?s)the model .*empty cannot be loaded.*reader_model: shipped"):
         score(tmp_path, "--model", tmp_path / "empty")
     made_model().save_pretrained(tmp_path / "model")
     (tmp_path / "model/model.safetensors").write_bytes(b"no weights")
@@ -79,13 +79,13 @@ def test_a_reader_that_is_none_is_an_error_that_says_what_to_write(tmp_path):
 
 def test_other_weights_in_the_same_folder_have_another_digest(tmp_path):
     made_model().save_pretrained(tmp_path / "model")
-    before = reader_digest(str(tmp_path / "model"))
-    assert len(before) == 12 and before == reader_digest(str(tmp_path / "model"))
+    before = model_digest(str(tmp_path / "model"))
+    assert len(before) == 12 and before == model_digest(str(tmp_path / "model"))
     model = made_model()
     model.bias.data += 1
     model.save_pretrained(tmp_path / "model")
-    assert reader_digest(str(tmp_path / "model")) != before
-    assert reader_digest("someone/fgclep") == "someone/fgclep"
+    assert model_digest(str(tmp_path / "model")) != before
+    assert model_digest("someone/fgclep") == "someone/fgclep"
 
 
 def examine(folder, ecgs):

@@ -27,6 +27,9 @@ def _mismatch(found: pa.Schema, schema: pa.Schema) -> str:
 
 def _checked(table: pa.Table | list[dict], path: Path, schema: pa.Schema) -> pa.Table:
     if not isinstance(table, pa.Table):
+        # from_pylist would leave them out in silence, and a column that was renamed be null
+        if unknown := {name for row in table for name in row.keys() - set(schema.names)}:
+            raise ValueError(f"{path}: {'; '.join(f'column {name!r} is not expected' for name in sorted(unknown))}")
         table = pa.Table.from_pylist(table, schema=schema)
     if table.schema.names != schema.names:
         raise ValueError(f"{path}: {_mismatch(table.schema, schema)}")

@@ -63,7 +63,7 @@ use rule pretrain as pretrain_variant with:
         name=rf"{RUN}|{COARSE_STAGE}",
     params:
         **settings(variant_pretraining),
-        options=variant_options,
+        options=training_options,
 
 
 rule evaluate_variant:

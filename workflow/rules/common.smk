@@ -33,7 +33,7 @@ from fgclep.digest import source_digest
 from fgclep.evaluation.tasks import load_task
 from fgclep.fetch import formats
 from fgclep.verification.augmentation import KINDS
-from fgclep.verification.reader_model import reader_digest
+from fgclep.config.named_models import model_digest
 from fgclep.simulation.version import DRAWN as SIMULATION_VERSION
 from fgclep.sources.simulated import numbers_of
 from fgclep.sources import get_source, module_of
@@ -42,7 +42,6 @@ from fgclep.errors import UserError
 SLUGS = {key: get_source(key).slug for key in SIMULATED if not get_source(key).streamed}
 SOURCE_OF_SLUG = {slug: source for source, slug in SLUGS.items()}
 STREAMED = "simulated"  # the source whose chunks are simulated straight into shards
-SHIPPED_MODEL = "workflow/fgclep/pretrained"  # that comes with the package
 VOCABULARY = [
     "resources/vocabulary/features.yaml",
     "resources/vocabulary/diagnoses.yaml",

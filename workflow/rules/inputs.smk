@@ -181,23 +181,22 @@ def pretraining_labels(wildcards):
     return labels_of(SETTINGS.verification.features) if wildcards.name == "fine" else []
 
 
-def model_to_start_from():
-    """What the config names to go on from: a folder, the model of the package, or a name at Hugging Face; or nothing."""
-    named = SETTINGS.pretraining.start_from
-    return SHIPPED_MODEL if named == "shipped" else named
+START = SETTINGS.pretraining.start_from
 
 
 def pretraining_start(wildcards):
-    """Folder of the model that a training goes on from, if it is one; a name at Hugging Face is no file."""
-    if wildcards.name == "fine":
-        return "results/models/coarse"
-    named = model_to_start_from()
-    return named if named and Path(named).is_dir() else []
+    """The model of this run that a training goes on from; what ``start_from`` names is made by no rule."""
+    return "results/models/coarse" if wildcards.name == "fine" else []
+
+
+def start_compared(wildcards, input):
+    """What Snakemake compares of a model that ``start_from`` names, of which it knows no file."""
+    return model_digest(START) if START and not input.start else ""
 
 
 def training_options(wildcards, input):
     """Command-line options that not every training has."""
-    start = input.start or (None if wildcards.name == "fine" else model_to_start_from())
+    start = input.start or START
     _, is_fold, fold = wildcards.name.partition("-fold")
     return [
         *(["--start-from", start] if start else []),
@@ -239,7 +238,7 @@ def reader_options(wildcards, input):
 
 def reader_compared(wildcards):
     """What Snakemake compares of a reader beside its inputs, as it compares no options that name one."""
-    return reader_digest(SETTINGS.verification.reader_model) if READER == "simulated" else f"{len(FOLDS)} folds"
+    return model_digest(SETTINGS.verification.reader_model) if READER == "simulated" else f"{len(FOLDS)} folds"
 
 
 def embedding_model(wildcards):
@@ -336,17 +335,7 @@ def variant_similarity(wildcards):
 
 def variant_start(wildcards):
     variant, seed, is_coarse = variant_training(wildcards)
-    if not is_coarse:
-        return f"results/ablation/models/{coarse_of(variant)}-{seed}"
-    named = model_to_start_from()
-    return named if named and Path(named).is_dir() else []
-
-
-def variant_options(wildcards, input):
-    """As ``training_options``."""
-    _, _, is_coarse = variant_training(wildcards)
-    start = input.start or (model_to_start_from() if is_coarse else None)
-    return [*(["--start-from", start] if start else []), *(["--labels", *input.labels] if input.labels else [])]
+    return [] if is_coarse else f"results/ablation/models/{coarse_of(variant)}-{seed}"
 
 
 def variant_pretraining(wildcards):

@@ -4,12 +4,12 @@ import json
 from pathlib import Path
 
 from fgclep.commands.output import RESEARCH_ONLY, say
+from fgclep.config.named_models import SHIPPED_MODEL
 from fgclep.device import choose_device
 from fgclep.errors import UserError
 from fgclep.evaluation.tasks import Task, load_task
 from fgclep.language.vocabulary import Vocabulary, load_vocabulary
 from fgclep.models.fgclep import FGCLEP
-from fgclep.verification.reader_model import SHIPPED_MODEL
 
 PACKAGE = Path(__file__).resolve().parents[1]
 MODEL = Path("results/models/fine")

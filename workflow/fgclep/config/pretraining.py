@@ -4,6 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from fgclep.config.named_models import made_by_this_run
 from fgclep.config.section import MACHINE, SPEED, Section, Seeded
 from fgclep.config.signal import SignalSection
 
@@ -202,6 +203,15 @@ class PretrainingSection(Section):
     def _temperature_below_limit(self) -> Self:
         if self.temperature > self.max_temperature:
             raise ValueError(f"temperature {self.temperature} is above max_temperature {self.max_temperature}")
+        return self
+
+    @model_validator(mode="after")
+    def _start_is_from_another_run(self) -> Self:
+        if self.start_from and made_by_this_run(self.start_from):
+            raise ValueError(
+                f"start_from {self.start_from} is made by this run itself. Copy the model of another run to a folder "
+                "of its own, and write\n\n    pretraining:\n      start_from: models/start"
+            )
         return self
 
     @model_validator(mode="after")

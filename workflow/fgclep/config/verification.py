@@ -1,10 +1,10 @@
 """The filter against hallucinated features."""
 
-from pathlib import PurePath
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from fgclep.config.named_models import made_by_this_run
 from fgclep.config.section import Section
 
 
@@ -44,9 +44,10 @@ class ChecksSection(Section):
 
     def idle(self) -> set[str]:
         """See ``Section``."""
+        idle = set() if self.reader == "coarse" else {"folds"}
         if self.reader == "none":
-            return {"folds", "target_fdr", "threshold"}
-        return ({"folds"} if self.reader == "simulated" else set()) | ({"target_fdr"} if self.threshold else set())
+            return idle | {"target_fdr", "threshold"}
+        return idle if self.threshold is None else idle | {"target_fdr"}
 
 
 class VerificationSection(ChecksSection):
@@ -71,7 +72,7 @@ class VerificationSection(ChecksSection):
 
     @model_validator(mode="after")
     def _reader_is_from_another_run(self) -> Self:
-        if self.reader == "simulated" and PurePath(self.reader_model).parts[:2] == ("results", "models"):
+        if self.reader == "simulated" and made_by_this_run(self.reader_model):
             raise ValueError(
                 f"reader_model {self.reader_model} is made by this run itself, from what the reader has judged. "
                 "Copy the model of another run to a folder of its own, and write\n\n"

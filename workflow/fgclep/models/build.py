@@ -2,9 +2,11 @@
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 
 import yaml
 
+from fgclep.config.named_models import WEIGHTS, folder_of
 from fgclep.config.pretraining import PretrainingSection
 from fgclep.config.signal import SignalSection
 from fgclep.errors import UserError
@@ -32,13 +34,34 @@ def new_model(settings: PretrainingSection, signal: SignalSection, corpus: Seque
     return model
 
 
+def open_model(name: str, key: str) -> FGCLEP:
+    """Load the model that the config names under ``key``: see ``fgclep.config.named_models``.
+
+    Raises
+    ------
+    UserError
+        If there is no such model, or it is none of this package, or damaged.
+    """
+    folder = Path(folder_of(name))
+    try:
+        if folder.is_dir() and (missing := [file for file in WEIGHTS if not (folder / file).is_file()]):
+            raise FileNotFoundError(f"{folder} has no {missing[0]}")
+        return FGCLEP.from_pretrained(folder_of(name))
+    except (OSError, ValueError, AttributeError) as error:
+        section, setting = key.split(".")
+        raise UserError(
+            f"the model {name} cannot be loaded: {error}. Write\n\n    {section}:\n      {setting}: shipped\n\n"
+            "or the folder or Hugging Face name of a model of this package"
+        ) from error
+
+
 def model_to_continue(start: str, settings: PretrainingSection, signal: SignalSection, corpus: Sequence[str]) -> FGCLEP:
     """Load a model to train on; a tokenizer from scratch learns the words of ``corpus`` that it does not know.
 
     Parameters
     ----------
     start
-        Folder or Hugging Face name.
+        See ``open_model``.
     settings, signal
         What the config says of the model and of its signals, which must be so.
 
@@ -47,13 +70,7 @@ def model_to_continue(start: str, settings: PretrainingSection, signal: SignalSe
     UserError
         If there is no such model, or it is another one than the config describes.
     """
-    try:
-        model = FGCLEP.from_pretrained(start)
-    except (OSError, ValueError) as error:
-        raise UserError(
-            f"{start} is no model that could be trained on: {error}. pretraining.start_from takes shipped, a folder "
-            "such as results/models/fine of another run, or a Hugging Face name"
-        ) from error
+    model = open_model(start, "pretraining.start_from")
     config = model.config
     found = {
         "pretraining": {

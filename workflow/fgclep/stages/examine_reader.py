@@ -15,6 +15,7 @@ from fgclep.config.inference import ExamSettings, ReaderSettings
 from fgclep.device import choose_device
 from fgclep.files import scratch_folder
 from fgclep.language.vocabulary import Vocabulary, load_vocabulary
+from fgclep.models.build import open_model
 from fgclep.models.fgclep import FGCLEP
 from fgclep.progress import progress
 from fgclep.schemas.exam import EXAM
@@ -22,7 +23,7 @@ from fgclep.schemas.shards import SHARD
 from fgclep.signals.loader import READ_ONCE_MB, SignalStore
 from fgclep.simulation.databases.stream import stream
 from fgclep.stage import run_stage, stage_parser
-from fgclep.stages.score_candidates import feature_scores, open_reader
+from fgclep.stages.score_candidates import feature_scores
 from fgclep.stages.simulate_chunk import ROWS_PER_GROUP
 from fgclep.tables import table_writer, write_table
 from fgclep.verification.calibration import exam_rows
@@ -86,7 +87,7 @@ def main(args: argparse.Namespace) -> None:
     settings: ExamSettings = args.settings
     torch.set_num_threads(settings.threads)
     vocabulary = load_vocabulary(args.vocabulary)
-    model = open_reader(args.model).to(choose_device(settings.device))  # type: ignore[arg-type]
+    model = open_model(args.model, "verification.reader_model").to(choose_device(settings.device))  # type: ignore[arg-type]
     with scratch_folder(args.output) as scratch:
         scores, true = sit(model, vocabulary, args.ecgs, settings, scratch)
     rows = exam_rows(list(vocabulary.features), scores, true, settings.target_fdr)

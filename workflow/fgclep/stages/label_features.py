@@ -8,22 +8,19 @@ import logging
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from fgclep.errors import UserError
-from fgclep.keys import KEY, PART, located, record_names
+from fgclep.keys import KEY, PART, record_names
 from fgclep.language.reports import feature_text_ids
 from fgclep.language.statements import read_statements
 from fgclep.language.vocabulary import Vocabulary, load_vocabulary
-from fgclep.measurement.rules import UNTESTABLE, RuleTable
+from fgclep.measurement.rules import UNTESTABLE
 from fgclep.progress import progress
-from fgclep.schemas.audit import AUDIT
 from fgclep.schemas.labels import LABELS
-from fgclep.schemas.measurements import LEAD_MEASURES, MEASUREMENTS, MEASURES
 from fgclep.schemas.reports import REPORTS
 from fgclep.stage import run_stage, stage_parser
-from fgclep.tables import fixed_lists, read_table, table_writer
+from fgclep.tables import read_table, table_writer
 from fgclep.verification.augmentation import add_texts
+from fgclep.verification.known import judged, measured_verdicts
 from fgclep.verification.labels import label_features
 from fgclep.verification.text_evidence import first_given, over_reports, text_evidence
 
@@ -43,29 +40,11 @@ def arguments() -> argparse.ArgumentParser:
     return parser
 
 
-def verdicts_of(paths: list[str], vocabulary: Vocabulary, names: pa.Array) -> np.ndarray:
-    """Verdict of the measurement on every feature, int8 of shape (records, features)."""
-    rules = RuleTable([feature.rule for feature in vocabulary.features.values()])
-    verdicts = np.full((len(names), len(vocabulary.features)), UNTESTABLE, dtype=np.int8)
-    for path in paths:
-        for place, table in located(path, MEASUREMENTS, [*MEASURES, *LEAD_MEASURES], names):
-            measures = {name: table[name].to_numpy().astype(np.float64) for name in MEASURES}
-            measures |= {name: fixed_lists(table[name], 12, path) for name in LEAD_MEASURES}
-            verdicts[place] = rules.verdicts(measures, len(place))
-    return verdicts
-
-
 def accepted_of(path: str, vocabulary: Vocabulary, names: pa.Array) -> np.ndarray:
     """Which features the audit accepts, bool of shape (records, features)."""
     accepted = np.zeros((len(names), len(vocabulary.features)), dtype=bool)
-    features = pa.array(list(vocabulary.features))
-    for place, table in located(path, AUDIT, ["feature", "accepted"], names):
-        number = pc.index_in(table["feature"], value_set=features)
-        if number.null_count:
-            unknown = table.filter(pc.is_null(number))["feature"][0]
-            raise UserError(f"{path}: the feature {unknown} is not in the vocabulary; delete the file and run again")
-        chosen = table["accepted"].to_numpy()
-        accepted[place[chosen], number.to_numpy()[chosen]] = True
+    for record, feature, chosen in judged(path, vocabulary, names):
+        accepted[record[chosen], feature[chosen]] = True
     return accepted
 
 
@@ -85,10 +64,9 @@ def main(args: argparse.Namespace) -> None:
     features = pa.array(list(vocabulary.features))
     everything = read_table(args.reports, REPORTS)
     records = record_names(everything)
-    verdicts, accepted = (
-        verdicts_of(args.measurements, vocabulary, records),
-        accepted_of(args.audit, vocabulary, records),
-    )
+    accepted = accepted_of(args.audit, vocabulary, records)
+    verdicts = np.full(accepted.shape, UNTESTABLE, dtype=np.int8)
+    measured_verdicts(args.measurements, vocabulary, records, verdicts)
     counts = np.zeros(2, dtype=np.int64)
     with table_writer(args.output, LABELS) as write_labels, table_writer(args.labelled, REPORTS) as write_reports:
         starts = range(0, everything.num_rows, PART)

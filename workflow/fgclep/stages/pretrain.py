@@ -104,7 +104,7 @@ def main(args: argparse.Namespace) -> None:
         raise UserError(f"{args.shards}: no record of the split 'train' has a report; see results/quarantine.parquet")
 
     trained_on = set(banks[0].records.values.tolist())  # words of test patients' reports are not to be known
-    corpus = [row["text"] for i, row in enumerate(rows) if i in trained_on or is_feature[i] or not row["count"]]
+    corpus = [row["text"] for i, row in enumerate(rows) if i in trained_on or not row["count"]]
     if args.start_from:
         model = model_to_continue(args.start_from, settings, settings.signal, corpus)
     else:

@@ -5,7 +5,6 @@ With ``--fold`` these are the records of one fold, without it all in the shards.
 
 import argparse
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -13,16 +12,15 @@ import torch
 
 from fgclep.config.inference import ReaderSettings
 from fgclep.device import choose_device
-from fgclep.errors import UserError
 from fgclep.folds import fold_of
 from fgclep.language.vocabulary import Vocabulary, load_vocabulary
+from fgclep.models.build import open_model
 from fgclep.models.fgclep import FGCLEP
 from fgclep.progress import progress
 from fgclep.schemas.scores import SCORES
 from fgclep.signals.loader import READ_ONCE_MB, SignalStore
 from fgclep.stage import run_stage, stage_parser
 from fgclep.tables import write_parts
-from fgclep.verification.reader_model import WEIGHTS, reader_folder
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -35,26 +33,6 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--vocabulary", required=True)
     parser.add_argument("--output", required=True)
     return parser
-
-
-def open_reader(name: str) -> FGCLEP:
-    """Load the model in a folder, of a Hugging Face name, or the one that comes with the package.
-
-    Raises
-    ------
-    UserError
-        If there is no such model, or it is none of this package, or damaged.
-    """
-    folder = Path(reader_folder(name))
-    try:
-        if folder.is_dir() and (missing := [file for file in WEIGHTS if not (folder / file).is_file()]):
-            raise FileNotFoundError(f"{folder} has no {missing[0]}")
-        return FGCLEP.from_pretrained(reader_folder(name))
-    except (OSError, ValueError, AttributeError) as error:
-        raise UserError(
-            f"the reader {name} cannot be loaded: {error}. Write\n\n    verification:\n      reader_model: shipped\n\n"
-            "or the folder or Hugging Face name of a model of this package"
-        ) from error
 
 
 @torch.inference_mode()
@@ -72,7 +50,7 @@ def main(args: argparse.Namespace) -> None:
     settings: ReaderSettings = args.settings
     torch.set_num_threads(settings.threads)
     device = choose_device(settings.device)
-    model = open_reader(args.model).to(device)  # type: ignore[arg-type]
+    model = open_model(args.model, "verification.reader_model").to(device)  # type: ignore[arg-type]
     vocabulary = load_vocabulary(args.vocabulary)
 
     def in_fold(keys: pa.Table) -> list[bool]:

@@ -18,19 +18,19 @@ from fgclep.files import scratch_folder
 from fgclep.keys import KEY, located, record_names
 from fgclep.language.statements import read_statements
 from fgclep.language.vocabulary import Vocabulary, load_vocabulary
-from fgclep.measurement.rules import UNTESTABLE, RuleTable
+from fgclep.measurement.rules import UNTESTABLE
 from fgclep.npy import NpyWriter
 from fgclep.progress import progress
 from fgclep.schemas.audit import AUDIT
 from fgclep.schemas.candidates import CANDIDATES
 from fgclep.schemas.exam import EXAM
 from fgclep.schemas.manifest import MANIFEST
-from fgclep.schemas.measurements import LEAD_MEASURES, MEASUREMENTS, MEASURES
 from fgclep.schemas.reports import REPORTS
 from fgclep.schemas.scores import SCORES
 from fgclep.stage import run_stage, stage_parser
 from fgclep.tables import fixed_lists, read_table, table_writer
 from fgclep.verification.audit import CHUNK, Records, chunks, judge, proposals, thresholds
+from fgclep.verification.known import measured_verdicts
 from fgclep.verification.reasons import reason_of
 from fgclep.verification.text_evidence import text_evidence
 
@@ -62,13 +62,8 @@ def load_records(args: argparse.Namespace, vocabulary: Vocabulary, scratch: Path
         for place, table in located(path, MANIFEST, ["split"], names):
             train[place] = [split == "train" for split in table["split"].to_pylist()]
 
-    rules = RuleTable([feature.rule for feature in vocabulary.features.values()])
     verdicts = _scratch_table(scratch / "verdicts.npy", np.int8, (n, features), UNTESTABLE)
-    for path in progress(args.measurements, len(args.measurements), "measurements"):
-        for place, table in located(path, MEASUREMENTS, [*MEASURES, *LEAD_MEASURES], names):
-            measures = {name: table[name].to_numpy().astype(np.float64) for name in MEASURES}
-            measures |= {name: fixed_lists(table[name], 12, path) for name in LEAD_MEASURES}
-            verdicts[place] = rules.verdicts(measures, len(place))
+    measured_verdicts(args.measurements, vocabulary, names, verdicts)
 
     fold = np.zeros(n, dtype=np.int64)
     scores = _scratch_table(scratch / "scores.npy", np.float32, (n, features), np.nan)

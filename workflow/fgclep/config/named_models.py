@@ -1,4 +1,4 @@
-"""Where the model of the reader ``simulated`` lies."""
+"""Models that the config names: the one that comes with the package, a folder, or a Hugging Face name."""
 
 import hashlib
 from pathlib import Path
@@ -7,20 +7,25 @@ SHIPPED, SHIPPED_MODEL = "shipped", Path(__file__).resolve().parents[1] / "pretr
 WEIGHTS = ("config.json", "model.safetensors", "tokenizer.json")  # files that decide what it scores
 
 
-def reader_folder(name: str) -> str:
-    """Return where the model ``verification.reader_model`` lies: a folder, or a Hugging Face name as it is."""
+def folder_of(name: str) -> str:
+    """Return where a named model lies: a folder, or a Hugging Face name as it is."""
     return str(SHIPPED_MODEL) if name == SHIPPED else name
 
 
-def reader_digest(name: str) -> str:
+def model_digest(name: str) -> str:
     """Hash the files of a model by which it scores, so that Snakemake sees another one in the same folder.
 
     Returns 12 hexadecimal digits, or the name of a model that is in no folder here.
     """
-    folder = Path(reader_folder(name))
+    folder = Path(folder_of(name))
     if not folder.is_dir():
         return name
     digest = hashlib.sha256()
     for path in (folder / file for file in WEIGHTS):
         digest.update(path.read_bytes() if path.is_file() else b"")
     return digest.hexdigest()[:12]
+
+
+def made_by_this_run(name: str) -> bool:
+    """Whether a name is that of a model that the run itself makes, and so cannot begin with."""
+    return Path(name).parts[:2] == ("results", "models")
