@@ -79,6 +79,7 @@ def config() -> dict:
         "data": {"base": "results/simulation/files", "sources": sources},
         "recovery": {"backend": "knowledge", "model": "<b>llama</b>"},
         "evaluation": {"bootstrap": 1000, "min_positives": 10, "zero_shot_split": "test", "prompts": PROMPTS},
+        "reports": {"vocabulary_words": True},
         "verification": {"features": "filtered"},
         "pretraining": {"fine_epochs": 4},
         "report": {"strips": 2, "examples": 4, "retrieved": 2, "review": 6},
