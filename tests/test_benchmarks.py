@@ -127,6 +127,7 @@ def test_every_benchmark_is_tried():
     assert {path.stem for path in BENCHMARKS.glob("*.py")} == {
         *SMALL,
         "continued",
+        "losses",
         "measurements",
         "reader",
         "reports",
@@ -137,4 +138,5 @@ def test_every_benchmark_is_tried():
         "ecgs",
         "marks",
         "scripted_llm",
+        "trained",
     }

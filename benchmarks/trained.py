@@ -1,0 +1,63 @@
+"""Models trained and asked beside a finished run: on its shards, texts, labels and prompts."""
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from ecgs import ROOT  # isort: skip (puts the package on the path)
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import torch
+
+from fgclep.config.inference import InferenceSettings
+from fgclep.config.pretraining import PretrainingSection, TrainingSettings
+from fgclep.config.signal import SignalSection
+from fgclep.evaluation.embedding import embed_records
+from fgclep.evaluation.metrics import macro_aurocs
+from fgclep.evaluation.prompts import read_prompts, worded
+from fgclep.evaluation.task_records import task_records
+from fgclep.evaluation.tasks import load_task
+from fgclep.evaluation.zero_shot import score_sets
+from fgclep.models.fgclep import FGCLEP
+
+SETS = ("synonyms", "features", "both")
+
+
+def train(
+    results: Path, output: Path, section: PretrainingSection, epochs: int, reports: Path, start: str | None = None
+) -> Path:
+    """Train one stage on reports with labelled features (seed 0), and return the model's folder."""
+    settings = TrainingSettings.of(section, epochs=epochs, signal=SignalSection(), seed=0)
+    command = [
+        sys.executable, "-m", "fgclep.stages.pretrain", "--name", output.name,
+        "--shards", *map(str, sorted(results.glob("shards/*/*.parquet"))),
+        "--texts", str(results / "reports/texts.parquet"), "--reports", str(reports),
+        "--labels", str(results / "recovery/labels.parquet"), "--similarity", str(results / "similarity/matrix"),
+        "--settings", settings.model_dump_json(), "--output", str(output),
+        *(["--start-from", start] if start else []),
+    ]  # fmt: skip
+    subprocess.run(command, check=True, cwd=ROOT / "workflow", stderr=subprocess.DEVNULL)  # nosec B603
+    return output
+
+
+@torch.inference_mode()
+def zero_shot(results: Path, folder: Path, split: str) -> dict[str, float]:
+    """Macro AUROC in percent, mean over the run's tasks, on the records of a split, by each of ``SETS``."""
+    prompts = read_prompts(results / "evaluation/prompts.parquet")
+    tasks = [load_task(ROOT / f"resources/tasks/{name}.yaml") for name in sorted({task for task, _ in prompts})]
+    sources: Sequence[str] = sorted({task.source for task in tasks})
+    shards = [path for source in sources for path in sorted((results / "shards" / source).glob("*.parquet"))]
+    settings = InferenceSettings.of(PretrainingSection(), threads=1, workers=1, signal=SignalSection())
+    model = FGCLEP.from_pretrained(folder)
+    table = pa.concat_tables(embed_records(model, shards, settings, torch.device("cpu"), folder.name))
+    values: dict[str, list[float]] = {kind: [] for kind in SETS}
+    for task in tasks:
+        records = task_records(table.filter(pc.equal(table["source"], task.source)), task, "embedding").of(split)
+        classes = {kind: prompts[task.name, kind] for kind in worded(SETS)}
+        once = np.ones((len(records.labels), 1))
+        for kind, (scores,) in score_sets(model.score, [records.vectors], classes, SETS).items():
+            values[kind].append(macro_aurocs(scores, records.labels, once)[0])
+    return {kind: 100 * float(np.mean(some)) for kind, some in values.items()}
