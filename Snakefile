@@ -1,6 +1,19 @@
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
 
 min_version("9.0")
+
+# Rules name vocabulary, tasks and templates by their places in the checkout; Snakemake has changed to --directory.
+if not Path("workflow/rules").exists() or not Path("workflow/rules").samefile(
+    Path(workflow.basedir) / "workflow/rules"
+):
+    raise WorkflowError(
+        f"snakemake must run in the folder of the Snakefile, and this is {Path.cwd()}. Write\n\n"
+        f"    cd {Path(workflow.basedir)}\n\nand leave --directory out. To have results elsewhere, or of a checkout that may "
+        "not be written, copy it there"
+    )
 
 
 configfile: "config.yaml"

@@ -159,7 +159,6 @@ UNUSABLE = {
     "half JSON": ('{"statement_1": ["absent', "not the JSON"),
     "prose": ("The ECG shows absent P waves.", "not the JSON"),
     "prose around JSON": ('Sure! {"statement_1": []} Anything else?', "not the JSON"),
-    "JSON in a fence": ('```json\n{"statement_1": []}\n```', "not the JSON"),
     "extra key": ('{"statement_1": [], "note": "x"}', "the keys"),
     "key twice": ('{"statement_1": [], "statement_1": ["delta wave"]}', "given twice"),
     "wrong type": ('{"statement_1": "absent p waves"}', "no list"),

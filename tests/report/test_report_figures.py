@@ -12,6 +12,7 @@ import pytest
 from report_data import PROMPTS, TASKS, score_rows, synthetic_ecg, write_results
 from sklearn.metrics import roc_auc_score
 
+from fgclep.documents import csv_text
 from fgclep.report.charts.figures import Attention, Forest, Funnel, Histogram, Lines, Strip
 from fgclep.report.charts.inline import inline
 from fgclep.report.charts.line_plots import curves as draw_curves
@@ -26,7 +27,7 @@ from fgclep.report.results.estimate import Estimate
 from fgclep.report.results.funnel import Part, Step
 from fgclep.report.results.metrics import Column, Condition
 from fgclep.report.svg.elements import element
-from fgclep.stages.render_figures import arguments, csv_text, main
+from fgclep.stages.render_figures import arguments, main
 
 # -- curves ------------------------------------------------------------------------------------------------------------
 
@@ -199,7 +200,7 @@ def test_a_printed_ecg_has_its_true_size(printed):
 
 
 def test_the_data_of_an_ecg_are_millivolts_by_time():
-    rows = list(csv.reader(io.StringIO(csv_text([ECG.data()[0], *ECG.data()[1]]).decode())))
+    rows = list(csv.reader(io.StringIO(csv_text([ECG.data()[0], *ECG.data()[1]]))))
     assert rows[0] == ["seconds", "I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6"]
     assert len(rows) == 1 + 2500
     assert [row[0] for row in rows[1:4]] == ["0.0", "0.004", "0.008"]
@@ -207,7 +208,7 @@ def test_the_data_of_an_ecg_are_millivolts_by_time():
 
 
 def test_data_of_other_figures_are_what_is_drawn():
-    tables = [csv_text([columns, *rows]).decode() for columns, rows in (figure.data() for figure in FIGURES)]
+    tables = [csv_text([columns, *rows]) for columns, rows in (figure.data() for figure in FIGURES)]
     assert tables[0] == 'group,series,value,ci_low,ci_high\ncsn,fine,0.9,0.8,0.95\ncsn,"FG-CLEP, published",,,\n'
     assert tables[2] == "panel,line,x,y\ncsn,fine,0.0,0.0\ncsn,fine,1.0,1.0\n"
     assert tables[3] == "from,to,count\n0.0,0.5,10\n0.5,1.0,0\n"

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 
-from fgclep.errors import UserError
+from fgclep.errors import UserError, without_credentials
+from fgclep.progress import printable_lines
 
 MODEL_HELP = "folder of a model (default: results/models/fine, else the one that comes with the package)"
 FORMATS = ("table", "csv", "json")  # fgclep.commands.output.FORMATS, which is not loaded for --help
@@ -22,12 +23,21 @@ def command_of(module: str, function: str = "run") -> Callable[[argparse.Namespa
     return run
 
 
-def positive(text: str) -> int:
-    """Parse a number of things, at least one."""
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not at least 1")
+def within(least: int, most: int) -> Callable[[str], int]:
+    """Return a parser of whole numbers with these limits."""
+
+    def number(text: str) -> int:
+        found = int(text)
+        if found < least:
+            raise argparse.ArgumentTypeError(f"{text} is not at least {least}")
+        if found > most:
+            raise argparse.ArgumentTypeError(f"{text} is above {most:,}")
+        return found
+
     return number
+
+
+positive = within(1, 10**9)
 
 
 def _add_output(command: argparse.ArgumentParser) -> None:
@@ -124,9 +134,9 @@ def add_compare(commands: argparse._SubParsersAction) -> None:
     command.add_argument("runs", nargs=2, type=Path, metavar="RESULTS", help="folder of the results of a run")
     command.add_argument("--model", default="fine", help="name of the model in both (default: %(default)s)")
     command.add_argument(
-        "--bootstrap", type=positive, default=1000, metavar="N", help="resamples (default: %(default)s)"
+        "--bootstrap", type=within(1, 10**6), default=1000, metavar="N", help="resamples (default: %(default)s)"
     )
-    command.add_argument("--seed", type=int, default=0, help="of the resampling (default: %(default)s)")
+    command.add_argument("--seed", type=within(0, 2**62), default=0, help="of the resampling (default: %(default)s)")
     _add_output(command)
     command.set_defaults(run=command_of("compare"))
 
@@ -248,7 +258,7 @@ def main(arguments_: Sequence[str] | None = None) -> None:
         args.run(args)
         sys.stdout.flush()
     except (UserError, FileNotFoundError) as error:
-        print(f"fgclep: {error}", file=sys.stderr)
+        print(printable_lines(without_credentials(f"fgclep: {error}")), file=sys.stderr)
         sys.exit(1)
     except BrokenPipeError:  # the reader of a pipe, such as head, has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

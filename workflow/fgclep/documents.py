@@ -1,8 +1,10 @@
-"""Text, YAML and JSON files, with errors that name the file."""
+"""Text, YAML, JSON and CSV, with errors that name the file, and nothing from outside that steers who opens it."""
 
+import csv
+import io
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ import yaml
 
 from fgclep.errors import UserError, damaged
 
+_FORMULA = frozenset("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")  # a spreadsheet takes what begins so for a formula
 _VALUES = 1_000_000  # in a YAML file; aliases of aliases stand for more than any memory holds
 _DEPTH = 100  # levels of a YAML file; what holds itself has no end of them
 
@@ -77,3 +80,51 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_bytes())
     except ValueError as error:
         raise damaged(path, error) from error
+
+
+def printable(text: object) -> str:
+    r"""Write control characters, and what cannot be encoded, as escapes: a name must not steer the terminal.
+
+    >>> printable("ecg\x1b[2J ü")
+    'ecg\\x1b[2J ü'
+    """
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
+
+
+def csv_text(rows: Iterable[Sequence[object]]) -> str:
+    r"""Return rows as CSV; ``None`` becomes an empty field, and a text neither a formula nor a control sequence.
+
+    A text that a spreadsheet would take for a formula gets a ``'`` in front, as on the review sheet; ``csv_value``
+    takes it away. Numbers stay as they are, also those written as text.
+
+    >>> csv_text([["=1+1", "-0.5", -0.5, None, "v1\x1b[2J"]])
+    "'=1+1,-0.5,-0.5,,v1\\x1b[2J\n"
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    for row in rows:
+        writer.writerow([_cell(value) if isinstance(value, str) else value for value in row])
+    return text.getvalue()
+
+
+def _cell(text: str) -> str:
+    shown = printable(text)
+    return f"'{shown}" if _is_formula(shown) else shown
+
+
+def csv_value(text: str) -> str:
+    """Return what ``csv_text`` was given for a text without control characters."""
+    return text[1:] if text.startswith("'") and _is_formula(text[1:]) else text
+
+
+def _is_formula(text: str) -> bool:
+    begin = text.lstrip("'")
+    return begin[:1] in _FORMULA and bool(begin) and not all(map(_is_number, begin.split(" to ")))
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

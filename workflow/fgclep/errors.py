@@ -5,7 +5,9 @@ No digest counts this module (``fgclep.digest``): what is written here must be w
 
 import errno
 import os
+import re
 import shutil
+import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -72,3 +74,33 @@ def disk_error(error: Exception) -> str | None:
     return (
         f"{path}: {os.strerror(error.errno)}. {way_out}, or put the folder where you may write, and run snakemake again"
     )
+
+
+def certificate_error(error: BaseException | None, server: str) -> str | None:
+    """What to do about a server whose certificate is not trusted; ``None`` for other errors.
+
+    Parameters
+    ----------
+    error
+        As an HTTP client raised it: the reason is among its causes.
+    server
+        Its address, for the message.
+    """
+    while error is not None:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return (
+                f"the certificate of {server} is not trusted: {error.verify_message}. If it is right, for example of a "
+                "certificate authority of your own, name a file that holds the certificates to trust, in PEM\n\n"
+                "    export SSL_CERT_FILE=/path/to/ca.pem"
+            )
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def without_credentials(text: str) -> str:
+    """Return a text without what may be a user name, password or key in its addresses.
+
+    >>> without_credentials("https://me:secret@example.org/files?key=1 is no folder")
+    'https://***@example.org/files?*** is no folder'
+    """
+    return re.sub(r"(//[^\s'\"?]*\?)[^\s'\"]+", r"\1***", re.sub(r"//[^\s'\"]*@", "//***@", text))

@@ -10,7 +10,7 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from fgclep.errors import UserError, disk_error
+from fgclep.errors import UserError, disk_error, without_credentials
 from fgclep.progress import start_logging
 
 
@@ -40,7 +40,7 @@ def _problem(detail: ErrorDetails) -> str:
         return f"{name} is not a known key"
     if detail["type"] == "missing":
         return f"{name} is missing"
-    return f"{name or 'it'} is {detail['input']!r}: {detail['msg']}"
+    return f"{name or 'it'} is {without_credentials(repr(detail['input']))}: {detail['msg']}"
 
 
 def run_stage(main: Callable[[argparse.Namespace], None], parser: argparse.ArgumentParser) -> None:

@@ -1,14 +1,21 @@
+import ast
+import builtins
 import json
+import os
 import shlex
 import sys
 from pathlib import Path
+
+from snakemake import ioutils
 
 from snakemake.exceptions import WorkflowError
 from snakemake.settings.types import DeploymentMethod
 
 # The package of this checkout, for the digests below as for the stages: both see the same code.
 PACKAGE_FOLDER = Path(workflow.basedir) / "workflow"
-sys.path.insert(0, str(PACKAGE_FOLDER))
+sys.path[:] = [str(PACKAGE_FOLDER), *(folder for folder in sys.path if Path(folder).resolve() != Path.cwd())]
+# No file of the working folder is imported in place of a library, in jobs and in what Snakemake starts on a cluster.
+os.environ["PYTHONSAFEPATH"] = "1"
 
 from fgclep.config.load import validate_config
 from fgclep.config.ablation import COARSE, REFERENCE, TEXT_TOWER
@@ -86,6 +93,40 @@ def task_of_name(task):
     return loaded
 
 
+def check_words(option, resources):
+    """Refuse names of SLURM's that Snakemake would evaluate as Python, which ends in an error that names neither."""
+    known = {"attempt", "async_run", "input", "shutil", "system_tmpdir", "threads", "wildcards"}
+    functions = {}
+    ioutils.register_in_globals(functions)
+    known |= functions.keys() | set(dir(builtins))
+    for name, resource in resources.items():
+        word = resource.raw
+        if isinstance(word, str) and (name.startswith("slurm_") or name in WORDS) and is_python(word, known):
+            raise WorkflowError(
+                f"{option}{name}={word}: Snakemake takes {word} for Python. Quote it twice\n\n"
+                f"    {option}{name}=\"'{word}'\"\n\nand in a profile\n\n    {name}: \"'{word}'\""
+            )
+
+
+def is_python(word, known):
+    """Whether a word that should be a name is a value of Python's that is another text."""
+    try:
+        node = ast.parse(word.strip(), mode="eval").body
+    except SyntaxError:
+        return False
+    parts = node.elts if isinstance(node, ast.Tuple) else [node]
+    values = [part.value for part in parts if isinstance(part, ast.Constant) and not isinstance(part.value, str | None)]
+    names = [part.id for part in parts if isinstance(part, ast.Name)]
+    if len(values) + len(names) < len(parts) or not known.issuperset(names):
+        return False
+    return bool(names) or len(parts) > 1 or str(values[0]) != word
+
+
+WORDS = {"clusters", "constraint", "gpu_manufacturer", "gpu_model", "nodelist", "qos", "reservation"}
+check_words("--default-resources ", workflow.resource_settings._parsed_default_resources)
+for rule_, resources_ in workflow.resource_settings._parsed_overwrite_resources.items():
+    check_words(f"--set-resources {rule_}:", resources_)
+
 SETTINGS = validated(config)
 CONFIG = SETTINGS.model_dump(mode="json")
 TASKS = {task: task_of_name(task) for task in CONFIG["evaluation"]["tasks"]}
@@ -123,13 +164,15 @@ wildcard_constraints:
 def prefix():
     """Shell code before every command: one thread per process, the code of this checkout, Snakemake's own Python.
 
+    Python looks for modules in the package of the checkout and among its libraries, never where snakemake runs.
+
     Snakemake may be called by its path, from an environment that is not activated; with --sdm, Python comes from the
     rule's environment or the container.
     """
     package, python = shlex.quote(str(PACKAGE_FOLDER)), shlex.quote(str(Path(sys.executable).parent))
     # Snakemake would set these to what --cores leaves a rule, and the last digits of the results would follow.
     single = "export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1"
-    commands = ["set -euo pipefail", f"export PYTHONPATH={package}", single]
+    commands = ["set -euo pipefail", f"export PYTHONPATH={package} PYTHONSAFEPATH=1", single]
     own_python = {DeploymentMethod.CONDA, DeploymentMethod.APPTAINER}
     if own_python.isdisjoint(workflow.deployment_settings.deployment_method):
         commands.append(f"export PATH={python}:$PATH")

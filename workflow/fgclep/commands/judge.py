@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from fgclep.commands.output import show
 from fgclep.errors import UserError
 from fgclep.language.vocabulary import load_vocabulary
 from fgclep.review.score import read_answers, score_text
@@ -13,7 +14,7 @@ from fgclep.verification.score import print_recovery_scores
 def audit(args: argparse.Namespace) -> None:
     """Print what was decided about the recovered features of records, and why."""
     vocabulary = load_vocabulary(args.vocabulary)
-    print("\n\n".join(record_audit(name, Path(args.results), vocabulary) for name in args.records))
+    show("\n\n".join(record_audit(name, Path(args.results), vocabulary) for name in args.records))
 
 
 def score_recovery(args: argparse.Namespace) -> None:
@@ -26,4 +27,4 @@ def score_recovery(args: argparse.Namespace) -> None:
 
 def score_review(args: argparse.Namespace) -> None:
     """Print the precision of the filter by a clinician's answers on the review sheet, weighted as they were drawn."""
-    print(score_text(read_answers(args.file)))
+    show(score_text(read_answers(args.file)))

@@ -1,7 +1,5 @@
 """What commands print: results to a file or standard output, remarks to standard error, nothing raw from outside."""
 
-import csv
-import io
 import json
 import sys
 from collections.abc import Mapping, Sequence
@@ -10,8 +8,10 @@ from typing import Any
 
 from tqdm import tqdm
 
+from fgclep.documents import csv_text, printable
 from fgclep.errors import UserError
 from fgclep.files import write_text
+from fgclep.progress import printable_lines
 
 FORMATS = ("table", "csv", "json")
 WIDTH = 110  # characters of a line
@@ -19,18 +19,14 @@ RESEARCH_ONLY = "For research only: not a medical device, not for diagnosis."
 _EXTENSIONS = {".csv": "csv", ".json": "json", ".jsonl": "json"}
 
 
-def printable(text: object) -> str:
-    r"""Write control characters, and what cannot be encoded, as escapes: a name must not steer the terminal.
-
-    >>> printable("ecg\x1b[2J ü")
-    'ecg\\x1b[2J ü'
-    """
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
-
-
 def say(message: object) -> None:
     """Write a line to standard error, above a progress bar."""
     tqdm.write(printable(message), file=sys.stderr)
+
+
+def show(text: object) -> None:
+    """Write lines to standard output."""
+    print(printable_lines(text))
 
 
 class Output:
@@ -58,7 +54,7 @@ class Output:
         self.form = form or (_EXTENSIONS.get(file.suffix.lower()) if file else None) or "table"
         self.columns = columns
         self._parts: list[str] = []
-        self._header = _csv_line(columns)
+        self._header = csv_text([columns])
 
     def lines(self, lines: Sequence[str]) -> None:
         """Write lines of a table."""
@@ -66,8 +62,7 @@ class Output:
 
     def rows(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Write rows of a CSV; a column that a row lacks is empty."""
-        lines = [_csv_line([row.get(name) for name in self.columns]) for row in rows]
-        self._add("".join([self._header, *lines]))
+        self._add(self._header + csv_text([row.get(name) for name in self.columns] for row in rows))
         self._header = ""
 
     def json(self, row: Mapping[str, Any]) -> None:
@@ -85,9 +80,3 @@ class Output:
             tqdm.write(text, file=sys.stdout, end="")
         else:
             self._parts.append(text)
-
-
-def _csv_line(values: Sequence[Any]) -> str:
-    line = io.StringIO()
-    csv.writer(line, lineterminator="\n").writerow(["" if value is None else printable(value) for value in values])
-    return line.getvalue()

@@ -11,6 +11,7 @@ from pathlib import Path
 import polars as pl
 from tabulate import tabulate
 
+from fgclep.commands.output import show
 from fgclep.config.load import load
 from fgclep.config.root import Config
 from fgclep.documents import read_yaml
@@ -41,7 +42,7 @@ def run(args: argparse.Namespace) -> None:
     if not Path("config.yaml").exists():
         raise UserError("there is no config.yaml here; run this where the Snakefile is")
     made = make_plan(load("config.yaml", *args.configfile))
-    print(json.dumps(made.as_json(), indent=1) if args.json else plan_text(made))
+    show(json.dumps(made.as_json(), indent=1) if args.json else plan_text(made))
 
 
 @dataclass(frozen=True)

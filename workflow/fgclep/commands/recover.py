@@ -4,9 +4,11 @@ import argparse
 import logging
 from pathlib import Path
 
+from fgclep.commands.output import show
 from fgclep.config.load import load
 from fgclep.errors import UserError
 from fgclep.language.vocabulary import load_vocabulary
+from fgclep.progress import log_to
 from fgclep.recovery.dry_run import describe
 from fgclep.stages.recover_features import make_language_model, statements_to_ask
 
@@ -21,7 +23,7 @@ def run(args: argparse.Namespace) -> None:
     """Ask about all statements of the reports."""
     settings = load("config.yaml", *args.configfile).recovery
     if settings.backend == "knowledge":
-        print(KNOWLEDGE)
+        show(KNOWLEDGE)
         return
     if not Path(args.texts).exists():
         raise UserError(f"{args.texts} does not exist; run `snakemake --cores all {args.texts}` first")
@@ -29,11 +31,9 @@ def run(args: argparse.Namespace) -> None:
     statements = [statement for _, statement in statements_to_ask(args.texts, vocabulary)]
     model = make_language_model(settings, Path("resources/prompts/recover.txt"), vocabulary)
     if args.dry_run:
-        print(describe(model, settings, [statement.text for statement in statements]))
+        show(describe(model, settings, [statement.text for statement in statements]))
         return
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)
-    logging.getLogger("httpx2").setLevel(logging.WARNING)
+    log_to(None, "%(message)s", logging.INFO)
     candidates = [candidate for some in model.propose(statements) for candidate in some]
     features = sum(candidate.feature is not None for candidate in candidates)
-    print(f"{features} features proposed for {len(statements)} statements; the answers are in {settings.cache}")
+    show(f"{features} features proposed for {len(statements)} statements; the answers are in {settings.cache}")

@@ -103,7 +103,8 @@ def _reports(ecgs: Iterable[Found]) -> dict[Key, list[str]]:
     """
     wanted: dict[Path, set[Key]] = {}
     for ecg in ecgs:
-        manifest = Path(ecg.shard).resolve().parent.parent.parent / "manifest" / f"{ecg.source}.parquet"
+        # of the name alone: a shard of somebody else's may say anything
+        manifest = Path(ecg.shard).resolve().parent.parent.parent / "manifest" / Path(f"{ecg.source}.parquet").name
         wanted.setdefault(manifest, set()).add((ecg.source, ecg.record_id))
     reports: dict[Key, list[str]] = {}
     for manifest, keys in wanted.items():

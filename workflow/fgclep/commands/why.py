@@ -11,6 +11,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from fgclep.commands.output import show
 from fgclep.config.load import load
 from fgclep.digest import source_files
 from fgclep.errors import UserError
@@ -23,7 +24,7 @@ _MISSING = object()
 def run(args: argparse.Namespace) -> None:
     """Print what a run would make anew, and why."""
     targets = [args.target] if args.target else []
-    print(explain(planned_jobs(args.configfile, targets), args.target or "the workflow"))
+    show(explain(planned_jobs(args.configfile, targets), args.target or "the workflow"))
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, WithJsonSchema, field_validator, model_validator
 
+from fgclep.config.address import Base
 from fgclep.config.quality import QualitySection
 from fgclep.config.section import Section, over_defaults
 from fgclep.config.simulation import DEFAULT_RECORDS
@@ -49,9 +50,8 @@ class SourceSection(Section):
         description="Version of the database as in its address, in quotes: '1.0'; null for local and simulated, which "
         "have none."
     )
-    base: str | None = Field(
+    base: Base | None = Field(
         None,
-        min_length=1,
         description="Folder or URL that holds this database as <name>/<version>/; null: data.base. For local, the "
         "folder with records.csv and the records itself.",
     )
@@ -93,9 +93,8 @@ class SourceSection(Section):
 class DataSection(Section):
     """Where the ECGs come from."""
 
-    base: str = Field(
+    base: Base = Field(
         SIMULATION,
-        min_length=1,
         description="Folder or URL with databases in PhysioNet's layout: https://physionet.org/files, a mirror, a "
         "folder (relative to where snakemake runs), or results/simulation/files, which the workflow fills with "
         "simulated ECGs.",

@@ -4,9 +4,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
+from fgclep.config.address import Base
 from fgclep.config.inference import InferenceSettings
 from fgclep.config.section import SPEED, Section, Seeded
 
+MOST_RESAMPLES = 1_000_000
 PromptSet = Literal["synonyms", "names", "features", "both"]
 ZeroShotSplit = Literal["test", "all"]
 AskedAtOnce = Annotated[int, Field(ge=1, json_schema_extra=SPEED)]
@@ -15,15 +17,14 @@ AskedAtOnce = Annotated[int, Field(ge=1, json_schema_extra=SPEED)]
 class EvaluationSection(Section):
     """Zero-shot and linear-probe evaluation."""
 
-    tasks: list[str] = Field(
+    tasks: list[Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]] = Field(
         ["ptbxl_super", "ptbxl_sub", "ptbxl_form", "ptbxl_rhythm", "cpsc2018", "csn"],
         min_length=1,
-        description="Tasks to evaluate on; each is a file in resources/tasks.",
+        description="Tasks to evaluate on; each is a file in resources/tasks, with a name of a-z, 0-9 and _.",
     )
-    splits_base: str = Field(
+    splits_base: Base = Field(
         "https://raw.githubusercontent.com/cheliu-computation/MERL-ICML2024/"
         "7a931dbd2dbf347a9745edd3b6729820cc518a90/finetune",
-        min_length=1,
         description="Folder or URL below which lie the published splits that a task names, such as csn_published. "
         "Tasks that name none, as all of the defaults, need nothing from there.",
     )
@@ -47,7 +48,7 @@ class EvaluationSection(Section):
         [1, 4, 16], description="Positive training records of each class for the few-shot probe; []: none is trained."
     )
     seeds: int = Field(
-        5, ge=1, description="Random draws of the training records for fractions below 1, and of the shots."
+        5, ge=1, le=1000, description="Random draws of the training records for fractions below 1, and of the shots."
     )
     regularization: list[Annotated[float, Field(gt=0)]] = Field(
         [0.01, 0.1, 1.0, 10.0],
@@ -68,14 +69,17 @@ class EvaluationSection(Section):
         "look for each other among.",
     )
     bootstrap: int = Field(
-        1000, ge=0, description="Resamples of the test patients for the 95 % confidence intervals; 0: no intervals."
+        1000,
+        ge=0,
+        le=MOST_RESAMPLES,
+        description="Resamples of the test patients for the 95 % confidence intervals; 0: no intervals.",
     )
     min_positives: int = Field(
         10, ge=1, description="Positive test records that a class needs to count in the average macro_supported."
     )
     batch_size: AskedAtOnce = Field(256, description="Prompts scored at once; changes speed and memory only.")
 
-    @field_validator("tasks", "prompts", "shots")
+    @field_validator("tasks", "prompts", "fractions", "shots", "regularization")
     @classmethod
     def _each_once(cls, values: list) -> list:
         if twice := sorted({str(value) for value in values if values.count(value) > 1}):

@@ -12,7 +12,7 @@ from fgclep.config.root import Config
 from fgclep.config.section import over_defaults
 from fgclep.config.yaml_text import setting
 from fgclep.documents import read_yaml
-from fgclep.errors import UserError
+from fgclep.errors import UserError, without_credentials
 
 Keys = tuple[str, ...]
 
@@ -93,7 +93,11 @@ def _message(keys: Keys, details: list[dict]) -> str:
         reason = detail["msg"].removeprefix("Value error, ").replace("Input should", "it should")
         reasons.append("it should hold keys and values" if detail["type"] in _NO_MAPPING else reason)
     given = details[0]["input"]
-    shown = "" if isinstance(given, Mapping | Config) or hasattr(given, "model_dump") else f" is {given!r}"
+    shown = (
+        ""
+        if isinstance(given, Mapping | Config) or hasattr(given, "model_dump")
+        else f" is {without_credentials(repr(given))}"
+    )
     if not keys:
         return f"config: {', or '.join(dict.fromkeys(reasons))}"
     text = f"config: {name}{shown}: {', or '.join(dict.fromkeys(reasons))}"

@@ -4,6 +4,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from fgclep.config.address import Address
 from fgclep.config.section import SPEED, Section
 
 
@@ -17,11 +18,16 @@ class RecoverySection(Section):
         "it needs one, comes from the environment variable FGCLEP_API_KEY. Both use the settings below.",
     )
     model: str = Field("llama3:8b", min_length=1, description="Name of the model on the server.")
-    host: str = Field(
+    host: Address = Field(
         "http://localhost:11434",
         pattern=r"^https?://[^/]+",
         description="Address of the server, with http:// and port.",
         json_schema_extra=SPEED,
+    )
+    think: bool | None = Field(
+        False,
+        description="Whether a model on an Ollama server thinks before it answers. null: as the model does by itself, "
+        "for those that keep to no schema where they are told not to think.",
     )
     samples: int = Field(
         1, ge=1, le=32, description="Answers asked for per statement; more than 1 needs a temperature above 0."
@@ -87,4 +93,6 @@ class RecoverySection(Section):
 
     def idle(self) -> set[str]:
         """See ``Section``: the table of the vocabulary knows neither model nor samples."""
-        return set(type(self).model_fields) - {"backend"} if self.backend == "knowledge" else set()
+        if self.backend == "knowledge":
+            return set(type(self).model_fields) - {"backend"}
+        return {"think"} if self.think is False or self.backend == "openai" else set()

@@ -1,10 +1,11 @@
 """The whole config."""
 
-from typing import Literal, NamedTuple, Self, TypeVar
+from typing import Any, Literal, NamedTuple, Self, TypeVar
 
 from pydantic import Field, ValidationError, model_validator
 
 from fgclep.config.ablation import COARSE, REFERENCE, AblationSection
+from fgclep.config.address import LARGEST_SEED, check_values
 from fgclep.config.data import DataSection
 from fgclep.config.evaluation import EvaluationSection
 from fgclep.config.measurement import MeasurementSection
@@ -37,7 +38,9 @@ class Variant(NamedTuple):
 class Config(Section):
     """Every setting of the workflow."""
 
-    seed: int = Field(0, ge=0, description="Seed of all random numbers; the same config gives the same files.")
+    seed: int = Field(
+        0, ge=0, le=LARGEST_SEED, description="Seed of all random numbers; the same config gives the same files."
+    )
     data: DataSection = DataSection()
     simulation: SimulationSection = SimulationSection()
     quality: QualitySection = QualitySection()
@@ -51,6 +54,12 @@ class Config(Section):
     evaluation: EvaluationSection = EvaluationSection()
     report: ReportSection = ReportSection()
     ablation: AblationSection = AblationSection()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _values_can_be_used(cls, values: Any) -> Any:
+        check_values(values)
+        return values
 
     @model_validator(mode="after")
     def _variants_are_valid(self) -> Self:

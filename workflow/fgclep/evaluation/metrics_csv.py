@@ -1,15 +1,15 @@
 """The CSV tables of metrics and comparisons: numbers in full precision, empty where not defined."""
 
 import csv
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
 
-from fgclep.documents import check_last_line
+from fgclep.documents import check_last_line, csv_text, csv_value
 from fgclep.errors import UserError
 from fgclep.evaluation.tasks import Task
-from fgclep.files import whole_file
+from fgclep.files import write_text
 from fgclep.schemas.comparisons import COMPARISONS
 from fgclep.schemas.metrics import METRICS
 
@@ -44,15 +44,14 @@ def _write(rows: Iterable[Mapping[str, object]], path: Path, schema: pa.Schema) 
     Raises ``ValueError`` naming the file and the column if a key is missing or unknown or a value is absent where the
     schema demands one.
     """
-    with whole_file(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, schema.names, lineterminator="\n")
-        writer.writeheader()
-        for row in rows:
-            wrong = sorted(set(row) ^ set(schema.names))
-            wrong += [field.name for field in schema if not field.nullable and row.get(field.name) in (None, "")]
-            if wrong:
-                raise ValueError(f"{path}: column {wrong[0]!r} is missing, unknown or empty in {dict(row)}")
-            writer.writerow(row)
+    lines: list[Sequence[object]] = [schema.names]
+    for row in rows:
+        wrong = sorted(set(row) ^ set(schema.names))
+        wrong += [field.name for field in schema if not field.nullable and row.get(field.name) in (None, "")]
+        if wrong:
+            raise ValueError(f"{path}: column {wrong[0]!r} is missing, unknown or empty in {dict(row)}")
+        lines.append([row[name] for name in schema.names])
+    write_text(path, csv_text(lines))
 
 
 def read_metrics(path: str | Path) -> list[dict[str, str]]:
@@ -69,7 +68,7 @@ def read_metrics(path: str | Path) -> list[dict[str, str]]:
                 f"{path}: the columns are {reader.fieldnames}, expected {METRICS.names}; "
                 "delete it and run snakemake again"
             )
-        return list(reader)
+        return [{name: csv_value(text) if text else text for name, text in row.items()} for row in reader]
 
 
 def collect(tables: Iterable[Iterable[dict[str, str]]]) -> list[dict[str, str]]:

@@ -4,6 +4,7 @@ A word before a finding ("possible", "no", "may be due to", "Verdacht auf") acts
 on those joined to it by "or" or "and"; a word after it ("cannot be excluded", "möglich") on the finding before it.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 
 from fgclep.language.territories import territory_of
@@ -134,24 +135,29 @@ def certainties(
         Whether a finding is a verdict on the whole ECG: "borderline" in its name is no doubt.
     """
     levels: list[set[str]] = [set() for _ in matches]
+    starts, stops = [start for start, _ in matches], [stop for _, stop in matches]
+    reach = _Reach(words, clause, matches)
+    ranges: dict[str, set[tuple[int, int]]] = {}  # of findings by the level that they get
     for start, stop, meanings in _cues(words):
-        holder = next((i for i, (first, last) in enumerate(matches) if first < stop and start < last), None)
-        if holder is not None:
+        holder = bisect_right(stops, start)  # the first finding that ends behind the start of the word
+        if holder < len(matches) and starts[holder] < stop:
             if not verdicts[holder]:
                 levels[holder] |= {level for _, level in meanings if level in (POSSIBLE, PROBABLE)}
             continue
         for before, level in meanings:
             if level == NEUTRAL:
                 continue
-            reached = (
-                _reached_after(stop, words, clause, matches, level)
-                if before
-                else _reached_before(start, words, clause, matches)
-            )
-            for place in reached:
-                levels[place].add(level)
-            if reached:
+            next_ = bisect_left(starts, stop)
+            reached = reach.after(stop, next_, level) if before else reach.before(start, holder - 1)
+            if reached is not None:
+                ranges.setdefault(level, set()).add(reached)
                 break
+    for level, some in ranges.items():
+        covered = -1  # findings up to here have the level
+        for first, last in sorted(some):
+            for place in range(max(first, covered + 1), last + 1):
+                levels[place].add(level)
+            covered = max(covered, last)
     for place in range(1, len(matches)):
         if not levels[place]:
             levels[place] = _of_the_same_list(place, words, clause, matches, levels)
@@ -176,13 +182,14 @@ def _of_the_same_list(
     "Wahrscheinlich anteriore Ischämie oder Linksbelastung laterale Ischämie oder Linksbelastung": all are probable.
     """
     start = matches[place][0]
-    named = [_without_territory(words[slice(*match)]) for match in matches[: place + 1]]
+    name = _without_territory(words[slice(*matches[place])])
     for earlier in range(place - 1, max(place - 3, -1), -1):
         first, last = matches[earlier]
         inner = {i for m in matches[earlier : place + 1] for i in range(*m)}
-        between = [words[i] for i in range(last, start) if i not in inner]
-        listed = all(word in _OR or word in _HIGH or territory_of(word) for word in between)
-        if named[earlier] == named[place] and listed and clause[first] == clause[start]:
+        between = (words[i] for i in range(last, start) if i not in inner)
+        if clause[first] != clause[start] or _without_territory(words[first:last]) != name:
+            continue
+        if all(word in _OR or word in _HIGH or territory_of(word) for word in between):
             return set(levels[earlier])
     return set()
 
@@ -191,41 +198,55 @@ def _without_territory(words: Sequence[str]) -> list[str]:
     return [word for word in words if not territory_of(word)]
 
 
-def _reached_after(
-    stop: int, words: Sequence[str], clause: Sequence[int], matches: Sequence[tuple[int, int]], level: str
-) -> list[int]:
-    """Return the findings that a word before them acts on."""
-    first = next((i for i, (start, _) in enumerate(matches) if start >= stop), None)
-    if first is None:
-        return []
-    begin = matches[first][0]
-    between = words[stop:begin]
-    if clause[begin] != clause[stop - 1] or len(between) > _GAP or _SCOPE_ENDS & set(between):
-        return []
-    reached, pending = [first], []
-    for place in range(first + 1, len(matches)):
-        start, before = matches[place][0], matches[place - 1][1]
-        link = set(words[before:start])
-        new_clause = clause[start] != clause[before - 1]
+class _Reach:
+    """Which findings a word of doubt or denial acts on: one, and those joined to it, as first and last of them.
+
+    How far each finding is joined to others is found once, so that a long list takes no longer than its words.
+    """
+
+    def __init__(self, words: Sequence[str], clause: Sequence[int], matches: Sequence[tuple[int, int]]):
+        self._words, self._clause, self._matches = words, clause, matches
+        self._last = {ABSENT: list(range(len(matches))), PRESENT: list(range(len(matches)))}  # PRESENT: of the others
+        self._first = list(range(len(matches)))
+        for place in range(1, len(matches)):
+            if self._link(place) & _OR:
+                self._first[place] = self._first[place - 1]
+        for level, last in self._last.items():
+            for place in range(len(matches) - 2, -1, -1):
+                last[place] = self._last_from(place, last[place + 1], level)
+
+    def _link(self, place: int) -> set[str]:
+        """Return the words between a finding and the one before it."""
+        return set(self._words[self._matches[place - 1][1] : self._matches[place][0]])
+
+    def _last_from(self, place: int, further: int, level: str) -> int:
+        """Return the last finding joined to that at ``place``; ``further`` is that of the next one."""
+        link = self._link(place + 1)
         if not all(word in _BETWEEN or word.startswith("@") for word in link):
-            break
-        pending.append(place)
-        if link & _OR or (link & _AND and not new_clause):
-            reached += pending
-            pending = []
-        elif not new_clause or level != ABSENT:
-            break
-    return reached
+            return place
+        before, start = self._matches[place][1], self._matches[place + 1][0]
+        is_new_clause = self._clause[start] != self._clause[before - 1]
+        if link & _OR or (link & _AND and not is_new_clause):
+            return further
+        # "no A, B or C": a comma joins what an "or" further on shows to be a list
+        return further if is_new_clause and level == ABSENT and further > place + 1 else place
 
+    def after(self, stop: int, first: int, level: str) -> tuple[int, int] | None:
+        """Return what a word that ends at ``stop`` before the finding ``first`` acts on."""
+        if first == len(self._matches):
+            return None
+        begin = self._matches[first][0]
+        if self._clause[begin] != self._clause[stop - 1] or begin - stop > _GAP:
+            return None
+        if _SCOPE_ENDS & set(self._words[stop:begin]):
+            return None
+        return first, self._last[ABSENT if level == ABSENT else PRESENT][first]
 
-def _reached_before(
-    start: int, words: Sequence[str], clause: Sequence[int], matches: Sequence[tuple[int, int]]
-) -> list[int]:
-    """Return the findings that a word after them acts on."""
-    last = next((i for i in reversed(range(len(matches))) if matches[i][1] <= start), None)
-    if last is None or clause[matches[last][1] - 1] != clause[start] or start - matches[last][1] > _GAP:
-        return []
-    reached = [last]
-    while reached[-1] and set(words[matches[reached[-1] - 1][1] : matches[reached[-1]][0]]) & _OR:
-        reached.append(reached[-1] - 1)
-    return reached
+    def before(self, start: int, last: int) -> tuple[int, int] | None:
+        """Return what a word that begins at ``start`` after the finding ``last`` acts on."""
+        if last < 0:
+            return None
+        end = self._matches[last][1]
+        if self._clause[end - 1] != self._clause[start] or start - end > _GAP:
+            return None
+        return self._first[last], last

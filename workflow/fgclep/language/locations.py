@@ -1,5 +1,6 @@
 """Which place of a statement belongs to which finding, and which finding a general one is in a place."""
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -54,7 +55,8 @@ def find_places(words: Sequence[str]) -> list[Place]:
         again = len(between) == 1 and between[0] in _REPEATED and list(words[number + 1 : number + 2]) == between
         if found and (again or (len(between) <= 2 and set(between) <= _JOINING)):
             last = found.pop()
-            found.append(Place(last.start, number + 1, (*last.names, name)))
+            names = last.names if name in last.names else (*last.names, name)
+            found.append(Place(last.start, number + 1, names))
         else:
             found.append(Place(start, number + 1, (name,)))
     return found
@@ -65,37 +67,62 @@ def has_place(entry: Diagnosis | Feature) -> bool:
     return entry.group in _GROUPS if isinstance(entry, Diagnosis) else entry.wave in _WAVES
 
 
-def place_of(
-    match: Match, words: Sequence[str], clause: Sequence[int], places: Sequence[Place], matches: Sequence[Match]
-) -> tuple[str, ...]:
-    """Return the territories and leads that a finding is said to be in.
+class Places:
+    """The places of a statement, and those that stand outside of the findings' own words.
 
-    First those within its own words; then the territory right before it ("inferior st-t changes"); then the next place
-    after it in the clause ("st depression in v4-6"); then the only place of the statement.
+    Parameters
+    ----------
+    words, clause
+        The words of a statement, and the number of the clause of each.
+    places, matches
+        In order, without overlap among each other.
     """
-    for place in places:
-        if match.start <= place.start and place.stop <= match.stop:
-            return place.names
-    outside = [p for p in places if not any(p.start < m.stop and m.start < p.stop for m in matches)]
-    for place in outside:
-        after_preposition = place.start > 0 and words[place.start - 1] in _PREPOSITIONS
-        adjacent = place.stop <= match.start and set(words[place.stop : match.start]) <= _BESIDE
-        if adjacent and not after_preposition:
-            return place.names
-    following = [p for p in outside if p.start >= match.stop and clause[p.start] == clause[match.start]]
-    if following and following[0].start - match.stop <= _GAP:
-        others = [m for m in matches if match.stop <= m.start < following[0].start]
-        if all({"and", "or"} & set(words[match.stop : other.start]) for other in others):
-            return following[0].names
-    lends = len(places) == 1 and (outside or not _ALL_LEADS & set(places[0].names))  # "low limb voltage" does not
-    if lends and abs(places[0].start - match.start) <= 2 * _GAP:
-        return places[0].names
-    return ()
 
+    def __init__(self, words: Sequence[str], clause: Sequence[int], places: Sequence[Place], matches: Sequence[Match]):
+        self._words, self._clause, self._places, self._matches = words, clause, places, matches
+        own = {i for match in matches for i in range(match.start, match.stop)}
+        self._outside = [p for p in places if own.isdisjoint(range(p.start, p.stop))]
+        self._starts = [place.start for place in places]
+        self._outside_starts = [place.start for place in self._outside]
+        self._match_starts = [match.start for match in matches]
 
-def joined_before(match: Match, places: Sequence[Place]) -> tuple[str, ...]:
-    """Return the joined places of which the finding's own words have the last only: "inferior and lateral infarct"."""
-    return next((p.names for p in places if p.start < match.start < p.stop <= match.stop), ())
+    def of(self, match: Match) -> tuple[str, ...]:
+        """Return the territories and leads that a finding is said to be in.
+
+        First those within its own words; then the territory right before it ("inferior st-t changes"); then the next
+        place after it in the clause ("st depression in v4-6"); then the only place of the statement.
+        """
+        first = bisect_left(self._starts, match.start)
+        if first < len(self._places) and self._places[first].stop <= match.stop:
+            return self._places[first].names
+        following = bisect_left(self._outside_starts, match.stop)
+        if following and self._is_right_before(self._outside[following - 1], match):
+            return self._outside[following - 1].names
+        if following < len(self._outside) and self._is_next_after(match, self._outside[following]):
+            return self._outside[following].names
+        if len(self._places) != 1 or abs(self._places[0].start - match.start) > 2 * _GAP:
+            return ()
+        (only,) = self._places
+        return only.names if self._outside or not _ALL_LEADS & set(only.names) else ()  # "low limb voltage" does not
+
+    def _is_right_before(self, place: Place, match: Match) -> bool:
+        if place.start > 0 and self._words[place.start - 1] in _PREPOSITIONS:
+            return False
+        between = (self._words[i] for i in range(match.start - 1, place.stop - 1, -1))
+        return all(word in _BESIDE for word in between)
+
+    def _is_next_after(self, match: Match, place: Place) -> bool:
+        if self._clause[place.start] != self._clause[match.start] or place.start - match.stop > _GAP:
+            return False
+        begin, end = (bisect_left(self._match_starts, start) for start in (match.stop, place.start))
+        others = self._matches[begin:end]
+        return all({"and", "or"} & set(self._words[match.stop : other.start]) for other in others)
+
+    def joined_before(self, match: Match) -> tuple[str, ...]:
+        """Return the joined places of which a finding's words have the last only: "inferior and lateral infarct"."""
+        before = bisect_left(self._starts, match.start) - 1
+        joined = before >= 0 and match.start < self._places[before].stop <= match.stop
+        return self._places[before].names if joined else ()
 
 
 def members_at(name: str, family: Sequence[Diagnosis | Feature]) -> list[Diagnosis | Feature]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from fgclep.errors import UserError
 from fgclep.language.certainty import ABSENT, POSSIBLE, PRESENT, PROBABLE, certainties, cue_words, cuts_in_two
-from fgclep.language.locations import Match, Place, find_places, has_place, joined_before, members_at, place_of
+from fgclep.language.locations import Match, Places, find_places, has_place, members_at
 from fgclep.language.statements import Statement
 from fgclep.language.territories import TERRITORY_LEADS, place_leads
 from fgclep.language.vocabulary import Diagnosis, Feature, Vocabulary
@@ -140,10 +140,11 @@ class StatementParser:
         matches = self._matches(words, clause)
         said = certainties(words, clause, [(m.start, m.stop) for m in matches], [self._is_verdict(m) for m in matches])
         unplaced = [m for m in matches if not has_place(self._entries[m.finding])]  # "left anterior fascicular block"
-        places = [p for p in find_places(words) if not any(m.start <= p.start < m.stop for m in unplaced)]
+        taken = {i for match in unplaced for i in range(match.start, match.stop)}
+        places = Places(words, clause, [p for p in find_places(words) if p.start not in taken], matches)
         best: dict[str, Finding] = {}
         for match, certainty in zip(matches, said, strict=True):
-            for finding in self._placed(match, certainty, words, clause, places, matches):
+            for finding in self._placed(match, certainty, places):
                 known = best.get(finding.id)
                 if known is None or _RANK[finding.certainty] < _RANK[known.certainty]:
                     best[finding.id] = finding
@@ -198,18 +199,10 @@ class StatementParser:
                 chosen.append(match)
         return sorted(chosen, key=lambda match: match.start)
 
-    def _placed(
-        self,
-        match: Match,
-        certainty: str,
-        words: Sequence[str],
-        clause: Sequence[int],
-        places: Sequence[Place],
-        matches: Sequence[Match],
-    ) -> list[Finding]:
+    def _placed(self, match: Match, certainty: str, places: Places) -> list[Finding]:
         """Return the finding with its leads, or the findings of its places if it is a general one."""
         entry = self._entries[match.finding]
-        joined = joined_before(match, places) if entry.general else ()
+        joined = places.joined_before(match) if entry.general else ()
         if entry.general and joined:
             entry = self._entries[entry.general]
         elif entry.leads:
@@ -218,7 +211,7 @@ class StatementParser:
             return [Finding(entry.id, certainty)]
         special: dict[str, Finding] = {}
         general: list[str] = []
-        for name in joined or place_of(match, words, clause, places, matches):
+        for name in joined or places.of(match):
             members = members_at(name, self._families.get(entry.id, []))
             special |= {member.id: Finding(member.id, certainty, member.leads) for member in members}
             if not members and TERRITORY_LEADS.get(name) != ():

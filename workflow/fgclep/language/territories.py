@@ -51,6 +51,7 @@ _ITEM = rf"(?:{_CHEST}|av[rlf]|iii|ii|i)"
 _JOIN = r"(?:\s*,\s*(?:and|or|und|oder)\s+|\s*[,/&+]\s*|\s+(?:and|or|und|oder|och)\s+|\s+)"
 _LIST = re.compile(rf"(?<![\w'/.-]){_ITEM}(?:{_JOIN}{_ITEM})*(?![\w'])")
 _BEFORE_A_LEAD = re.compile(r"(?:\b(?:in|lead|leads|über|ableitung|ableitungen)[\s(]*)$")
+_LONGEST_BEFORE = 50  # characters: the longest of these words, and what may stand between it and the lead
 _BY_NAME = {lead.lower(): lead for lead in LEADS}
 
 
@@ -78,7 +79,8 @@ def mark_leads(text: str) -> str:
 
     def word(found: re.Match[str]) -> str:
         leads = leads_of_list(found[0])
-        certain = len(leads) > 1 or leads[0][0] in "aV" or _BEFORE_A_LEAD.search(text[: found.start()])
+        before = text[max(0, found.start() - _LONGEST_BEFORE) : found.start()]
+        certain = len(leads) > 1 or leads[0][0] in "aV" or _BEFORE_A_LEAD.search(before)
         return f" @{'+'.join(leads)} " if certain else found[0]
 
     return " ".join(_LIST.sub(word, text).split())

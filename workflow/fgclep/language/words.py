@@ -37,7 +37,7 @@ SPELLINGS = {
     "vorhofsueberlastung": ("vorhofsüberlastung",),
     "digitalisveraenderung": ("digitalisveränderung",),
 }
-_ATRIAL_BEATS = r"\b(supraventrikulär\S* extrasystol\w+|premature atrial contractions?)"
+_ATRIAL_BEATS = r"\b(supraventrikulär\S{0,40} extrasystol\w+|premature atrial contractions?)"
 # What would be taken apart otherwise, or read as one.
 _REWRITTEN = tuple(
     (re.compile(pattern), new)
@@ -49,14 +49,14 @@ _REWRITTEN = tuple(
         (r"\bmetabolic/ischemic\b", "metabolic or ischemic"),
         (r"\bsinus or ectopic atrial (\w+)", r"sinus \1 or ectopic atrial \1"),
         (r"\bacute ((?:antero|infero)?(?:anterior|inferior|lateral|posterior|septal))\b", r"\1 acute"),
-        (r"\b(t waves?\b[^.]*?) and (?:are )?(inverted|low or flat|low|flat) in\b", r"\1 and t waves \2 in"),
+        (r"\b(t waves?\b[^.]{0,300}?) and (?:are )?(inverted|low or flat|low|flat) in\b", r"\1 and t waves \2 in"),
         (r"\bant/septal\b", "anteroseptal"),
         (r"\bnon[- ]specific\b", "nonspecific"),
         (r"\bst\.t\b", "st-t"),
         (r"\bauszuschließen\b", "auszuschliessen"),
         (_ATRIAL_BEATS + r",? bigem\w+", r"\1, atrial bigeminy"),
         (
-            r"\b(supraventrikulär\S* extrasystol\w+|premature atrial contractions?),? trigem\w+",
+            r"\b(supraventrikulär\S{0,40} extrasystol\w+|premature atrial contractions?),? trigem\w+",
             r"\1, trigeminal pattern",
         ),
         # that a change is nonspecific, and what it is
@@ -69,10 +69,13 @@ _REWRITTEN = tuple(
         ),  # two findings, not the name of one
         (r"\bt waves show terminal inversion in\b", "t waves are inverted in"),
         (
-            r"\bt wave flattening( in [^.]*?) and (?:slight |minor )?inversion in\b",
+            r"\bt wave flattening( in [^.]{0,300}?) and (?:slight |minor )?inversion in\b",
             r"t wave flattening\1 and t wave inversion in",
         ),
-        (r"\bt (flach|hoch|neg|biphasisch)\b([^.]*?), ?(flach|hoch|neg|biphasisch)\b\.?(?= in\b)", r"t \1\2, t \3"),
+        (
+            r"\bt (flach|hoch|neg|biphasisch)\b([^.]{0,300}?), ?(flach|hoch|neg|biphasisch)\b\.?(?= in\b)",
+            r"t \1\2, t \3",
+        ),
         (r", såsom vid\b", " såsom vid"),
         (r"\bmyokard- oder perikardschaden\b", "myokardverletzung oder perikarditis"),
         (r",\s*(chronisch|akut|subakut|m(?:ö|oe)glich)\b", r" \1"),

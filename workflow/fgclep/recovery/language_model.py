@@ -150,7 +150,7 @@ class LanguageModel:
 
     def question(self, text: str, sample: int) -> dict[str, Any]:
         """Return all that determines the answer about a statement, for the cache."""
-        return {
+        question = {
             "backend": self.name,
             "model": self._settings.model,
             "model_digest": self.model_digest,
@@ -161,6 +161,11 @@ class LanguageModel:
             "text": text,
             "sample": sample,
         }
+        if (
+            self.name == "ollama" and self._settings.think is not False
+        ):  # once no setting; without it, the answers of that time are still found
+            question["think"] = self._settings.think
+        return question
 
     def _ask(self, wanted: Wanted) -> dict[Wanted, list[str] | Failure]:
         """Ask the server, again with another seed if the answer is of no use."""
@@ -224,7 +229,8 @@ class LanguageModel:
             raise UserError(
                 f"none of the first {HOPELESS} questions got a usable answer from {self._settings.model}; the last: "
                 f"{problem}\nTry another model, or one that answers by schema, for example\n\n"
-                "    recovery:\n      model: llama3:8b"
+                "    recovery:\n      model: llama3:8b\n\nor, where Ollama forgets the schema of a "
+                "model that is told not to think, do not tell it\n\n    recovery:\n      think: null"
             )
 
     def _no_server(self, error: Exception) -> str:

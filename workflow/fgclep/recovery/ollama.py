@@ -3,22 +3,18 @@
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-import httpx
 import ollama
 
 from fgclep.config.recovery import RecoverySection
 from fgclep.errors import UserError
+from fgclep.recovery.client import LanguageClient
 from fgclep.recovery.server import Model, NoReply, Options, Reply, UnusableAnswer
 from fgclep.recovery.time_limit import LimitedCalls
 
 T = TypeVar("T")
 
 # The last three are how the client fails on replies that are no text, no JSON, or not the expected one.
-TRANSIENT = (
-    *(ConnectionError, TimeoutError, httpx.TransportError, httpx.DecodingError),
-    *(ValueError, AttributeError, TypeError),
-)
-TRANSIENT_STATUS = {-1, 408, 425, 429}  # and all from 500
+TRANSIENT = (ConnectionError, TimeoutError, ValueError, AttributeError, TypeError)
 
 
 class OllamaServer:
@@ -27,7 +23,7 @@ class OllamaServer:
     Parameters
     ----------
     settings
-        The config's ``recovery`` section.
+        The config's ``recovery`` section. A key, where one is needed, comes from the environment.
     """
 
     name = "ollama"
@@ -38,10 +34,18 @@ class OllamaServer:
 
     def __init__(self, settings: RecoverySection):
         self._settings = settings
-        seconds = settings.timeout_seconds
-        timeout = httpx.Timeout(connect=5.0, read=seconds, write=30.0, pool=None)
-        # trust_env: a proxy from the environment would be asked for a server on this machine
-        self._calls = LimitedCalls(lambda: ollama.Client(host=settings.host, timeout=timeout, trust_env=False), seconds)
+        self._client = LanguageClient(settings)
+        self._calls = LimitedCalls(self._make_client, settings.timeout_seconds)
+
+    def _make_client(self) -> ollama.Client:
+        return ollama.Client(
+            host=self._settings.host,
+            timeout=self._client.timeout,
+            transport=self._client.transport(),
+            follow_redirects=False,
+            # a proxy from the environment would be asked for a server on this machine
+            trust_env=False,
+        )
 
     def model(self) -> Model:
         """See ``Server.model``."""
@@ -70,11 +74,9 @@ class OllamaServer:
         except ollama.ResponseError as error:
             if error.status_code == 404 and "model" in str(error):
                 raise UserError(self._no_model([])) from error
-            if error.status_code not in TRANSIENT_STATUS and error.status_code < 500:
-                raise UserError(f"the Ollama server at {self._settings.host} refuses: {error}") from error
-            raise NoReply(f"{error}"[:500]) from error
+            raise self._client.refusal(error.status_code, error) from None
         except TRANSIENT as error:
-            raise NoReply(f"{type(error).__name__}: {error}"[:500]) from error
+            raise NoReply(self._client.told(f"{type(error).__name__}: {error}")) from None
 
     def ask(self, prompt: str, schema: Mapping[str, Any], options: Options) -> Reply:
         """See ``Server.ask``."""
@@ -85,17 +87,19 @@ class OllamaServer:
             "seed": options.seed,
         }
         messages = [{"role": "user", "content": prompt}]
+        model, think = self._settings.model, self._settings.think
         reply = self._reach(
-            lambda client: client.chat(self._settings.model, messages, format=dict(schema), options=given, think=False)
+            lambda client: client.chat(model, messages, format=dict(schema), options=given, think=think)
         )
+        content = reply.message.content
         if not reply.done:
-            raise UnusableAnswer("the answer ended before it was done")
+            raise UnusableAnswer("the answer ended before it was done", content)
         if reply.done_reason == "length":
-            raise UnusableAnswer("the answer was cut at recovery.max_tokens")
-        if not reply.message.content:
+            raise UnusableAnswer("the answer was cut at recovery.max_tokens", content)
+        if not content:
             raise UnusableAnswer("the answer is empty")
         self._check_length(reply.prompt_eval_count, options)
-        return Reply(reply.message.content, reply.prompt_eval_count, reply.eval_count)
+        return Reply(content, reply.prompt_eval_count, reply.eval_count)
 
     def _check_length(self, prompt_tokens: int | None, options: Options) -> None:
         """Refuse to go on where the server may have cut the prompt to make it fit, which it does without a word."""

@@ -1,24 +1,24 @@
 """A language model on a server with OpenAI's API, such as vLLM or llama.cpp."""
 
 import json
-import os
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
+import httpx
 import openai
 
 from fgclep.config.recovery import RecoverySection
 from fgclep.errors import UserError
+from fgclep.recovery.client import LanguageClient
 from fgclep.recovery.prompt import digest
 from fgclep.recovery.server import Model, NoReply, Options, Reply, UnusableAnswer
 from fgclep.recovery.time_limit import LimitedCalls
 
 T = TypeVar("T")
 
-API_KEY = "FGCLEP_API_KEY"  # not OPENAI_API_KEY: that one must not go to whatever server the config names
 # The last five are how the client fails on replies that are no JSON, or not the expected one.
 TRANSIENT = (openai.APIConnectionError, TimeoutError, ValueError, AttributeError, TypeError, KeyError, IndexError)
-TRANSIENT_STATUS = {408, 409, 425, 429}  # and all from 500
+CONFLICT = 409  # passes, too, by OpenAI's API
 
 
 class OpenAIServer:
@@ -40,20 +40,24 @@ class OpenAIServer:
 
     def __init__(self, settings: RecoverySection):
         self._settings = settings
-        self._key = os.environ.get(API_KEY, "")
-        host, seconds = settings.host.rstrip("/"), settings.timeout_seconds
+        self._client = LanguageClient(settings)
+        host = settings.host.rstrip("/")
         self._address = host if host.endswith("/v1") else f"{host}/v1"
-        self._timeout = openai.Timeout(connect=5.0, read=seconds, write=30.0, pool=None)
-        self._calls = LimitedCalls(self._make_client, seconds)
+        self._calls = LimitedCalls(self._make_client, settings.timeout_seconds)
 
     def _make_client(self) -> openai.OpenAI:
         return openai.OpenAI(
             base_url=self._address,
-            api_key=self._key or "none",
+            api_key="none",  # fgclep.recovery.client sends the key
             max_retries=0,  # fgclep.recovery.retries does it
-            timeout=self._timeout,
-            # a proxy from the environment would be asked for a server on this machine
-            http_client=openai.DefaultHttpxClient(trust_env=False, follow_redirects=False),
+            timeout=self._client.timeout,  # type: ignore[arg-type] # httpx's, as the client's
+            http_client=httpx.Client(  # type: ignore[arg-type]
+                transport=self._client.transport(),
+                timeout=self._client.timeout,
+                follow_redirects=False,
+                # a proxy from the environment would be asked for a server on this machine
+                trust_env=False,
+            ),
         )
 
     def model(self) -> Model:
@@ -72,27 +76,23 @@ class OpenAIServer:
         return Model(digest(json.dumps(said, sort_keys=True, default=str)), "")
 
     def _reach(self, call: Callable[[openai.OpenAI], T]) -> T:
-        host = self._settings.host
         try:
             return self._calls(call)
         except openai.APIStatusError as error:
-            message = self._without_key(f"{error.status_code} {error.response.text}")
-            if error.status_code in TRANSIENT_STATUS or error.status_code >= 500:
-                raise NoReply(message, _seconds(error.response.headers.get("retry-after"))) from None
-            if error.status_code in {401, 403}:
-                raise UserError(
-                    f"the server at {host} wants another key: {message}\nGive it in the environment, never in a file "
-                    f"of the project:\n\n    export {API_KEY}=..."
-                ) from None
+            words = f"{error.status_code} {error.response.text}"
+            if error.status_code == CONFLICT:
+                raise NoReply(self._client.told(words)) from None
+            wait = _seconds(error.response.headers.get("retry-after"))
+            refusal = self._client.refusal(error.status_code, words, wait)
             if error.status_code == 404:
-                message += f"\nIs {self._settings.model!r} its model, and {self._address}/ its address?"
-            raise UserError(f"the server at {host} refuses: {message}") from None
+                hint = f"Is {self._settings.model!r} its model, and {self._address}/ its address?"
+                raise UserError(f"{refusal}\n{hint}") from None
+            raise refusal from None
         except TRANSIENT as error:
             cause = error.__cause__ or error
-            raise NoReply(self._without_key(f"{type(cause).__name__}: {cause}")) from None
-
-    def _without_key(self, message: str) -> str:
-        return (message.replace(self._key, "***") if self._key else message)[:500]
+            if isinstance(cause, NoReply | UserError):  # of fgclep.recovery.client, which the library wraps
+                raise cause from None
+            raise NoReply(self._client.told(f"{type(cause).__name__}: {cause}")) from None
 
     def ask(self, prompt: str, schema: Mapping[str, Any], options: Options) -> Reply:
         """See ``Server.ask``."""
@@ -116,15 +116,15 @@ class OpenAIServer:
 
         finish, content, refusal, usage, version = self._reach(call)
         if refusal:
-            raise UnusableAnswer(f"the model refuses: {refusal[:200]}")
+            raise UnusableAnswer("the model refuses", refusal)
         if finish == "length":
-            raise UnusableAnswer("the answer was cut at recovery.max_tokens")
+            raise UnusableAnswer("the answer was cut at recovery.max_tokens", content)
         if finish != "stop":
-            raise UnusableAnswer(f"the answer ended before it was done: {finish}")
+            raise UnusableAnswer(f"the answer ended before it was done: {finish}", content)
         if not content:
             raise UnusableAnswer("the answer is empty")
         if not isinstance(content, str):  # the client does not check what it passes on
-            raise UnusableAnswer(f"the answer is no text: {content!r:.200}")
+            raise UnusableAnswer("the answer is no text", str(content))
         read, written = (count if type(count) is int else None for count in usage)
         return Reply(content, read, written, version if isinstance(version, str) else "")
 

@@ -16,6 +16,8 @@ UNKNOWN = "unknown"  # what the model answers to abstain
 MAX_FEATURES = 24  # in the answer to one statement
 MAX_CHARACTERS = 200  # of one item
 _VERSION = re.compile(r"\A# version: (\d+)\n")
+_THOUGHTS = ("<think>", "</think>")  # of models that think, where the server does not set it apart
+_FENCE = re.compile(r"(```|~~~)[^\n{]*(.*?)\1", re.DOTALL)
 _KEY = "statement_1"  # the template lets a question be about several, but together a model may mix them up
 # Marks of prompts and chat templates: a server reads "<|im_end|>" in a statement as the end of the question.
 _MARKS = {ord(character): f"\\u{ord(character):04x}" for character in "<>[]{}|"}
@@ -79,19 +81,35 @@ class Prompt:
     def read(self, content: str) -> list[str]:
         """Return the answer; servers do not enforce every schema.
 
-        Exactly the key that was asked for, with a list of texts: otherwise nothing of it can be trusted.
+        Exactly the key that was asked for, with a list of texts: otherwise nothing of it can be trusted. What a model
+        has thought before, and the fence of Markdown around the JSON, are taken off.
 
         Raises
         ------
         UnusableAnswer
         """
         try:
-            answer = json.loads(content, object_pairs_hook=_each_key_once)
+            answer = json.loads(_json_of(content), object_pairs_hook=_each_key_once)
         except (ValueError, RecursionError) as error:
-            raise UnusableAnswer(f"the answer is not the JSON asked for: {error}") from error
+            raise UnusableAnswer(f"the answer is not the JSON asked for: {error}", content) from None
         if not isinstance(answer, dict) or set(answer) != {_KEY}:
-            raise UnusableAnswer(f"the answer does not have the keys asked for: {content[:MAX_CHARACTERS]!r}")
-        return _features(answer[_KEY])
+            raise UnusableAnswer("the answer does not have the keys asked for", content)
+        if problem := _problem(answer[_KEY]):
+            raise UnusableAnswer(problem, content)
+        return [_printable(item) for item in answer[_KEY]]
+
+
+def _json_of(content: str) -> str:
+    r"""Return the JSON of an answer that a model has thought about, or has put into the one fence of its answer.
+
+    >>> _json_of('<think>P waves?</think>\n```json\n{"statement_1": []}\n```')
+    '{"statement_1": []}'
+    """
+    text = content.strip().removeprefix("\ufeff")
+    if text.startswith(_THOUGHTS[0]) and _THOUGHTS[1] in text:
+        text = text.partition(_THOUGHTS[1])[2].strip()
+    fenced = [found[2] for found in _FENCE.finditer(text)]
+    return fenced[0] if len(fenced) == 1 else text
 
 
 def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -100,12 +118,13 @@ def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return dict(pairs)
 
 
-def _features(value: Any) -> list[str]:
+def _problem(value: Any) -> str:
+    """Return why a statement's features are of no use; empty if they are."""
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise UnusableAnswer("the answer is not of the form asked for: a statement's features are no list of texts")
+        return "the answer is not of the form asked for: a statement's features are no list of texts"
     if len(value) > MAX_FEATURES:
-        raise UnusableAnswer(f"the answer names {len(value)} features for a statement, more than {MAX_FEATURES}")
-    return [_printable(item) for item in value]
+        return f"the answer names {len(value)} features for a statement, more than {MAX_FEATURES}"
+    return ""
 
 
 def _printable(text: str) -> str:

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+SHOWN = 200  # characters of an answer that is of no use
+
 
 class NoReply(Exception):
     """The server gave no reply, or none that can be read; later it may.
@@ -22,7 +24,19 @@ class NoReply(Exception):
 
 
 class UnusableAnswer(Exception):
-    """A reply came, and the model's answer in it is of no use."""
+    """A reply came, and the model's answer in it is of no use.
+
+    Parameters
+    ----------
+    reason
+        Why.
+    answer
+        Its first characters are shown with the reason.
+    """
+
+    def __init__(self, reason: str, answer: object = None):
+        shown = str(answer or "")[:SHOWN]
+        super().__init__(f"{reason}; it begins {shown!r}" if shown else reason)
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,10 @@
 """Write the report's figures as SVG, PDF and CSV, and its tables as LaTeX and CSV, for use in a paper."""
 
 import argparse
-import csv
-import io
-from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from fgclep.config.report import FigureSettings
+from fgclep.documents import csv_text
 from fgclep.files import whole_folder
 from fgclep.report.charts.examples import answered, examples
 from fgclep.report.charts.figure_set import figures
@@ -35,19 +33,12 @@ def main(args: argparse.Namespace) -> None:
     for name, figure in figures(results, shown, found).items():
         drawn |= {f"{name}.{kind}": content for kind, content in print_plot(figure).items()}
         columns, rows = figure.data()
-        drawn[f"{name}.csv"] = csv_text([columns, *rows])
+        drawn[f"{name}.csv"] = csv_text([columns, *rows]).encode()
     write_folder(args.figures, drawn)
     written: dict[str, bytes] = {}
     for name, table in tables(results, settings.variants).items():
-        written |= {f"{name}.tex": tabular(table).encode(), f"{name}.csv": csv_text(csv_rows(table))}
+        written |= {f"{name}.tex": tabular(table).encode(), f"{name}.csv": csv_text(csv_rows(table)).encode()}
     write_folder(args.tables, written)
-
-
-def csv_text(rows: Iterable[Sequence[str | float | None]]) -> bytes:
-    """Return rows as CSV in UTF-8; ``None`` becomes an empty field."""
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue().encode()
 
 
 def write_folder(folder: Path, files: dict[str, bytes]) -> None:

@@ -1,13 +1,12 @@
 """Compare the variants of the ablation: means over seeds, intervals, and differences from the config as it is."""
 
 import argparse
-import csv
-import io
 import json
 from pathlib import Path
 
 from fgclep.config.ablation import REFERENCE
 from fgclep.config.evaluation import ComparisonSettings
+from fgclep.documents import csv_text
 from fgclep.evaluation.ablation import summarize
 from fgclep.evaluation.comparison import Resamples
 from fgclep.evaluation.scores import read_scores
@@ -42,11 +41,7 @@ def main(args: argparse.Namespace) -> None:
         }
     runs = {model: (variant, seed) for model, (variant, seed) in args.runs.items()}
     rows = summarize(macros, runs, REFERENCE)
-    table = io.StringIO()
-    writer = csv.DictWriter(table, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_text(args.output, table.getvalue())
+    write_text(args.output, csv_text([list(rows[0]), *(list(row.values()) for row in rows)]))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 
-from fgclep.documents import check_last_line, read_json
+from fgclep.documents import check_last_line, csv_value, read_json
 from fgclep.errors import UserError
 from fgclep.language.vocabulary import Vocabulary, load_vocabulary
 from fgclep.report.results import audit_summary
@@ -189,7 +189,8 @@ def read_csv(path: Path, columns: Columns) -> pl.DataFrame:
     """
     check_last_line(path)
     try:
-        return pl.read_csv(path, schema_overrides=columns).select(*columns)
+        table = pl.read_csv(path, schema_overrides=columns).select(*columns)
+        return table.with_columns(pl.col(pl.String).map_elements(csv_value, return_dtype=pl.String))
     except (pl.exceptions.PolarsError, OSError) as error:
         reason = str(error).splitlines()[0]
         expected = ", ".join(columns)
