@@ -111,6 +111,32 @@ def test_a_refusal_is_an_error_for_the_user(httpserver, database, tmp_path):
         database.get("x/a.dat", tmp_path, SHA)
 
 
+def test_a_server_that_wants_a_password_gets_that_of_the_netrc_file(httpserver, monkeypatch, tmp_path):
+    file = tmp_path / "netrc"
+    monkeypatch.setenv("NETRC", str(file))
+    seen = _answers(httpserver, Response(status=401), Response(CONTENT))
+    address = httpserver.url_for("/files/")
+    with (
+        open_database("csn", address, "db", "1.0", TRANSFER) as opened,
+        pytest.raises(UserError, match=r"status 401(?s:.*)\.netrc\n\n    machine localhost login NAME"),
+    ):
+        opened.get("x/a.dat", tmp_path, SHA)
+    file.write_text("machine localhost login me password s3cret\nmachine example.org login me password other\n")
+    with open_database("csn", address, "db", "1.0", TRANSFER) as opened:
+        assert opened.get("x/a.dat", tmp_path, SHA).read_bytes() == CONTENT
+    assert [request.authorization and request.authorization.password for request in seen] == [None, "s3cret"]
+    file.write_text("machine\n")
+    with pytest.raises(UserError, match="netrc cannot be read"), open_database("csn", address, "db", "1.0", TRANSFER):
+        pass
+
+
+def test_a_password_in_an_address_is_refused_before_anything_is_sent():
+    address = "https://me:s3cret@example.org/files"
+    with pytest.raises(UserError) as error, open_database("csn", address, "db", "1.0", TRANSFER):
+        pass
+    assert "user name or password" in str(error.value) and "s3cret" not in str(error.value)
+
+
 def test_a_redirect_within_the_host_is_followed(httpserver, database, tmp_path):
     _answers(httpserver, Response(status=302, headers={"Location": "/elsewhere/a.dat"}))
     httpserver.expect_request("/elsewhere/a.dat").respond_with_data(CONTENT)

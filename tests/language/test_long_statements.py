@@ -40,5 +40,5 @@ def test_a_long_statement_says_what_its_parts_say(unit):
 def test_a_word_of_doubt_reaches_through_a_long_list():
     text = "possible " + " or ".join(["atrial fibrillation"] * 5000) + " or atrial flutter, sinus rhythm"
     certainty = {finding.id: finding.certainty for finding in PARSER.findings(text)}
-    assert certainty["afib"] == certainty["aflutter" if "aflutter" in certainty else "afl"] == "possible"
-    assert [c for name, c in certainty.items() if name not in ("afib", "aflutter", "afl")] == ["present"]
+    assert certainty.pop("atrial_fibrillation") == certainty.pop("atrial_flutter") == "possible"
+    assert set(certainty.values()) == {"present"}

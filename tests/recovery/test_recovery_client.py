@@ -47,7 +47,7 @@ def test_no_redirect_is_followed_with_a_statement(propose, server, other, code):
 
 def test_no_redirect_is_followed_within_the_server(propose, server):
     server.script = [status(307, Location="/elsewhere"), GOOD]
-    with pytest.raises(UserError, match="redirects /.* to /elsewhere"):
+    with pytest.raises(UserError, match=r"redirects /.* to /elsewhere"):
         propose()
     assert len(server.asked) == 1
 
@@ -112,8 +112,10 @@ def authority(tmp_path_factory):
     """Certificate and key of a server on this machine, which nobody has signed."""
     folder = tmp_path_factory.mktemp("authority")
     made = subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
-        + ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", folder / "key.pem", "-out", folder / "ca.pem"],
+        [
+            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"),
+            *("-addext", "subjectAltName=IP:127.0.0.1", "-keyout", folder / "key.pem", "-out", folder / "ca.pem"),
+        ],
         capture_output=True,
     )
     assert made.returncode == 0, made.stderr
@@ -130,9 +132,8 @@ def secure(authority):
             else:
                 message = {"role": "assistant", "content": GOOD}
                 choices = [{"index": 0, "finish_reason": "stop", "message": message}]
-                send_json(
-                    self, {"id": "1", "object": "chat.completion", "created": 1, "model": "m", "choices": choices}
-                )
+                reply = {"id": "1", "object": "chat.completion", "created": 1, "model": "m", "choices": choices}
+                send_json(self, reply)
 
         def log_message(self, *_):
             pass

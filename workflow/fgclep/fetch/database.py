@@ -1,6 +1,8 @@
 """Files of a database from a URL or from a folder of the same layout, checked against their checksums."""
 
 import logging
+import netrc
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +11,7 @@ from urllib.parse import quote
 
 import httpx
 
+from fgclep.config.address import check_address
 from fgclep.config.transfer import TransferSection
 from fgclep.errors import UserError
 from fgclep.fetch.http import FileUnavailable, PartialFile, fetch
@@ -117,10 +120,15 @@ def open_database(key: str, base: str, slug: str, version: str, transfer: Transf
         If there is no such folder.
     """
     if is_url(base):
+        try:
+            check_address(base)
+        except ValueError as error:
+            raise UserError(f"{key}: {error}") from None
         limits = httpx.Limits(max_connections=transfer.parallel)
         # identity: what is counted and hashed is what is stored
         headers = {"accept-encoding": "identity", "user-agent": "fgclep"}
-        with httpx.Client(timeout=transfer.timeout_seconds, limits=limits, headers=headers) as client:
+        seconds, auth = transfer.timeout_seconds, _passwords()
+        with httpx.Client(timeout=seconds, limits=limits, headers=headers, auth=auth) as client:
             yield WebDatabase(f"{base.rstrip('/')}/{slug}/{version}", client, transfer.retries)
         return
     if not slug:
@@ -134,6 +142,15 @@ def open_database(key: str, base: str, slug: str, version: str, transfer: Transf
             "or set data.base for all sources"
         )
     yield FolderDatabase(folder)
+
+
+def _passwords() -> httpx.Auth | None:
+    """Return the user names and passwords of ``~/.netrc``, or of the file in ``NETRC``, each for its own host."""
+    file = Path(os.environ.get("NETRC") or "~/.netrc").expanduser()
+    try:
+        return httpx.NetRCAuth(str(file)) if file.is_file() else None
+    except (netrc.NetrcParseError, OSError) as error:
+        raise UserError(f"{file} cannot be read: {error}") from None
 
 
 _NAME = "ORIGIN"

@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 from tenacity import RetryCallState, Retrying, retry_if_exception_type
 
-from fgclep.errors import UserError
+from fgclep.errors import UserError, certificate_error, without_credentials
 
 LOG = logging.getLogger(__name__)
 _MAX_REDIRECTS = 5
@@ -186,9 +186,16 @@ def _attempt(client: httpx.Client, url: str, partial: PartialFile) -> None:
                 raise _Incomplete("status 416")
             elif status in {408, 429} or status >= 500:
                 raise _Incomplete(f"status {status}", _retry_after(response))
+            elif status in {401, 403}:
+                raise UserError(
+                    f"{url}: the server refuses with status {status}. If it wants a user name and password, write them "
+                    f"into ~/.netrc\n\n    machine {response.url.host} login NAME password PASSWORD"
+                )
             else:
                 raise UserError(f"{url}: the server refuses with status {status}; is data.base right?")
     except httpx.TransportError as error:
+        if problem := certificate_error(error, url):
+            raise UserError(problem) from None
         raise _Incomplete(f"{type(error).__name__}: {error}") from error
 
 
@@ -202,10 +209,11 @@ def _open(client: httpx.Client, url: str, headers: Mapping[str, str]) -> Iterato
                 yield response
                 return
             following = target.join(response.headers["location"])
+        shown = without_credentials(str(following))
         if following.host != target.host:
-            raise UserError(f"{url} redirects to another host, {following}; if you trust it, make it data.base")
+            raise UserError(f"{url} redirects to another host, {shown}; if you trust it, make it data.base")
         if following.scheme not in {"https", target.scheme}:
-            raise UserError(f"{url} redirects from {target.scheme} to {following}; if you trust it, make it data.base")
+            raise UserError(f"{url} redirects from {target.scheme} to {shown}; if you trust it, make it data.base")
         target = following
     raise UserError(f"{url} redirects more than {_MAX_REDIRECTS} times; is data.base right?")
 
