@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from conftest import Checkout
@@ -22,7 +23,15 @@ def test_no_file_of_the_working_folder_is_imported_in_place_of_a_module(tmp_path
         decoy = checkout.folder / name
         decoy.parent.mkdir(parents=True, exist_ok=True)
         decoy.write_text("raise SystemExit('the decoy ran')\n")
-    run = checkout.snakemake("--cores", "1", "--", PROMPTS)
+    # by its script, as users start it: "python -m snakemake" would look for its own modules in the folder
+    run = subprocess.run(
+        [Path(sys.executable).with_name("snakemake"), "--cores", "1", "--", PROMPTS],
+        cwd=checkout.folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
     assert run.returncode == 0 and "decoy" not in run.stdout, run.stdout[-3000:]
     assert (checkout.folder / PROMPTS).exists()
 
