@@ -55,15 +55,17 @@ def _scores(run: Path, model: str) -> dict[Evaluation, Scored]:
 
 def comparison_lines(rows: list[dict[str, object]]) -> list[str]:
     """Lines for a terminal: macro AUROC of both runs, difference with its 95 % interval, corrected p."""
-    heads = ("task", "protocol", "first", "second", "difference (95 % interval)", "p, corrected", "n")
+    heads = ("task", "protocol", "first", "second", "difference (95 % interval)", "p, corrected", "n", "classes")
     lines = [heads]
     for row in rows:
         protocol = " ".join(filter(None, (str(row["protocol"]), str(row["setting"] or ""))))
-        interval = f" ({_signed(row['ci_low'])} to {_signed(row['ci_high'])})" if row["ci_low"] is not None else ""
+        interval = (
+            f"{_signed(row['ci_low'])} to {_signed(row['ci_high'])}" if row["ci_low"] is not None else "no interval"
+        )
         lines.append(
             (
                 str(row["task"]), protocol, _percent(row["value_a"]), _percent(row["value_b"]),
-                _signed(row["difference"]) + interval, _p(row["p_holm"]), str(row["n"]),
+                f"{_signed(row['difference'])} ({interval})", _p(row["p_holm"]), str(row["n"]), str(row["classes"]),
             )
         )  # fmt: skip
     return tabulate(lines, tablefmt="plain", disable_numparse=True).splitlines()
