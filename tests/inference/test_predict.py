@@ -296,7 +296,7 @@ def test_the_output_appears_whole_or_not_at_all(model, record, capsys, tmp_path,
     main(["predict", str(record), "--model", model, *ASK, "--output", str(target)])
     printed = capsys.readouterr()
     assert printed.out == "" and f"wrote {target}" in printed.err
-    assert target.read_text().startswith("record,kind,finding,text,probability,measurement,measured,error\n")
+    assert target.read_text().startswith("record,kind,finding,text,probability,measurement,measured,error,model\n")
     before = target.read_text()
 
     def broken(*_):

@@ -8,10 +8,11 @@ from typing import Any
 import pyarrow.parquet as pq
 from tabulate import tabulate
 
-from fgclep.commands.model import load_model
+from fgclep.commands.model import load_model, model_name
 from fgclep.commands.output import RESEARCH_ONLY, WIDTH, Output, printable, say
 from fgclep.errors import UserError
 from fgclep.files import write_text
+from fgclep.inference.predict import unknown_words
 from fgclep.inference.search import Found, search
 from fgclep.progress import progress
 from fgclep.report.results.read import Key, rows_of, scan
@@ -20,7 +21,7 @@ from fgclep.schemas.manifest import MANIFEST
 from fgclep.schemas.shards import SHARD
 from fgclep.tables import check_table
 
-COLUMNS = ("query", "rank", "source", "record_id", "split", "probability", "report")
+COLUMNS = ("query", "rank", "source", "record_id", "split", "probability", "report", "model")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -32,6 +33,8 @@ def run(args: argparse.Namespace) -> None:
     shards = _shards(args.shards)
     split = None if args.split == "all" else args.split
     model = load_model(args.model)
+    for remark in unknown_words(model, queries):
+        say(remark)
     found = search(
         model,
         queries,
@@ -45,7 +48,8 @@ def run(args: argparse.Namespace) -> None:
         raise UserError(f"the shards hold no ECG of the split {args.split}")
     reports = _reports([ecg for ecgs in found for ecg in ecgs])
     for query, ecgs in zip(queries, found, strict=True):
-        rows = [_row(query, rank, ecg, reports) for rank, ecg in enumerate(ecgs, start=1)]
+        named = {"model": model_name(model)}
+        rows = [_row(query, rank, ecg, reports) | named for rank, ecg in enumerate(ecgs, start=1)]
         if output.form == "json":
             for row in rows:
                 output.json({**row, "probability": round(row["probability"], 4)})
@@ -62,7 +66,7 @@ def run(args: argparse.Namespace) -> None:
     if args.html is not None:
         count = sum(pq.read_metadata(path).num_rows for path in shards)
         searched = f"{count:,} ECGs" if split is None else f"the ECGs of the split {split} among {count:,}"
-        write_text(args.html, _page(dict(zip(queries, found, strict=True)), reports, args.model, searched))
+        write_text(args.html, _page(dict(zip(queries, found, strict=True)), reports, model_name(model), searched))
         say(f"wrote {args.html}")
     say(RESEARCH_ONLY)
 
