@@ -30,6 +30,7 @@ import numpy as np
 import polars as pl
 from tabulate import tabulate
 
+from fgclep.commands.of_run import of_the_run
 from fgclep.config.inference import ExamSettings, ReaderSettings
 from fgclep.config.root import Config
 from fgclep.config.verification import ChecksSection
@@ -109,7 +110,7 @@ def score(results: Path, model: str, output: Path) -> None:
     """Write what a model says of every feature in every record (schema ``SCORES``)."""
     config = Config()
     settings = ReaderSettings.of(config.pretraining, threads=1, workers=1)
-    shards = sorted((results / "shards" / SOURCE).glob("*.parquet"))
+    shards = of_the_run(sorted((results / "shards" / SOURCE).glob("*.parquet")))
     options = ("--model", model, "--vocabulary", VOCABULARY, "--shards", *shards, "--output", output)
     run("score_candidates", *options, settings=settings)
 

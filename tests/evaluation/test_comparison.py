@@ -11,12 +11,13 @@ from fgclep import cli
 from fgclep.errors import UserError
 from fgclep.evaluation.compare_runs import compare_runs, comparison_lines
 from fgclep.evaluation.comparison import MEAN, Resamples, compare, holm, over_tasks
-from fgclep.evaluation.metrics_csv import write_comparisons
+from fgclep.evaluation.metrics_csv import write_comparisons, write_metrics
 from fgclep.evaluation.scores import Scored, score_table
 from fgclep.evaluation.task_records import TaskRecords
 from fgclep.evaluation.tasks import Task, TaskClass
 from fgclep.schemas.class_scores import CLASS_SCORES
 from fgclep.schemas.comparisons import COMPARISONS
+from fgclep.schemas.metrics import METRICS
 from fgclep.tables import write_table
 
 PROBE = ("toy", "s", "linear_probe", "")
@@ -235,7 +236,10 @@ def write_run(folder, scored):
         )
         records = TaskRecords(own.ids, own.patients, np.full(len(own.ids), "test"), own.scores, own.labels)
         table = score_table("fine", task, evaluation[2], evaluation[3], records, own.scores)
-        write_table(table, folder / "evaluation/scores/linear_probe/fine/toy.parquet", CLASS_SCORES)
+        write_table(table, folder / f"evaluation/scores/linear_probe/fine/{task.name}.parquet", CLASS_SCORES)
+    place = dict(zip(("task", "label_set", "protocol", "setting"), PROBE, strict=True))
+    row = dict.fromkeys(METRICS.names, "1") | {"model": "fine", **place}
+    write_metrics([row, {**row, "model": "coarse", "task": "left"}], folder / "evaluation/metrics.csv")
 
 
 def test_two_runs_are_compared_on_what_both_have(tmp_path):
@@ -255,8 +259,28 @@ def test_two_runs_are_compared_on_what_both_have(tmp_path):
     )
     with pytest.raises(UserError, match="are the same folder"):
         compare_runs((runs[0], tmp_path / "b" / ".." / "a"), "fine", 10, 0)
-    with pytest.raises(UserError, match="has no scores of a model coarse"):
-        compare_runs(runs, "coarse", 10, 0)
+    with pytest.raises(UserError, match="has no scores of a model random"):
+        compare_runs(runs, "random", 10, 0)
+
+
+def test_scores_that_an_earlier_run_has_left_are_not_compared(tmp_path):
+    runs = tmp_path / "a", tmp_path / "b"
+    for folder, own in zip(runs, models().values(), strict=True):
+        write_run(folder, {("m", PROBE): own, ("m", ("left", *PROBE[1:])): own})
+    (row,) = compare_runs(runs, "fine", 50, 0)
+    assert (row["task"], row["p"]) == ("toy", row["p_holm"])  # corrected for one comparison
+    # a run that says what it uses, and has not come to its end
+    (runs[1] / "evaluation/metrics.csv").unlink()
+    (runs[1] / "run.json").write_text("{}")
+    with pytest.raises(UserError, match=r"metrics\.csv does not exist, which names what the run in .* has evaluated"):
+        compare_runs(runs, "fine", 50, 0)
+    # scores by themselves
+    (runs[1] / "run.json").unlink()
+    assert [row["task"] for row in compare_runs(runs, "fine", 50, 0)] == ["toy"]
+    # scores that the run names, and that are gone
+    (runs[0] / "evaluation/scores/linear_probe/fine/toy.parquet").unlink()
+    with pytest.raises(UserError, match=r"fine/toy\.parquet does not exist; run `snakemake"):
+        compare_runs(runs, "fine", 50, 0)
 
 
 def test_what_is_not_defined_is_said_in_words():

@@ -5,15 +5,15 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
 from tabulate import tabulate
 
 from fgclep.commands.model import load_model, model_name
+from fgclep.commands.of_run import of_the_run
 from fgclep.commands.output import RESEARCH_ONLY, WIDTH, Output, printable, say
 from fgclep.errors import UserError
 from fgclep.files import write_text
 from fgclep.inference.predict import unknown_words
-from fgclep.inference.search import Found, search
+from fgclep.inference.search import Found, count_ecgs, search
 from fgclep.progress import progress
 from fgclep.report.results.read import Key, rows_of, scan
 from fgclep.report.search_page import Shown, render_retrieved
@@ -64,15 +64,15 @@ def run(args: argparse.Namespace) -> None:
             output.lines(_table(query, rows))
     output.close()
     if args.html is not None:
-        count = sum(pq.read_metadata(path).num_rows for path in shards)
-        searched = f"{count:,} ECGs" if split is None else f"the ECGs of the split {split} among {count:,}"
+        count = count_ecgs(shards, split)
+        searched = f"{count:,} ECGs" if split is None else f"{count:,} ECGs of the split {split}"
         write_text(args.html, _page(dict(zip(queries, found, strict=True)), reports, model_name(model), searched))
         say(f"wrote {args.html}")
     say(RESEARCH_ONLY)
 
 
 def _shards(names: Sequence[Path]) -> list[Path]:
-    """Return the shard files that files and folders stand for, each once.
+    """Return the shard files that files and folders stand for, each once; of a folder those that its run uses.
 
     Raises
     ------
@@ -89,7 +89,7 @@ def _shards(names: Sequence[Path]) -> list[Path]:
             raise UserError(
                 f"the folder {name} holds no Parquet file; run `snakemake --cores all` first, or give --shards FILES"
             )
-        paths += below if name.is_dir() else [name]
+        paths += of_the_run(below) if name.is_dir() else [name]
     paths = list(dict.fromkeys(paths))
     for path in paths:
         try:

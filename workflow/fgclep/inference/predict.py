@@ -85,7 +85,7 @@ class Questions:
         self._texts_of = [item.prompts for item in self._asked] + [(feature.text,) for feature in self.features]
         texts = list(dict.fromkeys(text for some in self._texts_of for text in some))
         self._place = {text: place for place, text in enumerate(texts)}
-        self.remarks = unknown_words(model, texts)
+        self.remarks = unknown_words(model, prompts)
         self._texts = model.embed_texts(texts)
 
     @torch.inference_mode()

@@ -4,13 +4,12 @@ import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from importlib.metadata import version
-from pathlib import Path
 
 import numpy as np
 import torch
 
 from fgclep.config.pretraining import TrainingSettings
-from fgclep.digest import source_digest
+from fgclep.digest import file_digest, source_digest
 from fgclep.keys import record_names
 from fgclep.models.fgclep import FGCLEP
 from fgclep.signals.loader import SignalStore
@@ -67,12 +66,6 @@ def training_identity(
         digest.add("weights", name)
         digest.arrays("weights", [weights.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy()])
     return digest.hex()
-
-
-def file_digest(path: Path) -> str:
-    """Hash the content of a file; 64 hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def processor(device: torch.device) -> str:
