@@ -135,13 +135,14 @@ class FGCLEP(PreTrainedModel):
             saved.check_config(values, folder)
             with torch.random.fork_rng([]), torch.device("meta"):
                 saved.check_shapes(cls(FGCLEPConfig.from_dict(dict(values))), folder)
-            model, found = super().from_pretrained(folder, *args, **options)
+            loaded: Any = super().from_pretrained(folder, *args, **options)
             # the user names the model; its tokenizer is JSON
             tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)  # nosec B615
         except (SafetensorError, JSONDecodeError, OSError) as error:
             if not Path(folder).is_dir():
                 raise
             raise damaged(folder, error) from error
+        model, found = loaded
         saved.check_names(found["missing_keys"], found["unexpected_keys"], folder)
         saved.check_finite(model.state_dict(), folder)
         saved.check_tokenizer(tokenizer, model.text_encoder, knows_whole_words(tokenizer.get_vocab()), folder)
