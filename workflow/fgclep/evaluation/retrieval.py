@@ -31,7 +31,7 @@ def retrieval_metrics(ranks: np.ndarray, patients: np.ndarray, resamples: int, s
     names = [*(f"recall@{k}" for k in RECALLS), "median_rank"]
     among = len(np.unique(patients))
     enough = [*have_enough_patients(ranks[:, None] <= np.array(RECALLS), patients), among >= MIN_PATIENTS]
-    rows = []
+    rows: list[dict[str, object]] = []
     for name, is_enough, point, resampled in zip(
         names, enough, _measures(ranks, one), _measures(ranks, weights), strict=True
     ):

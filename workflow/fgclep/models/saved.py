@@ -190,7 +190,9 @@ def check_tokenizer(
     UserError
         If it has more words than the table has rows, or fewer than belong to it, or cannot fill up short texts.
     """
-    rows = encoder.get_input_embeddings().num_embeddings
+    table = encoder.get_input_embeddings()
+    assert isinstance(table, nn.Embedding)
+    rows = table.num_embeddings
     longest = getattr(encoder.config, "max_position_embeddings", None)
     words, last = len(tokenizer), max(tokenizer.get_vocab().values(), default=-1)
     if last >= rows or words > rows or words < (rows if whole_words else _USED_ROWS * rows):
