@@ -37,9 +37,9 @@ def retrieval_metrics(ranks: np.ndarray, patients: np.ndarray, resamples: int, s
     ):
         value = float(point[0]) if len(ranks) else None
         bounds = [None if np.isnan(bound) or not is_enough else bound for bound in limits(resampled)]
+        counts = {"n": len(ranks), "n_pos": len(ranks), "patients_pos": among}
         rows.append(
-            {"metric": name, "class": "all", "value": value, "ci_low": bounds[0], "ci_high": bounds[1]}
-            | {"n": len(ranks), "n_pos": len(ranks), "patients_pos": among}
+            {"metric": name, "class": "all", "value": value, "ci_low": bounds[0], "ci_high": bounds[1], **counts}
         )
     return rows
 
