@@ -40,6 +40,15 @@ include: "workflow/rules/ablation.smk"
 include: "workflow/rules/last_line.smk"
 
 
+onstart:
+    # for the commands: results of other configs stay on the disk beside those of this run
+    if workflow.exec_mode == ExecMode.DEFAULT:
+        used = [path.removeprefix("results/shards/") for path in shards_of(SOURCES)]
+        write_text(
+            Path("results", RUN_RECORD), as_json(dict(shards=used, truth=bool(pretraining_truths()), config=CONFIG))
+        )
+
+
 rule all:
     default_target: True
     input:

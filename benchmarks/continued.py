@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 import torch
 from trained import SETS, train, zero_shot
 
+from fgclep.commands.of_run import of_the_run
 from fgclep.config.named_models import SHIPPED, SHIPPED_MODEL
 from fgclep.config.pretraining import EcgEncoderSection, PretrainingSection
 from fgclep.keys import record_names
@@ -32,7 +33,7 @@ from fgclep.tables import read_table, write_table
 def training_patients(results: Path, seed: int) -> pa.Array:
     """Names of the training records, patient by patient in random order."""
     columns = ["source", "record_id", "patient_id", "split"]
-    paths = sorted(results.glob("shards/ptb-xl/*.parquet"))
+    paths = of_the_run(sorted(results.glob("shards/ptb-xl/*.parquet")))
     keys = pa.concat_tables(pq.read_table(path, columns=columns) for path in paths)
     keys = keys.filter(pc.equal(keys["split"], "train")).sort_by([(name, "ascending") for name in columns[2:0:-1]])
     patients = np.unique(keys["patient_id"].to_numpy(zero_copy_only=False).astype(str))

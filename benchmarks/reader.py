@@ -30,10 +30,11 @@ import numpy as np
 import polars as pl
 from tabulate import tabulate
 
+from fgclep.commands.of_run import of_the_run
 from fgclep.config.inference import ExamSettings, ReaderSettings
 from fgclep.config.root import Config
 from fgclep.config.verification import ChecksSection
-from fgclep.evaluation.metrics import INTERVAL, areas, patient_weights
+from fgclep.evaluation.metrics import areas, have_enough_patients, limits, patient_weights
 from fgclep.language.statements import read_statements
 from fgclep.language.vocabulary import Vocabulary, load_vocabulary
 from fgclep.measurement.rules import LIKELY, UNTESTABLE
@@ -109,7 +110,7 @@ def score(results: Path, model: str, output: Path) -> None:
     """Write what a model says of every feature in every record (schema ``SCORES``)."""
     config = Config()
     settings = ReaderSettings.of(config.pretraining, threads=1, workers=1)
-    shards = sorted((results / "shards" / SOURCE).glob("*.parquet"))
+    shards = of_the_run(sorted((results / "shards" / SOURCE).glob("*.parquet")))
     options = ("--model", model, "--vocabulary", VOCABULARY, "--shards", *shards, "--output", output)
     run("score_candidates", *options, settings=settings)
 
@@ -170,20 +171,33 @@ def accepted(records: Records, limits: np.ndarray, feature: int, settings: Check
     return ACCEPTING[decide(open_, records.verdicts[:, feature], open_, score, threshold, settings)]
 
 
-def shares(own: np.ndarray, stated: np.ndarray, weights: np.ndarray, called: np.ndarray) -> tuple[np.ndarray, ...]:
+def shares(
+    own: np.ndarray, stated: np.ndarray, patients: np.ndarray, weights: np.ndarray, called: np.ndarray
+) -> tuple[np.ndarray, ...]:
     """Precision and recall in the records ``own``, under many weightings of them; NaN where undefined."""
     both, calls, all_stated = (weights.T @ rows[own] for rows in (called & stated, called, stated))
     with np.errstate(invalid="ignore", divide="ignore"):
-        return both / calls, both / all_stated
+        precision, recall = both / calls, both / all_stated
+    return (
+        known(precision, stated[own & called], patients[own & called]),
+        known(recall, called[own & stated], patients[own & stated]),
+    )
+
+
+def known(values: np.ndarray, positive: np.ndarray, patients: np.ndarray) -> np.ndarray:
+    """The first value and the resampled ones; these are NaN with too few patients among positives or negatives."""
+    if have_enough_patients(positive[:, None], patients)[0]:
+        return values
+    return np.concatenate([values[:1], np.full(len(values) - 1, np.nan)])
 
 
 def cell(values: np.ndarray) -> str:
-    """The first value with the interval of the others, in percent."""
-    point, others = values[0], values[1:][~np.isnan(values[1:])]
-    if np.isnan(point):
-        return "–"
-    low, high = np.percentile(others, INTERVAL) if len(others) else (point, point)
-    return f"{100 * point:.0f} ({100 * low:.0f}–{100 * high:.0f})"
+    """The first value with the interval of the others, in percent; without one where it is not defined."""
+    if np.isnan(values[0]):
+        return "not defined"
+    low, high = limits(values[1:])
+    interval = "no interval" if np.isnan(low) else f"{100 * low:.0f}–{100 * high:.0f}"
+    return f"{100 * values[0]:.0f} ({interval})"
 
 
 def table(readers: Mapping[str, Reader], results: Path, args: argparse.Namespace) -> dict[str, Any]:
@@ -192,9 +206,9 @@ def table(readers: Mapping[str, Reader], results: Path, args: argparse.Namespace
     places = {name: i for i, name in enumerate(vocabulary.features)}
     records, _ = next(iter(readers.values()))
     manifest = pl.DataFrame(read_table(results / f"manifest/{SOURCE}.parquet", MANIFEST))
-    known = pl.DataFrame(records.keys).join(manifest, on=["source", "record_id"], how="left", maintain_order="left")
-    judged = (known["split"] == args.split).to_numpy()
-    codes, patients = known["codes"].to_list(), known["patient_id"].to_numpy()
+    listed = pl.DataFrame(records.keys).join(manifest, on=["source", "record_id"], how="left", maintain_order="left")
+    judged = (listed["split"] == args.split).to_numpy()
+    codes, patients = listed["codes"].to_list(), listed["patient_id"].to_numpy()
     figures: dict[str, Any] = {}
     decided_by = [(name, False) for name in readers] + [("simulated", True)]
     heads = ["statement", "feature", "stated", *(f"AUROC {name}" for name in readers), "measured: precision", "recall"]
@@ -209,12 +223,12 @@ def table(readers: Mapping[str, Reader], results: Path, args: argparse.Namespace
         weights = np.column_stack([np.ones(own.sum()), patient_weights(patients[own], args.bootstrap, 0)])
         has_rule = any(vocabulary.features[name].rule is not None for name in statement.features)
 
-        decided = partial(shares, own, stated, weights)
+        decided = partial(shares, own, stated, patients, weights)
         measured = decided((records.verdicts[:, columns] >= LIKELY).any(axis=1))
         aurocs, decisions = [], []
         for name, (scored, _) in readers.items():
             value = scored.scores[:, columns].max(axis=1)[own]
-            aurocs.append(areas(value, stated[own], weights)[0])
+            aurocs.append(known(areas(value, stated[own], weights)[0], stated[own], patients[own]))
             if not has_rule and stated[own].sum() >= SUPPORTED_FROM:
                 means[name].append(aurocs[-1])
         for name, both in decided_by:

@@ -127,9 +127,11 @@ def main() -> None:
             average = next(row for row in rows if row["class"] == "macro_supported")
             figures[task.name] = [average[key] for key in ("value", "ci_low", "ci_high")]  # type: ignore[misc]
             print(f"\n{task.name}: {average['n']} records, {average['n_pos']} classes")
-            shown = [row for row in rows if row["class"] in titles and row["n_pos"] >= args.min_positives]
+            shown = [row for row in rows if row["class"] in titles and row["patients_pos"] >= args.min_positives]
             for row in [average, *sorted(shown, key=lambda row: row["value"])]:
-                interval = f"{row['ci_low']:.3f} to {row['ci_high']:.3f}" if row["ci_low"] is not None else ""
+                interval = (
+                    f"{row['ci_low']:.3f} to {row['ci_high']:.3f}" if row["ci_low"] is not None else "no interval"
+                )
                 title = titles.get(row["class"], "")
                 print(f"  {row['class']:<16} {row['value']:.3f}  {interval:<15} n = {row['n_pos']:>3}  {title}")
     print(json.dumps({"name": "real_ecgs", "model": str(args.model), "auroc": figures}))

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import torch
 
+from fgclep.commands.of_run import of_the_run
 from fgclep.config.inference import InferenceSettings
 from fgclep.config.pretraining import PretrainingSection, TrainingSettings
 from fgclep.config.signal import SignalSection
@@ -33,7 +34,7 @@ def train(
     settings = TrainingSettings.of(section, epochs=epochs, signal=SignalSection(), seed=0)
     command = [
         sys.executable, "-m", "fgclep.stages.pretrain", "--name", output.name,
-        "--shards", *map(str, sorted(results.glob("shards/*/*.parquet"))),
+        "--shards", *map(str, of_the_run(sorted(results.glob("shards/*/*.parquet")))),
         "--texts", str(results / "reports/texts.parquet"), "--reports", str(reports),
         "--labels", str(results / "recovery/labels.parquet"), "--similarity", str(results / "similarity/matrix"),
         "--settings", settings.model_dump_json(), "--output", str(output),
@@ -49,7 +50,8 @@ def zero_shot(results: Path, folder: Path, split: str) -> dict[str, float]:
     prompts = read_prompts(results / "evaluation/prompts.parquet")
     tasks = [load_task(ROOT / f"resources/tasks/{name}.yaml") for name in sorted({task for task, _ in prompts})]
     sources: Sequence[str] = sorted({task.source for task in tasks})
-    shards = [path for source in sources for path in sorted((results / "shards" / source).glob("*.parquet"))]
+    found = [path for source in sources for path in sorted((results / "shards" / source).glob("*.parquet"))]
+    shards = of_the_run(found)
     settings = InferenceSettings.of(PretrainingSection(), threads=1, workers=1, signal=SignalSection())
     model = FGCLEP.from_pretrained(folder)
     table = pa.concat_tables(embed_records(model, shards, settings, torch.device("cpu"), folder.name))

@@ -25,6 +25,18 @@ def test_an_error_is_one_line(capsys, arguments, message):
     assert message in printed and printed.count("\n") == 1
 
 
+def test_the_truth_that_a_simulated_run_has_left_judges_no_other_one(capsys, tmp_path):
+    (tmp_path / "simulation").mkdir()
+    options = []
+    for name in ("audit", "truth", "reports", "texts"):
+        (tmp_path / f"simulation/{name}.parquet").touch()
+        options += [f"--{name}", str(tmp_path / f"simulation/{name}.parquet")]
+    (tmp_path / "run.json").write_text('{"truth": false, "shards": []}')
+    with pytest.raises(SystemExit):
+        main(["score-recovery", *options])
+    assert "truth.parquet is of an earlier run: this one trains on no simulated source" in capsys.readouterr().err
+
+
 def test_help_names_every_command_and_waits_for_no_library(capsys):
     with pytest.raises(SystemExit):
         main(["--help"])

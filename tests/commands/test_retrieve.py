@@ -118,6 +118,43 @@ def test_reports_are_shown_where_there_are_any(model, results, capsys, tmp_path)
     assert [row["report"] for row in found(capsys, tmp_path, model[1], TEXTS[0], "--top", "2")] == [[], []]
 
 
+def test_shards_that_an_earlier_run_has_left_are_not_searched(model, results, capsys, tmp_path):
+    shutil.copytree(results, tmp_path / "r")
+    (tmp_path / "r/run.json").write_text(json.dumps({"shards": ["made-up/0.parquet", "other/0.parquet"]}))
+    rows = found(capsys, tmp_path / "r", model[1], TEXTS[0], "--top", "100")
+    assert len(rows) == 11 and not any(row["record_id"].startswith("c") for row in rows)
+    # in whatever folder above them, and said; by its own name a file is searched
+    main(
+        ["retrieve", TEXTS[0], "--model", model[1], "--shards", str(tmp_path / "r/shards/made-up"), "--format", "json"]
+    )
+    printed = capsys.readouterr()
+    assert len(printed.out.splitlines()) == 10 and "left out 1 shards of earlier runs" in printed.err
+    left = str(tmp_path / "r/shards/made-up/1.parquet")
+    main(["retrieve", TEXTS[0], "--model", model[1], "--shards", left, "--format", "json"])
+    assert json.loads(capsys.readouterr().out.splitlines()[0])["record_id"].startswith("c")
+    (tmp_path / "r/run.json").write_text("{")
+    with pytest.raises(SystemExit):
+        found(capsys, tmp_path / "r", model[1], TEXTS[0])
+    assert f"{tmp_path}/r/run.json is truncated or damaged" in capsys.readouterr().err
+
+
+def test_a_record_of_two_shards_is_found_once(model, results, capsys, tmp_path):
+    (tmp_path / "shards/made-up").mkdir(parents=True)
+    rows = read_table(results / "shards/made-up/0.parquet", SHARD).to_pylist()
+    write_table(rows, tmp_path / "shards/made-up/0.parquet", SHARD)
+    write_table(rows[3:8], tmp_path / "shards/made-up/1.parquet", SHARD)
+    html = tmp_path / "found.html"
+    options = ["--top", "100", "--html", str(html)]
+    for split, ecgs in (("all", 11), ("val", 3)):
+        told = [row["record_id"] for row in found(capsys, tmp_path, model[1], TEXTS[0], *options, "--split", split)]
+        assert len(told) == len(set(told)) == ecgs
+        assert f"The most probable of {ecgs} ECGs" in html.read_text()
+
+
+def test_the_model_that_has_found_them_is_named(model, results, capsys):
+    assert {row["model"] for row in found(capsys, results, model[1], TEXTS[0])} == {model[1]}
+
+
 def test_the_table_and_the_csv_say_the_same(model, results, capsys, tmp_path):
     shards = str(results / "shards/made-up/0.parquet")
     main(["retrieve", *TEXTS, "--model", model[1], "--shards", shards, "--top", "3"])

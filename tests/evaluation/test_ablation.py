@@ -51,6 +51,7 @@ def test_the_interval_is_that_of_students_t():
     expected = stats.ttest_1samp(values, 0).confidence_interval(0.95)
     assert (mean, low, high) == pytest.approx((values.mean(), expected.low, expected.high))
     assert all(map(math.isnan, interval(np.array([0.5]))[1:]))
+    assert all(map(math.isnan, interval(np.array([0.5, 0.5, 0.5]))[1:]))
 
 
 def test_variants_are_compared_seed_by_seed():
@@ -58,8 +59,9 @@ def test_variants_are_compared_seed_by_seed():
     assert found["b", "x"]["mean"] == pytest.approx(0.85) and found["b", "x"]["seeds"] == 3
     assert found["b", "x"]["ci_high"] - found["b", "x"]["ci_low"] > 0.4  # the seeds differ
     assert found["b", "x"]["difference"] == pytest.approx(0.05)
-    assert found["b", "x"]["difference_high"] == pytest.approx(0.05)  # and all by the same
-    assert found["a", "x"]["difference"] == found["a", "x"]["difference_patients_high"] == 0
+    assert math.isnan(found["b", "x"]["difference_high"])  # and all by the same
+    assert found["a", "x"]["difference"] == 0
+    assert math.isnan(found["a", "x"]["difference_patients_high"])  # as it does not differ from itself
 
 
 def test_and_resample_by_resample():
@@ -85,7 +87,7 @@ def test_a_task_that_some_run_does_not_define_is_left_out():
 
 def test_without_resamples_there_is_no_interval_over_the_patients():
     found = summary({model: {key: values[:1] for key, values in own.items()} for model, own in MACROS.items()})
-    assert math.isnan(found["b", "x"]["difference_patients_low"]) and found["b", "x"]["difference_low"] < 0.06
+    assert math.isnan(found["b", "x"]["difference_patients_low"]) and found["b", "x"]["ci_low"] < 0.8
 
 
 def test_prompt_sets_and_protocols_stand_apart():
@@ -198,7 +200,7 @@ def test_the_report_shows_means_differences_and_what_differs():
     ]  # fmt: skip
     (mine,) = table.rows  # fine does not differ from itself
     assert mine.cells[1].text == "−2.5"
-    assert mine.cells[1].detail.startswith("seeds −2.5 to −2.5; patients −")
+    assert mine.cells[1].detail.startswith("patients −")  # the seeds all give the same
 
 
 def test_one_seed_has_no_interval_over_the_seeds():

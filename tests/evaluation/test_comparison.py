@@ -11,12 +11,13 @@ from fgclep import cli
 from fgclep.errors import UserError
 from fgclep.evaluation.compare_runs import compare_runs, comparison_lines
 from fgclep.evaluation.comparison import MEAN, Resamples, compare, holm, over_tasks
-from fgclep.evaluation.metrics_csv import write_comparisons
+from fgclep.evaluation.metrics_csv import write_comparisons, write_metrics
 from fgclep.evaluation.scores import Scored, score_table
 from fgclep.evaluation.task_records import TaskRecords
 from fgclep.evaluation.tasks import Task, TaskClass
 from fgclep.schemas.class_scores import CLASS_SCORES
 from fgclep.schemas.comparisons import COMPARISONS
+from fgclep.schemas.metrics import METRICS
 from fgclep.tables import write_table
 
 PROBE = ("toy", "s", "linear_probe", "")
@@ -65,14 +66,69 @@ def test_the_difference_is_that_of_the_macro_aurocs():
     assert (row["model_a"], row["model_b"], row["n"]) == ("m0", "m1", 300)
     assert [row["value_a"], row["value_b"], row["difference"]] == pytest.approx([*values, values[1] - values[0]])
     assert row["ci_low"] < row["difference"] < row["ci_high"]
-    assert row["p"] == row["p_holm"] < 1e-6
+    assert row["p"] == row["p_holm"] == 1 / 201  # so many resamples cannot tell less
+    assert row["classes"] == 2
 
 
-def test_equal_models_do_not_differ():
-    scored = models(gains=(0.0,))
-    (own,) = scored.values()
-    (row,) = compare({("a", PROBE): own, ("b", PROBE): own}, resamples=50, seed=0)
-    assert (row["difference"], row["ci_low"], row["ci_high"], row["p"]) == (0.0, 0.0, 0.0, 1.0)
+def of_patients(positive, negative, *scores):
+    """Models with such scores of a class that so many patients have and have not, with one record each."""
+    labels = np.repeat([True, False], [positive, negative])[:, None]
+    ids = np.arange(positive + negative).astype(str)
+    columns = [np.asarray(own, dtype=float).reshape(-1, 1) for own in scores]
+    return {(f"m{k}", PROBE): Scored(("x",), ids, ids, labels, own, "s") for k, own in enumerate(columns)}
+
+
+@pytest.mark.parametrize("half", [1, 2, 3, 6, 50])
+def test_where_all_resamples_give_the_same_difference_it_has_neither_interval_nor_p(half):
+    perfect, constant = [1.0] * half + [0.0] * half, [0.0] * 2 * half
+    (row,) = compare(of_patients(half, half, constant, perfect), 1000, 0)
+    assert (row["difference"], row["n"], row["classes"]) == (0.5, 2 * half, 1)
+    assert {row[name] for name in ("ci_low", "ci_high", "p", "p_holm")} == {None}
+    (row,) = compare(of_patients(half, half, perfect, perfect), 1000, 0)
+    assert (row["difference"], row["p"]) == (0.0, None)
+
+
+@pytest.mark.parametrize(("positive", "negative"), [(4, 40), (40, 4), (1, 499)])
+def test_a_difference_on_fewer_than_five_patients_has_neither_interval_nor_p(positive, negative):
+    rng = np.random.default_rng(0)
+    one, other = rng.normal(size=(2, positive + negative))
+    (row,) = compare(of_patients(positive, negative, one, other), 200, 0)
+    assert row["difference"] is not None
+    assert {row[name] for name in ("ci_low", "ci_high", "p", "p_holm")} == {None}
+    # beside classes with enough patients such a class takes no part
+    first, second = models(n=positive + negative).values()
+    wide = {}
+    for name, own, more in (("a", first, one), ("b", second, other)):
+        labels = np.column_stack([own.labels, np.arange(positive + negative) < positive])
+        scores = np.column_stack([own.scores, more])
+        wide[name, PROBE] = Scored(("x", "y", "z"), own.ids, own.patients, labels, scores, "s")
+    (narrow,) = compare({("a", PROBE): first, ("b", PROBE): second}, 200, 0)
+    (row,) = compare(wide, 200, 0)
+    assert (row["difference"], row["p"], row["classes"]) == (narrow["difference"], narrow["p"], 2)
+
+
+def exact_p(labels, one, other):
+    """Two-sided p of the difference of AUROCs by all exchanges of the two models' scores of a patient."""
+    differences = []
+    for exchange in range(2 ** len(labels)):
+        swapped = (exchange >> np.arange(len(labels))) & 1 == 1
+        a, b = np.where(swapped, other, one), np.where(swapped, one, other)
+        differences.append(roc_auc_score(labels, b) - roc_auc_score(labels, a))
+    return np.mean(np.abs(differences) >= abs(differences[0]) - 1e-12)
+
+
+def test_on_few_patients_p_is_about_that_of_all_exchanges():
+    labels = np.repeat([True, False], 5)
+    found = []
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        one, other = (gain * labels + rng.normal(size=10) for gain in (0.0, 1.5))
+        # scores of both models by their ranks, so that an exchange mixes what is on one scale
+        one, other = (np.argsort(np.argsort(scores)).astype(float) for scores in (one, other))
+        (row,) = compare(of_patients(5, 5, one, other), 1000, 0)
+        found.append((row["p"], exact_p(labels, one, other)))
+    assert all(exact / 2 <= p <= 2 * exact for p, exact in found), found
+    assert min(exact for _, exact in found) < 0.02  # where the normal distribution would say 0.0015
 
 
 def test_pairing_makes_the_interval_narrow():
@@ -121,7 +177,7 @@ def test_what_is_not_defined_has_no_number(tmp_path):
     rows = compare({("a", PROBE): parts[0], ("b", PROBE): parts[1]}, 10, 0)
     assert {rows[0][name] for name in ("value_a", "value_b", "difference", "ci_low", "p", "p_holm")} == {None}
     write_comparisons(rows, tmp_path / "c.csv")
-    assert (tmp_path / "c.csv").read_text(encoding="utf-8").splitlines()[1] == "toy,s,linear_probe,,a,b,,,,,,,,300"
+    assert (tmp_path / "c.csv").read_text(encoding="utf-8").splitlines()[1] == "toy,s,linear_probe,,a,b,,,,,,,,300,0"
 
 
 def two_tasks(gain):
@@ -180,7 +236,10 @@ def write_run(folder, scored):
         )
         records = TaskRecords(own.ids, own.patients, np.full(len(own.ids), "test"), own.scores, own.labels)
         table = score_table("fine", task, evaluation[2], evaluation[3], records, own.scores)
-        write_table(table, folder / "evaluation/scores/linear_probe/fine/toy.parquet", CLASS_SCORES)
+        write_table(table, folder / f"evaluation/scores/linear_probe/fine/{task.name}.parquet", CLASS_SCORES)
+    place = dict(zip(("task", "label_set", "protocol", "setting"), PROBE, strict=True))
+    row = dict.fromkeys(METRICS.names, "1") | {"model": "fine", **place}
+    write_metrics([row, {**row, "model": "coarse", "task": "left"}], folder / "evaluation/metrics.csv")
 
 
 def test_two_runs_are_compared_on_what_both_have(tmp_path):
@@ -193,18 +252,42 @@ def test_two_runs_are_compared_on_what_both_have(tmp_path):
     assert row["difference"] == pytest.approx(expected["difference"], abs=1e-6)  # scores are kept as float32
     assert (row["model_a"], row["model_b"]) == tuple(map(str, runs))
     line = comparison_lines([row])[1]
-    assert line.startswith("toy   linear_probe") and f"{100 * row['difference']:+.1f} (" in line and "< 0.0001" in line
+    assert (
+        line.startswith("toy   linear_probe")
+        and f"{100 * row['difference']:+.1f} (" in line
+        and f"{1 / 101:.4f}" in line
+    )
     with pytest.raises(UserError, match="are the same folder"):
         compare_runs((runs[0], tmp_path / "b" / ".." / "a"), "fine", 10, 0)
-    with pytest.raises(UserError, match="has no scores of a model coarse"):
-        compare_runs(runs, "coarse", 10, 0)
+    with pytest.raises(UserError, match="has no scores of a model random"):
+        compare_runs(runs, "random", 10, 0)
+
+
+def test_scores_that_an_earlier_run_has_left_are_not_compared(tmp_path):
+    runs = tmp_path / "a", tmp_path / "b"
+    for folder, own in zip(runs, models().values(), strict=True):
+        write_run(folder, {("m", PROBE): own, ("m", ("left", *PROBE[1:])): own})
+    (row,) = compare_runs(runs, "fine", 50, 0)
+    assert (row["task"], row["p"]) == ("toy", row["p_holm"])  # corrected for one comparison
+    # a run that says what it uses, and has not come to its end
+    (runs[1] / "evaluation/metrics.csv").unlink()
+    (runs[1] / "run.json").write_text("{}")
+    with pytest.raises(UserError, match=r"metrics\.csv does not exist, which names what the run in .* has evaluated"):
+        compare_runs(runs, "fine", 50, 0)
+    # scores by themselves
+    (runs[1] / "run.json").unlink()
+    assert [row["task"] for row in compare_runs(runs, "fine", 50, 0)] == ["toy"]
+    # scores that the run names, and that are gone
+    (runs[0] / "evaluation/scores/linear_probe/fine/toy.parquet").unlink()
+    with pytest.raises(UserError, match=r"fine/toy\.parquet does not exist; run `snakemake"):
+        compare_runs(runs, "fine", 50, 0)
 
 
 def test_what_is_not_defined_is_said_in_words():
     one, other = models().values()
     parts = [Scored(own.classes, own.ids, own.patients, own.labels & False, own.scores, "s") for own in (one, other)]
     lines = comparison_lines(compare({("a", PROBE): parts[0], ("b", PROBE): parts[1]}, 10, 0))
-    assert lines[1].count("not defined") == 4
+    assert lines[1].count("not defined") == 4 and "(no interval)" in lines[1]
 
 
 def test_the_command_compares_two_runs(tmp_path, capsys):

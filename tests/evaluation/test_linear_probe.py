@@ -220,7 +220,16 @@ def test_two_runs_give_the_same_bytes(tmp_path):
 
 
 def metric_row(**changes):
-    numbers = {"fraction": 0.1, "seed": 0, "value": 1 / 3, "ci_low": None, "ci_high": None, "n": 4, "n_pos": 2}
+    numbers = {
+        "fraction": 0.1,
+        "seed": 0,
+        "value": 1 / 3,
+        "ci_low": None,
+        "ci_high": None,
+        "n": 4,
+        "n_pos": 2,
+        "patients_pos": 2,
+    }
     return {**dict.fromkeys(METRICS.names, "x"), **numbers, **changes}
 
 

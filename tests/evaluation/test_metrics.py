@@ -136,7 +136,10 @@ def example(n=400, seed=0):
 
 def test_rows_give_averages_first_and_support_counts():
     scores, labels, patients = example()
-    rows = evaluate(scores, labels, patients, ["x", "y", "z"], resamples=50, min_positives=100)
+    own_patients = [len(np.unique(patients[labels[:, column]])) for column in range(3)]
+    assert own_patients[0] < labels[:, 0].sum()  # some patients have two positives
+    rows = evaluate(scores, labels, patients, ["x", "y", "z"], resamples=50, min_positives=own_patients[0])
+    assert [row["patients_pos"] for row in rows[:5]] == [None, None, *own_patients]
     assert [row["metric"] for row in rows] == [name for name in ("auroc", "auprc", "f1", "ece") for _ in range(5)]
     assert [row["class"] for row in rows[:5]] == ["macro", "macro_supported", "x", "y", "z"]
     assert [row["n_pos"] for row in rows[:5]] == [2, 1, *labels.sum(axis=0)]
@@ -192,12 +195,60 @@ def test_several_records_per_patient_widen_the_interval():
     assert by_patient["ci_high"] - by_patient["ci_low"] > 1.5 * (by_record["ci_high"] - by_record["ci_low"])
 
 
+def by_patients(positive, negative, records_each=1, seed=0):
+    """Scores, labels and patients of a class that so many patients have and have not, each with some records."""
+    rng = np.random.default_rng(seed)
+    labels = np.repeat([True] * positive + [False] * negative, records_each)[:, None]
+    return rng.normal(size=labels.shape) + labels, labels, np.repeat(np.arange(positive + negative), records_each)
+
+
+@pytest.mark.parametrize(
+    ("positive", "negative", "records_each", "is_told"),
+    [(1, 499, 1, False), (4, 40, 1, False), (4, 40, 20, False), (40, 4, 20, False), (5, 40, 1, True), (40, 5, 1, True)],
+)
+def test_there_is_no_interval_with_fewer_than_five_patients_on_either_side(positive, negative, records_each, is_told):
+    scores, labels, patients = by_patients(positive, negative, records_each)
+    rows = evaluate(scores, labels, patients, ["x"], np.zeros(1), resamples=100)
+    for row in rows:
+        if row["class"] != "macro_supported":  # which has such a class only with ten patients
+            assert row["value"] is not None
+            assert (row["ci_low"] is not None, row["ci_high"] is not None) == (is_told, is_told), row
+    assert [row["patients_pos"] for row in rows if row["class"] == "x"] == [positive] * 4
+
+
+def test_twenty_records_of_one_patient_do_not_make_a_class_supported():
+    scores, labels, patients = by_patients(30, 30)
+    patients[:20] = 0
+    supported = next(row for row in evaluate(scores, labels, patients, ["x"]) if row["class"] == "macro_supported")
+    assert supported["n_pos"] == 1  # 11 patients
+    patients[:22] = 0
+    supported = next(row for row in evaluate(scores, labels, patients, ["x"]) if row["class"] == "macro_supported")
+    assert (supported["n_pos"], supported["value"]) == (0, None)
+
+
+def test_an_average_over_a_class_without_an_interval_has_none_and_the_supported_one_has():
+    many, few = by_patients(100, 100), by_patients(3, 197, seed=1)
+    scores, labels = (np.hstack(parts) for parts in zip(many[:2], few[:2], strict=True))
+    macro, supported, x, y = evaluate(scores, labels, many[2], ["x", "y"], resamples=100)[:4]
+    assert macro["value"] == pytest.approx((x["value"] + y["value"]) / 2)
+    assert macro["ci_low"] is macro["ci_high"] is y["ci_low"] is None
+    assert (supported["ci_low"], supported["ci_high"]) == (x["ci_low"], x["ci_high"]) != (None, None)
+
+
+def test_where_all_resamples_give_the_same_there_is_no_interval():
+    _, labels, patients = by_patients(40, 40)
+    row = evaluate(labels.astype(float), labels, patients, ["x"], resamples=200)[2]
+    assert (row["value"], row["ci_low"], row["ci_high"]) == (1.0, None, None)
+
+
 def test_resamples_without_a_positive_are_left_out():
-    labels = np.zeros((40, 1), dtype=bool)
-    labels[0] = True
-    scores = np.arange(40.0)[::-1, None]
-    row = evaluate(scores, labels, np.arange(40), ["x"], resamples=200)[2]
-    assert (row["value"], row["ci_low"], row["ci_high"], row["n_pos"]) == (1.0, 1.0, 1.0, 1)
+    scores, labels, patients = by_patients(5, 995)
+    weights = patient_weights(patients, 1000, 0)
+    without = weights[labels[:, 0]].sum(axis=0) == 0
+    assert without.any()
+    row = evaluate(scores, labels, patients, ["x"], resamples=1000)[2]
+    values = areas(scores[:, 0], labels[:, 0], weights[:, ~without])[0]
+    assert (row["ci_low"], row["ci_high"]) == pytest.approx(tuple(np.percentile(values, [2.5, 97.5])))
 
 
 def test_scores_that_are_not_finite_are_refused():

@@ -69,6 +69,15 @@ def test_intervals_resample_the_patients():
     assert rows["median_rank"]["ci_low"] <= np.median(found) <= rows["median_rank"]["ci_high"]
 
 
+def test_there_is_no_interval_of_what_few_patients_find():
+    found = np.array([1] * 4 + [7] * 6 + [30] * 90)
+    rows = {row["metric"]: row for row in retrieval_metrics(found, np.arange(100).astype(str), 200, 0)}
+    told = {name: row["ci_low"] is not None for name, row in rows.items()}
+    assert told == {"recall@1": False, "recall@5": False, "recall@10": True, "median_rank": False}  # always 30
+    rows = retrieval_metrics(np.arange(100), np.repeat(["a", "b", "c", "d"], 25), 200, 0)
+    assert {(row["ci_low"], row["patients_pos"]) for row in rows} == {(None, 4)}
+
+
 def test_without_queries_nothing_is_defined():
     rows = retrieval_metrics(np.array([], dtype=int), np.array([], dtype=str), 10, 0)
     assert {(row["value"], row["ci_low"], row["n"]) for row in rows} == {(None, None, 0)}

@@ -159,6 +159,7 @@ def test_a_json_object_tells_what_was_read(model, recordings, capsys):
         "sampling_rate": 500.0,
         "seconds": 6.0,
         "leads": list(LEADS),
+        "model": model,
         "probabilities": row["probabilities"],
     }
     assert [note.split(" ")[0] for note in notes] == ["leads", "amplitudes", "the"]
@@ -296,7 +297,7 @@ def test_the_output_appears_whole_or_not_at_all(model, record, capsys, tmp_path,
     main(["predict", str(record), "--model", model, *ASK, "--output", str(target)])
     printed = capsys.readouterr()
     assert printed.out == "" and f"wrote {target}" in printed.err
-    assert target.read_text().startswith("record,kind,finding,text,probability,measurement,measured,error\n")
+    assert target.read_text().startswith("record,kind,finding,text,probability,measurement,measured,error,model\n")
     before = target.read_text()
 
     def broken(*_):
@@ -388,3 +389,13 @@ def test_a_folder_that_holds_no_model_or_another_is_named(record, capsys, tmp_pa
     (tmp_path / "model.safetensors").write_bytes(weights[: len(weights) // 2])
     failing("predict", record, "--model", tmp_path, *ASK)
     assert f"{tmp_path} is truncated or damaged" in capsys.readouterr().err
+
+
+def test_the_model_is_named_and_a_prompt_without_a_known_word_remarked(model, record, capsys):
+    (row,) = predicted(capsys, record, "--model", model, "--prompt", PROMPTS[0], "--prompt", "xyzzy")
+    assert row["model"] == str(model)
+    assert "the model knows no word of 'xyzzy': what it says of that means nothing" in row["notes"]
+    main(["predict", str(record), "--model", str(model), "--prompt", "xyzzy", "--format", "csv"])
+    printed = capsys.readouterr()
+    assert next(csv.DictReader(io.StringIO(printed.out)))["model"] == str(model)
+    assert "the model knows no word of 'xyzzy'" in printed.err

@@ -42,6 +42,7 @@ def test_the_text_encoder_learns_the_words_that_are_new_and_keeps_the_others(fol
 def test_a_tokenizer_with_parts_of_words_stays_as_it_is():
     assert knows_whole_words(made_model(OLD).tokenizer.get_vocab())
     assert not knows_whole_words({"[UNK]": 0, "qrs": 1, "##itis": 2})
+    assert not knows_whole_words({"<unk>": 0, "qrs": 1})  # no parts of words: one of another kind
     assert tokenize(made_model(OLD).tokenizer, ["wide"])["input_ids"].shape == (1, 3)
 
 

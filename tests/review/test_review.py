@@ -380,6 +380,14 @@ def test_a_score_tells_accepted_from_dropped(tmp_path):
     assert re.split(r"\s{2,}", lines[5])[1:3] == ["5", "20.0 %"]
 
 
+@pytest.mark.parametrize(("ecgs", "told"), [(4, "not defined"), (5, "67.6 to 100.0 %")])
+def test_answers_about_fewer_than_five_ecgs_have_no_interval(tmp_path, ecgs, told):
+    rows = [answer(n % ecgs, "accepted", "accept", feature=f"f{n}") for n in range(8)]
+    accepted, dropped = score_text(read_answers(write_csv(tmp_path / "r.csv", rows))).splitlines()[-2:]
+    assert re.split(r"\s{2,}", accepted)[1:] == ["8", "100.0 %", told]
+    assert re.split(r"\s{2,}", dropped.rstrip())[1:] == ["0", "not defined"]
+
+
 @pytest.mark.parametrize("delimiter", [";", "\t"])
 def test_a_file_that_a_spreadsheet_saved_again_is_read(tmp_path, delimiter):
     rows = [answer(0, "accepted", "Accept ", "2,5", statement="a; b, c"), answer(1, "dropped", "")]

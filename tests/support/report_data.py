@@ -180,6 +180,7 @@ def class_rows(place: dict, classes: list[str], base: float) -> list[dict]:
                 "ci_high": interval[1],
                 "n": 300,
                 "n_pos": averaged if number < 2 else 40 - 2 * number if known else 0,
+                "patients_pos": None if number < 2 else 40 - 2 * number if known else 0,
             }
         )
     return rows
@@ -190,7 +191,7 @@ def transfer_rows() -> list[dict]:
     return [
         {"model": model, "task": task, "label_set": "codes", "protocol": "transfer", "setting": other, "fraction": 1.0}
         | {"seed": 0, "metric": "auroc", "class": "macro", "value": 0.7 + gain, "ci_low": 0.6 + gain}
-        | {"ci_high": 0.8 + gain, "n": 300, "n_pos": 3}
+        | {"ci_high": 0.8 + gain, "n": 300, "n_pos": 3, "patients_pos": None}
         for task, other in (("cpsc2018", "csn"), ("csn", "cpsc2018"))
         for model, gain in BONUS.items()
     ]
@@ -202,7 +203,7 @@ def retrieval_rows() -> list[dict]:
     return [
         {"model": model, "task": "mimic-iv-ecg", "label_set": "reports", "protocol": "retrieval", "setting": direction}
         | {"fraction": 0.0, "seed": 0, "metric": metric, "class": "all", "value": value, "ci_low": value - 0.05}
-        | {"ci_high": value + 0.05, "n": 250, "n_pos": 250}
+        | {"ci_high": value + 0.05, "n": 250, "n_pos": 250, "patients_pos": 240}
         for direction in ("ecg_to_text", "text_to_ecg")
         for model in ("fine", "coarse")
         for metric, value in values.items()
@@ -225,7 +226,7 @@ def comparison_rows() -> list[dict]:
                 {"task": task, "label_set": MEAN if task == MEAN else "codes", "protocol": protocol, "setting": setting}
                 | {"model_a": one, "model_b": other, "value_a": 0.8 + BONUS[one], "value_b": 0.8 + BONUS[other]}
                 | {"difference": change, "ci_low": change - 0.01, "ci_high": change + 0.02, "p": p}
-                | {"p_holm": None if p is None or task == MEAN else min(1.0, 3 * p), "n": 300}
+                | {"p_holm": None if p is None or task == MEAN else min(1.0, 3 * p), "n": 300, "classes": 4}
             )
     return rows
 

@@ -1,6 +1,7 @@
 """What Snakemake plans, and what a change makes it run again."""
 
 import json
+import os
 import re
 import shlex
 import shutil
@@ -313,7 +314,25 @@ def test_a_changed_table_of_own_records_is_noticed(checkout, tmp_path):
     assert checkout.plan(*target) == {}
     (tmp_path / "records.csv").write_text("id,patient,report\nr1,p1,Sinus rhythm\n")
     assert checkout.plan(*target) == {"fetch_metadata": 1}
+    os.utime(tmp_path / "records.csv", (1, 1))  # as by mv, cp -p or rsync -a
+    assert checkout.plan(*target) == {"fetch_metadata": 1}
     shutil.rmtree(checkout.folder / "resources" / "physionet")
+
+
+def test_content_and_not_age_decides_for_what_people_write(checkout):
+    target = ("results/evaluation/prompts.parquet",)
+    run = checkout.snakemake("--cores", "1", *target)
+    assert run.returncode == 0, run.stdout
+    used = json.loads((checkout.folder / "results/run.json").read_text(encoding="utf-8"))
+    assert "csn/0.parquet" in used["shards"] and used["truth"] and used["config"]["seed"] == 0
+    for name in ("vocabulary/features.yaml", "vocabulary/diagnoses.yaml", "tasks/ptbxl_super.yaml"):
+        path = checkout.folder / "resources" / name
+        assert checkout.plan(*target) == {}
+        with edited(path, "# another line\n"):
+            os.utime(path, (1, 1))
+            assert checkout.plan(*target) == {"build_prompts": 1}, name
+    assert checkout.plan(*target) == {}
+    shutil.rmtree(checkout.folder / "results")
 
 
 def test_tasks_that_are_left_out_need_no_source(checkout, tmp_path):

@@ -53,6 +53,12 @@ def source_digest(module: str, package: Path = PACKAGE) -> str:
     return hashlib.sha256(repr(sorted(code.items())).encode()).hexdigest()[:12]
 
 
+def file_digest(path: Path) -> str:
+    """Hash the content of a file; 64 hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def source_files(module: str, package: Path = PACKAGE) -> list[Path]:
     """Files of the modules that ``source_digest`` hashes, by name; raises as it does."""
     return sorted(_modules(module, package).values())

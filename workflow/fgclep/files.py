@@ -66,6 +66,9 @@ def scratch_folder(path: Path) -> Iterator[Path]:
         yield folder
 
 
+RUN_RECORD = "run.json"  # in the folder of results: what their run uses, as the Snakefile writes when it begins
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a whole file in UTF-8."""
     with whole_file(path) as partial:

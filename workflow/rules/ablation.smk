@@ -64,12 +64,13 @@ use rule pretrain as pretrain_variant with:
     params:
         **settings(variant_pretraining),
         options=training_options,
+        start=start_compared(variant_start),
 
 
 rule evaluate_variant:
     input:
         model="results/ablation/models/{name}",
-        tasks=expand("resources/tasks/{task}.yaml", task=SOURCE_OF_TASK),
+        tasks=TASK_FILES,
         shards=shards_of(EVALUATION_SOURCES),
         splits=splits_of(TASKS),
         prompts="results/evaluation/prompts.parquet",
@@ -89,6 +90,7 @@ rule evaluate_variant:
         gpu=int(CONFIG["pretraining"]["device"] == "cuda"),
     params:
         **settings(variant_evaluation),
+        content=contents(*TASK_FILES),
         code=source_digest("fgclep.stages.evaluate_variant"),
     message:
         "Evaluating the variant {wildcards.name}"
@@ -141,7 +143,7 @@ FIGURES_WITH_ABLATION = FigureSettings.of(FIGURES, variants=SETTINGS.ablation.va
 use rule render_report as render_report_with_ablation with:
     input:
         **REPORTED,
-        templates=templates("report.html.j2", *REPORT_TEMPLATES, "script.js.j2", "style.css", "report.css"),
+        templates=REPORT_FILES,
         ablation=ABLATION_TABLE,
     output:
         report="results/ablation/report.html",

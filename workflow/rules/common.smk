@@ -36,9 +36,10 @@ from fgclep.config.section import Seeded
 from fgclep.config.similarity import SimilaritySettings
 from fgclep.config.simulation import DEFAULT_RECORDS as SIMULATED, DatabaseSettings, RecordingSettings
 from fgclep.config.verification import ChecksSection
-from fgclep.digest import source_digest
+from fgclep.digest import file_digest, source_digest
 from fgclep.evaluation.tasks import load_task
 from fgclep.fetch import formats
+from fgclep.files import RUN_RECORD, write_text
 from fgclep.verification.augmentation import KINDS
 from fgclep.config.named_models import model_digest
 from fgclep.simulation.version import DRAWN as SIMULATION_VERSION
@@ -130,6 +131,7 @@ for rule_, resources_ in workflow.resource_settings._parsed_overwrite_resources.
 SETTINGS = validated(config)
 CONFIG = SETTINGS.model_dump(mode="json")
 TASKS = {task: task_of_name(task) for task in CONFIG["evaluation"]["tasks"]}
+TASK_FILES = [f"resources/tasks/{task}.yaml" for task in TASKS]
 SOURCE_OF_TASK = {task: loaded.source for task, loaded in TASKS.items()}
 PRETRAINING_SOURCES = SETTINGS.data.pretraining_sources()
 EVALUATION_SOURCES = sorted(set(SOURCE_OF_TASK.values()))
@@ -202,6 +204,12 @@ def as_json(values):
 def code(stage):
     """Digests of a stage and of the module of the source that it works on; a change to another source does not count."""
     return lambda wildcards: f"{source_digest(f'fgclep.stages.{stage}')}-{source_digest(module_of(wildcards.source))}"
+
+
+def contents(*paths):
+    """Digests of files that people write, as a value: Snakemake compares the content of an input only if it is newer."""
+    there = [path for path in paths if Path(path).is_file()]  # Snakemake itself says what is missing
+    return as_json({"content of": {path: file_digest(Path(path))[:12] for path in there}})
 
 
 def growing(amount):

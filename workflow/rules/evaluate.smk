@@ -1,6 +1,6 @@
 rule build_prompts:
     input:
-        tasks=expand("resources/tasks/{task}.yaml", task=SOURCE_OF_TASK),
+        tasks=TASK_FILES,
         vocabulary=VOCABULARY,
     output:
         prompts="results/evaluation/prompts.parquet",
@@ -17,6 +17,7 @@ rule build_prompts:
         runtime=growing(10),
     params:
         **settings(PromptSettings.of(SETTINGS.evaluation)),
+        content=contents(*VOCABULARY, *TASK_FILES),
         code=source_digest("fgclep.stages.build_prompts"),
     message:
         "Writing the prompts of the tasks"
@@ -62,7 +63,7 @@ rule fetch_split:
 rule evaluate_zero_shot:
     input:
         model="results/models/{model}",
-        tasks=expand("resources/tasks/{task}.yaml", task=SOURCE_OF_TASK),
+        tasks=TASK_FILES,
         embeddings=embeddings_of_tasks,
         splits=splits_of(TASKS),
         prompts="results/evaluation/prompts.parquet",
@@ -80,6 +81,7 @@ rule evaluate_zero_shot:
         runtime=growing(60),
     params:
         **settings(ZeroShotSettings.of(SETTINGS.evaluation, seed=SETTINGS.seed)),
+        content=contents(*TASK_FILES),
         code=source_digest("fgclep.stages.evaluate_zero_shot"),
     message:
         "Zero-shot evaluation of {wildcards.model}"
@@ -116,6 +118,7 @@ rule evaluate_linear_probe:
         runtime=growing(240),
     params:
         **settings(ProbeSettings.of(SETTINGS.evaluation, seed=SETTINGS.seed)),
+        content=lambda wildcards: contents(f"resources/tasks/{wildcards.task}.yaml"),
         code=source_digest("fgclep.stages.evaluate_linear_probe"),
     message:
         "Linear probe of {wildcards.model} on {wildcards.task}"
@@ -133,7 +136,7 @@ rule evaluate_linear_probe:
 
 rule evaluate_transfer:
     input:
-        tasks=expand("resources/tasks/{task}.yaml", task=SOURCE_OF_TASK),
+        tasks=TASK_FILES,
         embeddings=embeddings_of_tasks,
         splits=splits_of(TASKS),
         vocabulary=VOCABULARY,
@@ -150,6 +153,7 @@ rule evaluate_transfer:
         runtime=growing(240),
     params:
         **settings(TransferSettings.of(SETTINGS.evaluation, seed=SETTINGS.seed)),
+        content=contents(*VOCABULARY, *TASK_FILES),
         code=source_digest("fgclep.stages.evaluate_transfer"),
     message:
         "Linear probes of {wildcards.model} from one database to another"

@@ -23,7 +23,7 @@ rule fetch_metadata:
         **settings(CONNECTION),
         base=lambda wildcards: base(wildcards.source),
         version=lambda wildcards: version(wildcards.source),
-        layout=as_json({"metadata_format": formats.METADATA}),
+        layout=layout_of_metadata,
     message:
         "Fetching the record list of {wildcards.source} from {params.base}"
     shell:

@@ -72,6 +72,12 @@ def tables_of_own_folder(wildcards):
     return own_tables(wildcards.source)
 
 
+def layout_of_metadata(wildcards):
+    """The number of the layout, and for a folder of the user's own the content of its tables: see ``contents``."""
+    own = own_tables(wildcards.source)
+    return as_json({"metadata_format": formats.METADATA, **(json.loads(contents(*own)) if own else {})})
+
+
 for source in SOURCES:
     for table in own_tables(source):
         if not Path(table).exists():
@@ -189,9 +195,12 @@ def pretraining_start(wildcards):
     return "results/models/coarse" if wildcards.name == "fine" else []
 
 
-def start_compared(wildcards, input):
-    """What Snakemake compares of a model that ``start_from`` names, of which it knows no file."""
-    return model_digest(START) if START and not input.start else ""
+def start_compared(start):
+    """What Snakemake compares of a model that ``start_from`` names, of which it knows no file.
+
+    ``start`` gives the model of this run that a training goes on from. Snakemake compares no function of the inputs.
+    """
+    return lambda wildcards: model_digest(START) if START and not start(wildcards) else ""
 
 
 def training_options(wildcards, input):

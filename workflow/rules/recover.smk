@@ -18,6 +18,7 @@ rule recover_features:
     params:
         **settings(SETTINGS.recovery),
         backend=SETTINGS.recovery.backend,
+        content=contents(*VOCABULARY, "resources/prompts/recover.txt"),
         code=source_digest("fgclep.stages.recover_features"),
     message:
         "Recovering waveform features of the statements (backend: {params.backend})"

@@ -16,6 +16,8 @@ REPORT_TEMPLATES = [
         "end",
     )
 ]
+REPORT_FILES = templates("report.html.j2", *REPORT_TEMPLATES, "script.js.j2", "style.css", "report.css")
+REVIEW_FILES = templates("review.html.j2", "review.js", "review.css", "style.css")
 FIGURES = FigureSettings.of(SETTINGS.report, prompts=SETTINGS.evaluation.prompts, variants={})
 # What the report and the figures are made from.
 REPORTED = dict(
@@ -98,7 +100,7 @@ rule attend_examples:
 rule render_report:
     input:
         **REPORTED,
-        templates=templates("report.html.j2", *REPORT_TEMPLATES, "script.js.j2", "style.css", "report.css"),
+        templates=REPORT_FILES,
     output:
         report=report("results/report.html", category="Report", caption="../report/report.rst"),
     log:
@@ -114,6 +116,7 @@ rule render_report:
         **settings(ReportSettings.of(SETTINGS.report, prompts=SETTINGS.evaluation.prompts)),
         config_json=as_json(CONFIG),
         options=report_options(),
+        content=contents(*VOCABULARY, *REPORT_FILES),
         code=source_digest("fgclep.stages.render_report"),
     message:
         "Rendering the report"
@@ -145,6 +148,7 @@ rule render_figures:
     params:
         **settings(FIGURES),
         options=report_options(),
+        content=contents(*VOCABULARY),
         code=source_digest("fgclep.stages.render_figures"),
     message:
         "Drawing the figures and writing the tables"
@@ -161,7 +165,7 @@ rule render_review:
         shards=shards_of(PRETRAINING_SOURCES),
         measurements=expand("results/measurements/{source}.parquet", source=PRETRAINING_SOURCES),
         vocabulary=VOCABULARY,
-        templates=templates("review.html.j2", "review.js", "review.css", "style.css"),
+        templates=REVIEW_FILES,
     output:
         review="results/review.html",
     log:
@@ -176,6 +180,7 @@ rule render_review:
     params:
         **settings(ReviewSettings.of(SETTINGS.report, seed=SETTINGS.seed)),
         simulated=[source for source in PRETRAINING_SOURCES if is_simulated(source)],
+        content=contents(*VOCABULARY, *REVIEW_FILES),
         code=source_digest("fgclep.stages.render_review"),
     message:
         "Rendering the review sheet"

@@ -17,6 +17,7 @@ rule parse_reports:
         runtime=growing(60),
     params:
         **settings(SETTINGS.reports),
+        content=contents(*VOCABULARY),
         code=source_digest("fgclep.stages.parse_reports"),
     message:
         "Parsing the reports"

@@ -19,6 +19,7 @@ rule simulate_physionet:
         source=lambda wildcards: SOURCE_OF_SLUG[wildcards.slug],
         # raw data like what is fetched, and fetched from here: the number of what is drawn stands for the code
         drawn=as_json({"simulation_version": SIMULATION_VERSION}),
+        content=contents(*VOCABULARY),
     message:
         "Simulating the database {wildcards.slug} {wildcards.version}"
     shell:
@@ -51,6 +52,7 @@ rule simulate_chunk:
         **settings(RecordingSettings.of(SETTINGS.simulation, seed=SETTINGS.seed)),
         first=lambda wildcards: streamed_numbers(wildcards).start,
         stop=lambda wildcards: streamed_numbers(wildcards).stop,
+        content=contents(*VOCABULARY),
         code=source_digest("fgclep.stages.simulate_chunk"),
     message:
         "Simulating chunk {wildcards.chunk}"

@@ -19,6 +19,7 @@ rule score_candidates:
         **settings(ReaderSettings.of(INFERENCE)),
         options=reader_options,
         reader=reader_compared,
+        content=contents(*VOCABULARY),
         code=source_digest("fgclep.stages.score_candidates"),
     message:
         "Scoring the features of the records of {wildcards.part} with a model that has not seen its patients"
@@ -51,6 +52,7 @@ rule examine_reader:
         **settings(ExamSettings.of(INFERENCE, target_fdr=SETTINGS.verification.target_fdr)),
         model=SETTINGS.verification.reader_model,
         reader=reader_compared,
+        content=contents(*VOCABULARY),
         code=source_digest("fgclep.stages.examine_reader"),
     message:
         "Examining the reader on simulated ECGs"
@@ -86,6 +88,7 @@ rule verify_features:
         runtime=growing(60),
     params:
         **settings(ChecksSection.of(SETTINGS.verification)),
+        content=contents(*VOCABULARY),
         code=source_digest("fgclep.stages.verify_features"),
     message:
         "Checking the recovered features against each ECG"
@@ -123,6 +126,7 @@ rule augment_reports:
         runtime=growing(60),
     params:
         **settings(Seeded(seed=SETTINGS.seed)),
+        content=contents(*VOCABULARY),
         code=source_digest("fgclep.stages.augment_reports"),
     message:
         "Adding features to the reports ({wildcards.features})"
@@ -156,6 +160,7 @@ rule augment_with_truth:
         mem_mb=growing(3000),
         runtime=growing(60),
     params:
+        content=contents(*VOCABULARY),
         code=source_digest("fgclep.stages.augment_with_truth"),
     message:
         "Adding the features that are true to the reports"
@@ -189,6 +194,7 @@ rule label_features:
         mem_mb=growing(4000),
         runtime=growing(60),
     params:
+        content=contents(*VOCABULARY),
         code=source_digest("fgclep.stages.label_features"),
     message:
         "Telling which features are present, absent or unknown"

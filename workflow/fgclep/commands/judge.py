@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from fgclep.commands.of_run import run_of
 from fgclep.commands.output import show
 from fgclep.errors import UserError
 from fgclep.language.vocabulary import load_vocabulary
@@ -22,6 +23,11 @@ def score_recovery(args: argparse.Namespace) -> None:
     for path in (args.audit, args.truth, args.reports, args.texts):
         if not Path(path).exists():
             raise UserError(f"{path} does not exist; run `snakemake --cores all` with a simulated source first")
+    run = run_of(Path(args.truth).parent.parent)
+    if run is not None and not run["truth"]:
+        raise UserError(
+            f"{args.truth} is of an earlier run: this one trains on no simulated source, so that nobody knows the truth"
+        )
     print_recovery_scores(args.audit, args.truth, args.reports, args.texts)
 
 

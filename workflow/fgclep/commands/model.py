@@ -1,10 +1,9 @@
 """The model and the knowledge that a command uses: this folder's, else those that come with the package."""
 
-import json
 from pathlib import Path
 
 from fgclep.commands.output import RESEARCH_ONLY, say
-from fgclep.config.named_models import SHIPPED_MODEL
+from fgclep.config.named_models import SHIPPED, SHIPPED_MODEL
 from fgclep.device import choose_device
 from fgclep.errors import UserError
 from fgclep.evaluation.tasks import Task, load_task
@@ -37,14 +36,12 @@ def load_model(folder: str | None) -> FGCLEP:
     config = Path(folder) / "config.json"
     if not config.is_file():
         raise UserError(f"{folder} holds no model; run `snakemake --cores all` first, or give --model FOLDER")
-    try:
-        kind = json.loads(config.read_text(encoding="utf-8")).get("model_type")
-        if kind != FGCLEP.config_class.model_type:
-            raise UserError(f"{folder} holds a model of type {kind!r}, not {FGCLEP.config_class.model_type!r}")
-        model = FGCLEP.from_pretrained(folder)
-    except (OSError, ValueError, AttributeError) as error:
-        raise UserError(f"the model in {folder} is incomplete or damaged: {error}") from error
-    return model.to(choose_device("auto"))  # type: ignore[arg-type]
+    return FGCLEP.from_pretrained(folder).to(choose_device("auto"))  # type: ignore[arg-type]
+
+
+def model_name(model: FGCLEP) -> str:
+    """Name the model that answers as the config does: ``shipped``, or its folder."""
+    return SHIPPED if model.folder == str(SHIPPED_MODEL) else model.folder
 
 
 def _default_model() -> str:

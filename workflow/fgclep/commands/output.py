@@ -67,7 +67,7 @@ class Output:
 
     def json(self, row: Mapping[str, Any]) -> None:
         """Write an object as a line."""
-        self._add(json.dumps(row) + "\n")
+        self._add(json.dumps(row, allow_nan=False) + "\n")
 
     def close(self) -> None:
         """Put the file in its place."""

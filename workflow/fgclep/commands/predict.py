@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from fgclep.commands.model import find_task, find_vocabulary, load_model
+from fgclep.commands.model import find_task, find_vocabulary, load_model, model_name
 from fgclep.commands.output import RESEARCH_ONLY, WIDTH, Output, printable, say
 from fgclep.config.quality import QualitySection
 from fgclep.errors import UserError
@@ -20,7 +20,7 @@ from fgclep.recordings.labels import lead_names
 from fgclep.recordings.read import read_recording
 from fgclep.signals.record import Record
 
-COLUMNS = ("record", "kind", "finding", "text", "probability", "measurement", "measured", "error")
+COLUMNS = ("record", "kind", "finding", "text", "probability", "measurement", "measured", "error", "model")
 MEASURED = {"supported": "yes", "likely": "rather yes", "unlikely": "rather no", "refuted": "no"}
 FEATURES = 10
 
@@ -67,6 +67,8 @@ def run(args: argparse.Namespace) -> None:
     vocabulary = find_vocabulary() if most else None
     recordings = list(_recordings(args.records))
     questions = Questions(load_model(args.model), args.prompt, task, vocabulary, most or 0)
+    for remark in questions.remarks:
+        say(remark)
     remarks, failed, predicted = Remarks(), 0, 0
     batch: list[Recording] = []
 
@@ -157,6 +159,7 @@ def _write(output: Output, recording: Recording, findings: Sequence[Finding], qu
                     "probability": f"{finding.probability:.4f}",
                     "measurement": finding.measurement,
                     "measured": finding.measured,
+                    "model": model_name(questions.model),
                 }
                 for finding in findings
             ]
@@ -176,7 +179,8 @@ def _json(recording: Recording, findings: Sequence[Finding], questions: Question
         "sampling_rate": record.sampling_rate,
         "seconds": round(record.digital.shape[1] / record.sampling_rate, 3),
         "leads": list(record.leads),
-        "notes": list(record.remarks),
+        "notes": [*record.remarks, *questions.remarks],
+        "model": model_name(questions.model),
     }
     prompts, classes, features = (
         [finding for finding in findings if finding.kind == kind] for kind in ("prompt", "class", "feature")

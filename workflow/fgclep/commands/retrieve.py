@@ -5,14 +5,15 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
 from tabulate import tabulate
 
-from fgclep.commands.model import load_model
+from fgclep.commands.model import load_model, model_name
+from fgclep.commands.of_run import of_the_run
 from fgclep.commands.output import RESEARCH_ONLY, WIDTH, Output, printable, say
 from fgclep.errors import UserError
 from fgclep.files import write_text
-from fgclep.inference.search import Found, search
+from fgclep.inference.predict import unknown_words
+from fgclep.inference.search import Found, count_ecgs, search
 from fgclep.progress import progress
 from fgclep.report.results.read import Key, rows_of, scan
 from fgclep.report.search_page import Shown, render_retrieved
@@ -20,7 +21,7 @@ from fgclep.schemas.manifest import MANIFEST
 from fgclep.schemas.shards import SHARD
 from fgclep.tables import check_table
 
-COLUMNS = ("query", "rank", "source", "record_id", "split", "probability", "report")
+COLUMNS = ("query", "rank", "source", "record_id", "split", "probability", "report", "model")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -32,6 +33,8 @@ def run(args: argparse.Namespace) -> None:
     shards = _shards(args.shards)
     split = None if args.split == "all" else args.split
     model = load_model(args.model)
+    for remark in unknown_words(model, queries):
+        say(remark)
     found = search(
         model,
         queries,
@@ -45,7 +48,8 @@ def run(args: argparse.Namespace) -> None:
         raise UserError(f"the shards hold no ECG of the split {args.split}")
     reports = _reports([ecg for ecgs in found for ecg in ecgs])
     for query, ecgs in zip(queries, found, strict=True):
-        rows = [_row(query, rank, ecg, reports) for rank, ecg in enumerate(ecgs, start=1)]
+        named = {"model": model_name(model)}
+        rows = [_row(query, rank, ecg, reports) | named for rank, ecg in enumerate(ecgs, start=1)]
         if output.form == "json":
             for row in rows:
                 output.json({**row, "probability": round(row["probability"], 4)})
@@ -60,15 +64,15 @@ def run(args: argparse.Namespace) -> None:
             output.lines(_table(query, rows))
     output.close()
     if args.html is not None:
-        count = sum(pq.read_metadata(path).num_rows for path in shards)
-        searched = f"{count:,} ECGs" if split is None else f"the ECGs of the split {split} among {count:,}"
-        write_text(args.html, _page(dict(zip(queries, found, strict=True)), reports, args.model, searched))
+        count = count_ecgs(shards, split)
+        searched = f"{count:,} ECGs" if split is None else f"{count:,} ECGs of the split {split}"
+        write_text(args.html, _page(dict(zip(queries, found, strict=True)), reports, model_name(model), searched))
         say(f"wrote {args.html}")
     say(RESEARCH_ONLY)
 
 
 def _shards(names: Sequence[Path]) -> list[Path]:
-    """Return the shard files that files and folders stand for, each once.
+    """Return the shard files that files and folders stand for, each once; of a folder those that its run uses.
 
     Raises
     ------
@@ -85,7 +89,7 @@ def _shards(names: Sequence[Path]) -> list[Path]:
             raise UserError(
                 f"the folder {name} holds no Parquet file; run `snakemake --cores all` first, or give --shards FILES"
             )
-        paths += below if name.is_dir() else [name]
+        paths += of_the_run(below) if name.is_dir() else [name]
     paths = list(dict.fromkeys(paths))
     for path in paths:
         try:

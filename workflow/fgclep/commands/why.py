@@ -16,6 +16,7 @@ from fgclep.config.load import load
 from fgclep.digest import source_files
 from fgclep.errors import UserError
 
+_CONTENT = "content of."  # of a file that people write: above its digest among the params
 _DIGESTS = re.compile(r"'[0-9a-f]{12}(-[0-9a-f]{12})*'")
 _STAGE = re.compile(r"fgclep\.stages\.\w+")
 _MISSING = object()
@@ -159,7 +160,11 @@ def _changed_params(job: Any, change: Any, values: dict[str, Any]) -> Iterator[s
     new = {path: value for found in settings_now if found is not None for path, value in _leaves(found)}
     for path in sorted(old.keys() | new.keys()):
         value, was = new.get(path, _MISSING), old.get(path, _MISSING)
-        if value != was:
+        if value == was:
+            continue
+        if path.startswith(_CONTENT):
+            yield f"the content of {path.removeprefix(_CONTENT)} has changed"
+        else:
             yield _change(_config_key(path, value, values, set(job.wildcards_dict.values())), value, was)
     plain_before = [text for text, found in zip(before, settings_before, strict=True) if found is None]
     plain_now = [text for text, found in zip(now, settings_now, strict=True) if found is None]

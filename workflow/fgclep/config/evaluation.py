@@ -75,7 +75,9 @@ class EvaluationSection(Section):
         description="Resamples of the test patients for the 95 % confidence intervals; 0: no intervals.",
     )
     min_positives: int = Field(
-        10, ge=1, description="Positive test records that a class needs to count in the average macro_supported."
+        10,
+        ge=1,
+        description="Patients with a positive test record that a class needs to count in the average macro_supported.",
     )
     batch_size: AskedAtOnce = Field(256, description="Prompts scored at once; changes speed and memory only.")
 

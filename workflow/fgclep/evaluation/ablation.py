@@ -5,19 +5,20 @@ from collections.abc import Mapping
 import numpy as np
 from scipy import stats
 
-from fgclep.evaluation.comparison import limits, over_tasks
+from fgclep.evaluation.comparison import over_tasks
+from fgclep.evaluation.metrics import have_spread, limits
 from fgclep.evaluation.scores import Evaluation
 from fgclep.schemas.comparisons import MEAN
 
 
 def interval(values: np.ndarray) -> tuple[float, float, float]:
-    """Return the mean over seeds and its 95 % interval by Student's t distribution; NaN limits for a single seed.
+    """Return the mean over seeds and its 95 % interval by Student's t; NaN limits where they do not differ.
 
     >>> interval(np.array([1.0, 2.0, 3.0]))
     (2.0, -0.484..., 4.484...)
     """
     mean = float(values.mean())
-    if len(values) < 2:
+    if not have_spread(values):
         return mean, float("nan"), float("nan")
     half = float(stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
     return mean, mean - half, mean + half
@@ -45,7 +46,9 @@ def summarize(
         ``mean`` over them, and ``difference`` from the reference. Each has two 95 % intervals: over the seeds, by
         Student's t (``ci_low``, ``difference_low`` ...), which says what another training would give on these
         patients; and over the patients, of the mean over the seeds (``patients_low``, ``difference_patients_low`` ...),
-        which says what these trainings would give on other patients. A task that some run does not define has no row.
+        which says what these trainings would give on other patients. An interval is NaN where what it is taken of does
+        not differ, and that over the patients in a task without a class that enough patients have. A task that some run
+        does not define has no row.
     """
     found: dict[Evaluation, dict[tuple[str, int], np.ndarray]] = {}
     for model, evaluated in macros.items():

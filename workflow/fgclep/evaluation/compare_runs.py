@@ -1,12 +1,15 @@
 """Compare the models of two runs of the workflow, such as with different settings, on the same test records."""
 
+import csv
 from pathlib import Path
 
 from tabulate import tabulate
 
+from fgclep.documents import check_last_line
 from fgclep.errors import UserError
 from fgclep.evaluation.comparison import compare
 from fgclep.evaluation.scores import Evaluation, Scored, read_scores
+from fgclep.files import RUN_RECORD
 
 
 def compare_runs(runs: tuple[Path, Path], model: str, resamples: int, seed: int) -> list[dict[str, object]]:
@@ -15,7 +18,8 @@ def compare_runs(runs: tuple[Path, Path], model: str, resamples: int, seed: int)
     Parameters
     ----------
     runs
-        Folders of results, with ``evaluation/scores``.
+        Folders of results, with ``evaluation/scores``, where those of earlier configs may lie, too:
+        ``evaluation/metrics.csv`` names the evaluations that are of the run.
     model
         Name of the model in both.
     resamples, seed
@@ -44,26 +48,55 @@ def compare_runs(runs: tuple[Path, Path], model: str, resamples: int, seed: int)
 
 
 def _scores(run: Path, model: str) -> dict[Evaluation, Scored]:
-    folder = run / "evaluation" / "scores"
-    paths = [*folder.glob(f"zero_shot/{model}.parquet"), *sorted(folder.glob(f"linear_probe/{model}/*.parquet"))]
+    folder, metrics = run / "evaluation" / "scores", run / "evaluation" / "metrics.csv"
+    evaluations = _evaluations(metrics, model) if metrics.is_file() else None
+    if evaluations is not None:
+        probed = sorted({task for task, _, protocol, _ in evaluations if protocol == "linear_probe"})
+        paths = [folder / f"linear_probe/{model}/{task}.parquet" for task in probed]
+        if any(protocol.startswith("zero_shot") for _, _, protocol, _ in evaluations):
+            paths.insert(0, folder / f"zero_shot/{model}.parquet")
+    elif (run / RUN_RECORD).is_file():
+        raise UserError(
+            f"{metrics} does not exist, which names what the run in {run} has evaluated: run `snakemake --cores all` "
+            "there to its end"
+        )
+    else:  # scores by themselves, beside which no run has left others
+        paths = [*folder.glob(f"zero_shot/{model}.parquet"), *sorted(folder.glob(f"linear_probe/{model}/*.parquet"))]
     if not paths:
         raise UserError(
             f"{folder} has no scores of a model {model}; give the folder of results of a finished run, or --model"
         )
-    return {evaluation: own for (_, evaluation), own in read_scores(paths).items()}
+    if missing := [path for path in paths if not path.is_file()]:
+        raise UserError(f"{missing[0]} does not exist; run `snakemake --cores all` where {run} is, which makes it")
+    found = {evaluation: own for (_, evaluation), own in read_scores(paths).items()}
+    return {evaluation: own for evaluation, own in found.items() if evaluations is None or evaluation in evaluations}
+
+
+def _evaluations(metrics: Path, model: str) -> set[Evaluation]:
+    """Tasks, label sets, protocols and settings of a model that a run has evaluated."""
+    check_last_line(metrics)
+    columns = ("task", "label_set", "protocol", "setting")
+    with metrics.open(newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file)
+        if lacking := {"model", *columns} - set(reader.fieldnames or []):
+            raise UserError(f"{metrics}: there is no column {sorted(lacking)[0]}; delete it and run snakemake again")
+        rows = [row for row in reader if row["model"] == model]
+    return {(row["task"], row["label_set"], row["protocol"], row["setting"]) for row in rows}
 
 
 def comparison_lines(rows: list[dict[str, object]]) -> list[str]:
     """Lines for a terminal: macro AUROC of both runs, difference with its 95 % interval, corrected p."""
-    heads = ("task", "protocol", "first", "second", "difference (95 % interval)", "p, corrected", "n")
+    heads = ("task", "protocol", "first", "second", "difference (95 % interval)", "p, corrected", "n", "classes")
     lines = [heads]
     for row in rows:
         protocol = " ".join(filter(None, (str(row["protocol"]), str(row["setting"] or ""))))
-        interval = f" ({_signed(row['ci_low'])} to {_signed(row['ci_high'])})" if row["ci_low"] is not None else ""
+        interval = (
+            f"{_signed(row['ci_low'])} to {_signed(row['ci_high'])}" if row["ci_low"] is not None else "no interval"
+        )
         lines.append(
             (
                 str(row["task"]), protocol, _percent(row["value_a"]), _percent(row["value_b"]),
-                _signed(row["difference"]) + interval, _p(row["p_holm"]), str(row["n"]),
+                f"{_signed(row['difference'])} ({interval})", _p(row["p_holm"]), str(row["n"]), str(row["classes"]),
             )
         )  # fmt: skip
     return tabulate(lines, tablefmt="plain", disable_numparse=True).splitlines()

@@ -1,13 +1,13 @@
 """Is one model better than another? Differences of macro AUROC on the same records, by a paired bootstrap."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
 
 import numpy as np
-from scipy.stats import norm
+from scipy.stats import t
 
 from fgclep.errors import UserError
-from fgclep.evaluation.metrics import INTERVAL, macro_aurocs, patient_weights
+from fgclep.evaluation.metrics import have_enough_patients, have_spread, limits, macro_aurocs, patient_weights
 from fgclep.evaluation.scores import Evaluation, Scored
 from fgclep.schemas.comparisons import MEAN
 
@@ -29,6 +29,9 @@ class Resamples:
 
     Tasks of one source share its patients. They are resampled together where protocol and setting are the same, so that
     a mean over tasks has the interval that it should have.
+
+    Averaged are the classes with enough patients on either side (``metrics.MIN_PATIENTS``). Where a task has none, all
+    are, and the resamples say nothing.
 
     Parameters
     ----------
@@ -52,13 +55,22 @@ class Resamples:
             for evaluation, weights in zip(evaluations, np.split(drawn, ends[:-1]), strict=True):
                 # beside the records as they are; small numbers, that all may stay in memory
                 self._weights[evaluation] = np.insert(weights, 0, 1, axis=1).astype(np.uint16)
+        self._supported = {
+            evaluation: have_enough_patients(own.labels, own.patients) for evaluation, own in scored.items()
+        }
+
+    def classes(self, evaluation: Evaluation) -> int:
+        """Return the number of classes that are averaged."""
+        labels, supported = self._scored[evaluation].labels, self._supported[evaluation]
+        return int(supported.sum() or (labels.any(axis=0) & ~labels.all(axis=0)).sum())
 
     def macro_aurocs(self, name: str, evaluation: Evaluation, own: Scored) -> np.ndarray:
         """Macro AUROC of a model's scores.
 
         Returns
         -------
-        Shape (1 + resamples,): of the records as they are, and of every resample; NaN where no class is defined.
+        Shape (1 + resamples,): of the records as they are, and of every resample; NaN where no class is defined, and in
+        every resample where no class has enough patients.
 
         Raises
         ------
@@ -66,7 +78,12 @@ class Resamples:
             If the model was not evaluated on the same records, labels and classes.
         """
         _check_same(own, self._scored[evaluation], evaluation, name)
-        return macro_aurocs(own.scores, own.labels, self._weights[evaluation])
+        supported, weights = self._supported[evaluation], self._weights[evaluation]
+        if supported.any():
+            return macro_aurocs(own.scores[:, supported], own.labels[:, supported], weights)
+        values = np.full(weights.shape[1], np.nan)
+        values[:1] = macro_aurocs(own.scores, own.labels, weights[:, :1])
+        return values
 
 
 def over_tasks(found: Mapping[Evaluation, np.ndarray]) -> dict[tuple[str, str], np.ndarray]:
@@ -77,20 +94,15 @@ def over_tasks(found: Mapping[Evaluation, np.ndarray]) -> dict[tuple[str, str], 
     return {key: np.mean(list(own.values()), axis=0) for key, own in tasks.items()}
 
 
-def limits(resampled: np.ndarray) -> tuple[float, float]:
-    """95 % interval of the percentiles; NaN where fewer than two resamples are defined."""
-    known = resampled[~np.isnan(resampled)]
-    low, high = np.percentile(known, INTERVAL) if len(known) > 1 else (np.nan, np.nan)
-    return float(low), float(high)
-
-
 def compare(scored: Mapping[tuple[str, Evaluation], Scored], resamples: int, seed: int) -> list[dict[str, object]]:
     """Compare every two models in each evaluation that both have, and by the mean over the tasks (``MEAN``).
 
     All models are evaluated on the same resamples of the patients, see ``Resamples``. The
-    interval of the difference is that of its percentiles; p is two-sided, by the normal distribution with the standard
-    error of the resampled differences, as counting resamples could not tell p below their number. It is corrected by
-    Holm's method over the tasks and models of a protocol and setting, the mean left out.
+    interval of the difference is that of its percentiles; p is two-sided, by Student's t with the standard error of the
+    resampled differences and the patients less two as degrees of freedom, and never below 1 / (resamples + 1), what so
+    many can tell. Where these differences are all the same, or no class has enough patients (see ``Resamples``),
+    neither is defined. p is corrected by Holm's method over the tasks and models of a protocol and setting, the mean
+    left out.
 
     Parameters
     ----------
@@ -123,14 +135,14 @@ def compare(scored: Mapping[tuple[str, Evaluation], Scored], resamples: int, see
             macros = drawn.macro_aurocs(name, evaluation, scored[name, evaluation])
             found.setdefault(name, {})[evaluation] = macros
         values = {name: found[name][evaluation] for name in names}
-        rows += _pairs(evaluation, values, len(firsts[evaluation].ids))
-    rows += _means(found, firsts)
+        rows += _pairs(evaluation, values, [firsts[evaluation]], drawn.classes(evaluation))
+    rows += _means(found, firsts, drawn)
     _correct(rows)
     return [{key: None if _is_nan(value) else value for key, value in row.items()} for row in rows]
 
 
 def _means(
-    found: Mapping[str, Mapping[Evaluation, np.ndarray]], firsts: Mapping[Evaluation, Scored]
+    found: Mapping[str, Mapping[Evaluation, np.ndarray]], firsts: Mapping[Evaluation, Scored], drawn: Resamples
 ) -> list[dict[str, object]]:
     """Rows of the means over the tasks, for the models that have them all, where there is more than one task."""
     rows = []
@@ -142,19 +154,22 @@ def _means(
                 for name, macros in found.items()
                 if set(own) <= set(macros)
             }
-            n = sum(len(firsts[evaluation].ids) for evaluation in own)
-            rows += _pairs((MEAN, MEAN, protocol, setting), values, n)
+            scored = [firsts[evaluation] for evaluation in own]
+            rows += _pairs((MEAN, MEAN, protocol, setting), values, scored, sum(map(drawn.classes, own)))
     return rows
 
 
-def _pairs(evaluation: Evaluation, values: Mapping[str, np.ndarray], n: int) -> list[dict[str, object]]:
-    """Rows of every two models, from their macro AUROCs as they are and resampled."""
+def _pairs(
+    evaluation: Evaluation, values: Mapping[str, np.ndarray], scored: Sequence[Scored], classes: int
+) -> list[dict[str, object]]:
+    """Rows of every two models, from their macro AUROCs as they are and resampled, on the records of ``scored``."""
     task, label_set, protocol, setting = evaluation
+    patients = {(own.source, patient) for own in scored for patient in np.unique(own.patients).tolist()}
     return [
         {"task": task, "label_set": label_set, "protocol": protocol, "setting": setting}
         | {"model_a": one, "model_b": other, "value_a": float(values[one][0]), "value_b": float(values[other][0])}
-        | _difference(values[other] - values[one])
-        | {"n": n}
+        | _difference(values[other] - values[one], len(patients))
+        | {"n": sum(len(own.ids) for own in scored), "classes": classes}
         for one, other in combinations(values, 2)
     ]
 
@@ -173,16 +188,15 @@ def _check_same(one: Scored, other: Scored, evaluation: Evaluation, name: str) -
         )
 
 
-def _difference(values: np.ndarray) -> dict[str, float]:
-    """Difference with its interval and p, from the difference as it is and those of the resamples."""
+def _difference(values: np.ndarray, patients: int) -> dict[str, float]:
+    """Difference with its interval and p, from the difference as it is and those of the resamples of the patients."""
     value, resampled = float(values[0]), values[1:]
     known = resampled[~np.isnan(resampled)]
     result = {"difference": value, "ci_low": np.nan, "ci_high": np.nan, "p": np.nan}
-    if len(known) < 2 or np.isnan(value):
+    if not have_spread(known) or np.isnan(value):
         return result
     low, high = limits(known)
-    error = float(known.std(ddof=1))
-    p = 2 * float(norm.sf(abs(value) / error)) if error > 0 else float(value == 0)
+    p = max(2 * float(t.sf(abs(value) / known.std(ddof=1), patients - 2)), 1 / (len(known) + 1))
     return {"difference": value, "ci_low": low, "ci_high": high, "p": p}
 
 

@@ -10,10 +10,11 @@ import numpy as np
 from scipy import sparse
 from scipy.special import expit
 
-from fgclep.schemas.metrics import CALIBRATION_BINS
+from fgclep.schemas.metrics import CALIBRATION_BINS, MIN_PATIENTS
 
 METRIC_NAMES = ("auroc", "auprc", "f1", "ece")
-INTERVAL = (2.5, 97.5)  # percentiles
+_INTERVAL = (2.5, 97.5)  # percentiles
+_NO_SPREAD = 1e-9  # what rounding alone makes of equal values
 _RESAMPLES_AT_ONCE = 250  # bounds the memory
 
 
@@ -158,6 +159,46 @@ def patient_weights(patients: Sequence[str] | np.ndarray, resamples: int, seed: 
     return weights
 
 
+def patients_of(labels: np.ndarray, patients: Sequence[str] | np.ndarray) -> np.ndarray:
+    """Count the patients with a positive, and those with a negative record of each class.
+
+    Parameters
+    ----------
+    labels
+        Shape (n, classes), bool.
+    patients
+        Patient of each record, length n.
+
+    Returns
+    -------
+    Shape (2, classes), int64.
+    """
+    _, place = np.unique(np.asarray(patients, dtype=str), return_inverse=True)
+    counts = [[len(np.unique(place[rows])) for rows in some.T] for some in (labels, ~labels)]
+    return np.array(counts, dtype=np.int64).reshape(2, labels.shape[1])
+
+
+def have_enough_patients(labels: np.ndarray, patients: Sequence[str] | np.ndarray) -> np.ndarray:
+    """Tell which classes have ``MIN_PATIENTS`` on either side, bool of shape (classes,); see ``patients_of``."""
+    return np.asarray((patients_of(labels, patients) >= MIN_PATIENTS).all(axis=0))
+
+
+def have_spread(values: np.ndarray) -> bool:
+    """Tell whether values differ by more than rounding; those that do not say nothing of their uncertainty."""
+    return len(values) > 1 and bool(np.ptp(values) > _NO_SPREAD)
+
+
+def limits(resampled: np.ndarray) -> tuple[float, float]:
+    """95 % interval of the percentiles of those that are defined; NaN where these do not differ (``have_spread``).
+
+    >>> limits(np.arange(101.0)), limits(np.ones(100))
+    ((2.5, 97.5), (nan, nan))
+    """
+    known = resampled[~np.isnan(resampled)]
+    low, high = np.percentile(known, _INTERVAL) if have_spread(known) else (np.nan, np.nan)
+    return float(low), float(high)
+
+
 def _all_metrics(
     scores: np.ndarray, labels: np.ndarray, thresholds: np.ndarray, weights: np.ndarray, logits: bool
 ) -> np.ndarray:
@@ -221,9 +262,10 @@ def _number(value: float) -> float | None:
     return None if np.isnan(value) else float(value)
 
 
-def _row(name: str, value: float, resampled: np.ndarray, n: int, n_pos: int) -> dict[str, object]:
-    known = resampled[~np.isnan(resampled)]
-    low, high = np.percentile(known, INTERVAL) if len(known) and not np.isnan(value) else (np.nan, np.nan)
+def _row(
+    name: str, value: float, resampled: np.ndarray, enough: bool, n: int, n_pos: int, patients_pos: int | None
+) -> dict[str, object]:
+    low, high = limits(resampled) if enough and not np.isnan(value) else (np.nan, np.nan)
     return {
         "class": name,
         "value": _number(value),
@@ -231,6 +273,7 @@ def _row(name: str, value: float, resampled: np.ndarray, n: int, n_pos: int) -> 
         "ci_high": _number(high),
         "n": n,
         "n_pos": n_pos,
+        "patients_pos": patients_pos,
     }
 
 
@@ -263,7 +306,7 @@ def evaluate(
     resamples
         Bootstrap resamples; 0: no intervals.
     min_positives
-        Positive records that a class needs to count in ``macro_supported``.
+        Patients with a positive record that a class needs to count in ``macro_supported``.
     seed
         Of the resampling.
     logits
@@ -271,10 +314,12 @@ def evaluate(
 
     Returns
     -------
-    Rows with the keys metric, class, value, ci_low, ci_high, n, n_pos; per metric ``macro`` (mean over every class
-    with positives and negatives), ``macro_supported`` (the same, of those with ``min_positives``), then the classes.
-    For the two averages n is the number of records and n_pos the number of classes averaged. ``None`` stands for what
-    is not defined; a resample without positives or without negatives of a class leaves that class out.
+    Rows with the keys metric, class, value, ci_low, ci_high, n, n_pos, patients_pos; per metric ``macro`` (mean over
+    every class with positives and negatives), ``macro_supported`` (the same, of those with ``min_positives``), then the
+    classes. For the two averages n is the number of records and n_pos the number of classes averaged. ``None`` stands
+    for what is not defined; a resample without positives or without negatives of a class leaves that class out. There
+    is no interval for a class with fewer than ``MIN_PATIENTS`` patients among its positives or its negatives, for an
+    average over such a class, and where all resamples give the same.
 
     Raises
     ------
@@ -288,14 +333,17 @@ def evaluate(
         thresholds = np.full(labels.shape[1], np.nan)
     point = _all_metrics(scores, labels, thresholds, np.ones((n, 1)), logits)[:, :, 0]
     resampled = _all_metrics(scores, labels, thresholds, patient_weights(patients, resamples, seed), logits)
-    averages = {"macro": _defined(labels), "macro_supported": _defined(labels) & (n_pos >= min_positives)}
+    patients_pos, enough = patients_of(labels, patients)[0], have_enough_patients(labels, patients)
+    averages = {"macro": _defined(labels), "macro_supported": _defined(labels) & (patients_pos >= min_positives)}
     rows = []
     for place, metric in enumerate(METRIC_NAMES):
         for name, chosen in averages.items():
             value = float(_mean(point[place, chosen]))
-            rows.append(_row(name, value, _mean(resampled[place, chosen]), n, int(chosen.sum())))
+            certain = bool(enough[chosen & ~np.isnan(point[place])].all())
+            rows.append(_row(name, value, _mean(resampled[place, chosen]), certain, n, int(chosen.sum()), None))
         for column, name in enumerate(class_names):
-            rows.append(_row(name, point[place, column], resampled[place, column], n, int(n_pos[column])))
+            counts = n, int(n_pos[column]), int(patients_pos[column])
+            rows.append(_row(name, point[place, column], resampled[place, column], bool(enough[column]), *counts))
         for row in rows[-len(averages) - len(class_names) :]:
             row["metric"] = metric
     return rows

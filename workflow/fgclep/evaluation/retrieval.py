@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from fgclep.evaluation.metrics import INTERVAL, patient_weights
-from fgclep.schemas.metrics import RECALLS
+from fgclep.evaluation.metrics import have_enough_patients, limits, patient_weights
+from fgclep.schemas.metrics import MIN_PATIENTS, RECALLS
 
 
 def retrieval_metrics(ranks: np.ndarray, patients: np.ndarray, resamples: int, seed: int) -> list[dict[str, object]]:
@@ -14,7 +14,8 @@ def retrieval_metrics(ranks: np.ndarray, patients: np.ndarray, resamples: int, s
     ranks
         Of the first right answer to each query, from 1, shape (queries,).
     patients
-        Of each query. Intervals are percentiles over resamples of these; the gallery stays as it is.
+        Of each query. Intervals are percentiles over resamples of these; the gallery stays as it is. There is none for
+        a recall of which fewer than ``MIN_PATIENTS`` are hits or misses, and for the median rank of fewer in all.
     resamples
         0: no intervals.
     seed
@@ -22,19 +23,23 @@ def retrieval_metrics(ranks: np.ndarray, patients: np.ndarray, resamples: int, s
 
     Returns
     -------
-    Rows with the keys metric, class, value, ci_low, ci_high, n, n_pos, as ``evaluation.metrics.evaluate`` returns them;
-    no value without queries.
+    Rows with the keys metric, class, value, ci_low, ci_high, n, n_pos, patients_pos, as
+    ``evaluation.metrics.evaluate`` returns them; no value without queries.
     """
     weights = patient_weights(patients, resamples, seed)
     one = np.ones((len(ranks), 1))
     names = [*(f"recall@{k}" for k in RECALLS), "median_rank"]
-    rows = []
-    for name, point, resampled in zip(names, _measures(ranks, one), _measures(ranks, weights), strict=True):
+    among = len(np.unique(patients))
+    enough = [*have_enough_patients(ranks[:, None] <= np.array(RECALLS), patients), among >= MIN_PATIENTS]
+    rows: list[dict[str, object]] = []
+    for name, is_enough, point, resampled in zip(
+        names, enough, _measures(ranks, one), _measures(ranks, weights), strict=True
+    ):
         value = float(point[0]) if len(ranks) else None
-        bounds = np.percentile(resampled, INTERVAL).tolist() if len(ranks) and resamples else [None, None]
+        bounds = [None if np.isnan(bound) or not is_enough else bound for bound in limits(resampled)]
+        counts = {"n": len(ranks), "n_pos": len(ranks), "patients_pos": among}
         rows.append(
-            {"metric": name, "class": "all", "value": value, "ci_low": bounds[0], "ci_high": bounds[1]}
-            | {"n": len(ranks), "n_pos": len(ranks)}
+            {"metric": name, "class": "all", "value": value, "ci_low": bounds[0], "ci_high": bounds[1], **counts}
         )
     return rows
 

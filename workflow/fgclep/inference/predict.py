@@ -15,6 +15,7 @@ from fgclep.leads import LEADS
 from fgclep.measurement.measure import measure
 from fgclep.measurement.rules import UNTESTABLE, VERDICTS, RuleTable
 from fgclep.models.fgclep import FGCLEP
+from fgclep.models.text import knows_no_word
 from fgclep.signals.record import Record
 from fgclep.verification.explain import measured
 
@@ -84,6 +85,7 @@ class Questions:
         self._texts_of = [item.prompts for item in self._asked] + [(feature.text,) for feature in self.features]
         texts = list(dict.fromkeys(text for some in self._texts_of for text in some))
         self._place = {text: place for place, text in enumerate(texts)}
+        self.remarks = unknown_words(model, prompts)
         self._texts = model.embed_texts(texts)
 
     @torch.inference_mode()
@@ -121,6 +123,15 @@ class Questions:
         return asked + _with_measurements(
             record, [(self.features[i], float(of_features[i])) for i in best[: self.most]]
         )
+
+
+def unknown_words(model: FGCLEP, texts: Sequence[str]) -> list[str]:
+    """Say which of some texts have no word that the model knows, whose answers therefore mean nothing."""
+    assert model.tokenizer is not None
+    unknown = [text for text in texts if knows_no_word(model.tokenizer, text)]
+    more = f" and of {len(unknown) - 3:,} more texts" if len(unknown) > 3 else ""
+    named = ", ".join(map(repr, unknown[:3]))
+    return [f"the model knows no word of {named}{more}: what it says of that means nothing"] if unknown else []
 
 
 def _seen_on_twelve_leads(vocabulary: Vocabulary) -> list[Feature]:

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import torch
 
-from fgclep.keys import KEY
+from fgclep.keys import KEY, record_names
 from fgclep.models.fgclep import FGCLEP
-from fgclep.signals.loader import READ_ONCE_MB, SignalStore
+from fgclep.schemas.shards import SHARD
+from fgclep.signals.loader import KEY_COLUMNS, READ_ONCE_MB, SignalStore
+from fgclep.tables import read_table
 
 _EQUAL = 4  # decimals of the logit; what differs by less is a tie, as batches of another size round otherwise
 
@@ -66,7 +67,7 @@ def search(
     queries
         Findings in words.
     shards
-        Parquet files with the schema ``SHARD``.
+        Parquet files with the schema ``SHARD``. A record that stands in several of them counts in the first one.
     top
         How many ECGs for each query.
     split
@@ -81,8 +82,7 @@ def search(
     For each query up to ``top`` ECGs, best first; equal ones in the order of source and record.
     """
     texts = model.embed_texts(queries)
-    keep = None if split is None else (lambda keys: pc.equal(keys["split"], split).to_numpy())
-    store = SignalStore(shards, model.signal, READ_ONCE_MB, keep)
+    store = SignalStore(shards, model.signal, READ_ONCE_MB, _each_once(split))
     places_of = np.concatenate([[0], np.cumsum([len(group) for group in store.groups])])
     best: list[list[Found]] = [[] for _ in queries]
     steps = -(-len(store) // batch_size)
@@ -98,3 +98,25 @@ def search(
             )
             best[number] = heapq.nsmallest(top, [*best[number], *new])
     return best
+
+
+def count_ecgs(shards: Sequence[Path], split: str | None = None) -> int:
+    """Return how many ECGs ``search`` looks at."""
+    keep = _each_once(split)
+    return sum(sum(keep(read_table(path, SHARD, KEY_COLUMNS))) for path in shards)
+
+
+def _each_once(split: str | None) -> Callable[[pa.Table], list[bool]]:
+    """Choose the records of a split from the keys of one shard after the other, each where it comes first."""
+    seen: set[str] = set()
+
+    def keep(keys: pa.Table) -> list[bool]:
+        names = record_names(keys).to_pylist()
+        chosen = [
+            (split is None or own == split) and name not in seen
+            for own, name in zip(keys["split"].to_pylist(), names, strict=True)
+        ]
+        seen.update(names)
+        return chosen
+
+    return keep

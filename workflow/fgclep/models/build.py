@@ -11,6 +11,7 @@ from fgclep.config.pretraining import PretrainingSection
 from fgclep.config.signal import SignalSection
 from fgclep.errors import UserError
 from fgclep.models.fgclep import FGCLEP, FGCLEPConfig
+from fgclep.models.saved import unusable
 from fgclep.models.text import knows_whole_words, new_text_tower, train_tokenizer
 
 
@@ -45,12 +46,12 @@ def open_model(name: str, key: str) -> FGCLEP:
     folder = Path(folder_of(name))
     try:
         if folder.is_dir() and (missing := [file for file in WEIGHTS if not (folder / file).is_file()]):
-            raise FileNotFoundError(f"{folder} has no {missing[0]}")
+            raise unusable(name, f"{folder} has no {missing[0]}")
         return FGCLEP.from_pretrained(folder_of(name))
-    except (OSError, ValueError, AttributeError) as error:
+    except UserError as error:
         section, setting = key.split(".")
         raise UserError(
-            f"the model {name} cannot be loaded: {error}. Write\n\n    {section}:\n      {setting}: shipped\n\n"
+            f"{error}. Write\n\n    {section}:\n      {setting}: shipped\n\n"
             "or the folder or Hugging Face name of a model of this package"
         ) from error
 

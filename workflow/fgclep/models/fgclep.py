@@ -16,11 +16,12 @@ from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 from transformers.utils import logging
 
 from fgclep.config.signal import SignalSection
-from fgclep.errors import damaged
+from fgclep.errors import UserError, damaged
 from fgclep.leads import LEADS, lead_positions
+from fgclep.models import saved
 from fgclep.models.alignment import ALIGNMENTS, AttentionAlignment
 from fgclep.models.ecg import build_ecg_encoder
-from fgclep.models.text import mean_over_tokens, text_config_from_dict, tokenize
+from fgclep.models.text import knows_whole_words, mean_over_tokens, text_config_from_dict, tokenize
 from fgclep.signals.preparation import prepare_signal
 
 BLOCK = 2**20  # cosines computed at once
@@ -67,6 +68,8 @@ class FGCLEPConfig(PretrainedConfig):
         self.initial_temperature = initial_temperature
         self.initial_bias = initial_bias
         self.max_temperature = max_temperature
+        for name in ("attn_implementation", "_attn_implementation"):  # the text encoder has its own, in its own part
+            kwargs.pop(name, None)
         super().__init__(**kwargs)
 
 
@@ -101,6 +104,7 @@ class FGCLEP(PreTrainedModel):
         self.log_temperature = nn.Parameter(torch.tensor(math.log(config.initial_temperature)))
         self.bias = nn.Parameter(torch.tensor(float(config.initial_bias)))
         self.tokenizer: PreTrainedTokenizerBase | None = None
+        self.folder = ""  # from which it has been loaded
         self.post_init()
 
     def _init_weights(self, module: nn.Module) -> None:
@@ -108,23 +112,42 @@ class FGCLEP(PreTrainedModel):
 
     @classmethod
     def from_pretrained(cls, folder: str | Path, *args: Any, **kwargs: Any) -> "FGCLEP":  # type: ignore[override]
-        """Load a model and its tokenizer from a folder or from the Hugging Face hub: no pickled weights.
+        """Load a model and its tokenizer from a folder or from the Hugging Face hub: no pickled weights, no code.
 
-        Raises ``UserError`` naming the folder if a file in it is truncated or damaged.
+        Raises ``UserError`` naming the folder if a file in it is truncated or damaged, if its configuration is no such
+        model's (``fgclep.models.saved``), if weights are missing, unknown, of another shape or not finite, or if the
+        tokenizer is another model's.
         """
         shown = logging.is_progress_bar_enabled()
         logging.disable_progress_bar()  # loading takes no time worth a bar
         try:
-            model = super().from_pretrained(folder, *args, **{**kwargs, "use_safetensors": True})
+            with saved.usable(folder):
+                return cls._checked(folder, *args, **kwargs)
+        finally:
+            if shown:
+                logging.enable_progress_bar()
+
+    @classmethod
+    def _checked(cls, folder: str | Path, *args: Any, **kwargs: Any) -> "FGCLEP":
+        options = {**kwargs, "use_safetensors": True, "output_loading_info": True}
+        try:
+            values, _ = FGCLEPConfig.get_config_dict(str(folder))
+            saved.check_config(values, folder)
+            with torch.random.fork_rng([]), torch.device("meta"):
+                saved.check_shapes(cls(FGCLEPConfig.from_dict(dict(values))), folder)
+            loaded: Any = super().from_pretrained(folder, *args, **options)
             # the user names the model; its tokenizer is JSON
-            model.tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)  # nosec B615
+            tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)  # nosec B615
         except (SafetensorError, JSONDecodeError, OSError) as error:
             if not Path(folder).is_dir():
                 raise
             raise damaged(folder, error) from error
-        finally:
-            if shown:
-                logging.enable_progress_bar()
+        model, found = loaded
+        saved.check_names(found["missing_keys"], found["unexpected_keys"], folder)
+        saved.check_finite(model.state_dict(), folder)
+        saved.check_tokenizer(tokenizer, model.text_encoder, knows_whole_words(tokenizer.get_vocab()), folder)
+        model.tokenizer = tokenizer
+        model.folder = str(folder)
         return model.eval()
 
     def save_pretrained(self, folder: str | Path, *args: Any, **kwargs: Any) -> None:  # type: ignore[override]
@@ -193,10 +216,19 @@ class FGCLEP(PreTrainedModel):
         return self.encode_ecg(signals), self.embed_tokens({"input_ids": input_ids, "attention_mask": attention_mask})
 
     def logits(self, ecgs: Tensor, texts: Tensor) -> Tensor:
-        """Logits t * cosine + b (ECGs, texts) of embedded ECGs and texts, computed some ECGs at a time."""
+        """Logits t * cosine + b (ECGs, texts) of embedded ECGs and texts, computed some ECGs at a time.
+
+        Raises ``UserError`` if any is not finite.
+        """
         values = max(1, len(texts) * ecgs[:1].numel() // self.config.projection)
         some = ecgs.split(max(1, BLOCK // values))
-        return torch.cat([self.temperature * self.align(part.to(texts), texts) + self.bias for part in some])
+        logits = torch.cat([self.temperature * self.align(part.to(texts), texts) + self.bias for part in some])
+        if not bool(torch.isfinite(logits).all()):
+            raise UserError(
+                f"the model in {self.folder or 'memory'} gives scores that are not finite, and no probability follows "
+                "from these; its weights may be damaged: take another model, or train this one anew"
+            )
+        return logits
 
     @torch.no_grad()
     def embed_texts(self, texts: Sequence[str], batch_size: int = 256) -> Tensor:

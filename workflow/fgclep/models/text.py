@@ -11,6 +11,7 @@ from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from fgclep.config.pretraining import TextEncoderSection
 from fgclep.errors import UserError
+from fgclep.models.saved import check_finite, check_names, check_parts, check_tokenizer
 
 SPECIAL_TOKENS = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}  # nosec B105
 
@@ -42,7 +43,23 @@ def train_tokenizer(
 
 def knows_whole_words(vocabulary: Mapping[str, int]) -> bool:
     """Whether a tokenizer's vocabulary is of the kind that ``train_tokenizer`` makes: parts of words are characters."""
-    return all(len(piece) == 3 for piece in vocabulary if piece.startswith("##") and piece != "##")
+    parts = [piece for piece in vocabulary if piece.startswith("##") and piece != "##"]
+    return bool(parts) and all(len(piece) == 3 for piece in parts)
+
+
+def knows_no_word(tokenizer: PreTrainedTokenizerBase, text: str) -> bool:
+    """Whether a tokenizer knows none of a text's words, so that nothing is learned of it: punctuation does not count.
+
+    A word that a tokenizer of whole words spells by characters is one that it does not know.
+    """
+    spells = knows_whole_words(tokenizer.get_vocab())
+    known: dict[int, bool] = {}
+    encoded = tokenizer(text, add_special_tokens=False)
+    for word, piece in zip(encoded.word_ids(), encoded.tokens(), strict=True):
+        if word is not None and any(character.isalnum() for character in piece):
+            is_known = piece != tokenizer.unk_token and not (spells and (word in known or len(piece) == 1))
+            known[word] = is_known and known.get(word, True)
+    return not any(known.values())
 
 
 def new_text_tower(
@@ -94,20 +111,31 @@ def load_encoder(name: str, max_tokens: int, setting: str) -> tuple[PreTrainedTo
     Raises
     ------
     UserError
-        If there is no such model, or its weights are not in safetensors.
+        If there is no such model, its weights are not in safetensors, not all there or not finite, or its tokenizer is
+        another one's.
     """
     try:  # the user names the model, and may name a folder where its revision matters
         tokenizer = AutoTokenizer.from_pretrained(  # nosec B615
             name, model_max_length=max_tokens, trust_remote_code=False
         )
-        encoder = AutoModel.from_pretrained(name, use_safetensors=True, trust_remote_code=False)  # nosec B615
-    except (OSError, ValueError) as error:
-        reason = str(error).partition("\n")[0]
+        values, _ = PretrainedConfig.get_config_dict(name)
+        check_parts(values, name)
+        encoder, found = AutoModel.from_pretrained(  # nosec B615
+            name, use_safetensors=True, trust_remote_code=False, output_loading_info=True
+        )
+    except UserError:
+        raise
+    except Exception as error:
+        reason = str(error).strip().partition("\n")[0]
         raise UserError(
             f"{setting} is {name}, of which no tokenizer and weights in safetensors can be read ({reason}). Get it "
             f"where there is a network, such as `hf download {name} --local-dir FOLDER`; if its weights have another "
             "format, load and save them once with transformers (save_pretrained); then name the folder"
         ) from error
+    # BERT's own pooling is not used; what more a checkpoint has, such as a head, is not of the encoder
+    check_names([weights for weights in found["missing_keys"] if "pooler." not in weights], (), name)
+    check_finite(encoder.state_dict(), name)
+    check_tokenizer(tokenizer, encoder, knows_whole_words(tokenizer.get_vocab()), name)
     return tokenizer, encoder
 
 

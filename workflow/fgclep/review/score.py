@@ -4,12 +4,13 @@ import csv
 import io
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tabulate import tabulate
 
 from fgclep.errors import UserError
+from fgclep.schemas.metrics import MIN_PATIENTS
 
 COLUMNS = ("source", "record_id", "statement", "feature", "decision", "weight", "answer", "blind", "comment")
 DECISIONS = {
@@ -24,22 +25,27 @@ Z95 = 1.959964  # quantile of the normal distribution that leaves 2.5 % above it
 
 @dataclass(frozen=True)
 class Answer:
-    """One row of the CSV file that the review sheet exports."""
+    """One row of the CSV file that the review sheet exports, and its ECG, if that is known."""
 
     decision: str
     weight: float
     answer: str
     blind: str
+    ecg: tuple[str, str] | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
 class Share:
-    """A share with its 95 % interval, from ``judged`` answers; the share is ``None`` if there are none."""
+    """A share with its 95 % interval, from ``judged`` answers; the share is ``None`` if there are none.
+
+    ``ecgs`` is of how many ECGs they are, as far as is known; of fewer than ``MIN_PATIENTS`` no interval is told.
+    """
 
     judged: int
     share: float | None
     low: float
     high: float
+    ecgs: int = field(default=0, compare=False)
 
 
 def read_answers(path: Path) -> list[Answer]:
@@ -75,14 +81,14 @@ def read_answers(path: Path) -> list[Answer]:
             if row[name].strip().lower() not in allowed:
                 known = ", ".join(value or "nothing" for value in allowed)
                 raise UserError(f"{place}: {name} is {row[name]!r}; write one of: {known}")
-        key = (row["source"], row["record_id"], row["feature"])
+        key = row["source"], row["record_id"], row["feature"]
         if key in lines:
             raise UserError(
                 f"{place}: {'/'.join(key[:2])}, {key[2]} stands in line {lines[key]} already; delete one of them"
             )
         lines[key] = reader.line_num
         decision, answer, blind = (row[name].strip().lower() for name in ("decision", "answer", "blind"))
-        answers.append(Answer(decision, _weight(row["weight"], place), answer, blind))
+        answers.append(Answer(decision, _weight(row["weight"], place), answer, blind, key[:2]))
     if not any(answer.answer for answer in answers):
         raise UserError(f"{path}: none of {len(answers)} decisions is answered; write accept, reject or unsure")
     return answers
@@ -126,17 +132,18 @@ def weighted_share(answers: Iterable[Answer], unsure: str | None = None) -> Shar
         The interval is Wilson's, with the effective number of answers (sum w)^2 / sum w^2 (Kish 1965); with equal
         weights this is their number.
     """
-    judged = []
-    for answer in answers:
+    judged, ecgs = [], set()
+    for number, answer in enumerate(answers):
         word = (unsure or "") if answer.answer == "unsure" else answer.answer
         if word:
             judged.append((answer.weight, word == "accept"))
+            ecgs.add(answer.ecg or number)
     if not judged:
         return Share(0, None, 0.0, 1.0)
     total = sum(weight for weight, _ in judged)
     share = sum(weight for weight, accepted in judged if accepted) / total
     low, high = wilson(share, total**2 / sum(weight**2 for weight, _ in judged))
-    return Share(len(judged), share, low, high)
+    return Share(len(judged), share, low, high, len(ecgs))
 
 
 def score_text(answers: list[Answer]) -> str:
@@ -167,5 +174,6 @@ def score_text(answers: list[Answer]) -> str:
 
 def _row(name: str, found: Share) -> tuple[str, int, str, str]:
     if found.share is None:
-        return name, 0, "-", ""
-    return name, found.judged, f"{100 * found.share:.1f} %", f"{100 * found.low:.1f} to {100 * found.high:.1f} %"
+        return name, 0, "not defined", ""
+    interval = f"{100 * found.low:.1f} to {100 * found.high:.1f} %"
+    return name, found.judged, f"{100 * found.share:.1f} %", interval if found.ecgs >= MIN_PATIENTS else "not defined"

@@ -12,5 +12,6 @@ COMPARISONS = pa.schema(  # of every two models on the same test records: macro 
         pa.field("p", pa.float64()),  # paired bootstrap by patient, two-sided; null: not defined
         pa.field("p_holm", pa.float64()),  # corrected over tasks and models; null for the mean
         pa.field("n", pa.int64(), nullable=False),
+        pa.field("classes", pa.int64(), nullable=False),  # averaged: those with enough patients, see comparison.py
     ]
 )

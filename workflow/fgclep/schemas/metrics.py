@@ -3,6 +3,7 @@
 import pyarrow as pa
 
 RECALLS = (1, 5, 10)  # k of the retrieval's metrics recall@k
+MIN_PATIENTS = 5  # among positives and negatives, for an interval: resamples of fewer say nothing of other patients
 CALIBRATION_BINS = 10  # of probability, of equal width: of the metric ece, and of the report's reliability diagrams
 METRICS = pa.schema(
     [
@@ -20,5 +21,6 @@ METRICS = pa.schema(
         pa.field("ci_high", pa.float64()),
         pa.field("n", pa.int64(), nullable=False),
         pa.field("n_pos", pa.int64(), nullable=False),
+        pa.field("patients_pos", pa.int64()),  # with a positive record; null for the averages
     ]
 )

@@ -148,6 +148,10 @@ class SignalStore:
     def __len__(self) -> int:
         return len(self.keys)
 
+    def files(self) -> list[Path]:
+        """Return the shards that hold any of the records, in their order."""
+        return list(dict.fromkeys(group.path for group in self.groups))
+
     def names(self, places: np.ndarray) -> list[str]:
         """``source/record_id`` of the records at these places of ``keys``."""
         return record_names(self.keys.take(pa.array(places))).to_pylist()

@@ -1,7 +1,5 @@
 """Contrastive pre-training of a model on batches of signals and texts, with checkpoints."""
 
-import hashlib
-import json
 import logging
 import time
 from collections.abc import Iterator
@@ -17,16 +15,15 @@ from torch import Tensor
 from tqdm import tqdm
 
 from fgclep.config.pretraining import TrainingSettings
-from fgclep.digest import source_digest
 from fgclep.errors import UserError
 from fgclep.evaluation.ranks import recall_at_k, text_auroc
-from fgclep.keys import record_names
 from fgclep.models.fgclep import FGCLEP
 from fgclep.models.text import freeze_text_layers
 from fgclep.signals.loader import SignalStore
 from fgclep.training.accelerator import new_accelerator
 from fgclep.training.checkpoint import Checkpoints
 from fgclep.training.distributed import gather_rows, share_of, union_of_texts
+from fgclep.training.identity import processor, training_identity
 from fgclep.training.interruption import Interrupted, StopRequest, noted_stop_signals
 from fgclep.training.log import Speed, TrainingLog
 from fgclep.training.losses import Logits, Objective, contrastive_loss
@@ -140,15 +137,8 @@ class Trainer:
         return max(1, self.settings.batch_size // self.settings.processes)
 
     def _identity(self) -> str:
-        """Digest of all that the outcome depends on, but not the machine."""
-        tracked = self.settings.dependencies()
-        digest = hashlib.sha256(json.dumps([tracked, self.bank.texts, source_digest(__name__)]).encode())
-        digest.update("\n".join(record_names(self.train_store.keys).to_pylist()).encode())
-        digest.update(self.bank.records.values.tobytes() + self.bank.records.bounds.tobytes())
-        digest.update(b"" if self.bank.absent is None else np.packbits(self.bank.absent).tobytes())
-        for weights in self.model.state_dict().values():
-            digest.update(weights.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
-        return digest.hexdigest()
+        stores, banks = (self.train_store, self.validation_store), (self.bank, self.validation_bank)
+        return training_identity(self.settings, self.model, stores, banks, __name__)
 
     def fit(self) -> list[dict]:
         """Train for the epochs that remain; leave the selected epoch's weights in ``model``.
@@ -395,6 +385,7 @@ class Trainer:
         scaler = self.accelerator.scaler
         state = {
             "identity": self.identity,
+            "processor": processor(self.device),
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "scaler": scaler.state_dict() if scaler is not None else {},
@@ -412,6 +403,9 @@ class Trainer:
         if state["identity"] != self.identity:
             LOG.info("%s is of a run with other data, settings or code: starting anew", self.checkpoints.path)
             return
+        here, begun = processor(self.device), state["processor"]
+        if here != begun:
+            LOG.warning("begun on %s and continued on %s: the last digits are those of neither alone", begun, here)
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         if self.accelerator.scaler is not None:

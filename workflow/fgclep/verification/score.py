@@ -115,7 +115,7 @@ def stated_features(reports: pl.DataFrame, texts: pl.DataFrame) -> pl.DataFrame:
 
 
 def _percent(value: float | None) -> str:
-    return "-" if value is None else f"{100 * value:.1f}%"
+    return "not defined" if value is None else f"{100 * value:.1f}%"
 
 
 def print_recovery_scores(

@@ -87,11 +87,15 @@ def model_name(model: str) -> str:
 
 
 def over_seeds(metrics: pl.DataFrame) -> pl.DataFrame:
-    """Average values and bounds over the seeds, in the order of first appearance, and count them."""
+    """Average values and bounds over the seeds, in the order of first appearance, and count them.
+
+    Bounds that a seed does not have are not defined.
+    """
     keys = ["model", "task", "label_set", "protocol", "setting", "fraction", "metric", "class"]
-    values = pl.col("value", "ci_low", "ci_high").mean()
+    bounds = pl.col("ci_low", "ci_high")
+    values = (pl.col("value").mean(), pl.when(bounds.null_count() == 0).then(bounds.mean()))
     filled = metrics.with_columns(pl.col("setting").fill_null(""))
-    return filled.group_by(keys, maintain_order=True).agg(values, pl.col("n", "n_pos").first(), seeds=pl.len())
+    return filled.group_by(keys, maintain_order=True).agg(*values, pl.col("n", "n_pos").first(), seeds=pl.len())
 
 
 class Metrics:

@@ -8,8 +8,10 @@ from fgclep.report.results.estimate import Estimate, p_value
 from fgclep.report.results.metrics import LEADS, MODELS, PROBE, PROMPT_SETS, ZERO_SHOT, Condition, model_name, task_name
 from fgclep.report.tables.table import Block, Cell, Head, Row, Table
 from fgclep.schemas.comparisons import MEAN
+from fgclep.schemas.metrics import MIN_PATIENTS
 
 FINE_AND_COARSE = ("fine", "coarse")
+_CLASSES = f"classes with {MIN_PATIENTS} patients or more among their positives and negatives"
 Comparison = Mapping[str, Any]  # a row with the schema COMPARISONS
 
 
@@ -20,7 +22,7 @@ def fine_against_coarse(comparisons: Iterable[Comparison], prompts: Sequence[str
         if models_of(comparison) == FINE_AND_COARSE and _is_headline(comparison, prompts):
             blocks.setdefault(_condition(comparison, prompts), []).append(_row(_task(comparison), comparison))
     heads = [Head(name) for name in ("fine", "coarse", *_MEASURES)]
-    caption = "Macro AUROC (%) of the fine model minus that of the coarse one"
+    caption = f"Macro AUROC (%) of the fine model minus that of the coarse one, {_CLASSES}"
     return Table(caption, "Task", heads, [Block(name, rows) for name, rows in blocks.items()])
 
 
@@ -34,7 +36,7 @@ def all_comparisons(comparisons: Iterable[Comparison], prompts: Sequence[str]) -
         rows.append(Row(row.name, [*words, *row.cells]))
     heads = [Head("Task", numeric=False), Head("Protocol", numeric=False), Head("First"), Head("Second")]
     return Table(
-        "Differences of macro AUROC (%) between every two models",
+        f"Differences of macro AUROC (%) between every two models, {_CLASSES}",
         "Models",
         [*heads, *(Head(name) for name in _MEASURES)],
         [Block("", rows)],

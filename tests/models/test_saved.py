@@ -1,0 +1,280 @@
+"""A model folder that is not whole, or not what it says, gives one line that names it, and never a probability."""
+
+import json
+import math
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from training_data import TEXTS, made_model
+from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+
+from fgclep import FGCLEP
+from fgclep.commands.model import load_model
+from fgclep.config.named_models import SHIPPED_MODEL
+from fgclep.errors import UserError
+from fgclep.models.build import open_model
+from fgclep.models.text import knows_no_word, load_encoder, train_tokenizer
+
+
+@pytest.fixture
+def folder(tmp_path):
+    made_model().save_pretrained(tmp_path / "m")
+    return tmp_path / "m"
+
+
+def changed(folder, file, change):
+    path = folder / file
+    if file.endswith(".json"):
+        values = json.loads(path.read_text())
+        change(values)
+        path.write_text(json.dumps(values))
+    else:
+        weights = load_file(path)
+        change(weights)
+        save_file(weights, path, {"format": "pt"})
+
+
+def refused(folder, match):
+    for load in (load_model, FGCLEP.from_pretrained):
+        with pytest.raises(UserError, match=match) as error:
+            load(str(folder))
+        assert str(folder) in str(error.value) and "\n" not in str(error.value)
+    with pytest.raises(UserError, match=r"(?s)pretraining:\n      start_from: shipped"):
+        open_model(str(folder), "pretraining.start_from")
+
+
+def without(weights):
+    del weights["ecg_projection.weight"], weights["ecg_projection.bias"]
+
+
+def renamed(weights):
+    for name in list(weights):
+        weights[f"model.{name}"] = weights.pop(name)
+
+
+def of_another_shape(weights):
+    weights["ecg_projection.weight"] = torch.zeros(8, weights["ecg_projection.weight"].shape[1])
+
+
+def with_(name, value):
+    def change(weights):
+        weights[name].view(-1)[0] = value
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        (without, r"lacks ecg_projection\.bias, ecg_projection\.weight"),
+        (renamed, r"lacks .* and \d+ more"),
+        (lambda weights: weights.update(head=torch.zeros(3)), "has unknown head"),
+        (of_another_shape, r"ecg_projection\.weight has the shape \[8, "),
+        (with_("ecg_projection.weight", math.nan), r"weights of ecg_projection\.weight are not finite"),
+        (with_("bias", math.inf), "weights of bias are not finite"),
+        (with_("ecg_encoder.0.1.running_var", math.nan), "running_var are not finite"),
+    ],
+)
+def test_weights_that_are_not_there_are_not_made_up(folder, change, match):
+    names = load_file(folder / "model.safetensors")
+    if match.startswith("running_var"):
+        name = next(name for name in names if name.endswith("running_var"))
+        change = with_(name, math.nan)
+    changed(folder, "model.safetensors", change)
+    refused(folder, match)
+
+
+def test_the_same_holds_where_the_weights_are_in_several_files(folder):
+    made_model().save_pretrained(folder, max_shard_size="20KB")
+    (folder / "model.safetensors").unlink()
+    assert len(list(folder.glob("*.safetensors"))) > 1
+    assert FGCLEP.from_pretrained(folder).tokenizer
+    index = json.loads((folder / "model.safetensors.index.json").read_text())
+    changed(
+        folder, index["weight_map"].pop("ecg_projection.weight"), lambda weights: weights.pop("ecg_projection.weight")
+    )
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    with pytest.raises(UserError, match=r"lacks ecg_projection\.weight"):
+        FGCLEP.from_pretrained(folder)
+
+
+@pytest.mark.parametrize(
+    ("values", "match"),
+    [
+        ({"projection": 10**9}, "config.json: projection is 1000000000"),
+        ({"projection": 0}, "projection is 0"),
+        ({"projection": "many"}, "projection is 'many'"),
+        ({"projection": 24}, "has the shape"),
+        ({"max_temperature": -1}, "max_temperature is -1"),
+        ({"initial_temperature": 0}, "initial_temperature is 0"),
+        ({"initial_bias": math.nan}, "initial_bias is nan"),
+        ({"max_temperature": math.inf}, "max_temperature is inf"),
+        ({"alignment": "best"}, "alignment is 'best'"),
+        ({"ecg_encoder": {"kind": "resnet18", "width": 10**9}}, r"ecg_encoder\.width is 1000000000"),
+        ({"ecg_encoder": {"kind": "resnet99", "width": 4}}, r"ecg_encoder\.kind is 'resnet99'"),
+        ({"ecg_encoder": {"kind": "resnet18", "width": 4, "depth": 3}}, r"ecg_encoder\.depth"),
+        ({"ecg_encoder": "resnet18"}, "ecg_encoder is 'resnet18'"),
+        ({"colour": "red"}, "colour is 'red' .Extra inputs"),
+        ({"quantization_config": {"quant_method": "gptq", "bits": 4}}, "quantization_config is"),
+        ({"transformers_weights": "../other.safetensors"}, "transformers_weights is"),
+        ({"attn_implementation": "kernels-community/flash-attn"}, "attn_implementation is .* built in are eager"),
+        ({"_attn_implementation": "flash_attention_2"}, "_attn_implementation is 'flash_attention_2'"),
+        ({"attn_implementation": {"text_config": "flash_attention_3"}}, "attn_implementation is"),
+        ({"dtype": "int8"}, "dtype is 'int8'"),
+    ],
+)
+def test_a_value_of_the_configuration_that_no_model_has_is_named(folder, values, match):
+    changed(folder, "config.json", lambda config: config.update(values))
+    refused(folder, match)
+
+
+@pytest.mark.parametrize(
+    ("values", "match"),
+    [
+        ({"sampling_rate": 0}, r"signal\.sampling_rate is 0"),
+        ({"duration": 1e9}, r"signal\.duration is 1000000000\.0"),
+        ({"lowpass": 400}, "highpass .* must hold"),
+        ({"gain": 2}, r"signal\.gain is 2"),
+    ],
+)
+def test_a_signal_that_no_model_takes_is_named(folder, values, match):
+    changed(folder, "config.json", lambda config: config["signal"].update(values))
+    refused(folder, match)
+
+
+@pytest.mark.parametrize(
+    ("values", "match"),
+    [
+        ({"vocab_size": 10**9}, r"text_config\.vocab_size is 1000000000"),
+        ({"num_hidden_layers": 10**6}, r"text_config\.num_hidden_layers is 1000000"),
+        ({"num_hidden_layers": 2}, "lacks text_encoder"),
+        ({"hidden_size": 48}, "has the shape"),
+        ({"hidden_size": 17}, "multiple of the number of attention heads"),
+        ({"model_type": "none"}, "none"),
+        ({"_attn_implementation": "flex_attention"}, r"text_config\._attn_implementation is 'flex_attention'"),
+        ({"quantization_config": {"quant_method": "gptq"}}, r"text_config\.quantization_config is"),
+    ],
+)
+def test_a_text_encoder_that_no_model_has_is_named(folder, values, match):
+    changed(folder, "config.json", lambda config: config["text_config"].update(values))
+    refused(folder, match)
+
+
+@pytest.mark.parametrize("content", ["[]", "3", "", '{"model_type": "fgclep", "signal": 7}', '{"model_type": "bert"}'])
+def test_a_configuration_that_is_none_is_refused(folder, content):
+    (folder / "config.json").write_text(content)
+    for load in (load_model, FGCLEP.from_pretrained):
+        with pytest.raises(UserError) as error:
+            load(str(folder))
+        assert str(folder) in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"_attn_implementation": "sdpa"},
+        {"attn_implementation": None},
+        {"dtype": "bfloat16"},
+        {"torch_dtype": "float32"},
+    ],
+)
+def test_what_transformers_writes_beside_them_is_accepted(folder, values):
+    changed(folder, "config.json", lambda config: config.update(values))
+    assert FGCLEP.from_pretrained(folder).config.projection == 16
+
+
+def small_tokenizer(words):
+    """A tokenizer that is none of this package: parts of words are no characters."""
+    vocabulary = {word: number for number, word in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", *words])}
+    given = json.loads(train_tokenizer(TEXTS, 16).backend_tokenizer.to_str())
+    given["model"]["vocab"] = vocabulary
+    given["post_processor"]["special_tokens"]["[CLS]"]["ids"] = [2]
+    given["post_processor"]["special_tokens"]["[SEP]"]["ids"] = [3]
+    given["added_tokens"] = []
+    return given
+
+
+@pytest.mark.parametrize(
+    ("words", "match"),
+    [
+        ([], "its tokenizer has 4 words"),
+        (["fast", "slow"], "its tokenizer has 6 words"),
+        ([f"word{number}" for number in range(5000)], "its tokenizer has 5,004 words, with numbers up to 5,003"),
+    ],
+)
+def test_another_models_tokenizer_is_refused(folder, words, match):
+    (folder / "tokenizer.json").write_text(json.dumps(small_tokenizer(words)))
+    refused(folder, match)
+
+
+def test_a_tokenizer_that_knows_one_word_more_or_takes_longer_texts_is_refused(folder):
+    made = train_tokenizer([*TEXTS, "another"], 16)
+    made.save_pretrained(folder)
+    refused(folder, "its tokenizer has")
+    train_tokenizer(TEXTS, 600).save_pretrained(folder)
+    refused(folder, "its tokenizer takes up to 600 tokens, its encoder 16")
+
+
+def test_scores_that_are_not_finite_are_no_probabilities(folder):
+    model = FGCLEP.from_pretrained(folder)
+    with torch.no_grad():
+        model.bias.fill_(math.nan)
+    ecgs = torch.nn.functional.normalize(torch.ones(2, 16), dim=1)
+    with pytest.raises(UserError, match="gives scores that are not finite") as error:
+        model.logits(ecgs, ecgs)
+    assert str(folder) in str(error.value)
+
+
+def test_a_text_encoder_by_name_is_not_made_up_either(tmp_path):
+    model = made_model()
+    model.tokenizer.save_pretrained(tmp_path)
+    model.text_encoder.save_pretrained(tmp_path)
+    load_encoder(str(tmp_path), 16, "x.y")
+    weights = load_file(tmp_path / "model.safetensors")
+    pooled = {name: value for name, value in weights.items() if not name.startswith("pooler.")}
+    save_file(pooled | {"cls.head": torch.zeros(2)}, tmp_path / "model.safetensors", {"format": "pt"})
+    load_encoder(str(tmp_path), 16, "x.y")  # without BERT's own pooling, which nobody uses, and with a head
+    layer = {name: value for name, value in weights.items() if "attention.self.query" not in name}
+    save_file(layer, tmp_path / "model.safetensors", {"format": "pt"})
+    with pytest.raises(UserError, match=r"lacks encoder\.layer\.0\.attention\.self\.query\.bias"):
+        load_encoder(str(tmp_path), 16, "x.y")
+    broken = {name: torch.full_like(value, math.nan) for name, value in weights.items()}
+    save_file(broken, tmp_path / "model.safetensors", {"format": "pt"})
+    with pytest.raises(UserError, match="are not finite"):
+        load_encoder(str(tmp_path), 16, "x.y")
+    save_file(weights, tmp_path / "model.safetensors", {"format": "pt"})
+    changed(tmp_path, "config.json", lambda config: config.update(_attn_implementation="kernels-community/x"))
+    with pytest.raises(UserError, match="_attn_implementation is 'kernels-community/x'"):
+        load_encoder(str(tmp_path), 16, "x.y")
+
+
+def test_a_table_that_is_filled_up_to_a_round_number_is_one_of_a_tower_that_is_no_fault(tmp_path):
+    words = [f"word{number}" for number in range(1000)]
+    (tmp_path / "tokenizer.json").write_text(json.dumps(small_tokenizer(words)))
+    PreTrainedTokenizerFast(
+        tokenizer_file=str(tmp_path / "tokenizer.json"), pad_token="[PAD]", unk_token="[UNK]"
+    ).save_pretrained(tmp_path)
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    BertModel(BertConfig(vocab_size=1024, **sizes)).save_pretrained(tmp_path)
+    load_encoder(str(tmp_path), 16, "x.y")
+
+
+def test_the_model_that_is_shipped_is_whole():
+    assert len(FGCLEP.from_pretrained(SHIPPED_MODEL).tokenizer) > 100
+
+
+@pytest.mark.parametrize(
+    ("text", "is_unknown"),
+    [
+        ("fast waves", False),
+        ("Fast!", False),
+        ("xyzzy", True),
+        ("x y z", True),
+        ("Ärger ₿", True),
+        ("...", True),
+        ("", True),
+    ],
+)
+def test_a_text_without_a_known_word_is_seen(text, is_unknown):
+    assert knows_no_word(made_model().tokenizer, text) == is_unknown
