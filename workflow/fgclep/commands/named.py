@@ -1,0 +1,46 @@
+"""``fgclep predict`` before it loads what takes seconds: the recordings that are named, and whether they are there."""
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from fgclep.commands.output import PREDICTIONS, Output, say
+from fgclep.recordings.find import find_recordings, kind_of
+
+
+def run(args: argparse.Namespace) -> None:
+    """Say which recordings are not there, and predict for the others."""
+    named = list(named_recordings(args.records))
+    for name, error in named:
+        if error:
+            say(f"fgclep: {name}: {error}")
+    if all(error for _, error in named):
+        output = Output(args.output, args.format, PREDICTIONS)
+        for name, error in named:
+            output.error(name, error)
+        output.close()
+        sys.exit(1)
+    from fgclep.commands import predict
+
+    predict.run(args, named)
+
+
+def named_recordings(names: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield what the names stand for, and why it cannot be read, if its name tells."""
+    for name in names:
+        try:
+            paths, remarks = find_recordings(name)
+        except ValueError as error:
+            yield name, str(error)
+            continue
+        for remark in remarks:
+            say(f"{name}: {remark}")
+        for path in paths:
+            shown = name if paths == [Path(name)] else str(path)
+            try:
+                kind_of(path)
+            except ValueError as error:
+                yield shown, str(error)
+            else:
+                yield shown, ""
