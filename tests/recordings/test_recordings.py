@@ -6,12 +6,14 @@ import edfio
 import numpy as np
 import pytest
 import wfdb
+from conftest import ROOT
 from wfdb_files import RATE, heart, write_record
 
 from fgclep.leads import LEADS, read_label
 from fgclep.recordings.find import find_recordings
+from fgclep.recordings.formats import FORMATS, table
 from fgclep.recordings.labels import lead_names
-from fgclep.recordings.read import read_recording
+from fgclep.recordings.read import READERS, read_recording
 from fgclep.recordings.volts import guess_unit
 
 ECG = heart(6.0)
@@ -325,7 +327,7 @@ def test_leads_that_were_scaled_one_by_one_are_refused(tmp_path):
     for row, lead in enumerate(np.round(200 * ECG)):  # LUDB's headers
         header[row + 1] = header[row + 1].replace(" 200(0)/mV", f" {np.ptp(lead):g}(0)/mV")
     (tmp_path / "r.hea").write_text("\n".join(header))
-    assert "every lead has the same peak-to-peak (1), each was scaled for itself" in refusal(tmp_path / "r")
+    assert refusal(tmp_path / "r").startswith("its numbers are no millivolts: the peak-to-peak of every lead is 1. ")
 
 
 @pytest.mark.parametrize("leads", [("II",), ("V1", "V6"), ("I", "III", "V2")])
@@ -398,6 +400,130 @@ def test_a_folder_is_searched_for_recordings_in_order(tmp_path):
         find_recordings(tmp_path / "empty")
 
 
+def stating(folder, kind):
+    """A file that states leads, rate and unit."""
+    write_record(folder, "r", ECG)
+    return folder / "r" if kind == "wfdb" else write_edf(folder / "r.edf")
+
+
+@pytest.mark.parametrize("kind", ["wfdb", "edf"])
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"fs": 250}, "the sampling rate is 500 Hz by its header; leave --fs 250 out"),
+        ({"units": "V"}, "lead .*I.* is in 'mV' by its header; leave --units V out"),
+        ({"leads": ["V1"]}, "it names its leads itself .I, II, .*; leave --leads V1 out"),
+    ],
+)
+def test_an_option_that_contradicts_the_file_is_refused(tmp_path, kind, options, message):
+    path = stating(tmp_path, kind)
+    assert re.search(message, refusal(path, **options))
+    assert_is_ecg(read_recording(path, fs=RATE, units="mV", leads=LEADS))
+
+
+@pytest.mark.parametrize("labels", [[f"ECG{n}" for n in range(12)], ["ECG"] * 12])
+def test_options_are_used_where_the_file_says_nothing(tmp_path, labels):
+    path = write_edf(tmp_path / "e.edf", labels=labels, unit="adu")
+    assert refusal(path).startswith("none of its signals is one of the twelve leads: 'ECG")
+    assert refusal(path, leads=LEADS).startswith(
+        "lead 'ECG0' is in 'adu', not in mV, uV or V" if labels[0][-1] == "0" else "lead 'ECG' is"
+    )
+    assert refusal(path, leads=LEADS[:2]) == "it has 12 signals; --leads names 2"
+    assert_is_ecg(read_recording(path, leads=LEADS, units="mV"))
+    write_record(tmp_path, "r", ECG, leads=[f"ECG {n}" for n in range(12)])
+    header = (tmp_path / "r.hea").read_text().replace("/mV", "/adu")
+    (tmp_path / "r.hea").write_text(header)
+    assert refusal(tmp_path / "r", leads=LEADS).startswith("record r: lead ECG 0 is in 'adu', not in mV, uV or V")
+    assert_is_ecg(read_recording(tmp_path / "r", leads=LEADS, units="mV"))
+    assert_is_ecg(read_recording(write_csv(tmp_path / "r.csv", header=labels), fs=RATE, leads=LEADS))
+
+
+@pytest.mark.parametrize("unit", ["adu", "a.u.", "counts", "mmHg", "%"])
+def test_a_unit_that_is_written_and_not_known_is_refused_in_every_format(tmp_path, unit):
+    header = [f"{lead} ({unit})" for lead in LEADS]
+    for path, whose in (
+        (write_csv(tmp_path / "r.csv", header=["time", *header], first=[TIMES]), f"lead {header[0]!r}"),
+        (write_edf(tmp_path / "r.edf", unit=unit), "lead 'I'"),
+    ):
+        assert refusal(path).startswith(f"{whose} is in {unit!r}, not in mV, uV or V; divide numbers of a converter by")
+    below = write_csv(tmp_path / "r.csv", header=["time", *LEADS], first=[TIMES])
+    head, *lines = below.read_text().splitlines()
+    below.write_text("\n".join([head, ",".join(["s", *[unit] * 12]), *lines]))
+    assert refusal(below).startswith(f"lead 'I' is in {unit!r}")
+    assert read_recording(below, units="mV").remarks == (
+        f"the header's unit ({unit}) is not read, as --units is given",
+    )
+
+
+@pytest.mark.parametrize("per_mv", [200, 1000 / 4.88, 400, 500, 800, 1000, 4880, 5000])
+@pytest.mark.parametrize("kind", ["npy", "csv"])
+def test_counts_of_a_converter_are_no_microvolts(tmp_path, per_mv, kind):
+    counts = np.round(ECG * per_mv).astype(np.int32)
+    path = tmp_path / f"r.{kind}"
+    if kind == "npy":
+        np.save(path, counts)
+    else:
+        np.savetxt(path, counts.T, fmt="%d", delimiter=",", header=",".join(LEADS), comments="")
+    assert refusal(path, fs=RATE).startswith("its numbers have steps of 1 and no unit") or per_mv == 5000
+    told = read_recording(write_npy(tmp_path / "t.npy", counts / per_mv), fs=RATE, units="mV")
+    np.testing.assert_allclose(told.millivolts(), ECG, atol=0.004)
+    for decimals in (counts.astype(float), counts - counts.mean(axis=1, keepdims=True)):
+        message = refusal(write_npy(tmp_path / "t.npy", decimals), fs=RATE)
+        assert message.startswith("its numbers have steps of") or "is that of an ECG neither in mV" in message
+
+
+def test_columns_of_which_some_have_a_unit_are_refused(tmp_path):
+    path = write_csv(tmp_path / "r.csv", header=["time", "I (mV)", *LEADS[1:]], first=[TIMES])
+    assert refusal(path) == "column 'II' has no unit, and others have (mV); give --units for all"
+    assert_is_ecg(read_recording(path, units="mV"))
+
+
+@pytest.mark.parametrize("separator", [" ", "   ", "|", "\t", ";"])
+def test_columns_are_separated_in_other_ways(tmp_path, separator):
+    assert_is_ecg(
+        read_recording(write_csv(tmp_path / "r.csv", header=["ms", *LEADS], first=[1000 * TIMES], separator=separator))
+    )
+
+
+def test_what_was_meant_is_asked(tmp_path):
+    rows = tmp_path / "rows.csv"
+    rows.write_text("\n".join(",".join([lead, *map(str, row[:50])]) for lead, row in zip(LEADS, ECG, strict=True)))
+    assert refusal(rows, fs=RATE) == "its leads are rows; read are files with a column for each lead: turn it"
+    in_ms = write_csv(tmp_path / "ms.csv", header=["time", *LEADS], first=[1000 * TIMES])
+    assert "its steps of 2 s would be 0.5 Hz. If they are in ms, it is 500 Hz: name the column 'ms'" in refusal(in_ms)
+    write_record(tmp_path, "UPPER1", ECG)
+    (tmp_path / "UPPER1.hea").rename(tmp_path / "UPPER1.HEA")
+    for name in ("UPPER1", "UPPER1.HEA", "UPPER1.hea"):
+        assert refusal(tmp_path / name) == "its header is UPPER1.HEA; WFDB has small letters: rename it UPPER1.hea"
+    write_record(tmp_path, "r", ECG)
+    header = (tmp_path / "r.hea").read_text()
+    for name in ("my rec", "rec.v1.2"):
+        (tmp_path / f"{name}.hea").write_text(header.replace("r 12", f"{name} 12", 1))
+        assert "a record's name has letters, digits, - and _" in refusal(tmp_path / f"{name}.hea")
+
+
+def test_one_recording_of_a_batch_is_one(tmp_path):
+    for values in (ECG[None], ECG.T[None], ECG[..., None]):
+        assert_is_ecg(read_recording(write_npy(tmp_path / "r.npy", values), fs=RATE))
+
+
+def test_the_table_of_what_is_read_is_that_of_the_readers(tmp_path):
+    assert table() in (ROOT / "docs/using-the-model.md").read_text(encoding="utf-8")
+    assert set(FORMATS) == set(READERS)
+    write_record(tmp_path, "r", ECG)
+    made = {
+        "wfdb": tmp_path / "r.hea",
+        "edf": write_edf(tmp_path / "r.edf"),
+        "csv": write_csv(tmp_path / "r.csv", header=["time", *LEADS], first=[TIMES]),
+        "npy": write_npy(tmp_path / "r.npy"),
+    }
+    for kind, known in FORMATS.items():
+        assert made[kind].suffix in known.extensions and f"`{made[kind].suffix}`" in known.title
+        assert_is_ecg(read_recording(made[kind], fs=RATE))
+        for extension in known.extensions:
+            assert f"`{extension}`" in known.title
+
+
 def test_a_missing_file_and_an_unknown_extension_are_said(tmp_path):
     assert refusal(tmp_path / "r.csv") == "there is no such file"
     assert refusal(tmp_path / "r") == "record r: the file r.hea is missing"
@@ -435,5 +561,5 @@ def test_every_real_recording_is_found_and_read_or_refused_for_dead_leads(physio
             refused[path] = str(error)
     # LUDB's headers have each lead's own peak-to-peak as its gain
     ludb = {path for path in found[::6] if "ludb" in path.parts}
-    assert ludb == {path for path, reason in refused.items() if "every lead has the same peak" in reason}
+    assert ludb == {path for path, reason in refused.items() if reason.startswith("its numbers are no millivolts")}
     assert all(refused[path].startswith("dead (flat) leads") for path in set(refused) - ludb)

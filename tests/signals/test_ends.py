@@ -48,7 +48,7 @@ def test_a_calibration_pulse_is_cut_with_a_remark(beneath, height, turned):
     end = "first" if turned else "last"
     assert len(usable.remarks) == 1 and usable.remarks[0].startswith(f"cut the {end} ")
     told = re.fullmatch(r"cut the .* s, a calibration pulse of (.*) mV", usable.remarks[0])
-    assert float(told[1]) == pytest.approx(abs(height), abs=0.11)
+    assert float(told[1]) == pytest.approx(abs(height), abs=0.15)
     kept = usable.digital[:, ::-1] if turned else usable.digital
     assert 4990 <= kept.shape[1] <= 5175
     np.testing.assert_array_equal(kept, record_of(pulsed).digital[:, : kept.shape[1]])
@@ -77,7 +77,7 @@ def test_an_ecg_has_no_pulse_and_no_dead_part(rr, seed, seconds):
 
 
 @pytest.mark.parametrize("value", [0.0, -32.0, 0.7])
-@pytest.mark.parametrize(("first", "last"), [(0, 4000), (1500, 5000), (1000, 4500)])
+@pytest.mark.parametrize(("first", "last"), [(0, 4000), (1500, 5000), (1000, 4400)])
 def test_padding_at_an_end_is_cut_with_a_remark(value, first, last):
     mv = heart()
     padded = np.full_like(mv, value)

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from fgclep.commands.output import RESEARCH_ONLY, say
-from fgclep.config.named_models import SHIPPED_MODEL
+from fgclep.config.named_models import SHIPPED_MODEL, check_model_folder
 from fgclep.device import choose_device
 from fgclep.errors import UserError
 from fgclep.evaluation.tasks import Task, load_task
@@ -34,9 +34,8 @@ def load_model(folder: str | None) -> FGCLEP:
     """
     if folder is None:
         folder = _default_model()
+    check_model_folder(folder)
     config = Path(folder) / "config.json"
-    if not config.is_file():
-        raise UserError(f"{folder} holds no model; run `snakemake --cores all` first, or give --model FOLDER")
     try:
         kind = json.loads(config.read_text(encoding="utf-8")).get("model_type")
         if kind != FGCLEP.config_class.model_type:

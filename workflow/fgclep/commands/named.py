@@ -6,11 +6,18 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from fgclep.commands.output import PREDICTIONS, Output, say
+from fgclep.config.named_models import check_model_folder
+from fgclep.config.quality import QualitySection
+from fgclep.errors import UserError
 from fgclep.recordings.find import find_recordings, kind_of
+from fgclep.recordings.labels import lead_names
 
 
 def run(args: argparse.Namespace) -> None:
     """Say which recordings are not there, and predict for the others."""
+    options = {"fs": _sampling_rate(args.fs), "leads": _leads(args.leads), "units": args.units}
+    if args.model is not None:
+        check_model_folder(args.model)
     named = list(named_recordings(args.records))
     for name, error in named:
         if error:
@@ -23,7 +30,7 @@ def run(args: argparse.Namespace) -> None:
         sys.exit(1)
     from fgclep.commands import predict
 
-    predict.run(args, named)
+    predict.run(args, named, options)
 
 
 def named_recordings(names: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -44,3 +51,19 @@ def named_recordings(names: Sequence[str]) -> Iterator[tuple[str, str]]:
                 yield shown, str(error)
             else:
                 yield shown, ""
+
+
+def _sampling_rate(fs: float | None) -> float | None:
+    quality = QualitySection()
+    if fs is not None and not quality.min_sampling_rate <= fs <= quality.max_sampling_rate:
+        limits = f"{quality.min_sampling_rate:g} to {quality.max_sampling_rate:g} Hz"
+        raise UserError(f"--fs {fs:g}: an ECG has a sampling rate of {limits}")
+    return fs
+
+
+def _leads(text: str | None) -> list[str] | None:
+    try:
+        leads = None if text is None else lead_names(text)
+    except ValueError as error:
+        raise UserError(f"--leads: {error}") from error
+    return leads

@@ -10,11 +10,8 @@ from dataclasses import dataclass, replace
 
 from fgclep.commands.model import find_task, find_vocabulary, load_model
 from fgclep.commands.output import PREDICTIONS, RESEARCH_ONLY, WIDTH, Output, printable, say
-from fgclep.config.quality import QualitySection
-from fgclep.errors import UserError
 from fgclep.inference.predict import Finding, Input, Questions
 from fgclep.progress import progress
-from fgclep.recordings.labels import lead_names
 from fgclep.recordings.read import read_recording
 from fgclep.signals.record import Record
 
@@ -55,12 +52,12 @@ class Remarks:
             say(f"and {count:,} more like this: {self._first[kind]}")
 
 
-def run(args: argparse.Namespace, named: Sequence[tuple[str, str]]) -> None:
+def run(args: argparse.Namespace, named: Sequence[tuple[str, str]], options: dict) -> None:
     """Write the probabilities of all recordings; those that cannot be used end the program with status 1.
 
-    ``named`` are the recordings, and why one cannot be read, which has been said (``fgclep.commands.named``).
+    ``named`` are the recordings, and why one cannot be read, which has been said (``fgclep.commands.named``);
+    ``options`` those of ``read_recording``.
     """
-    options = {"fs": _sampling_rate(args.fs), "leads": _leads(args.leads), "units": args.units}
     output = Output(args.output, args.format, PREDICTIONS)
     task = find_task(args.task) if args.task else None
     most = args.features or (None if args.prompt or task else FEATURES)
@@ -100,22 +97,6 @@ def run(args: argparse.Namespace, named: Sequence[tuple[str, str]]) -> None:
         say(RESEARCH_ONLY)
     if failed:
         sys.exit(1)
-
-
-def _sampling_rate(fs: float | None) -> float | None:
-    quality = QualitySection()
-    if fs is not None and not quality.min_sampling_rate <= fs <= quality.max_sampling_rate:
-        limits = f"{quality.min_sampling_rate:g} to {quality.max_sampling_rate:g} Hz"
-        raise UserError(f"--fs {fs:g}: an ECG has a sampling rate of {limits}")
-    return fs
-
-
-def _leads(text: str | None) -> list[str] | None:
-    try:
-        leads = None if text is None else lead_names(text)
-    except ValueError as error:
-        raise UserError(f"--leads: {error}") from error
-    return leads
 
 
 def _read(name: str, questions: Questions, options: dict) -> Recording:

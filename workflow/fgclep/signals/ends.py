@@ -58,12 +58,8 @@ def _pulse(mv: np.ndarray, rate: float, flat_mv: float) -> tuple[int, float] | N
         return None
     jumps = tail[:, wide:] - tail[:, :-wide]
     height = np.median(jumps, axis=0)
-    spread = np.abs(jumps - height).max(axis=0)
-    common = (np.abs(height) >= _STEP_MV) & (spread <= _ALIKE * np.abs(height))
-    edges = []
-    for start, stop in _runs(common):
-        best = start + int(np.argmin(spread[start:stop] / np.abs(height[start:stop])))
-        edges.append((start, stop, float(height[best])))
+    common = (np.abs(height) >= _STEP_MV) & (np.abs(jumps - height).max(axis=0) <= _ALIKE * np.abs(height))
+    edges = [(start, stop, float(max(height[start:stop], key=abs))) for start, stop in _runs(common)]
     if edges:
         plateau = tail[:, edges[-1][1] + wide :]
         if plateau.shape[1] and np.ptp(plateau, axis=1).max() <= _LEVEL * abs(edges[-1][2]):  # which the end cuts
