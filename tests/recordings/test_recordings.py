@@ -472,6 +472,16 @@ def test_counts_of_a_converter_are_no_microvolts(tmp_path, per_mv, kind):
         assert message.startswith("its numbers have steps of") or "is that of an ECG neither in mV" in message
 
 
+def test_whole_microvolts_are_known_by_the_rounding_of_their_product(tmp_path):
+    mv = np.round(ECG, 3)
+    assert_is_ecg(read_recording(write_npy(tmp_path / "r.npy", mv * 1000), fs=RATE))
+    for counted in (np.round(mv * 1000), (mv * 1000).astype(np.float32), np.round(mv * 1000) + 0.25):
+        assert refusal(write_npy(tmp_path / "r.npy", counted), fs=RATE).startswith(
+            "its numbers have steps of 1 and no "
+        )
+        assert_is_ecg(read_recording(tmp_path / "r.npy", fs=RATE, units="uV"))
+
+
 def test_columns_of_which_some_have_a_unit_are_refused(tmp_path):
     path = write_csv(tmp_path / "r.csv", header=["time", "I (mV)", *LEADS[1:]], first=[TIMES])
     assert refusal(path) == "column 'II' has no unit, and others have (mV); give --units for all"

@@ -286,10 +286,14 @@ class FGCLEP(PreTrainedModel):
         ValueError
             As ``predict``, and for a model with global alignment.
         """
+        return self.attention_of(self._encode(signal, fs, leads), prompts)
+
+    @torch.inference_mode()
+    def attention_of(self, ecg: Tensor, prompts: str | Sequence[str]) -> np.ndarray:
+        """Attention to the patches of one embedded ECG (1, patches, projection), see ``attention``."""
         if not isinstance(self.align, AttentionAlignment):
             raise ValueError("a model with alignment: global has no attention; train one with alignment: attention")
-        texts = self._embed(_texts(prompts))
-        weights = self.align.weights(self._encode(signal, fs, leads), texts)[0]
+        weights = self.align.weights(ecg, self._embed(_texts(prompts)))[0]
         rows = 1 if self.ecg_encoder.needs_all_leads else len(LEADS)
         return weights.unflatten(-1, (rows, -1)).float().cpu().numpy()
 

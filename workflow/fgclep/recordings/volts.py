@@ -13,6 +13,7 @@ UNITS = ("mV", "uV", "V")
 RANGE_MV = (0.2, 10.0)  # peak-to-peak that the median lead of an ECG has
 _COARSE = 0.9  # steps of numbers that may be counts
 _STEPS_UV = (5.0, 4.8828125, 4.88, 2.44140625)  # of recorders: 200, 204.8 and 409.6 per mV
+_ROUNDED = 1e-9  # away from a whole number
 _SEVERAL = 4  # different changes between samples
 _OFF_GRID = 0.01  # of a step, by which single precision and seven digits miss it
 GAIN = 1000.0  # units per mV: 1 µV, below the noise of any electrode; reaches 32 mV to either side
@@ -22,8 +23,9 @@ def guess_unit(values: np.ndarray, whole: bool = False) -> tuple[str, str | None
     """Tell mV, uV and V apart by the amplitude, where nothing speaks for numbers of a converter.
 
     The measure is the median over the leads of the range between the 0.1st and the 99.9th percentile. The ranges that
-    an ECG has in the three units (0.2 to 10 mV) do not overlap. Numbers of a converter may have any of them: whole
-    numbers are refused, unless they are written with decimals and have steps of 5, which is a recorder's step in uV.
+    an ECG has in the three units (0.2 to 10 mV) do not overlap. Numbers of a converter may have any of them, and are
+    whole, or have steps of 1 without a mean. So such numbers are refused, but for steps of 4.88 or 5, which recorders
+    have in uV, and for whole numbers that a multiplication left inexact, as millivolts times 1000 in double precision.
 
     Parameters
     ----------
@@ -52,7 +54,7 @@ def guess_unit(values: np.ndarray, whole: bool = False) -> tuple[str, str | None
     low, high = RANGE_MV
     unit = next((unit for unit in UNITS if low <= span * MILLIVOLTS[unit.lower()] <= high), None)
     coarse = step >= _COARSE and not any(abs(step - usual) < 1e-4 * usual for usual in _STEPS_UV)
-    if whole or (unit and coarse):
+    if whole or (unit and coarse and not _computed(known)):
         raise ValueError(
             f"its numbers have steps of {step:.6g} and no unit: those of an analog-to-digital converter have, whatever "
             "its gain is. Divide them by its gain (numbers per mV) and give --units mV, or give --units uV if they are "
@@ -67,6 +69,12 @@ def guess_unit(values: np.ndarray, whole: bool = False) -> tuple[str, str | None
         f"uV ({1000 * low:g} to {1000 * high:g}) nor in V; if the unit is one of these all the same, give --units; "
         "numbers of an analog-to-digital converter must be divided by its gain first"
     )
+
+
+def _computed(rows: Sequence[np.ndarray]) -> bool:
+    """Whether numbers are whole but for the rounding of a product: millivolts times 1000 are, and counts are not."""
+    away = [np.abs(row - np.round(row)).max(initial=0) for row in rows]
+    return 0 < max(away) < _ROUNDED
 
 
 def _step(row: np.ndarray) -> float | None:

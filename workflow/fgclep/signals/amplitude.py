@@ -4,7 +4,7 @@ A standardized or rescaled ECG looks like one in millivolts, and a model answers
 leaves behind is a number that no heart gives: a deviation, an extreme or a percentile of exactly one.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -26,7 +26,7 @@ _FINE = 1e-4  # mV, a step by which an extreme of 1 mV is no chance
 _LARGE = 0.5  # mV, a deviation without which no quartile is one
 
 
-def check_amplitude(mv: np.ndarray, leads: tuple[str, ...] | list[str], step: float = 0.0) -> None:
+def check_amplitude(mv: np.ndarray, leads: Sequence[str], step: float = 0.0) -> None:
     """Refuse what cannot be the millivolts of an ECG.
 
     Parameters

@@ -80,7 +80,8 @@ def without_dead_ends(record: Record, flat_mv: float) -> Record:
     dead = dead_samples(record, flat_mv)
     if dead is None:
         return record
-    common, samples = dead.all(axis=0), dead.shape[1]
+    common: np.ndarray = np.all(dead, axis=0)
+    samples = len(common)
     if common.all():
         return record
     start, stop = int(np.argmin(common)), samples - int(np.argmin(common[::-1]))
