@@ -28,6 +28,7 @@ SMALL = {
     ],
     "probe": ["--records", "40", "--widths", "4", "--epochs", "2"],
     "simulation": ["--records", "30"],
+    "units": ["--records", "4"],
     "similarity": ["--texts", "300", "600", "--plain-texts", "300", "--neighbors", "30"],
 }  # fmt: skip
 

@@ -24,6 +24,7 @@ from fgclep.cli import main
 from fgclep.commands import model as commands_model
 from fgclep.commands import predict
 from fgclep.commands.model import load_model
+from fgclep.inference import predict as inference
 from fgclep.inference.predict import Questions
 from fgclep.language.vocabulary import Vocabulary
 from fgclep.leads import LEADS
@@ -358,9 +359,50 @@ def test_a_resnet_needs_all_leads_and_a_transformer_any(model, vit, load, tmp_pa
     assert "qs_v1" in told and "tall_r_lateral" not in told and set(told.values()) == {None}
     # ECGs with other leads in one batch
     write_record(tmp_path, "w", ECG)
-    rows = predicted(capsys, path, tmp_path / "w", "--model", vit, *ASK, *options)
+    headed = tmp_path / "h.csv"
+    np.savetxt(headed, ECG[[1, 6]].T, delimiter=",", header="ii,v1", comments="")
+    rows = predicted(capsys, path, headed, "--model", vit, *ASK, *options)
     np.testing.assert_allclose(list(rows[0]["probabilities"].values()), expected, atol=2e-3)
-    assert rows[1]["leads"] == list(LEADS)
+    assert rows[1]["leads"] == ["II", "V1"]
+    failing("predict", path, tmp_path / "w", "--model", vit, *ASK, *options)
+    assert "it names its leads itself (I, II, III, " in capsys.readouterr().err
+
+
+def test_a_wrong_name_is_told_before_a_model_is_loaded(tmp_path):
+    """Torch takes seconds to load, with which a slip of the pen need not wait."""
+    code = (
+        "import sys; sys.argv = ['fgclep', 'predict', *sys.argv[1:]]\n"
+        "from fgclep.cli import main\n"
+        "try: main()\n"
+        "finally: assert not {'torch', 'transformers', 'wfdb', 'polars'} & set(sys.modules)"
+    )
+    (tmp_path / "x.xml").write_text("<x/>")
+    names = [tmp_path / "r.csv", tmp_path / "r", tmp_path / "r.hea", tmp_path / "x.xml", tmp_path]
+    command = [sys.executable, "-c", code, *map(str, names), "--format", "json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and "AssertionError" not in done.stderr
+    errors = [json.loads(line)["error"] for line in done.stdout.splitlines()]
+    assert [line.split(": ", 2)[2] for line in done.stderr.splitlines()] == errors
+    assert errors[:3] == ["there is no such file", *["record r: the file r.hea is missing"] * 2]
+    assert errors[3].startswith("the extension '.xml' is not known")
+    assert errors[4].startswith("the folder holds no recordings (left out 1 files of other kinds (.xml)); read are ")
+
+
+def test_what_a_folder_holds_beside_recordings_is_counted(model, record, capsys):
+    for name in ("a.dcm", "b.scp", "c.XML", "d.txt", "e.npz"):
+        (record.parent / name).write_text("x")
+    main(["predict", str(record.parent), "--model", model, *ASK])
+    told = capsys.readouterr().err.splitlines()[0]
+    assert told == f"{record.parent}: left out 5 files of other kinds (.dcm, .npz, .scp, .txt, .xml)"
+
+
+def test_without_beats_it_is_said_that_nothing_is_measured(model, record, capsys, quick_features, monkeypatch):
+    monkeypatch.setattr(inference, "measure", lambda *_: None)
+    (row,) = predicted(capsys, record, "--model", model, "--features", 500)
+    told = {feature["feature"]: (feature["measurement"], feature["measured"]) for feature in row["features"]}
+    assert told["rate_60_100"] == (None, "no beats found") and told["delta_wave"] == (None, None)
+    main(["predict", str(record), "--model", model, "--features", "500"])
+    assert re.search("ventricular rate between 60 and 100 bpm +measured: no beats found", capsys.readouterr().out)
 
 
 @pytest.mark.parametrize(

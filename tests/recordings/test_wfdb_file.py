@@ -37,7 +37,7 @@ def test_unknown_age_and_sex_are_none(tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("V6", "V5", "record r: a lead is given twice"),
+        ("V6", "V5", "record r: lead V5 is given twice: 'V5', 'V5'"),
         (" 200(0)/mV", " 0/mV", "record r: gain is 0 or absent in I, II"),
         ("/mV", "/mmHg", "record r: lead I is in 'mmHg', not in mV"),
         ("r.dat", "../r.dat", "record r: unreadable"),
@@ -75,9 +75,10 @@ def test_other_signals_are_left_out(tmp_path):
     write_record(tmp_path, "r", mv, leads=[*LEADS[:11], "vx", "V6", "V7"])
     record = read_record(tmp_path / "r")
     assert record.leads == LEADS
+    assert record.remarks == ("left out signals that are no leads: 'vx', 'V7'",)
     np.testing.assert_allclose(record.millivolts()[11], mv[12], atol=0.003)
     write_record(tmp_path, "none", heart(), leads=[f"S{number}" for number in range(12)])
-    with pytest.raises(ValueError, match="none of the twelve standard leads is among"):
+    with pytest.raises(ValueError, match="none of its signals is one of the twelve leads: 'S0', "):
         read_record(tmp_path / "none")
 
 
@@ -156,7 +157,7 @@ def test_a_header_without_first_samples_and_checksums_is_enough(tmp_path):
     lines = (tmp_path / "r.hea").read_text().splitlines()
     short = [" ".join(line.split()[:3]) if line.startswith("r.dat") else line for line in lines]
     (tmp_path / "r.hea").write_text("\n".join(short) + "\n")
-    with pytest.raises(ValueError, match="none of the twelve"):  # the names come after the checksums
+    with pytest.raises(ValueError, match="none of its signals is one"):  # the names come after the checksums
         read_record(tmp_path / "r")
 
 

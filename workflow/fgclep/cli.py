@@ -78,20 +78,23 @@ def add_predict(commands: argparse._SubParsersAction) -> None:
         "without --prompt and --task",
     )
     command.add_argument("--model", metavar="FOLDER", help=MODEL_HELP)
-    command.add_argument("--fs", type=float, metavar="HZ", help="sampling rate of CSV without time, and of NPY")
+    command.add_argument("--fs", type=float, metavar="HZ", help="sampling rate of CSV and NPY")
     command.add_argument(
-        "--leads", metavar="I,II,...", help="leads of CSV without header, and of NPY (default there: the usual twelve)"
+        "--leads",
+        metavar="I,II,...",
+        help="leads of a file that names none, in its order, and of NPY (default there: the usual twelve)",
     )
     command.add_argument(
         "--units",
         choices=("mV", "uV", "V"),
-        help="unit of CSV and NPY, and of EDF without (default: as the file says, else guessed by the amplitude)",
+        help="unit of CSV and NPY, and of WFDB and EDF that say none that is known (default: as the file says, else "
+        "guessed by the amplitude; integers are not)",
     )
     command.add_argument(
         "--batch-size", type=positive, default=64, metavar="N", help="ECGs embedded at once (default: %(default)s)"
     )
     _add_output(command)
-    command.set_defaults(run=command_of("predict"))
+    command.set_defaults(run=command_of("named"))
 
 
 def add_retrieve(commands: argparse._SubParsersAction) -> None:

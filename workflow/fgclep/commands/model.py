@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from fgclep.commands.output import RESEARCH_ONLY, say
-from fgclep.config.named_models import SHIPPED, SHIPPED_MODEL
+from fgclep.config.named_models import SHIPPED, SHIPPED_MODEL, check_model_folder
 from fgclep.device import choose_device
 from fgclep.errors import UserError
 from fgclep.evaluation.tasks import Task, load_task
@@ -33,9 +33,7 @@ def load_model(folder: str | None) -> FGCLEP:
     """
     if folder is None:
         folder = _default_model()
-    config = Path(folder) / "config.json"
-    if not config.is_file():
-        raise UserError(f"{folder} holds no model; run `snakemake --cores all` first, or give --model FOLDER")
+    check_model_folder(folder)
     return FGCLEP.from_pretrained(folder).to(choose_device("auto"))  # type: ignore[arg-type]
 
 

@@ -14,6 +14,7 @@ from fgclep.files import write_text
 from fgclep.progress import printable_lines
 
 FORMATS = ("table", "csv", "json")
+PREDICTIONS = ("record", "kind", "finding", "text", "probability", "measurement", "measured", "error", "model")
 WIDTH = 110  # characters of a line
 RESEARCH_ONLY = "For research only: not a medical device, not for diagnosis."
 _EXTENSIONS = {".csv": "csv", ".json": "json", ".jsonl": "json"}
@@ -68,6 +69,13 @@ class Output:
     def json(self, row: Mapping[str, Any]) -> None:
         """Write an object as a line."""
         self._add(json.dumps(row, allow_nan=False) + "\n")
+
+    def error(self, record: str, error: str) -> None:
+        """Write why a recording cannot be used; a table has nothing of it."""
+        if self.form == "csv":
+            self.rows([{"record": record, "error": error}])
+        elif self.form == "json":
+            self.json({"record": record, "error": error})
 
     def close(self) -> None:
         """Put the file in its place."""

@@ -5,22 +5,16 @@ import re
 import sys
 import textwrap
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from fgclep.commands.model import find_task, find_vocabulary, load_model, model_name
-from fgclep.commands.output import RESEARCH_ONLY, WIDTH, Output, printable, say
-from fgclep.config.quality import QualitySection
-from fgclep.errors import UserError
+from fgclep.commands.output import PREDICTIONS, RESEARCH_ONLY, WIDTH, Output, printable, say
 from fgclep.inference.predict import Finding, Input, Questions
 from fgclep.progress import progress
-from fgclep.recordings.find import find_recordings
-from fgclep.recordings.labels import lead_names
 from fgclep.recordings.read import read_recording
 from fgclep.signals.record import Record
 
-COLUMNS = ("record", "kind", "finding", "text", "probability", "measurement", "measured", "error", "model")
 MEASURED = {"supported": "yes", "likely": "rather yes", "unlikely": "rather no", "refuted": "no"}
 FEATURES = 10
 
@@ -58,14 +52,17 @@ class Remarks:
             say(f"and {count:,} more like this: {self._first[kind]}")
 
 
-def run(args: argparse.Namespace) -> None:
-    """Write the probabilities of all recordings; those that cannot be used end the program with status 1."""
-    options = {"fs": _sampling_rate(args.fs), "leads": _leads(args.leads), "units": args.units}
-    output = Output(args.output, args.format, COLUMNS)
+def run(args: argparse.Namespace, named: Sequence[tuple[str, str]], options: dict) -> None:
+    """Write the probabilities of all recordings; those that cannot be used end the program with status 1.
+
+    ``named`` are the recordings, and why one cannot be read, which has been said (``fgclep.commands.named``);
+    ``options`` those of ``read_recording``.
+    """
+    output = Output(args.output, args.format, PREDICTIONS)
     task = find_task(args.task) if args.task else None
     most = args.features or (None if args.prompt or task else FEATURES)
     vocabulary = find_vocabulary() if most else None
-    recordings = list(_recordings(args.records))
+    recordings = [Recording(name, error=error) for name, error in named]
     questions = Questions(load_model(args.model), args.prompt, task, vocabulary, most or 0)
     for remark in questions.remarks:
         say(remark)
@@ -79,12 +76,14 @@ def run(args: argparse.Namespace) -> None:
             _write(output, recording, next(answers) if recording.record else [], questions)
         batch.clear()
 
-    named = progress(recordings, len(recordings), "predict", "ECG") if len(recordings) > 1 else recordings
-    for recording in named:
-        recording = recording if recording.error else _read(recording.name, questions, options)
+    shown = progress(recordings, len(recordings), "predict", "ECG") if len(recordings) > 1 else recordings
+    for recording in shown:
+        told = bool(recording.error)
+        recording = recording if told else _read(recording.name, questions, options)
         if recording.record is None:
             failed += 1
-            say(f"fgclep: {recording.name}: {recording.error}")
+            if not told:
+                say(f"fgclep: {recording.name}: {recording.error}")
         else:
             predicted += 1
             remarks.tell(recording.name, recording.record.remarks)
@@ -102,37 +101,6 @@ def run(args: argparse.Namespace) -> None:
         sys.exit(1)
 
 
-def _sampling_rate(fs: float | None) -> float | None:
-    quality = QualitySection()
-    if fs is not None and not quality.min_sampling_rate <= fs <= quality.max_sampling_rate:
-        limits = f"{quality.min_sampling_rate:g} to {quality.max_sampling_rate:g} Hz"
-        raise UserError(f"--fs {fs:g}: an ECG has a sampling rate of {limits}")
-    return fs
-
-
-def _leads(text: str | None) -> list[str] | None:
-    try:
-        leads = None if text is None else lead_names(text)
-    except ValueError as error:
-        raise UserError(f"--leads: {error}") from error
-    return leads
-
-
-def _recordings(names: Sequence[str]) -> Iterator[Recording]:
-    """Yield what the names stand for, not yet read."""
-    for name in names:
-        try:
-            paths, others = find_recordings(name)
-        except ValueError as error:
-            yield Recording(name, error=str(error))
-            continue
-        if others:
-            shown = ", ".join(path.name for path in others[:3]) + (", ..." if len(others) > 3 else "")
-            say(f"{name}: left out {len(others):,} CSV files in which no column is a lead ({shown})")
-        for path in paths:
-            yield Recording(name if paths == [Path(name)] else str(path))
-
-
 def _read(name: str, questions: Questions, options: dict) -> Recording:
     try:
         record = read_recording(name, **options)
@@ -145,14 +113,13 @@ def _read(name: str, questions: Questions, options: dict) -> Recording:
 
 def _write(output: Output, recording: Recording, findings: Sequence[Finding], questions: Questions) -> None:
     record = recording.record
-    if output.form == "csv":
-        name = {"record": recording.name}
+    if record is None:
+        output.error(recording.name, recording.error)
+    elif output.form == "csv":
         output.rows(
-            [{**name, "error": recording.error}]
-            if record is None
-            else [
+            [
                 {
-                    **name,
+                    "record": recording.name,
                     "kind": finding.kind,
                     "finding": finding.name,
                     "text": finding.text,
@@ -165,17 +132,14 @@ def _write(output: Output, recording: Recording, findings: Sequence[Finding], qu
             ]
         )
     elif output.form == "json":
-        output.json(_json(recording, findings, questions))
-    elif record is not None:
+        output.json(_json(recording.name, record, findings, questions))
+    else:
         output.lines(_table(recording.name, record, findings, questions))
 
 
-def _json(recording: Recording, findings: Sequence[Finding], questions: Questions) -> dict:
-    record = recording.record
-    if record is None:
-        return {"record": recording.name, "error": recording.error}
+def _json(name: str, record: Record, findings: Sequence[Finding], questions: Questions) -> dict:
     row: dict = {
-        "record": recording.name,
+        "record": name,
         "sampling_rate": record.sampling_rate,
         "seconds": round(record.digital.shape[1] / record.sampling_rate, 3),
         "leads": list(record.leads),
@@ -216,7 +180,8 @@ def _table(name: str, record: Record, findings: Sequence[Finding], questions: Qu
             kind = finding.kind
             lines.append(titles[kind])
         line = f"  {finding.probability:.3f}  {printable(_words(finding)):<{width}}"
-        said = f"measured: {MEASURED[finding.measurement]} ({finding.measured})" if finding.measurement else ""
+        verdict = f"{MEASURED[finding.measurement]} ({finding.measured})" if finding.measurement else finding.measured
+        said = f"measured: {verdict}" if verdict else ""
         if said and len(line) + 2 + len(said) > WIDTH:
             lines.append(line.rstrip())
             lines += textwrap.wrap(said, WIDTH, initial_indent=" " * 9, subsequent_indent=" " * 9)

@@ -3,6 +3,8 @@
 import hashlib
 from pathlib import Path
 
+from fgclep.errors import UserError
+
 SHIPPED, SHIPPED_MODEL = "shipped", Path(__file__).resolve().parents[1] / "pretrained"
 WEIGHTS = ("config.json", "model.safetensors", "tokenizer.json")  # files that decide what it scores
 
@@ -10,6 +12,12 @@ WEIGHTS = ("config.json", "model.safetensors", "tokenizer.json")  # files that d
 def folder_of(name: str) -> str:
     """Return where a named model lies: a folder, or a Hugging Face name as it is."""
     return str(SHIPPED_MODEL) if name == SHIPPED else name
+
+
+def check_model_folder(folder: str | Path) -> None:
+    """Raise ``UserError`` if a folder holds no model."""
+    if not (Path(folder) / "config.json").is_file():
+        raise UserError(f"{folder} holds no model; run `snakemake --cores all` first, or give --model FOLDER")
 
 
 def model_digest(name: str) -> str:

@@ -41,7 +41,7 @@ class Finding:
         What the measurement of the signal says of a feature that has a rule: ``supported``, ``likely``, ``unlikely`` or
         ``refuted``; ``None``: nothing.
     measured
-        The measured values that the rule looks at.
+        The measured values that the rule looks at, or that there are no beats to measure.
     """
 
     kind: str
@@ -146,16 +146,20 @@ def _shown(feature: Feature, record: Record) -> bool:
 def _with_measurements(record: Record, features: Sequence[tuple[Feature, float]]) -> list[Finding]:
     """Judge features by their rules; only all twelve leads are measured."""
     measures: dict = {}
+    nothing = ""
     if features and record.leads == LEADS:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # means of no beats, which become missing values
             found = measure(record.millivolts(), record.sampling_rate)
         measures = {} if found is None else {**found.scalars, **found.leads}
+        nothing = "no beats found" if found is None else ""
     (verdicts,) = RuleTable([feature.rule for feature, _ in features]).verdicts(measures).tolist()
     findings = []
     for (feature, probability), verdict in zip(features, verdicts, strict=True):
         told = Finding("feature", feature.id, feature.text, probability)
         if verdict != UNTESTABLE:
             told = replace(told, measurement=VERDICTS[verdict], measured=measured(feature.rule, measures))
+        elif nothing and feature.rule is not None:
+            told = replace(told, measured=nothing)
         findings.append(told)
     return findings

@@ -22,9 +22,18 @@ from fgclep.models import saved
 from fgclep.models.alignment import ALIGNMENTS, AttentionAlignment
 from fgclep.models.ecg import build_ecg_encoder
 from fgclep.models.text import knows_whole_words, mean_over_tokens, text_config_from_dict, tokenize
+from fgclep.recordings.arrays import usable_array
 from fgclep.signals.preparation import prepare_signal
 
 BLOCK = 2**20  # cosines computed at once
+
+
+def _texts(prompts: str | Sequence[str]) -> list[str]:
+    """Prompts as a list, one if it is a text; ``ValueError`` if there is none, or one is no text."""
+    texts = [prompts] if isinstance(prompts, str) else list(prompts)
+    if not texts or not all(isinstance(text, str) and text.strip() for text in texts):
+        raise ValueError(f"prompts is {prompts!r}; give findings in words, such as ['atrial fibrillation']")
+    return texts
 
 
 class FGCLEPConfig(PretrainedConfig):
@@ -255,21 +264,23 @@ class FGCLEP(PreTrainedModel):
 
     @torch.inference_mode()
     def predict(
-        self, signal: np.ndarray, fs: float, prompts: Sequence[str], leads: Sequence[str] = LEADS
+        self, signal: np.ndarray, fs: float, prompts: str | Sequence[str], leads: Sequence[str] = LEADS
     ) -> np.ndarray:
-        """Probability of each prompt for one ECG.
+        """Probability of each prompt for one ECG, which is checked and repaired as a file is.
+
+        What was repaired, such as limb leads computed from I and II, is told as a warning.
 
         Parameters
         ----------
         signal
-            Millivolts, shape (leads, samples).
+            Millivolts, floating-point numbers of shape (leads, samples).
         fs
             Sampling rate in Hz.
         prompts
-            Findings in words, e.g. ``"atrial fibrillation"``.
+            Findings in words, e.g. ``["atrial fibrillation"]``; a text is one prompt.
         leads
             Names of the rows of ``signal``, in any order. A transformer works with any of the twelve, a ResNet needs
-            all.
+            all, or those from which the others can be computed: I, II and V1 to V6.
 
         Returns
         -------
@@ -278,14 +289,16 @@ class FGCLEP(PreTrainedModel):
         Raises
         ------
         ValueError
-            For another number of rows than lead names, a lead that is missing and needed, or samples that are not
-            finite.
+            For another shape, a rate that is none, no prompt, a lead that is missing and needed, and for an ECG that a
+            file could not have (``fgclep.recordings.arrays.usable_array``): dead leads, missing samples, amplitudes of
+            no heart, numbers that are no millivolts.
         """
-        return torch.sigmoid(self.logits(self._encode(signal, fs, leads), self._embed(prompts)))[0].cpu().numpy()
+        texts = self._embed(_texts(prompts))
+        return torch.sigmoid(self.logits(self._encode(signal, fs, leads), texts))[0].cpu().numpy()
 
     @torch.inference_mode()
     def attention(
-        self, signal: np.ndarray, fs: float, prompts: Sequence[str], leads: Sequence[str] = LEADS
+        self, signal: np.ndarray, fs: float, prompts: str | Sequence[str], leads: Sequence[str] = LEADS
     ) -> np.ndarray:
         """Attention of each prompt to the patches of one ECG, where a model with ``alignment`` attention looks.
 
@@ -305,9 +318,14 @@ class FGCLEP(PreTrainedModel):
         ValueError
             As ``predict``, and for a model with global alignment.
         """
+        return self.attention_of(self._encode(signal, fs, leads), prompts)
+
+    @torch.inference_mode()
+    def attention_of(self, ecg: Tensor, prompts: str | Sequence[str]) -> np.ndarray:
+        """Attention to the patches of one embedded ECG (1, patches, projection), see ``attention``."""
         if not isinstance(self.align, AttentionAlignment):
             raise ValueError("a model with alignment: global has no attention; train one with alignment: attention")
-        weights = self.align.weights(self._encode(signal, fs, leads), self._embed(prompts))[0]
+        weights = self.align.weights(ecg, self._embed(_texts(prompts)))[0]
         rows = 1 if self.ecg_encoder.needs_all_leads else len(LEADS)
         return weights.unflatten(-1, (rows, -1)).float().cpu().numpy()
 
@@ -315,7 +333,8 @@ class FGCLEP(PreTrainedModel):
         return self.embed_texts(prompts).to(self.device)
 
     def _encode(self, signal: np.ndarray, fs: float, leads: Sequence[str]) -> Tensor:
-        prepared, present = self.prepare(signal, fs, leads)
+        usable, names = usable_array(signal, fs, leads)
+        prepared, present = self.prepare(usable, fs, names)
         return self.encode_prepared(prepared[None], present[None])
 
     def encode_prepared(self, signals: Tensor, present: Tensor) -> Tensor:
@@ -324,7 +343,7 @@ class FGCLEP(PreTrainedModel):
         return self.encode_ecg(signals.to(self.device), present.to(self.device) if some_missing else None)
 
     def prepare(self, signal: np.ndarray, fs: float, leads: Sequence[str] = LEADS) -> tuple[Tensor, Tensor]:
-        """Make the model's input of one ECG.
+        """Make the model's input of one ECG that has been checked: nothing is repaired here, or refused as odd.
 
         Parameters
         ----------
@@ -339,7 +358,8 @@ class FGCLEP(PreTrainedModel):
         Raises
         ------
         ValueError
-            As ``predict``.
+            For another number of rows than lead names, a lead that is missing and needed, or samples that are not
+            finite.
         """
         signal = np.asarray(signal, dtype=np.float32)
         if signal.ndim != 2 or len(signal) != len(leads):

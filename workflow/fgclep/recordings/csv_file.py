@@ -4,20 +4,22 @@ import csv
 import re
 from array import array
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from fgclep.recordings.labels import MILLIVOLTS, check_once, lead_and_unit, left_out
+from fgclep.leads import read_label, read_labels
+from fgclep.recordings.labels import leads_of, unit_of
 from fgclep.recordings.volts import to_record
 from fgclep.signals.record import Record
 
-_SEPARATORS = "\t;,"
+_SEPARATORS = "\t;,|"
 _TIME = {"time", "t", "timestamp", "elapsed"}
 _SECONDS = {"s", "sec", "secs", "second", "seconds"}
 _MILLISECONDS = {"ms", "msec", "millisecond", "milliseconds"}
 _BLANK = {"", "nan", "na", "n/a", "null", "none", "-"}
+_NO_RATE = 10.0  # Hz, of no ECG
 _JITTER = 0.75  # of a step, by which rounded times may miss an even grid
 _ROUNDING = 5e-4  # of the sampling rate: times rounded to 1 ms leave no more over a few seconds
 
@@ -31,9 +33,9 @@ class _Columns:
     places, leads, labels, units
         Of the columns that are leads; a unit is ``None`` where the file does not say it.
     time, time_scale, time_label
-        Column of time and its unit in seconds; ``None`` without one.
-    ignored
-        Labels of the other columns.
+        Column of time and its unit in seconds, ``None`` if the file does not say it; ``None`` without one.
+    remarks
+        On the other columns.
     """
 
     places: list[int]
@@ -41,44 +43,55 @@ class _Columns:
     labels: list[str]
     units: list[str | None]
     time: int | None = None
-    time_scale: float = 1.0
+    time_scale: float | None = None
     time_label: str = ""
-    ignored: tuple[str, ...] = ()
+    remarks: list[str] = field(default_factory=list)
 
 
 def read_csv(path: Path, fs: float | None, leads: Sequence[str] | None, units: str | None) -> Record:
     """Read one column per lead, with a header of their names or the names ``leads``; a first column may be time.
 
-    Columns are separated by commas, semicolons or tabs; with the latter two, decimals may have commas. A line of units
-    may follow the header, or units stand there behind the names. Lines that begin with ``#`` are left out. Arguments as
-    for ``read_recording``; raises ``ValueError`` with the reason.
+    Columns are separated by commas, semicolons, tabs, bars or spaces; but for commas, decimals may have commas. A line
+    of units may follow the header, or units stand there behind the names. Lines that begin with ``#`` are left out.
+    Arguments as for ``read_recording``; raises ``ValueError`` with the reason.
     """
     rows = _rows(_text(path))
     number, first = next(rows, (0, []))
     if not first:
         raise ValueError("it is empty")
     if any(_number(cell) is None and cell.strip().lower() not in _BLANK for cell in first):
-        columns = _from_header(first)
+        columns = _from_header(first, leads)
         pending = next(rows, None)
         if pending and (stated := _units_row(pending[1])):
             columns.units = [stated[place] or unit for place, unit in zip(columns.places, columns.units, strict=True)]
-            if columns.time is not None and pending[1][columns.time].strip(" '\"").lower() in _MILLISECONDS:
-                columns.time_scale = 0.001
+            if columns.time is not None and (scale := _time_unit(pending[1][columns.time])):
+                columns.time_scale = scale
             pending = None
     else:
         columns, pending = _without_header(first, leads), (number, first)
-    values, times = _numbers(columns, pending, rows, len(first), timed=fs is None)
-    remarks = left_out(columns.ignored, "columns")
+    values, times, whole = _numbers(columns, pending, rows, len(first), timed=fs is None)
+    remarks = list(columns.remarks)
     if fs is None and columns.time is None:
         raise ValueError("it has no column of time; give the sampling rate with --fs in Hz")
     if fs is None:
-        fs = _rate(times * columns.time_scale, columns.time_label)
+        fs = _rate(times, columns.time_scale, columns.time_label)
     elif columns.time is not None:
         remarks.append(f"the column of time ({columns.time_label}) is not read, as --fs is given")
-    stated = [unit for unit in columns.units if unit is not None]
-    if units is None and stated:
-        return to_record(values, columns.leads, fs, [str(unit or stated[0]) for unit in columns.units], remarks)
-    return to_record(values, columns.leads, fs, units, remarks)
+    return to_record(values, columns.leads, fs, _units(columns, units, remarks), remarks, whole)
+
+
+def _units(columns: _Columns, given: str | None, remarks: list[str]) -> str | list[str] | None:
+    """The units of the leads; ``None`` if neither the file nor the user says them. A header may be overruled."""
+    stated = sorted({unit for unit in columns.units if unit is not None})
+    if given is not None:
+        if stated and {unit.lower() for unit in stated} != {given.lower()}:
+            remarks.append(f"the header's unit ({', '.join(stated)}) is not read, as --units is given")
+        return given
+    units = [unit_of(repr(label), unit, None) for label, unit in zip(columns.labels, columns.units, strict=True)]
+    if stated and None in units:
+        label = columns.labels[units.index(None)]
+        raise ValueError(f"column {label!r} has no unit, and others have ({', '.join(stated)}); give --units for all")
+    return [str(unit) for unit in units] if stated else None
 
 
 def names_leads(path: Path) -> bool:
@@ -88,7 +101,7 @@ def names_leads(path: Path) -> bool:
     except ValueError:
         return False
     is_number = [_number(cell) is not None for cell in first]
-    return bool(first) and (all(is_number) or any(lead_and_unit(cell)[0] for cell in first))
+    return bool(first) and (all(is_number) or any(label.lead for label in read_labels(first)))
 
 
 def _text(path: Path, limit: int = -1) -> str:
@@ -110,7 +123,12 @@ def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
     used = [(number, line) for number, line in lines if line.strip() and not line.lstrip().startswith("#")]
     if not used:
         return
-    separator = next((mark for mark in _SEPARATORS if mark in used[0][1]), ",")
+    separator = next((mark for mark in _SEPARATORS if mark in used[0][1]), None)
+    if separator is None and len(used) > 1 and 1 < len(used[0][1].split()) == len(used[1][1].split()):
+        for number, line in used:
+            yield number, [cell.replace(",", ".") if _is_decimal(cell) else cell for cell in line.split()]
+        return
+    separator = separator or ","
     cells = csv.reader((line for _, line in used), delimiter=separator)
     try:
         for row in cells:
@@ -132,37 +150,35 @@ def _number(cell: str) -> float | None:
         return None
 
 
-def _time_scale(label: str) -> float | None:
+def _is_time(label: str) -> bool:
+    words = set(re.findall("[a-zµ]+", label.lower()))
+    return bool(words) and words <= _TIME | _SECONDS | _MILLISECONDS | {"in"}
+
+
+def _time_unit(label: str) -> float | None:
     """Return the unit of a column of time in seconds, ``None`` if the label does not name one."""
-    words = re.findall("[a-zµ]+", label.lower())
-    if not words or not set(words) <= _TIME | _SECONDS | _MILLISECONDS | {"in"}:
-        return None
-    return 0.001 if set(words) & _MILLISECONDS else 1.0
+    words = set(re.findall("[a-zµ]+", label.lower()))
+    return 0.001 if words & _MILLISECONDS else 1.0 if words & _SECONDS else None
 
 
-def _from_header(header: Sequence[str]) -> _Columns:
-    columns = _Columns([], [], [], [])
-    ignored = []
-    for place, label in enumerate(header):
-        lead, unit = lead_and_unit(label)
-        scale = _time_scale(label) if place == 0 else None
-        if lead is not None:
-            columns.places.append(place)
-            columns.leads.append(lead)
-            columns.labels.append(label)
-            columns.units.append(unit)
-        elif scale is not None:
-            columns.time, columns.time_scale, columns.time_label = place, scale, label
-        else:
-            ignored.append(label)
-    if not columns.leads:
-        raise ValueError(
-            f"none of its columns is one of the twelve leads: {', '.join(map(repr, header[:12]))}; the first line must "
-            "name them, or --leads"
-        )
-    check_once(columns.leads, columns.labels)
-    columns.ignored = tuple(ignored)
-    return columns
+def _from_header(header: Sequence[str], given: Sequence[str] | None) -> _Columns:
+    timed = _is_time(header[0])
+    if read_label(header[0]).lead and not any(label.lead for label in read_labels(header[1:])) and len(header) > 2:
+        raise ValueError("its leads are rows; read are files with a column for each lead: turn it")
+    labels = list(header[timed:])
+    read = read_labels(labels)
+    named, remarks = leads_of(labels, read, given, "columns")
+    taken = [(place, lead) for place, lead in enumerate(named) if lead]
+    return _Columns(
+        places=[place + timed for place, _ in taken],
+        leads=[lead for _, lead in taken],
+        labels=[labels[place] for place, _ in taken],
+        units=[read[place].unit for place, _ in taken],
+        time=0 if timed else None,
+        time_scale=_time_unit(header[0]) if timed else None,
+        time_label=header[0],
+        remarks=remarks,
+    )
 
 
 def _without_header(first: Sequence[str], leads: Sequence[str] | None) -> _Columns:
@@ -172,14 +188,15 @@ def _without_header(first: Sequence[str], leads: Sequence[str] | None) -> _Colum
         raise ValueError(f"it has {len(first)} columns; --leads names {len(leads)}, before which there may be time")
     timed = len(first) > len(leads)
     places = list(range(int(timed), len(first)))
-    return _Columns(places, list(leads), list(leads), [None] * len(leads), 0 if timed else None, 1.0, "the first")
+    return _Columns(places, list(leads), list(leads), [None] * len(leads), 0 if timed else None, None, "the first")
 
 
 def _units_row(cells: Sequence[str]) -> list[str | None] | None:
-    """Return the units of the columns if the line has units in place of numbers."""
+    """Return what stands in place of numbers, if the line is one of units."""
     words = [cell.strip().strip("'\"()[]").strip() for cell in cells]
-    stated = [word if word.lower() in MILLIVOLTS else None for word in words]
-    return stated if any(stated) and not any(_number(word) is not None for word in words) else None
+    if any(_number(word) is not None for word in words) or all(word.lower() in _BLANK for word in words):
+        return None
+    return [None if word.lower() in _BLANK else word for word in words]
 
 
 def _numbers(
@@ -188,12 +205,13 @@ def _numbers(
     rows: Iterator[tuple[int, list[str]]],
     width: int,
     timed: bool,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the values of the leads (leads, samples) and the times, which are empty if not asked for."""
-    values, times = array("d"), array("d")
+) -> tuple[np.ndarray, np.ndarray, bool]:
+    """Return the values of the leads (leads, samples), the times, if asked for, and whether no value has decimals."""
+    values, times, whole = array("d"), array("d"), True
     take_time = columns.time if timed else None
 
     def take(number: int, row: list[str]) -> None:
+        nonlocal whole
         if len(row) != width:
             raise ValueError(f"line {number} has {len(row)} columns, the first line {width}")
         for place, label in zip(columns.places, columns.labels, strict=True):
@@ -202,6 +220,8 @@ def _numbers(
                 if row[place].strip().lower() not in _BLANK:
                     raise ValueError(f"line {number}, column {label!r}: {row[place][:40]!r} is no number")
                 value = np.nan
+            elif whole and not row[place].strip().lstrip("+-").isdecimal():
+                whole = False
             values.append(value)
         if take_time is not None:
             time = _number(row[take_time])
@@ -214,17 +234,27 @@ def _numbers(
         take(*pending)
     for number, row in rows:
         take(number, row)
-    return np.array(values).reshape(-1, len(columns.places)).T, np.array(times)
+    return np.array(values).reshape(-1, len(columns.places)).T, np.array(times), whole
 
 
-def _rate(times: np.ndarray, label: str) -> float:
-    """Return the sampling rate in Hz of evenly spaced times in seconds.
+def _rate(times: np.ndarray, scale: float | None, label: str) -> float:
+    """Return the sampling rate in Hz of evenly spaced times.
+
+    Parameters
+    ----------
+    times
+        Of the samples.
+    scale
+        Their unit in seconds; ``None``: not said, and taken as seconds.
+    label
+        Of their column.
 
     Raises
     ------
     ValueError
-        If they are not evenly spaced.
+        If they are not evenly spaced, or seem to be in ms and do not say so.
     """
+    times = times * (scale or 1.0)
     if len(times) < 2 or not np.isfinite(times).all() or times[-1] <= times[0]:
         raise ValueError(f"its column of time ({label}) does not grow; give the sampling rate with --fs in Hz")
     step = (times[-1] - times[0]) / (len(times) - 1)
@@ -236,4 +266,10 @@ def _rate(times: np.ndarray, label: str) -> float:
             f"sample {place + 2}, {step:.4g} s on average; samples are missing, or give the sampling rate with --fs"
         )
     rate = float(1 / step)
+    if scale is None and rate <= _NO_RATE:
+        raise ValueError(
+            f"its column of time ({label}) has no unit: its steps of {step:.4g} s would be {rate:.4g} Hz. If they are "
+            f"in ms, it is {1000 * rate:.4g} Hz: name the column 'ms', or give the sampling rate with --fs, also if "
+            "these are numbers of samples"
+        )
     return float(round(rate)) if abs(rate - round(rate)) < _ROUNDING * rate else rate

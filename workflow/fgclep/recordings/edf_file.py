@@ -1,13 +1,14 @@
 """An ECG in European Data Format (EDF, EDF+C)."""
 
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 import edfio
 import numpy as np
 
-from fgclep.leads import LEADS
-from fgclep.recordings.labels import MILLIVOLTS, check_once, lead_and_unit, left_out
+from fgclep.leads import LEADS, read_labels
+from fgclep.recordings.labels import MILLIVOLTS, leads_of, unit_of
 from fgclep.recordings.volts import guess_unit
 from fgclep.signals.record import Record
 
@@ -16,21 +17,22 @@ _UNKNOWN_LENGTH = "EDF header indicates -1 data records"
 _MICRO = ("\u00c2\u00b5", "\u00ce\u00bc")  # the micro sign and mu in UTF-8, read as Latin-1
 
 
-def read_edf(path: Path, units: str | None) -> Record:
+def read_edf(path: Path, leads: Sequence[str] | None, units: str | None) -> Record:
     """Read the leads among the signals, with the header's units; other signals are left out with a remark.
 
-    ``units`` is taken for leads whose unit is blank. Raises ``ValueError`` with the reason.
+    ``leads`` are those of a file whose signals are none by their names, ``units`` that of leads whose unit is blank or
+    unknown. Raises ``ValueError`` with the reason.
     """
     with path.open("rb") as file:
         if file.read(len(_MAGIC)) != _MAGIC:
             raise ValueError("it is no EDF file")
     try:
-        return _read(path, units)
+        return _read(path, leads, units)
     except (IndexError, OverflowError, TypeError, ZeroDivisionError, UnboundLocalError) as error:  # damaged headers
         raise ValueError(f"it is no readable EDF file ({type(error).__name__}: {error})") from error
 
 
-def _read(path: Path, units: str | None) -> Record:
+def _read(path: Path, given: Sequence[str] | None, units: str | None) -> Record:
     with warnings.catch_warnings(record=True) as raised:
         warnings.simplefilter("always")
         edf = edfio.read_edf(path, header_encoding="latin-1")
@@ -38,19 +40,16 @@ def _read(path: Path, units: str | None) -> Record:
         raise ValueError(f"it is cut short or damaged: {damage[-1]}")
     if edf.reserved.startswith("EDF+D"):
         raise ValueError("it is interrupted (EDF+D); cut it into its pieces first")
-    found = {signal: lead for signal in edf.signals if (lead := lead_and_unit(signal.label)[0])}
     labels = [signal.label for signal in edf.signals]
-    if not found:
-        raise ValueError(f"none of its signals is one of the twelve leads: {', '.join(map(repr, labels))}")
-    check_once(list(found.values()), [signal.label for signal in found])
+    named, remarks = leads_of(labels, read_labels(labels), given, "signals")
+    found = {signal: lead for signal, lead in zip(edf.signals, named, strict=True) if lead}
     rates = {signal.sampling_frequency for signal in found}
     if len(rates) > 1:
         raise ValueError(f"its leads have different sampling rates: {', '.join(f'{rate:g}' for rate in sorted(rates))}")
-    remarks = left_out([signal.label for signal in edf.signals if signal not in found], "signals")
     signals = sorted(found, key=lambda signal: LEADS.index(found[signal]))
-    unit = {signal: _unit(signal) for signal in signals}
+    unit = {signal: unit_of(repr(signal.label), _unit(signal), units) for signal in signals}
     blank = [signal for signal in signals if not unit[signal]]
-    if blank and units is None:
+    if blank:
         units, remark = guess_unit(np.stack([signal.data for signal in blank]))
         remarks += [remark] if remark else []
     gain, baseline = np.zeros(len(signals)), np.zeros(len(signals), dtype=np.int32)
@@ -70,6 +69,4 @@ def _unit(signal: edfio.EdfSignal) -> str:
     unit = signal.physical_dimension.strip()
     for garbled in _MICRO:
         unit = unit.replace(garbled, "µ")
-    if unit and unit.lower() not in MILLIVOLTS:
-        raise ValueError(f"lead {signal.label!r} is in {unit!r}, not in mV, uV or V")
     return unit

@@ -1,14 +1,17 @@
 """The recordings that a name stands for: a file, a WFDB record, or all below a folder."""
 
+from collections import Counter
 from pathlib import Path
 
 from fgclep.recordings.csv_file import names_leads
+from fgclep.recordings.formats import FORMATS
 
-WFDB, EDF, CSV, NPY = (".hea", ".dat", ".mat"), (".edf",), (".csv", ".tsv"), (".npy",)
 READ = "a WFDB record (.hea), EDF (.edf), CSV (.csv, .tsv) or NumPy array (.npy)"
+_WFDB = FORMATS["wfdb"].extensions
+_SIGNALS = {".dat", ".mat", ".xyz"}  # which a header in their folder names
 
 
-def find_recordings(name: str | Path) -> tuple[list[Path], list[Path]]:
+def find_recordings(name: str | Path) -> tuple[list[Path], list[str]]:
     """Return the recordings that a name stands for.
 
     Parameters
@@ -19,8 +22,9 @@ def find_recordings(name: str | Path) -> tuple[list[Path], list[Path]]:
 
     Returns
     -------
-    list of Path, list of Path
-        Recordings, for ``read_recording``; and CSV files of the folder that are left out because no column is a lead.
+    list of Path, list of str
+        Recordings, for ``read_recording``; and remarks on the files of the folder that are left out: CSV files in which
+        no column is a lead, and files of other kinds.
 
     Raises
     ------
@@ -30,23 +34,36 @@ def find_recordings(name: str | Path) -> tuple[list[Path], list[Path]]:
     folder = Path(name)
     if not folder.is_dir():
         return [folder], []
+    paths = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    paths = [path for path in paths if not any(part.startswith(".") for part in path.relative_to(folder).parts)]
+    headers = {path.with_suffix("") for path in paths if path.suffix.lower() == ".hea"}
+    with_headers = {header.parent for header in headers}
     found: list[Path] = []
-    others: list[Path] = []
-    for path in sorted(folder.rglob("*")):
-        if any(part.startswith(".") for part in path.relative_to(folder).parts):
-            continue
+    tables: list[Path] = []
+    others: Counter[str] = Counter()
+    for path in paths:
         extension = path.suffix.lower()
-        if extension not in {".hea", *EDF, *CSV, *NPY} or not path.is_file():
-            continue
-        (others if extension in CSV and not names_leads(path) else found).append(path)
+        kind = next((kind for kind, known in FORMATS.items() if extension in known.extensions), None)
+        if kind == "csv" and not names_leads(path):
+            tables.append(path)
+        elif kind is not None and extension not in _SIGNALS:
+            found.append(path)
+        elif path.with_suffix("") not in headers and not (extension in _SIGNALS and path.parent in with_headers):
+            others[extension or "without extension"] += 1  # neither signals nor annotations of a record
+    remarks = []
+    if tables:
+        shown = ", ".join(path.name for path in tables[:3]) + (", ..." if len(tables) > 3 else "")
+        remarks.append(f"left out {len(tables):,} CSV files in which no column is a lead ({shown})")
+    if others:
+        remarks.append(f"left out {others.total():,} files of other kinds ({', '.join(sorted(others))})")
     if not found:
-        more = f" ({len(others)} CSV files without leads)" if others else ""
+        more = f" ({'; '.join(remarks)})" if remarks else ""
         raise ValueError(f"the folder holds no recordings{more}; read are {READ}")
-    return found, others
+    return found, remarks
 
 
 def kind_of(path: Path) -> tuple[str, Path]:
-    """Return the format of a recording (``wfdb``, ``edf``, ``csv`` or ``npy``) and its path, of WFDB without extension.
+    """Return the format of a recording, of ``FORMATS``, and its path, of WFDB without extension.
 
     Raises
     ------
@@ -54,15 +71,17 @@ def kind_of(path: Path) -> tuple[str, Path]:
         If there is no such file, or its extension is none of those that are read.
     """
     extension = path.suffix.lower()
-    if extension in WFDB:
-        return "wfdb", path.with_suffix("")
-    if path.with_name(f"{path.name}.hea").is_file():  # a name with a dot in it
-        return "wfdb", path
-    for kind, extensions in (("edf", EDF), ("csv", CSV), ("npy", NPY)):
-        if extension in extensions:
+    record = path.with_suffix("") if extension in _WFDB else path
+    header = record.with_name(f"{record.name}.hea")
+    if header.is_file():
+        return "wfdb", record
+    if (capitals := record.with_name(f"{record.name}.HEA")).is_file():
+        raise ValueError(f"its header is {capitals.name}; WFDB has small letters: rename it {header.name}")
+    for kind, known in FORMATS.items():
+        if kind != "wfdb" and extension in known.extensions:
             if not path.is_file():
                 raise ValueError("there is no such file")
             return kind, path
-    if path.exists():
+    if path.exists() and extension not in _WFDB:
         raise ValueError(f"the extension {path.suffix!r} is not known; read are {READ}")
-    return "wfdb", path
+    raise ValueError(f"record {record.name}: the file {header.name} is missing")

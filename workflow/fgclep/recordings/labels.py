@@ -1,40 +1,15 @@
-"""Names of leads and units as recorders and spreadsheets write them."""
+"""Leads and units: what a file says of them, and what is given in its place."""
 
-import re
 from collections.abc import Sequence
 
-from fgclep.leads import SPELLING
+from fgclep.leads import LEADS, Label, read_labels
 
-MILLIVOLTS = {"mv": 1.0, "uv": 0.001, "µv": 0.001, "μv": 0.001, "v": 1000.0}  # micro sign and Greek mu
-_UNIT = re.compile(r"[(\[]([^()\[\]]*)[)\]]\s*$")
-_NEGATED = re.compile(r"(^|\s)[-\u2212]\s*a?v", re.IGNORECASE)  # -aVR of the Cabrera sequence
-_NO_NAME = {"ECG", "EKG", "LEAD", "MDC", "CH", "CHANNEL", "ABL", "ABLEITUNG", "DERIVATION"}
-_PREFIX = re.compile("^(ECG|EKG|LEAD)(?=.)")
-_ROMANCE = {"DI": "I", "DII": "II", "DIII": "III"}
-
-
-def lead_and_unit(label: str) -> tuple[str | None, str | None]:
-    """Return the lead that a label names, and its unit if it stands there; ``None`` for what it does not name.
-
-    An inverted lead is none: it has the opposite sign.
-
-    >>> lead_and_unit("EKG aVR"), lead_and_unit("Lead V1 [uV]"), lead_and_unit("MDC_ECG_LEAD_II")
-    (('aVR', None), ('V1', 'uV'), ('II', None))
-    >>> lead_and_unit("-aVR"), lead_and_unit("SpO2 (%)")
-    ((None, None), (None, None))
-    """
-    label = label.strip().strip("'\"").strip()
-    if _NEGATED.search(label):
-        return None, None
-    found = _UNIT.search(label)
-    unit = found[1].strip() if found and found[1].strip().lower() in MILLIVOLTS else None
-    words = [word for word in re.split(r"[^0-9A-Zµμ]+", _UNIT.sub("", label).upper()) if word and word not in _NO_NAME]
-    if len(words) == 2 and words[1].lower() in {"mv", "uv", "µv", "μv"}:
-        unit = words.pop()
-    if len(words) != 1:
-        return None, None
-    lead = SPELLING.get(_ROMANCE.get(words[0], words[0])) or SPELLING.get(_PREFIX.sub("", words[0]))
-    return lead, unit if lead else None
+MILLIVOLTS = {
+    **dict.fromkeys(("mv", "millivolt", "millivolts"), 1.0),
+    **dict.fromkeys(("uv", "µv", "μv", "microvolt", "microvolts"), 0.001),  # micro sign and Greek mu
+    **dict.fromkeys(("v", "volt", "volts"), 1000.0),
+    "nv": 1e-6,
+}
 
 
 def lead_names(text: str) -> list[str]:
@@ -45,14 +20,76 @@ def lead_names(text: str) -> list[str]:
     ValueError
         If a name is not one of the twelve leads, or one is given twice.
     """
+    names = [name.strip() for name in text.split(",")]
     leads = []
-    for name in text.split(","):
-        lead, _ = lead_and_unit(name)
-        if lead is None:
-            raise ValueError(f"{name.strip()!r} is none of the twelve leads {', '.join(SPELLING.values())}")
-        leads.append(lead)
+    for name, label in zip(names, read_labels(names), strict=True):
+        if label.inverted:
+            raise ValueError(f"{name!r} is inverted, and read are leads with their own sign; invert it first")
+        if label.lead is None:
+            raise ValueError(f"{name!r} is none of the twelve leads {', '.join(LEADS)}")
+        leads.append(label.lead)
     check_once(leads, leads)
     return leads
+
+
+def leads_of(
+    labels: Sequence[str], read: Sequence[Label], given: Sequence[str] | None, what: str
+) -> tuple[list[str | None], list[str]]:
+    """Return the lead of each signal of a file, and a remark on those that are none.
+
+    Parameters
+    ----------
+    labels, read
+        The file's names of its signals, and what they say.
+    given
+        Leads named by the user, for a file that names none.
+    what
+        What the file has: ``columns`` or ``signals``.
+
+    Raises
+    ------
+    ValueError
+        If there are no leads, one is there twice, or the user names leads of a file that names others.
+    """
+    own = [label.lead for label in read]
+    named = [lead for lead in own if lead]
+    if given is not None and not named:
+        if len(given) != len(labels):
+            raise ValueError(f"it has {len(labels)} {what}; --leads names {len(given)}")
+        return list(given), []
+    if given is not None and named != list(given):
+        raise ValueError(f"it names its leads itself ({', '.join(named)}); leave --leads {','.join(given)} out")
+    if not named:
+        shown = ", ".join(map(repr, labels[:12]))
+        raise ValueError(f"none of its {what} is one of the twelve leads: {shown}; --leads names them, in their order")
+    check_once(named, [label for label, lead in zip(labels, own, strict=True) if lead])
+    others = [label for label, lead in zip(labels, read, strict=True) if lead.lead is None and not lead.inverted]
+    turned = [label for label, lead in zip(labels, read, strict=True) if lead.inverted]
+    remarks = [f"left out {what} that are no leads: {', '.join(map(repr, others))}"] if others else []
+    remarks += [f"left out inverted leads: {', '.join(map(repr, turned))}"] if turned else []
+    return own, remarks
+
+
+def unit_of(label: str, stated: str | None, given: str | None) -> str | None:
+    """Return the unit of a lead: the file's, else the one that the user gives, else ``None``.
+
+    Raises
+    ------
+    ValueError
+        If the file's unit is not known and none is given, or another one is given than the file's.
+    """
+    stated = (stated or "").strip()
+    if not stated:
+        return given
+    millivolts = MILLIVOLTS.get(stated.lower())
+    if millivolts is None and given is None:
+        raise ValueError(
+            f"lead {label} is in {stated!r}, not in mV, uV or V; divide numbers of a converter by its gain, or give "
+            "--units if they are in one of these all the same"
+        )
+    if millivolts is not None and given is not None and millivolts != MILLIVOLTS[given.lower()]:
+        raise ValueError(f"lead {label} is in {stated!r} by its header; leave --units {given} out")
+    return given if millivolts is None else stated
 
 
 def check_once(leads: Sequence[str], labels: Sequence[str]) -> None:
@@ -61,8 +98,3 @@ def check_once(leads: Sequence[str], labels: Sequence[str]) -> None:
         same = [label for other, label in zip(leads, labels, strict=True) if other == lead]
         if len(same) > 1:
             raise ValueError(f"lead {lead} is given twice: {', '.join(map(repr, same))}")
-
-
-def left_out(labels: Sequence[str], what: str) -> list[str]:
-    """Return a remark on what is no lead and not read, if there is any."""
-    return [f"left out {what} that are no leads: {', '.join(map(repr, labels))}"] if labels else []

@@ -30,6 +30,10 @@ def read_npy(path: Path, fs: float | None, leads: Sequence[str] | None, units: s
         remarks.append(f"leads are taken as {', '.join(LEADS)}; --leads if they are others")
     if values.ndim == 1 and len(leads) == 1:
         values = values[None]
+    while values.ndim > 2 and 1 in (values.shape[0], values.shape[-1]):  # one recording of a batch
+        values = values[0] if values.shape[0] == 1 else values[..., 0]
+    if values.ndim > 2:
+        raise ValueError(f"its shape {values.shape} is of many recordings; write each to a file of its own")
     if values.ndim != 2 or len(leads) not in values.shape:
         raise ValueError(
             f"its shape {values.shape} has no side of {len(leads)}, the number of leads ({', '.join(leads)}); "
@@ -38,4 +42,4 @@ def read_npy(path: Path, fs: float | None, leads: Sequence[str] | None, units: s
     if values.shape[0] == values.shape[1]:
         raise ValueError(f"its shape {values.shape} does not tell leads from samples")
     rows = np.asarray(values if values.shape[0] == len(leads) else values.T)
-    return to_record(rows, leads, fs, units, remarks)
+    return to_record(rows, leads, fs, units, remarks, whole=np.issubdtype(values.dtype, np.integer))

@@ -12,12 +12,9 @@ from fgclep.recordings.labels import check_once
 from fgclep.recordings.npy_file import read_npy
 from fgclep.recordings.wfdb_file import read_record
 from fgclep.signals.quality import usable_record
-from fgclep.signals.record import MISSING, Record
+from fgclep.signals.record import Record
 
 LONGEST_SECONDS = 60.0
-_MANY_LEADS = 4
-_SATURATED = 32767
-_SAME = 0.005  # of the peak-to-peak; in hearts the leads differ by more than half of it
 
 
 def read_recording(
@@ -34,11 +31,11 @@ def read_recording(
     fs
         Sampling rate in Hz of a CSV or NPY file; a CSV file may have a column of time in its place.
     leads
-        Canonical names of the columns of a CSV file without a header, or of the rows or columns of an NPY file, whose
-        default is ``fgclep.leads.LEADS``.
+        Canonical names of the leads of a file that names none, in its order; of NPY, ``None`` is
+        ``fgclep.leads.LEADS``.
     units
-        mV, uV or V: those of a CSV or NPY file, or of an EDF file that does not say; ``None``: guessed by the
-        amplitude.
+        mV, uV or V, where the file has no unit, or one that is none of these; ``None``: guessed by the amplitude.
+        A CSV's is overruled.
 
     Returns
     -------
@@ -48,40 +45,36 @@ def read_recording(
     Raises
     ------
     ValueError
-        With the reason why it cannot be read or used, which does not name the path.
+        With the reason why it cannot be read or used, which does not name the path; also if ``fs``, ``leads`` or
+        ``units`` is another than the file's own.
     """
     kind, path = kind_of(Path(path))
     if leads is not None:
         check_once(leads, leads)
-    if kind == "wfdb":
-        record = read_record(path)
-    else:
-        try:
-            if not path.stat().st_size:
-                raise ValueError("it is empty")
-            if kind == "edf":
-                record = read_edf(path, units)
-            else:
-                record = (read_csv if kind == "csv" else read_npy)(path, fs, leads, units)
-        except OSError as error:
-            raise ValueError(f"it cannot be read: {error.strerror or error}") from error
-    _check_scale(record)
+    try:
+        if kind != "wfdb" and not path.stat().st_size:
+            raise ValueError("it is empty")
+        record = READERS[kind](path, fs, leads, units)
+    except OSError as error:
+        raise ValueError(f"it cannot be read: {error.strerror or error}") from error
     return usable_record(_middle(record), QualitySection(), all_leads=False)
 
 
-def _check_scale(record: Record) -> None:
-    """Refuse leads that were scaled one by one to the same peak-to-peak, as LUDB's headers and min-max scaling do."""
-    spans = []
-    for row, gain in zip(record.digital, record.gain, strict=True):
-        known = row[row != MISSING]
-        if len(known) and max(known.max(), -int(known.min())) == _SATURATED:
-            return
-        spans.append((int(known.max()) - int(known.min())) / abs(gain) if len(known) else 0.0)
-    if len(spans) >= _MANY_LEADS and 0 < max(spans) <= (1 + _SAME) * min(spans):
-        raise ValueError(
-            f"every lead has the same peak-to-peak ({min(spans):.3g} mV): each was scaled for itself, and what "
-            "millivolts they had is lost"
-        )
+def _wfdb(path: Path, fs: float | None, leads: Sequence[str] | None, units: str | None) -> Record:
+    return _with_own_rate(read_record(path, leads, units), fs)
+
+
+def _edf(path: Path, fs: float | None, leads: Sequence[str] | None, units: str | None) -> Record:
+    return _with_own_rate(read_edf(path, leads, units), fs)
+
+
+def _with_own_rate(record: Record, fs: float | None) -> Record:
+    if fs is not None and fs != record.sampling_rate:
+        raise ValueError(f"the sampling rate is {record.sampling_rate:g} Hz by its header; leave --fs {fs:g} out")
+    return record
+
+
+READERS = {"wfdb": _wfdb, "edf": _edf, "csv": read_csv, "npy": read_npy}  # of FORMATS
 
 
 def _middle(record: Record) -> Record:

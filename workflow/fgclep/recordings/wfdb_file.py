@@ -11,8 +11,8 @@ import numpy as np
 import wfdb
 from wfdb.io import _header
 
-from fgclep.leads import LEADS, SPELLING, canonical_lead
-from fgclep.recordings.labels import MILLIVOLTS
+from fgclep.leads import LEADS, read_labels
+from fgclep.recordings.labels import MILLIVOLTS, leads_of, unit_of
 from fgclep.signals.record import MISSING, Record
 
 # Value that stands for a missing sample, by format: https://wfdb.io/spec/signal-files.html
@@ -33,13 +33,17 @@ _SAMPLES_PER_BYTE = 1000  # of the other formats: compressed by no more than tha
 _SEX = {"f": "F", "female": "F", "m": "M", "male": "M"}
 
 
-def read_record(path: str | Path) -> Record:
+def read_record(path: str | Path, leads: Sequence[str] | None = None, units: str | None = None) -> Record:
     """Read a record from a folder.
 
     Parameters
     ----------
     path
         Path of the header file without ``.hea``; the signal file stands beside it.
+    leads
+        Those of a record whose signals are none by their names, in their order.
+    units
+        mV, uV or V, for signals whose unit is none of these.
 
     Raises
     ------
@@ -50,7 +54,7 @@ def read_record(path: str | Path) -> Record:
     """
     path = Path(path)
     try:
-        return _read(path)
+        return _read(path, leads, units)
     # wfdb lets whatever a broken file provokes escape: IndexError, KeyError, TypeError, its own types
     except Exception as error:
         raise ValueError(f"record {path.name}: {_reason(error)}") from error
@@ -59,10 +63,12 @@ def read_record(path: str | Path) -> Record:
 def _reason(error: Exception) -> str:
     if isinstance(error, FileNotFoundError) and error.filename:
         return f"the file {Path(error.filename).name} is missing"
+    if isinstance(error, _header.HeaderSyntaxError) and "record line" in str(error):
+        return "unreadable (the first line of its header is none of WFDB: a record's name has letters, digits, - and _)"
     return str(error) if type(error) is ValueError else f"unreadable ({type(error).__name__}: {error})"
 
 
-def _read(path: Path) -> Record:
+def _read(path: Path, given: Sequence[str] | None, units: str | None) -> Record:
     uncalibrated = _uncalibrated(path.with_name(f"{path.name}.hea"))
     with _quick_headers():
         _check_length(wfdb.rdheader(str(path)), path.parent)  # before memory is taken for what the header describes
@@ -71,7 +77,7 @@ def _read(path: Path) -> Record:
         raise ValueError("the header lists no signals")
     if record.d_signal is None:
         raise ValueError("signals of different sampling rates are not supported")
-    order = _order(record.sig_name)
+    order, leads, remarks = _order(record.sig_name, given)
     if bad := [record.sig_name[i] for i in order if record.sig_name[i] in uncalibrated]:
         raise ValueError(f"gain is 0 or absent in {', '.join(bad)}")
     stored = np.ascontiguousarray(record.d_signal.T)
@@ -86,9 +92,7 @@ def _read(path: Path) -> Record:
         raise ValueError(f"values from {digital.min()} to {digital.max()} do not fit 16 bits")
     gain = np.array([record.adc_gain[i] for i in order], dtype=float)
     for row, position in enumerate(order):
-        unit = record.units[position]
-        if unit.lower() not in MILLIVOLTS:
-            raise ValueError(f"lead {record.sig_name[position]} is in {unit!r}, not in mV")
+        unit = unit_of(str(record.sig_name[position]), record.units[position], units) or "mV"
         gain[row] *= 1 / MILLIVOLTS[unit.lower()]
     comments = list(record.comments or [])
     return Record(
@@ -96,10 +100,11 @@ def _read(path: Path) -> Record:
         gain=gain,
         baseline=np.array([record.baseline[i] for i in order], dtype=np.int32),
         sampling_rate=float(record.fs),
-        leads=tuple(canonical_lead(record.sig_name[i]) for i in order),
+        leads=leads,
         age=_age(_comment(comments, "age")),
         sex=_SEX.get((_comment(comments, "sex") or "").lower()),
         codes=_codes(_comment(comments, "dx")),
+        remarks=remarks,
     )
 
 
@@ -126,18 +131,14 @@ def _quick_headers() -> Iterator[None]:
         vars(_header).update(tables)
 
 
-def _order(names: Sequence[str | None]) -> list[int]:
-    """Positions of the standard leads that are there, in canonical order; other signals (Frank's, V7) are left out."""
-    positions: dict[str, int] = {}
-    for position, name in enumerate(names):
-        lead = SPELLING.get((name or "").strip().upper())  # a signal may have no name
-        if lead in positions:
-            raise ValueError(f"a lead is given twice in {list(names)}")
-        if lead is not None:
-            positions[lead] = position
-    if not positions:
-        raise ValueError(f"none of the twelve standard leads is among {list(names)}")
-    return [positions[lead] for lead in LEADS if lead in positions]
+def _order(
+    names: Sequence[str | None], given: Sequence[str] | None
+) -> tuple[list[int], tuple[str, ...], tuple[str, ...]]:
+    """Positions of the leads that are there, in canonical order, their names, and a remark on the other signals."""
+    labels = [name or "" for name in names]  # a signal may have no name
+    named, remarks = leads_of(labels, read_labels(labels), given, "signals")
+    leads = tuple(lead for lead in LEADS if lead in named)
+    return [named.index(lead) for lead in leads], leads, tuple(remarks)
 
 
 def _check_length(header: wfdb.Record, folder: Path) -> None:

@@ -7,6 +7,8 @@ import numpy as np
 
 from fgclep.config.quality import QualitySection
 from fgclep.leads import LEADS, LIMB_LEADS
+from fgclep.signals.amplitude import check_amplitude
+from fgclep.signals.ends import dead_parts, without_calibration, without_dead_ends
 from fgclep.signals.record import MISSING, Record
 from fgclep.signals.repair import with_all_limb_leads, with_documented_gain, with_filled_gaps, with_limb_leads_in_order
 
@@ -38,10 +40,14 @@ def usable_record(
     ValueError
         With the reason why it cannot be used.
     """
-    record = with_all_limb_leads(with_documented_gain(record, gain))
+    _check_rate(record.sampling_rate, settings, sampling_rate)
+    record = without_dead_ends(with_documented_gain(record, gain), settings.flat_mv)
+    record = without_calibration(record, settings.flat_mv)
+    check_amplitude(record.millivolts(), record.leads, step=float(np.max(1 / np.abs(record.gain))))
+    record = with_all_limb_leads(record)
     if all_leads and (absent := [lead for lead in LEADS if lead not in record.leads]):
         raise ValueError(f"leads {', '.join(absent)} are missing in {', '.join(record.leads)}")
-    _check_time(record, settings, sampling_rate)
+    _check_time(record, settings)
     record = with_filled_gaps(record, settings.max_gap_ms)
     mv = record.millivolts()
     _check_leads(record, mv, settings)
@@ -62,16 +68,19 @@ def _odd_electrodes(leads: Sequence[str], mv: np.ndarray) -> list[str]:
     return []
 
 
-def _check_time(record: Record, settings: QualitySection, documented: float | None) -> None:
-    rate = record.sampling_rate
+def _check_rate(rate: float, settings: QualitySection, documented: float | None) -> None:
     low, high = settings.min_sampling_rate, settings.max_sampling_rate
     if documented is not None and rate != documented:
         raise ValueError(f"the sampling rate is {rate:g} Hz, the database has {documented:g} Hz")
     if not low <= rate <= high:
         raise ValueError(f"the sampling rate is {rate:g} Hz, not within {low:g} to {high:g} Hz")
-    seconds = record.digital.shape[1] / rate
+
+
+def _check_time(record: Record, settings: QualitySection) -> None:
+    seconds = record.digital.shape[1] / record.sampling_rate
     if seconds < settings.min_seconds:
-        raise ValueError(f"too short: {seconds:.1f} s, at least {settings.min_seconds:g} s are needed")
+        cut = "".join(f"; {remark}" for remark in record.remarks if remark.startswith("cut the "))
+        raise ValueError(f"too short: {seconds:.1f} s, at least {settings.min_seconds:g} s are needed{cut}")
 
 
 def _check_leads(record: Record, mv: np.ndarray, settings: QualitySection) -> None:
@@ -84,9 +93,9 @@ def _check_leads(record: Record, mv: np.ndarray, settings: QualitySection) -> No
     if missing.any():
         where = ", ".join(f"{lead} ({count})" for lead, count in zip(record.leads, missing, strict=True) if count)
         raise ValueError(f"missing samples (NaN) in {where}")
-    span = np.ptp(mv, axis=1)
-    if dead := named(span < settings.flat_mv):
+    if dead := dead_parts(record, settings.flat_mv):
         raise ValueError(f"dead (flat) leads: {dead}")
+    span = np.ptp(mv, axis=1)
     share = settings.max_artifact_share
     if saturated := named(np.mean((digital == 32767) | (digital == -32767), axis=1) > share):
         raise ValueError(f"saturated leads: {saturated}")

@@ -49,7 +49,10 @@ def main(args: argparse.Namespace) -> None:
         prompts = [texts[number] for report in reports[key] for number in report["text_ids"]]
         if not prompts:
             continue
-        weights = model.attention(millivolts(row), row["sampling_rate"], prompts)
+        # checked with the config's quality when the shard was made
+        signal, present = model.prepare(millivolts(row), row["sampling_rate"])
+        with torch.inference_mode():
+            weights = model.attention_of(model.encode_prepared(signal[None], present[None]), prompts)
         seconds = row["n_samples"] / row["sampling_rate"]
         bounds = window_bounds(seconds, model.signal.duration, weights.shape[2])
         leads = LEADS if weights.shape[1] > 1 else (ALL_LEADS,)

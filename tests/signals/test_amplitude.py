@@ -1,0 +1,95 @@
+"""What no heart gives is refused: other units, standardized and rescaled numbers, whatever was scaled together."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from wfdb_files import heart
+
+from fgclep.leads import LEADS
+from fgclep.signals.amplitude import check_amplitude
+
+EIGHT = ["I", "II", *LEADS[6:]]
+ECG = heart(10.0)
+ROWS = ECG[[LEADS.index(lead) for lead in EIGHT]]
+SCALES = {
+    "deviation": lambda x: (x - x.mean()) / x.std(),
+    "sample deviation": lambda x: (x - x.mean()) / x.std(ddof=1),
+    "deviation with an epsilon": lambda x: (x - x.mean()) / (x.std() + 1e-5),
+    "root mean square": lambda x: x / np.sqrt(np.mean(x**2)),
+    "quartiles": lambda x: (x - np.median(x)) / np.subtract(*np.percentile(x, (75, 25))),
+    "median deviation": lambda x: (x - np.median(x)) / np.median(np.abs(x - np.median(x))),
+    "median deviation as of a normal": lambda x: 0.6745 * (x - np.median(x)) / np.median(np.abs(x - np.median(x))),
+    "0 to 1": lambda x: (x - x.min()) / np.ptp(x),
+    "-1 to 1": lambda x: 2 * (x - x.min()) / np.ptp(x) - 1,
+    "range": lambda x: (x - x.mean()) / np.ptp(x),
+    "largest": lambda x: x / np.abs(x).max(),
+    "99th percentile": lambda x: x / np.percentile(np.abs(x), 99),
+}
+TOGETHER = {"99th percentile"}  # is looked for in all leads together only
+GROUPS = {
+    "every lead": [[row] for row in range(8)],
+    "limb and chest leads": [[0, 1], list(range(2, 8))],
+    "all leads": [list(range(8))],
+}
+
+
+def scaled(scale, groups, values=ROWS):
+    out = np.array(values)
+    for group in groups:
+        out[group] = scale(values[group])
+    return out
+
+
+CASES = [(s, g) for s in SCALES for g in GROUPS if g == "all leads" or s not in TOGETHER]
+
+
+@pytest.mark.parametrize(("scale", "group"), CASES)
+@pytest.mark.parametrize("kind", [np.float64, np.float32])
+def test_scaled_numbers_are_no_millivolts(scale, group, kind):
+    with pytest.raises(ValueError, match=r"its numbers are no millivolts|is none of an ECG"):
+        check_amplitude(scaled(SCALES[scale], GROUPS[group]).astype(kind), EIGHT)
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_a_single_lead_that_was_scaled_is_refused(scale):
+    with pytest.raises(ValueError, match=r"its numbers are no millivolts|is none of an ECG"):
+        check_amplitude(SCALES[scale](ECG[1:2]), ["II"])
+
+
+def test_leads_of_one_size_were_scaled_whatever_the_size():
+    for size in (0.5, 3.0):
+        rows = size * scaled(SCALES["deviation"], GROUPS["every lead"])
+        with pytest.raises(ValueError, match=r"every lead has the same standard deviation|is none of an ECG"):
+            check_amplitude(rows / 4, EIGHT)
+
+
+@given(st.floats(0.3, 4.0), st.floats(-2.0, 2.0), st.integers(0, 20))
+def test_an_ecg_of_any_size_and_offset_is_one(size, offset, seed):
+    check_amplitude(size * heart(5.0, seed=seed) + offset, LEADS)
+
+
+@pytest.mark.parametrize("factor", [1000, 0.001, 200, 204.9, 400, 500, 800, 4880, 5000])
+def test_another_unit_is_refused(factor):
+    for size in (0.5, 1.0, 3.0):
+        with pytest.raises(ValueError, match=r"the amplitude \(median peak-to-peak .* mV\) is none of an ECG"):
+            check_amplitude(factor * size * ECG, LEADS)
+
+
+def test_a_largest_size_of_one_millivolt_is_chance_in_steps_of_a_converter():
+    counts = np.round(ECG * 200)
+    counts[7] = np.clip(counts[7] * 200 // np.abs(counts[7]).max(), -199, 200)
+    counts = np.clip(counts, -190, 190) + (np.arange(12) == 7)[:, None] * (counts == 200) * 10
+    assert np.abs(counts).max() == 200
+    check_amplitude(counts / 200, LEADS)
+    check_amplitude((counts / 200).astype(np.float32), LEADS, step=1 / 200)
+    with pytest.raises(ValueError, match="the largest size of all leads is 1"):
+        check_amplitude(np.where(counts == 200, 1, 0.0043 * counts), LEADS)
+
+
+def test_missing_samples_and_flat_leads_say_nothing():
+    gaps = ECG.copy()
+    gaps[3, 100:200], gaps[7] = np.nan, 0.0
+    check_amplitude(gaps, LEADS)
+    check_amplitude(np.zeros((12, 5000)), LEADS)
+    check_amplitude(np.full((12, 5000), np.nan), LEADS)

@@ -1,0 +1,69 @@
+"""``fgclep predict`` before it loads what takes seconds: the recordings that are named, and whether they are there."""
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from fgclep.commands.output import PREDICTIONS, Output, say
+from fgclep.config.named_models import check_model_folder
+from fgclep.config.quality import QualitySection
+from fgclep.errors import UserError
+from fgclep.recordings.find import find_recordings, kind_of
+from fgclep.recordings.labels import lead_names
+
+
+def run(args: argparse.Namespace) -> None:
+    """Say which recordings are not there, and predict for the others."""
+    options = {"fs": _sampling_rate(args.fs), "leads": _leads(args.leads), "units": args.units}
+    if args.model is not None:
+        check_model_folder(args.model)
+    named = list(named_recordings(args.records))
+    for name, error in named:
+        if error:
+            say(f"fgclep: {name}: {error}")
+    if all(error for _, error in named):
+        output = Output(args.output, args.format, PREDICTIONS)
+        for name, error in named:
+            output.error(name, error)
+        output.close()
+        sys.exit(1)
+    from fgclep.commands import predict
+
+    predict.run(args, named, options)
+
+
+def named_recordings(names: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield what the names stand for, and why it cannot be read, if its name tells."""
+    for name in names:
+        try:
+            paths, remarks = find_recordings(name)
+        except ValueError as error:
+            yield name, str(error)
+            continue
+        for remark in remarks:
+            say(f"{name}: {remark}")
+        for path in paths:
+            shown = name if paths == [Path(name)] else str(path)
+            try:
+                kind_of(path)
+            except ValueError as error:
+                yield shown, str(error)
+            else:
+                yield shown, ""
+
+
+def _sampling_rate(fs: float | None) -> float | None:
+    quality = QualitySection()
+    if fs is not None and not quality.min_sampling_rate <= fs <= quality.max_sampling_rate:
+        limits = f"{quality.min_sampling_rate:g} to {quality.max_sampling_rate:g} Hz"
+        raise UserError(f"--fs {fs:g}: an ECG has a sampling rate of {limits}")
+    return fs
+
+
+def _leads(text: str | None) -> list[str] | None:
+    try:
+        leads = None if text is None else lead_names(text)
+    except ValueError as error:
+        raise UserError(f"--leads: {error}") from error
+    return leads

@@ -1,0 +1,161 @@
+"""Whether numbers that are said to be millivolts can be an ECG's: the one check before every way into a model.
+
+A standardized or rescaled ECG looks like one in millivolts, and a model answers with confidence, wrongly. What scaling
+leaves behind is a number that no heart gives: a deviation, an extreme or a percentile of exactly one.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from fgclep.leads import CHEST_LEADS, LIMB_LEADS
+
+# Peak-to-peak of the median lead in mV, between the 0.1st and the 99.9th percentile. Of 721 real ECGs: 0.4 to 11.6.
+# An ECG in another unit is 1,000 times larger or smaller, one in numbers of a converter 40 times or more.
+SPAN_MV = (0.03, 20.0)
+TAILS = (99.9, 0.1)  # percentiles: a spike of a few samples is no amplitude
+_MANY = 4  # leads
+_SAME = 0.005  # relative, between leads: in hearts they differ by more than half
+_DEVIATION = 5e-4  # by which a deviation of one may miss it: of n or n - 1 values, with or without an epsilon
+_EXTREME = 1e-5
+_PERCENTILE = 2e-6
+_RANGES = ((0.1, 99.9), (0.5, 99.5), (1, 99), (2, 98), (2.5, 97.5), (5, 95))
+_SIZES = (95, 98, 99, 99.5, 99.9)  # percentiles of the sizes by which some divide
+_STEPS_MV = (0.005, 0.0048828125, 0.00488, 0.0025, 0.00244140625, 0.00244, 0.001)  # of converters
+_FINE = 1e-4  # mV, a step by which an extreme of 1 mV is no chance
+_LARGE = 0.5  # mV, a deviation without which no quartile is one
+
+
+def check_amplitude(mv: np.ndarray, leads: Sequence[str], step: float = 0.0) -> None:
+    """Refuse what cannot be the millivolts of an ECG.
+
+    Parameters
+    ----------
+    mv
+        (leads, samples), NaN or infinite where a sample is missing.
+    leads
+        Their canonical names.
+    step
+        mV between two numbers of the converter, if they are known to it only; 0: the numbers are exact.
+
+    Raises
+    ------
+    ValueError
+        If the amplitude is that of another unit, or the numbers were standardized or rescaled, in each lead, in limb
+        and chest leads, or all together.
+    """
+    rows = []
+    for lead, row in zip(leads, mv, strict=True):
+        known = row if np.isfinite(row).all() else row[np.isfinite(row)]
+        if len(known) and known.min() < known.max():
+            rows.append((lead, known.astype(np.float64)))
+    if not rows:
+        return
+    _check_span([row for _, row in rows])
+    if why := _standardized(rows, step) or _rescaled(rows, step):
+        raise ValueError(
+            f"its numbers are no millivolts: {why}. They were standardized or rescaled, and what millivolts they had "
+            "is lost; give the ECG as it was before"
+        )
+
+
+def _check_span(rows: list[np.ndarray]) -> None:
+    low, high = SPAN_MV
+    span = float(np.median([np.ptp(row) for row in rows]))
+    if span > high:
+        span = float(np.median([np.subtract(*np.percentile(row, TAILS)) for row in rows]))
+    if low <= span <= high:
+        return
+    raise ValueError(
+        f"the amplitude (median peak-to-peak of a lead {span:,.4g} mV) is none of an ECG, which has {low:g} to "
+        f"{high:g} mV. Is the unit another one, such as uV or V, or are these numbers of an analog-to-digital "
+        "converter, which must be divided by its gain?"
+    )
+
+
+def _groups(rows: list[tuple[str, np.ndarray]]) -> Iterator[tuple[str, list[np.ndarray]]]:
+    """Yield how leads may have been scaled together: words, and the numbers of each group."""
+    if len(rows) > 1:
+        yield "of every lead", [row for _, row in rows]
+        parts = [[row for lead, row in rows if lead in some] for some in (LIMB_LEADS, CHEST_LEADS)]
+        if all(parts):
+            yield "of limb leads and of chest leads", [np.concatenate(part) for part in parts]
+    yield "of all leads", [np.concatenate([row for _, row in rows])]
+
+
+def _standardized(rows: list[tuple[str, np.ndarray]], step: float) -> str | None:
+    for whose, groups in _groups(rows):
+        deviation = [float(group.std()) for group in groups]
+        if _all_are(deviation, 1, _DEVIATION + step):
+            return f"the standard deviation {whose} is 1"
+        if _all_are([float(np.sqrt(np.mean(group**2))) for group in groups], 1, _DEVIATION + step):
+            return f"the root mean square {whose} is 1"
+        if min(deviation) < _LARGE:
+            continue
+        quartiles = [np.percentile(group, (25, 50, 75)) for group in groups]
+        if not _all_are([middle for _, middle, _ in quartiles], 0, _DEVIATION + step):
+            continue
+        for unit, words in ((1, "1"), (1.349, "1.349")):
+            if _all_are([high - low for low, _, high in quartiles], unit, _DEVIATION + 2 * step):
+                return f"the interquartile range {whose} is {words}"
+        sizes = [float(np.median(np.abs(group - np.median(group)))) for group in groups]
+        for unit, words in ((1, "1"), (0.6745, "0.6745")):
+            if _all_are(sizes, unit, _DEVIATION + 2 * step):
+                return f"the median deviation {whose} is {words}"
+    return None
+
+
+def _rescaled(rows: list[tuple[str, np.ndarray]], step: float) -> str | None:
+    near = _EXTREME + step
+    exact = step < _FINE and not (step == 0 and _on_a_converter_s_grid([row for _, row in rows]))
+    for whose, groups in _groups(rows):
+        low, high = [float(group.min()) for group in groups], [float(group.max()) for group in groups]
+        for first, last in ((0, 1), (-1, 1), (-0.5, 0.5), (0, 2), (0, 5), (0, 10), (-5, 5)):
+            if _all_are(low, first, near) and _all_are(high, last, near):
+                return f"the extremes {whose} are {first} and {last}"
+        if exact or len(groups) > 1:
+            largest = [max(-a, b) for a, b in zip(low, high, strict=True)]
+            if _all_are(largest, 1, near):
+                return f"the largest size {whose} is 1"
+            if _all_are([b - a for a, b in zip(low, high, strict=True)], 1, near):
+                return f"the peak-to-peak {whose} is 1"
+        if exact and len(groups) == 1 and (why := _percentile_of_one(groups[0], _PERCENTILE + step)):
+            return f"{why} {whose} is 1"
+    if len(rows) >= _MANY:
+        for words, value in (("peak-to-peak", np.ptp), ("standard deviation", np.std), ("largest size", _largest)):
+            sizes = [float(value(row)) for _, row in rows]
+            if max(sizes) <= (1 + _SAME) * min(sizes):
+                return f"every lead has the same {words} ({min(sizes):.3g}), each was scaled for itself"
+    return None
+
+
+def _percentile_of_one(values: np.ndarray, near: float) -> str | None:
+    for percent, size in zip(_SIZES, np.percentile(np.abs(values), _SIZES), strict=True):
+        if abs(size - 1) < near:
+            return f"the {percent:g}th percentile of the sizes"
+    ends = np.percentile(values, [end for ends in _RANGES for end in ends]).reshape(-1, 2)
+    for (low, high), (first, last) in zip(_RANGES, ends, strict=True):
+        if abs(last - first - 1) < near:
+            return f"the range from the {low:g}th to the {high:g}th percentile"
+    return None
+
+
+def _largest(row: np.ndarray) -> float:
+    return max(float(row.max()), -float(row.min()))
+
+
+def _all_are(values: list[float], expected: float, tolerance: float) -> bool:
+    return all(abs(value - expected) <= tolerance for value in values)
+
+
+def _on_a_converter_s_grid(rows: list[np.ndarray]) -> bool:
+    """Whether all numbers are multiples of a step that converters have, and of no multiple of it.
+
+    Then a largest size of exactly 1 mV is chance.
+    """
+    for step in _STEPS_MV:
+        counts = [row / step for row in rows]
+        whole = [np.round(count) for count in counts]
+        if all(np.abs(count - number).max() < 1e-3 for count, number in zip(counts, whole, strict=True)):
+            return int(np.gcd.reduce([int(np.gcd.reduce(number.astype(np.int64))) for number in whole])) == 1
+    return False
