@@ -12,7 +12,7 @@ from pathlib import Path
 from fgclep.commands.model import find_task, find_vocabulary, load_model
 from fgclep.commands.output import RESEARCH_ONLY, WIDTH, Output, printable, say
 from fgclep.config.quality import QualitySection
-from fgclep.errors import UserError
+from fgclep.errors import UserError, reason_of
 from fgclep.inference.predict import Finding, Input, Questions
 from fgclep.progress import progress
 from fgclep.recordings.find import find_recordings
@@ -71,22 +71,20 @@ def run(args: argparse.Namespace) -> None:
     batch: list[Recording] = []
 
     def write_batch() -> None:
-        good = [(some.record, some.prepared) for some in batch if some.record and some.prepared]
-        answers = iter(questions.answer(*zip(*good, strict=True)) if good else [])
-        for recording in batch:
-            _write(output, recording, next(answers) if recording.record else [], questions)
+        nonlocal failed, predicted
+        for recording, findings in _answered(batch, questions):
+            if recording.record is None:
+                failed += 1
+                say(f"fgclep: {recording.name}: {recording.error}")
+            else:
+                predicted += 1
+                remarks.tell(recording.name, recording.record.remarks)
+            _write(output, recording, findings, questions)
         batch.clear()
 
     named = progress(recordings, len(recordings), "predict", "ECG") if len(recordings) > 1 else recordings
     for recording in named:
-        recording = recording if recording.error else _read(recording.name, questions, options)
-        if recording.record is None:
-            failed += 1
-            say(f"fgclep: {recording.name}: {recording.error}")
-        else:
-            predicted += 1
-            remarks.tell(recording.name, recording.record.remarks)
-        batch.append(recording)
+        batch.append(recording if recording.error else _read(recording.name, questions, options))
         if len(batch) == args.batch_size:
             write_batch()
     write_batch()
@@ -121,8 +119,8 @@ def _recordings(names: Sequence[str]) -> Iterator[Recording]:
     for name in names:
         try:
             paths, others = find_recordings(name)
-        except ValueError as error:
-            yield Recording(name, error=str(error))
+        except Exception as error:
+            yield Recording(name, error=reason_of(error, name))
             continue
         if others:
             shown = ", ".join(path.name for path in others[:3]) + (", ..." if len(others) > 3 else "")
@@ -135,10 +133,22 @@ def _read(name: str, questions: Questions, options: dict) -> Recording:
     try:
         record = read_recording(name, **options)
         prepared = questions.prepare(record)
-    except ValueError as error:
-        return Recording(name, error=str(error))
+    except Exception as error:
+        return Recording(name, error=reason_of(error, name))
     remarks = (*record.remarks, *questions.length_remark(record))
     return Recording(name, replace(record, remarks=remarks), prepared)
+
+
+def _answered(batch: Sequence[Recording], questions: Questions) -> list[tuple[Recording, list[Finding]]]:
+    """Answer the questions about a batch; if that fails, about each recording alone, to find the one that it is."""
+    good = [(some.record, some.prepared) for some in batch if some.record and some.prepared]
+    try:
+        answers = iter(questions.answer(*zip(*good, strict=True)) if good else [])
+        return [(recording, next(answers) if recording.record else []) for recording in batch]
+    except Exception as error:
+        if len(batch) > 1:
+            return [answered for recording in batch for answered in _answered([recording], questions)]
+        return [(Recording(batch[0].name, error=reason_of(error, batch[0].name)), [])]
 
 
 def _write(output: Output, recording: Recording, findings: Sequence[Finding], questions: Questions) -> None:

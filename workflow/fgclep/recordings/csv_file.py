@@ -85,6 +85,8 @@ def names_leads(path: Path) -> bool:
     """Whether the first line of a file names a lead, or is of numbers only."""
     try:
         _, first = next(_rows(_text(path, 65536)), (0, []))
+    except OSError:
+        return True  # reading it will say why it cannot be read
     except ValueError:
         return False
     is_number = [_number(cell) is not None for cell in first]

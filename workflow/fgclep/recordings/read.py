@@ -12,9 +12,8 @@ from fgclep.recordings.labels import check_once
 from fgclep.recordings.npy_file import read_npy
 from fgclep.recordings.wfdb_file import read_record
 from fgclep.signals.quality import usable_record
-from fgclep.signals.record import MISSING, Record
+from fgclep.signals.record import LONGEST_SECONDS, MISSING, Record
 
-LONGEST_SECONDS = 60.0
 _MANY_LEADS = 4
 _SATURATED = 32767
 _SAME = 0.005  # of the peak-to-peak; in hearts the leads differ by more than half of it
@@ -54,7 +53,7 @@ def read_recording(
     if leads is not None:
         check_once(leads, leads)
     if kind == "wfdb":
-        record = read_record(path)
+        record = read_record(path, LONGEST_SECONDS)
     else:
         try:
             if not path.stat().st_size:

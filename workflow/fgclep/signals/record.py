@@ -8,6 +8,7 @@ from fgclep.leads import LEADS
 from fgclep.signals.encoding import to_millivolts
 
 MISSING = -32768  # a missing sample in ``Record.digital``
+LONGEST_SECONDS = 60.0  # that are used of a record, from its middle
 
 
 @dataclass(frozen=True)
