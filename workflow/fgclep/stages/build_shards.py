@@ -65,7 +65,7 @@ def main(args: argparse.Namespace) -> None:
         for entry in progress(manifest, len(manifest), f"{args.source} {args.chunk}", "record"):
             header = next((name for name in header_names(entry["path"]) if name in archive), None)
             if header is None:
-                if source.record_id(entry["path"]) in unavailable:
+                if unavailable & {entry["path"], source.record_id(entry["path"])}:
                     continue  # fetch_records has told why
                 raise UserError(
                     f"{args.archive} lacks {entry['path']}, which {args.manifest} lists: it was fetched when lists or "
