@@ -127,7 +127,7 @@ def test_a_folder_without_the_table_is_an_error_for_the_user(ward, tmp_path):
 def test_all_mistakes_are_told_at_once_by_row_with_the_user_s_path(ward, tmp_path):
     (ward / "records.csv").write_text(
         TABLE
-        + "r1,p1,x,,old,female,,\nr1,p1,one, two,,,,,,\n\nr2,,x,,,,training,\n"
+        + "r1,p1,x,,old,female,,\nr1,p1,one, two,,,,,x\n\nr2,,x,,,,training,\n"
         + "r3,p3,,2024/May/ecg,,,,\nr6,p6,x,R1.dat,,,,\n"
     )
     with pytest.raises(UserError) as error:

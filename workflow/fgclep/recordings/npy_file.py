@@ -7,7 +7,7 @@ import numpy as np
 
 from fgclep.leads import LEADS
 from fgclep.recordings.volts import to_record
-from fgclep.signals.record import Record
+from fgclep.signals.record import Record, middle_part
 
 
 def read_npy(path: Path, fs: float | None, leads: Sequence[str] | None, units: str | None) -> Record:
@@ -37,5 +37,6 @@ def read_npy(path: Path, fs: float | None, leads: Sequence[str] | None, units: s
         )
     if values.shape[0] == values.shape[1]:
         raise ValueError(f"its shape {values.shape} does not tell leads from samples")
-    rows = np.asarray(values if values.shape[0] == len(leads) else values.T)
-    return to_record(rows, leads, fs, units, remarks)
+    rows = values if values.shape[0] == len(leads) else values.T
+    part, more = middle_part(rows.shape[1], fs)
+    return to_record(np.asarray(rows[:, part]), leads, fs, units, [*remarks, *more])

@@ -1,7 +1,6 @@
 """One recording of any format, checked and repaired."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from fgclep.config.quality import QualitySection
@@ -65,7 +64,7 @@ def read_recording(
         except OSError as error:
             raise ValueError(f"it cannot be read: {error.strerror or error}") from error
     _check_scale(record)
-    return usable_record(_middle(record), QualitySection(), all_leads=False)
+    return usable_record(record, QualitySection(), all_leads=False)
 
 
 def _check_scale(record: Record) -> None:
@@ -81,14 +80,3 @@ def _check_scale(record: Record) -> None:
             f"every lead has the same peak-to-peak ({min(spans):.3g} mV): each was scaled for itself, and what "
             "millivolts they had is lost"
         )
-
-
-def _middle(record: Record) -> Record:
-    """Cut a long recording, of which neither the checks nor a model should see hours."""
-    samples = record.digital.shape[1]
-    if record.sampling_rate <= 0 or samples <= LONGEST_SECONDS * record.sampling_rate:
-        return record
-    kept = round(LONGEST_SECONDS * record.sampling_rate)
-    start = (samples - kept) // 2
-    remark = f"{samples / record.sampling_rate:,.0f} s long, of which the middle {LONGEST_SECONDS:g} s are read"
-    return replace(record, digital=record.digital[:, start : start + kept], remarks=(*record.remarks, remark))

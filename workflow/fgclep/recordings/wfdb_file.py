@@ -12,7 +12,7 @@ from fgclep.errors import of_the_machine
 from fgclep.header import Header, Signal, found_file, header_file, read_header, signal_path
 from fgclep.leads import LEADS
 from fgclep.recordings.labels import MILLIVOLTS, lead_and_unit, left_out
-from fgclep.signals.record import MISSING, Record
+from fgclep.signals.record import MISSING, Record, middle_part
 
 # Value that stands for a missing sample, by format: https://wfdb.io/spec/signal-files.html
 _MISSING_OF_FORMAT = {
@@ -101,7 +101,8 @@ def _read(path: Path, longest: float | None, rescale: bool) -> Record:
     skew = max(signal.skew for signal in chosen)
     if skew >= frames:
         raise ValueError(f"a signal is shifted by {skew} samples, and the record has {frames}")
-    start, stop, remarks = _part(header.rate, frames - skew, longest)
+    part, remarks = middle_part(frames - skew, header.rate, longest)
+    start, stop = part.start, part.stop
     if skew:
         remarks.append(f"its leads are shifted in the file by up to {skew} samples, by which the end is cut")
     remarks += [file.remark for file in files if file.remark]
@@ -165,15 +166,6 @@ def _check_calibration(chosen: Sequence[Signal]) -> None:
     if len({signal.per_frame for signal in chosen}) > 1:
         counts = ", ".join(f"{signal.label} {signal.per_frame}" for signal in chosen)
         raise ValueError(f"its leads have different sampling rates (samples in each frame: {counts})")
-
-
-def _part(rate: float, frames: int, longest: float | None) -> tuple[int, int, list[str]]:
-    """First and last frame that are kept of a record, and a remark if it is not the whole."""
-    if longest is None or rate <= 0 or frames <= longest * rate:
-        return 0, frames, []
-    kept = round(longest * rate)
-    start = (frames - kept) // 2
-    return start, start + kept, [f"{frames / rate:,.0f} s long, of which the middle {longest:g} s are read"]
 
 
 def _files(header: Header, folder: Path, wanted: set[str]) -> list[_File]:
