@@ -183,7 +183,7 @@ def test_a_file_that_cannot_be_opened_is_a_row(tmp_path, loaded, capsys):
     assert [("error" in row) for row in rows] == [False, True, True, True]
 
 
-@settings(max_examples=12, deadline=None, phases=[Phase.generate],
+@settings(max_examples=6, deadline=None, phases=[Phase.generate],
           suppress_health_check=[HealthCheck.function_scoped_fixture])  # fmt: skip
 @given(data=st.data())
 def test_whatever_lies_in_a_folder_the_good_file_is_answered(tmp_path, loaded, capsys, data):
