@@ -88,7 +88,7 @@ def write_tables(folder: Path, count: int) -> None:
         row: dict = {name: rng.normal(100, 60, n).astype(np.float32) for name in MEASURES}
         kind = MEASUREMENTS.field(LEAD_MEASURES[0]).type
         row |= {name: lists(rng.normal(0.2, 0.4, (n, 12)), kind) for name in LEAD_MEASURES}
-        return row | {"intervals_from": ["database"] * n}
+        return row | {"intervals_from": ["database"] * n, "problem": [None] * n}
 
     def scored(start: int, stop: int) -> dict:
         n = stop - start

@@ -141,7 +141,7 @@ def extract_all(folder: Path) -> None:
     target.mkdir(exist_ok=True)
     with ArchiveReader(folder / "chunk.tar") as archive:
         for name in list(archive._members):
-            archive.extract([name], target)
+            archive.extract(name, target / Path(name).name)
 
 
 @dataclass(frozen=True)

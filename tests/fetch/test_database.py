@@ -331,7 +331,7 @@ def test_a_file_taken_from_an_archive_lands_in_the_folder(archive, tmp_path):
     (tmp_path / "out").mkdir()
     with ArchiveReader(archive) as tar:
         assert "r/1.hea" in tar and "r/9.hea" not in tar
-        assert tar.extract(["r/1.hea"], tmp_path / "out") == [tmp_path / "out/1.hea"]
+        assert tar.extract("r/1.hea", tmp_path / "out/1.hea") == tmp_path / "out/1.hea"
     assert (tmp_path / "out/1.hea").read_bytes() == b"r/1.hea" * 100
 
 

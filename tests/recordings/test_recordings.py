@@ -501,15 +501,6 @@ def test_what_was_meant_is_asked(tmp_path):
     assert refusal(rows, fs=RATE) == "its leads are rows; read are files with a column for each lead: turn it"
     in_ms = write_csv(tmp_path / "ms.csv", header=["time", *LEADS], first=[1000 * TIMES])
     assert "its steps of 2 s would be 0.5 Hz. If they are in ms, it is 500 Hz: name the column 'ms'" in refusal(in_ms)
-    write_record(tmp_path, "UPPER1", ECG)
-    (tmp_path / "UPPER1.hea").rename(tmp_path / "UPPER1.HEA")
-    for name in ("UPPER1", "UPPER1.HEA", "UPPER1.hea"):
-        assert refusal(tmp_path / name) == "its header is UPPER1.HEA; WFDB has small letters: rename it UPPER1.hea"
-    write_record(tmp_path, "r", ECG)
-    header = (tmp_path / "r.hea").read_text()
-    for name in ("my rec", "rec.v1.2"):
-        (tmp_path / f"{name}.hea").write_text(header.replace("r 12", f"{name} 12", 1))
-        assert "a record's name has letters, digits, - and _" in refusal(tmp_path / f"{name}.hea")
 
 
 def test_one_recording_of_a_batch_is_one(tmp_path):

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from training_data import SIGNAL, write_shards
 
+from fgclep.errors import UserError
 from fgclep.recordings.wfdb_file import read_record
 from fgclep.schemas.shards import SHARD
 from fgclep.signals.encoding import decode_waveform, encode_waveform, to_millivolts
@@ -169,21 +170,72 @@ def test_records_of_any_rate_and_length_come_as_each_is_prepared_alone(tmp_path,
         np.testing.assert_array_equal(signal, prepare_signal(mv, row["sampling_rate"], SIGNAL))
 
 
+def with_one_broken(shards, folder, broken):
+    rows = read_table(shards[1], SHARD).to_pylist()
+    rows[7] |= broken
+    write_table(rows, folder / "0.parquet", SHARD)
+    return SignalStore([folder / "0.parquet"], SIGNAL, 100)
+
+
 @pytest.mark.parametrize(
     ("broken", "message"),
     [
-        ({"gain": [np.nan] * 12}, "the signal holds NaN or infinite values"),
-        ({"n_samples": 0, "waveform": encode_waveform(np.zeros((12, 0), np.int16))}, "expected a signal of shape"),
         ({"n_samples": 399}, "its length is another"),
         ({"waveform": b"damaged"}, "not an encoded waveform"),
     ],
 )
-def test_the_record_among_others_that_cannot_be_read_is_named(shards, tmp_path, broken, message):
-    rows = read_table(shards[1], SHARD).to_pylist()
-    rows[7] |= broken
-    write_table(rows, tmp_path / "0.parquet", SHARD)
+def test_the_record_among_others_that_is_damaged_is_named(shards, tmp_path, broken, message):
     with pytest.raises(ValueError, match=rf"0\.parquet, made-up/027: .*{message}"):
-        list(SignalStore([tmp_path / "0.parquet"], SIGNAL, 100).in_order(4))
+        list(with_one_broken(shards, tmp_path, broken).in_order(4))
+
+
+@pytest.mark.parametrize(
+    ("broken", "message"),
+    [
+        ({"gain": [np.nan] * 12}, "the signal holds NaN or infinite values"),
+        ({"gain": [0.0] * 12}, "the signal holds NaN or infinite values"),
+        ({"n_samples": 0, "waveform": encode_waveform(np.zeros((12, 0), np.int16))}, "expected a signal of shape"),
+        ({"sampling_rate": 0.0}, "a fault of the program"),
+    ],
+)
+def test_a_record_that_cannot_be_prepared_is_left_out_alone(shards, tmp_path, broken, message, caplog):
+    store = with_one_broken(shards, tmp_path, broken)
+    whole = SignalStore([shards[1]], SIGNAL, 100)
+    expected = {
+        int(place): signal for places, batch in whole.in_order(4) for place, signal in zip(places, batch, strict=True)
+    }
+    del expected[7]
+    for batches in (store.in_order(4), store.shuffled(4, [1])):
+        found = {int(place): signal for places, batch in batches for place, signal in zip(places, batch, strict=True)}
+        assert sorted(found) == sorted(expected)
+        assert all((found[place] == expected[place]).all() for place in expected)
+    assert list(store.failed) == [7] and message in store.failed[7] and "made-up/027" in store.failed[7]
+    assert "left out" in caplog.text and "made-up/027" in caplog.text
+
+
+def test_a_fault_in_one_preparation_is_logged_with_its_traceback(shards, monkeypatch, caplog):
+    def broken(mv, fs, signal):
+        if float(mv[0, 0, 0]) == first:
+            raise KeyError("a mistake")
+        return prepare_signal(mv, fs, signal)
+
+    (_, signals) = next(SignalStore([shards[1]], None, 100).in_order(1))
+    first = float(signals[0, 0, 0])
+    monkeypatch.setattr("fgclep.signals.loader.prepare_signal", broken)
+    store = SignalStore([shards[1]], SIGNAL, 100)
+    places = np.concatenate([places for places, _ in store.in_order(4)])
+    assert len(places) == len(store) - 1 and 0 not in places
+    assert "KeyError: 'a mistake'" in caplog.text and "Traceback" in caplog.text
+
+
+@pytest.mark.parametrize("error", [MemoryError(), OSError(28, "No space left on device"), UserError("mend it")])
+def test_what_is_not_of_one_record_ends_all(shards, monkeypatch, error):
+    def broken(*_):
+        raise error
+
+    monkeypatch.setattr("fgclep.signals.loader.prepare_signal", broken)
+    with pytest.raises(type(error)):
+        list(SignalStore([shards[1]], SIGNAL, 100).in_order(4))
 
 
 def test_an_empty_shard_does_not_matter(shards, tmp_path):

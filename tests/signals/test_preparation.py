@@ -1,10 +1,14 @@
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.signal import butter, firwin, resample_poly, sosfiltfilt
 
+from fgclep.config.quality import QualitySection
 from fgclep.config.signal import SignalSection
-from fgclep.signals.preparation import fit_length, prepare_signal
+from fgclep.signals.preparation import fit_length, prepare_signal, resample
 
+QUALITY = QualitySection()
 SIGNAL = SignalSection(sampling_rate=100, duration=10.0, highpass=0.5, lowpass=40.0)
 
 
@@ -35,6 +39,33 @@ def test_an_offset_leaves_no_swing_at_the_edges():
 def test_any_sampling_rate_gives_the_same_signal(fs):
     reference = prepare_signal(_sine(8), 500, SIGNAL)
     np.testing.assert_allclose(prepare_signal(_sine(8, fs), fs, SIGNAL)[:, 100:900], reference[:, 100:900], atol=0.05)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    fs=st.one_of(
+        st.floats(QUALITY.min_sampling_rate, QUALITY.max_sampling_rate),
+        st.sampled_from([100, 250, 500, 1000]).flatmap(lambda rate: st.floats(rate * 0.999, rate * 1.001)),
+    ),
+    seconds=st.floats(QUALITY.min_seconds, 15),
+    rate=st.sampled_from([100, 250, 500]),
+)
+def test_any_rate_within_the_limits_and_any_length_is_prepared(fs, seconds, rate):
+    settings_of_model = SIGNAL.model_copy(update={"sampling_rate": rate})
+    prepared = prepare_signal(_sine(8, fs, seconds), fs, settings_of_model)
+    assert prepared.shape == (12, rate * 10) and np.isfinite(prepared).all()
+    resampled = resample(_sine(8, fs, seconds), fs, rate)
+    assert abs(resampled.shape[1] / rate - seconds) < 0.02
+    middle = slice(rate, round(rate * (seconds - 1)))  # frequency by the crossings of zero, to 0.1 %
+    rising = np.flatnonzero(np.diff(np.sign(resampled[0, middle])) > 0)
+    cycles = (rising[-1] - rising[0]) / (len(rising) - 1)
+    assert abs(rate / cycles - 8) < 8 * (0.001 + 1 / (rising[-1] - rising[0]))
+
+
+@pytest.mark.parametrize(("fs", "rate"), [(499.9, 500), (500.2, 500), (100.02, 100), (99.99, 100)])
+def test_rates_that_are_nearly_the_same_need_no_filter(fs, rate):
+    wave = _sine(8, fs)
+    np.testing.assert_array_equal(resample(wave, fs, rate), wave)
 
 
 def test_a_longer_record_is_cropped_at_the_center_and_a_shorter_one_repeated():

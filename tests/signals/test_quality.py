@@ -39,6 +39,15 @@ def test_a_flat_lead_is_named():
     assert usable_record(record_of(mv), QualitySection(flat_mv=0)).digital.shape == (12, 5000)
 
 
+def test_a_false_second_in_all_leads_is_named_with_its_span():
+    record = record_of(heart())
+    record.digital[:, 4500:] = -32767
+    span = "all of them from 9 to 10 s of 10 s (-32.767 mV), as where a program has filled up a file; cut it off"
+    assert refusal(record) == f"saturated leads: {', '.join(LEADS)}, {span}"
+    record.digital[:, 100:200] = -32767  # two spans: none is named
+    assert refusal(record) == f"saturated leads: {', '.join(LEADS)}"
+
+
 def test_a_saturated_lead_is_named():
     mv = heart()
     mv[8, ::20] = 32.767

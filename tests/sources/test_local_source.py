@@ -2,11 +2,16 @@
 
 import hashlib
 
+import numpy as np
 import pytest
+import wfdb
 from road import Road
 from wfdb_files import heart, write_record
 
 from fgclep.errors import UserError
+from fgclep.leads import LEADS
+from fgclep.recordings.wfdb_file import read_record
+from fgclep.signals.encoding import decode_waveform
 
 TABLE = "id,patient,report,path,age,sex,split,codes\n"
 
@@ -70,9 +75,10 @@ def test_rows_without_files_and_files_without_rows_are_set_aside(ward, tmp_path)
         table.write("r5,p5,Sinus rhythm,\n")
     rows, road = manifest(ward, tmp_path)
     assert sorted(rows) == ["r1", "r2", "visit-3"]
+    table = ward / "records.csv"
     assert {name: reason for name, (_, reason) in road.quarantine().items()} == {
-        "r4": "r4 is in SHA256SUMS.txt, but not in records.csv",
-        "r5": "r5 is in records.csv, but not in SHA256SUMS.txt",
+        "r4": f"{table} has no row for r4.hea",
+        "r5": f"{table}: there is no record r5: its header r5.hea is not in the folder",
     }
 
 
@@ -101,8 +107,8 @@ def test_links_within_the_folder_and_to_it_are_followed(ward, tmp_path):
         (TABLE + "r1,p1,x,,old,,,\n", "record r1: age is 'old'; write years or nothing"),
         (TABLE + "r1,p1,x,,nan,,,\n", "record r1: age is 'nan'"),
         (TABLE + "r1,p1,x,,,,training,\n", "record r1: split is 'training'; write train, val, test"),
-        (TABLE + "r1,,x,,,,,\n", r"record 1 \(r1\) has no patient"),
-        (TABLE + ",p1,x,,,,,\n", r"record 1 \(without id\) has no id"),
+        (TABLE + "r1,,x,,,,,\n", "records.csv: row 2, record r1: it has no patient"),
+        (TABLE + ",p1,x,,,,,\n", "row 2, record without id: it has no id"),
         (TABLE + "r1,p1,x,,,,train,\nr2,p1,x,,,,test,\n", r"local: the patient p1 is in the splits test, train"),
     ],
 )
@@ -116,3 +122,130 @@ def test_a_folder_without_the_table_is_an_error_for_the_user(ward, tmp_path):
     (ward / "records.csv").unlink()
     with pytest.raises(UserError, match=r"records.csv does not exist; .*\n\n    data:\n      sources:\n        local:"):
         Road("local", ward, tmp_path / "out").metadata()
+
+
+def test_all_mistakes_are_told_at_once_by_row_with_the_user_s_path(ward, tmp_path):
+    (ward / "records.csv").write_text(
+        TABLE
+        + "r1,p1,x,,old,female,,\nr1,p1,one, two,,,,,x\n\nr2,,x,,,,training,\n"
+        + "r3,p3,,2024/May/ecg,,,,\nr6,p6,x,R1.dat,,,,\n"
+    )
+    with pytest.raises(UserError) as error:
+        manifest(ward, tmp_path)
+    assert str(error.value).splitlines() == [
+        f"{ward / 'records.csv'} has 7 mistakes:",
+        "",
+        "    row 2, record r1: sex is 'female'; write F, M or nothing",
+        "    row 2, record r1: age is 'old'; write years or nothing",
+        "    row 3: it has 9 cells, and there are 8 columns; a text that holds the separator needs quotes",
+        "    row 5, record r2: it has no patient",
+        "    row 5, record r2: split is 'training'; write train, val, test or nothing",
+        "    row 6, record r3: there is no record 2024/May/ecg; write 2024/may/ecg, its path below the folder, without "
+        "extension",
+        "    row 7, record r6: there is no record R1.dat; write r1, its path below the folder, without extension",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("R1", "there is no record R1; write r1, its path below the folder, without extension"),
+        ("r1.dat", "there is no record r1.dat; write r1, its path below the folder, without extension"),
+        ("2024\\may\\ecg", r"there is no record 2024\may\ecg; write 2024/may/ecg, its path below"),
+        ("./r1", "there is no record ./r1; write r1, its path below"),
+        ("/data/ward/2024/may/ecg.hea", "write 2024/may/ecg, its path below the folder"),
+        ("../elsewhere/r1", "../elsewhere/r1 leads out of the folder; copy the record into it"),
+        ("gone", "there is no record gone: its header gone.hea is not in the folder"),
+        ("alone", "there is no header alone.hea for the signals in alone.dat"),
+    ],
+)
+def test_a_path_that_is_none_is_explained_and_the_others_go_on(ward, tmp_path, path, reason):
+    (ward / "alone.dat").write_bytes(b"x")
+    with (ward / "records.csv").open("a") as table:
+        table.write(f"r9,p9,Sinus rhythm,{path}\n")
+    rows, road = manifest(ward, tmp_path)
+    assert sorted(rows) == ["r1", "r2", "visit-3"]
+    assert reason in road.quarantine()["r9"][1] and "SHA256" not in road.quarantine()["r9"][1]
+
+
+def test_if_no_record_can_be_used_the_reasons_are_told(ward, tmp_path):
+    (ward / "records.csv").write_text("id,patient,report\nF16.dat,p1,x\n")
+    with pytest.raises(
+        UserError, match=r"no usable record of local \(4 unusable\).*\n    2024/may/ecg: .*\n    F16.dat: "
+    ):
+        manifest(ward, tmp_path)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "utf-16"])
+@pytest.mark.parametrize("separator", [";", "\t", ","])
+def test_tables_of_spreadsheets_are_read(ward, tmp_path, separator, encoding):
+    cells = [
+        ["id", "patient", "report", "age", ""],
+        ["r1", "p1", '"Sinusrhythmus; verz\u00f6gerte R-Progression, klein"', '"61,5"', ""],
+        ["r2", "p1", "", "", ""],
+    ]
+    text = "".join(separator.join(row) + "\r\n" for row in cells)
+    (ward / "records.csv").write_bytes(text.encode(encoding))
+    rows, _ = manifest(ward, tmp_path)
+    assert rows["r1"]["report"] == ["Sinusrhythmus", "verz\u00f6gerte R-Progression, klein"]
+    assert (rows["r1"]["age"], rows["r2"]["age"]) == (61.5, None)
+
+
+def test_two_patients_on_one_recording_stop_the_run(ward, tmp_path):
+    (ward / "records.csv").write_text("id,patient,report,path\nr1,p1,x,\nr2,p2,x,\nr3,p3,x,r1.hea\n")
+    with pytest.raises(UserError, match="records r1 and r3: the patients p1 and p3 have the same recording, r1"):
+        manifest(ward, tmp_path)
+
+
+def test_two_patients_on_one_signal_file_stop_the_run(ward, tmp_path):
+    text = (ward / "r1.hea").read_text()
+    (ward / "r4.hea").write_text(text.replace("r1 12", "r4 12"))
+    (ward / "records.csv").write_text("id,patient,report\nr1,p1,x\nr4,p4,x\n")
+    with pytest.raises(
+        UserError, match=r"two patients have one recording(.|\n)*records r1 and r4 of the patients p1 and p4"
+    ):
+        manifest(ward, tmp_path)
+
+
+def test_a_second_id_on_a_recording_is_set_aside_and_a_copy_of_another_patient_told(ward, tmp_path, caplog):
+    (ward / "records.csv").write_text("id,patient,report,path\nr1,p1,x,\nagain,p1,x,r1\nr2,p2,x,\n")
+    (ward / "r2.dat").write_bytes((ward / "r1.dat").read_bytes())
+    rows, road = manifest(ward, tmp_path)
+    assert sorted(rows) == ["r1", "r2"]
+    assert road.quarantine()["again"][1] == "it has the same recording as record r1: r1.dat"
+    assert "the patients p1 and p2 have the same signals, r1.dat and r2.dat" in caplog.text
+
+
+def test_what_the_header_names_is_fetched(ward, tmp_path):
+    """Two files, a file of another name, one below, FLAC, upper case, and a file that is not there."""
+    for name in ("two", "other", "gone", "below"):
+        write_record(ward, name, heart(seed=len(name)))
+    header = ward / "two.hea"
+    lines = header.read_text().splitlines()
+    content = np.fromfile(ward / "two.dat", "<i2").reshape(-1, 12)
+    content[:, :6].tofile(ward / "two.dat")
+    content[:, 6:].tofile(ward / "two.xyz")
+    header.write_text("\n".join([*lines[:7], *(line.replace("two.dat", "two.xyz") for line in lines[7:])]) + "\n")
+    (ward / "signals").mkdir()
+    for name, file in (("other", "f16.dat"), ("below", "signals/b.dat")):
+        (ward / f"{name}.dat").rename(ward / file)
+        (ward / f"{name}.hea").write_text((ward / f"{name}.hea").read_text().replace(f"{name}.dat", file))
+    (ward / "gone.dat").unlink()
+    (ward / "broken.dat").symlink_to("nowhere")
+    wfdb.wrsamp("flac", 500, ["mV"] * 12, list(LEADS), d_signal=np.round(heart(seed=9) * 1000).T.astype(int),
+                fmt=["516"] * 12, adc_gain=[1000] * 12, baseline=[0] * 12, write_dir=str(ward))  # fmt: skip
+    write_record(ward, "upper", heart(seed=8))
+    for suffix in ("hea", "dat"):
+        (ward / f"upper.{suffix}").rename(ward / f"UPPER.{suffix.upper()}")
+    ids = ["r1", "two", "other", "below", "flac", "UPPER", "gone"]
+    (ward / "records.csv").write_text("id,patient,report\n" + "".join(f"{name},{name},x\n" for name in ids))
+    rows, road = manifest(ward, tmp_path)
+    assert sorted(rows) == sorted(ids)
+    road.records()
+    shard = {row["record_id"]: row for row in road.shard()}
+    assert sorted(shard) == sorted(set(ids) - {"gone"})
+    for name in shard:
+        spelled = read_record(ward / name)
+        stored = decode_waveform(shard[name]["waveform"], shard[name]["n_samples"])
+        np.testing.assert_array_equal(stored, spelled.digital)
+    assert road.quarantine()["gone"] == ("build_shards", "record gone: the file gone.dat is missing")

@@ -4,6 +4,7 @@ No digest counts this module (``fgclep.digest``): what is written here must be w
 """
 
 import errno
+import logging
 import os
 import re
 import shutil
@@ -12,7 +13,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+LOG = logging.getLogger(__name__)
 _FULL = {errno.ENOSPC, errno.EDQUOT}
+_OF_THE_MACHINE = {*_FULL, errno.EROFS, errno.ENOMEM, errno.EMFILE, errno.ENFILE}
 
 
 class UserError(Exception):
@@ -104,3 +107,47 @@ def without_credentials(text: str) -> str:
     'https://***@example.org/files?*** is no folder'
     """
     return re.sub(r"(//[^\s'\"?]*\?)[^\s'\"]+", r"\1***", re.sub(r"//[^\s'\"]*@", "//***@", text))
+
+
+def of_the_machine(error: BaseException) -> bool:
+    """Whether memory, the disk or the files that a process may open are exhausted, which is no record's trouble."""
+    if isinstance(error, OSError):
+        return error.errno in _OF_THE_MACHINE
+    return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"  # that of torch
+
+
+def reason_of(error: Exception, name: str) -> str:
+    """Why one record cannot be used; every loop over records asks here, so that the others go on.
+
+    What our own checks raise is a ``ValueError`` with its reason, and a file that cannot be read an ``OSError``.
+    Anything else is a fault of the program that this record has brought to light: the reason says so, and the log has
+    the traceback.
+
+    Parameters
+    ----------
+    error
+        What was raised while the record was in work.
+    name
+        Of the record, for the log.
+
+    Raises
+    ------
+    Exception
+        The error itself if it is not of one record: what the user can mend, memory, disk or files of the process.
+    """
+    if isinstance(error, UserError) or of_the_machine(error):
+        raise error
+    if isinstance(error, ValueError) and _raised_here(error):
+        return str(error)
+    if isinstance(error, OSError):
+        return f"{error.filename or 'it'} cannot be read: {error.strerror or error}"
+    LOG.error("%s: a fault of the program; this record is left out, and the others go on", name, exc_info=error)
+    return f"a fault of the program ({type(error).__name__}: {error}); please report it with the log's traceback"
+
+
+def _raised_here(error: Exception) -> bool:
+    """Whether the innermost code that raised is this package's, and no library's."""
+    place = error.__traceback__
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    return place is None or str(place.tb_frame.f_globals.get("__name__", "")).startswith(("fgclep.", "__main__"))

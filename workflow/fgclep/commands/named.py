@@ -8,7 +8,7 @@ from pathlib import Path
 from fgclep.commands.output import PREDICTIONS, Output, say
 from fgclep.config.named_models import check_model_folder
 from fgclep.config.quality import QualitySection
-from fgclep.errors import UserError
+from fgclep.errors import UserError, reason_of
 from fgclep.recordings.find import find_recordings, kind_of
 from fgclep.recordings.labels import lead_names
 
@@ -38,8 +38,8 @@ def named_recordings(names: Sequence[str]) -> Iterator[tuple[str, str]]:
     for name in names:
         try:
             paths, remarks = find_recordings(name)
-        except ValueError as error:
-            yield name, str(error)
+        except Exception as error:
+            yield name, reason_of(error, name)
             continue
         for remark in remarks:
             say(f"{name}: {remark}")
@@ -47,8 +47,8 @@ def named_recordings(names: Sequence[str]) -> Iterator[tuple[str, str]]:
             shown = name if paths == [Path(name)] else str(path)
             try:
                 kind_of(path)
-            except ValueError as error:
-                yield shown, str(error)
+            except Exception as error:
+                yield shown, reason_of(error, shown)
             else:
                 yield shown, ""
 

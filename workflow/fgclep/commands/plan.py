@@ -17,7 +17,7 @@ from fgclep.config.root import Config
 from fgclep.documents import read_yaml
 from fgclep.errors import UserError
 from fgclep.fetch.database import is_from, is_url
-from fgclep.fetch.lists import CHECKSUMS, iterate_checksums, listed_records
+from fgclep.fetch.lists import CHECKSUMS, folder_records, iterate_checksums, listed_records
 from fgclep.language.parser import parse_statements
 from fgclep.language.statements import clean_statement
 from fgclep.language.vocabulary import Vocabulary, load_vocabulary
@@ -208,7 +208,9 @@ class _Files:
             return self.simulated_records, True
         for metadata in (self.metadata, self.database if self.origin == "folder" else None):
             if metadata is not None and (metadata / CHECKSUMS).is_file():
-                return len(listed_records(metadata, self.source.folder)[0]), True
+                own = self.source.is_own_folder
+                records = folder_records(metadata) if own else listed_records(metadata, self.source.folder)
+                return len(records[0]), True
         published = self.source.published
         return (published.records, False) if published else (None, False)
 

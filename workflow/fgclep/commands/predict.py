@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from fgclep.commands.model import find_task, find_vocabulary, load_model, model_name
 from fgclep.commands.output import PREDICTIONS, RESEARCH_ONLY, WIDTH, Output, printable, say
+from fgclep.errors import reason_of
 from fgclep.inference.predict import Finding, Input, Questions
 from fgclep.progress import progress
 from fgclep.recordings.read import read_recording
@@ -63,6 +64,7 @@ def run(args: argparse.Namespace, named: Sequence[tuple[str, str]], options: dic
     most = args.features or (None if args.prompt or task else FEATURES)
     vocabulary = find_vocabulary() if most else None
     recordings = [Recording(name, error=error) for name, error in named]
+    told = {name for name, error in named if error}
     questions = Questions(load_model(args.model), args.prompt, task, vocabulary, most or 0)
     for remark in questions.remarks:
         say(remark)
@@ -70,24 +72,21 @@ def run(args: argparse.Namespace, named: Sequence[tuple[str, str]], options: dic
     batch: list[Recording] = []
 
     def write_batch() -> None:
-        good = [(some.record, some.prepared) for some in batch if some.record and some.prepared]
-        answers = iter(questions.answer(*zip(*good, strict=True)) if good else [])
-        for recording in batch:
-            _write(output, recording, next(answers) if recording.record else [], questions)
+        nonlocal failed, predicted
+        for recording, findings in _answered(batch, questions):
+            if recording.record is None:
+                failed += 1
+                if recording.name not in told:
+                    say(f"fgclep: {recording.name}: {recording.error}")
+            else:
+                predicted += 1
+                remarks.tell(recording.name, recording.record.remarks)
+            _write(output, recording, findings, questions)
         batch.clear()
 
     shown = progress(recordings, len(recordings), "predict", "ECG") if len(recordings) > 1 else recordings
     for recording in shown:
-        told = bool(recording.error)
-        recording = recording if told else _read(recording.name, questions, options)
-        if recording.record is None:
-            failed += 1
-            if not told:
-                say(f"fgclep: {recording.name}: {recording.error}")
-        else:
-            predicted += 1
-            remarks.tell(recording.name, recording.record.remarks)
-        batch.append(recording)
+        batch.append(recording if recording.error else _read(recording.name, questions, options))
         if len(batch) == args.batch_size:
             write_batch()
     write_batch()
@@ -105,10 +104,22 @@ def _read(name: str, questions: Questions, options: dict) -> Recording:
     try:
         record = read_recording(name, **options)
         prepared = questions.prepare(record)
-    except ValueError as error:
-        return Recording(name, error=str(error))
+    except Exception as error:
+        return Recording(name, error=reason_of(error, name))
     remarks = (*record.remarks, *questions.length_remark(record))
     return Recording(name, replace(record, remarks=remarks), prepared)
+
+
+def _answered(batch: Sequence[Recording], questions: Questions) -> list[tuple[Recording, list[Finding]]]:
+    """Answer the questions about a batch; if that fails, about each recording alone, to find the one that it is."""
+    good = [(some.record, some.prepared) for some in batch if some.record and some.prepared]
+    try:
+        answers = iter(questions.answer(*zip(*good, strict=True)) if good else [])
+        return [(recording, next(answers) if recording.record else []) for recording in batch]
+    except Exception as error:
+        if len(batch) > 1:
+            return [answered for recording in batch for answered in _answered([recording], questions)]
+        return [(Recording(batch[0].name, error=reason_of(error, batch[0].name)), [])]
 
 
 def _write(output: Output, recording: Recording, findings: Sequence[Finding], questions: Questions) -> None:

@@ -5,14 +5,16 @@ Its layout has a number (``fgclep.fetch.formats``).
 
 import os
 import tarfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Self
 
 from fgclep.errors import UserError
 from fgclep.fetch.lists import safe_path
 from fgclep.files import whole_file
+
+_AT_ONCE = 2**24  # bytes that are copied at a time
 
 
 @contextmanager
@@ -87,16 +89,19 @@ class ArchiveReader:
     def __exit__(self, *_: object) -> None:
         self._tar.close()
 
-    def __contains__(self, name: str) -> bool:
-        return name in self._members
+    def __contains__(self, name: str | PurePosixPath) -> bool:
+        return str(name) in self._members
 
-    def extract(self, names: Iterable[str], folder: Path) -> list[Path]:
-        """Write files into ``folder`` by the last part of their names, and return their places."""
-        places = []
-        with self._path.open("rb") as file:  # the members are plain, and this is faster than tarfile
-            for name in names:
-                member = self._members[name]
-                file.seek(member.offset_data)
-                places.append(folder / Path(name).name)
-                places[-1].write_bytes(file.read(member.size))
-        return places
+    def extract(self, name: str, place: Path) -> Path:
+        """Write the file of this name to ``place``, whose folder is made, and return it."""
+        member = self._members[name]
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with self._path.open("rb") as file, place.open("wb") as target:  # members are plain: faster than tarfile
+            file.seek(member.offset_data)
+            for start in range(0, member.size, _AT_ONCE):
+                target.write(file.read(min(_AT_ONCE, member.size - start)))
+        return place
+
+    def size(self, name: str) -> int:
+        """Bytes of a file."""
+        return self._members[name].size

@@ -1,15 +1,19 @@
 """PhysioNet's lists of files (``SHA256SUMS.txt``) and of records (``RECORDS``)."""
 
 import hashlib
+import logging
 import os
 import re
 from collections.abc import Callable, Container, Iterator
 from pathlib import Path
 
 from fgclep.errors import UserError
+from fgclep.header import found_file, read_header, signal_path
 
+LOG = logging.getLogger(__name__)
 CHECKSUMS = "SHA256SUMS.txt"
 RECORDS = "RECORDS"
+FILES = "FILES"  # of a folder of the user's own
 _LINE = re.compile(r"([0-9a-fA-F]{64}) [ *]?(.+)")
 SIGNAL_SUFFIXES = (".dat", ".mat")
 _SUFFIXES = {".hea", *SIGNAL_SUFFIXES}
@@ -139,14 +143,18 @@ def sha256_of(path: Path) -> str:
 
 
 def write_folder_lists(folder: Path, output: Path) -> int:
-    """Write ``RECORDS`` and ``SHA256SUMS.txt`` of the headers and signal files below a folder.
+    """Write the lists of a folder of the user's own: ``RECORDS``, ``SHA256SUMS.txt`` and ``FILES``.
+
+    The last names the signal files of those records where they are not those beside the header, of its name and with
+    the extension ``.dat`` or ``.mat``; without such records it is not there. A file that cannot be read is left out
+    with a warning.
 
     Parameters
     ----------
     folder
         Is walked to the bottom; hidden files and folders do not count.
     output
-        Folder for the two lists.
+        Folder for the lists.
 
     Returns
     -------
@@ -158,12 +166,82 @@ def write_folder_lists(folder: Path, output: Path) -> int:
     UserError
         For a symbolic link that leads out of the folder, and for a name that no list can hold.
     """
-    names = sorted(_record_files(folder))
-    checksums = "".join(f"{sha256_of(folder / name)} {name}\n" for name in names)
-    records = [name.removesuffix(".hea") for name in names if name.endswith(".hea")]
-    (output / CHECKSUMS).write_text(checksums, encoding="utf-8")
+    top, names = folder.resolve(), set(_record_files(folder))
+    others = {}
+    for name in sorted(name for name in names if _is_header(name)):
+        usual, files = _usual_files(name, names), _named_files(folder, top, name)
+        if files is not None and (set(files) != set(usual) or not files):
+            others[_stem(name)] = files
+    sums = {}
+    for name in sorted(names.union(*others.values())):
+        try:
+            sums[name] = sha256_of(folder / name)
+        except OSError as error:
+            LOG.warning("%s cannot be read, and is left out: %s", folder / name, error.strerror)
+    (output / CHECKSUMS).write_text("".join(f"{sums[name]} {name}\n" for name in sums), encoding="utf-8")
+    records = [_stem(name) for name in sums if _is_header(name)]
     (output / RECORDS).write_text("".join(f"{record}\n" for record in records), encoding="utf-8")
+    if others:
+        rows = "".join(
+            "\t".join([record, *(name for name in files if name in sums)]) + "\n" for record, files in others.items()
+        )
+        (output / FILES).write_text(rows, encoding="utf-8")
     return len(records)
+
+
+def folder_records(metadata: Path) -> tuple[dict[str, list[str]], dict[str, str], dict[str, str]]:
+    """Read the lists that ``write_folder_lists`` wrote.
+
+    Returns
+    -------
+    records
+        Path without extension -> its files, the header first.
+    stray
+        Path without extension of signal files that no header names -> why they are no record.
+    checksums
+        Of all files.
+    """
+    checksums = dict(iterate_checksums(metadata / CHECKSUMS))
+    names = checksums.keys()
+    records = {_stem(name): [name, *_usual_files(name, names)] for name in names if _is_header(name)}
+    if (metadata / FILES).exists():
+        for line in (metadata / FILES).read_text(encoding="utf-8").splitlines():
+            record, *files = line.split("\t")
+            if record in records:
+                records[record][1:] = files
+    used = {name for files in records.values() for name in files}
+    stray = {
+        _stem(name): f"there is no header {_stem(name)}.hea for the signals in {name}"
+        for name in names
+        if name not in used and not _is_header(name) and _stem(name) not in records
+    }
+    return records, stray, checksums
+
+
+def _is_header(name: str) -> bool:
+    return name.lower().endswith(".hea")
+
+
+def _stem(name: str) -> str:
+    return name.rpartition(".")[0]
+
+
+def _usual_files(header: str, names: Container[str]) -> list[str]:
+    return [_stem(header) + suffix for suffix in SIGNAL_SUFFIXES if _stem(header) + suffix in names]
+
+
+def _named_files(folder: Path, top: Path, name: str) -> list[str] | None:
+    """Signal files that a header names and that are in the folder; ``None`` if it cannot be read: told later."""
+    found = []
+    try:
+        header = folder / name
+        for file in map(signal_path, read_header(header).files):
+            place = found_file(header.parent, file)
+            if place is not None and place.resolve().is_relative_to(top):
+                found.append(safe_path(place.relative_to(folder).as_posix()))
+    except (ValueError, OSError):
+        return None
+    return found
 
 
 def _record_files(folder: Path) -> Iterator[str]:
@@ -179,7 +257,7 @@ def _record_files(folder: Path) -> Iterator[str]:
                 raise UserError(
                     f"{place} is a symbolic link that leads out of {folder}; copy the records there, or remove it"
                 )
-            if name in folders or place.suffix not in _SUFFIXES:
+            if name in folders or place.suffix.lower() not in _SUFFIXES:
                 continue
             try:
                 yield safe_path(place.relative_to(folder).as_posix())

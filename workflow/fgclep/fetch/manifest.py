@@ -1,12 +1,18 @@
 """The manifest of a database: which of its records can be fetched, and why the others cannot."""
 
+import logging
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
 
 from fgclep.errors import UserError
-from fgclep.fetch.lists import CHECKSUMS, listed_records
+from fgclep.fetch.database import origin
+from fgclep.fetch.lists import CHECKSUMS, folder_records, listed_records
+from fgclep.sources.local import why_not_there
 from fgclep.sources.source import Source
+
+LOG = logging.getLogger(__name__)
 
 
 def build_manifest(source: Source, metadata: Path, chunks: int) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -34,20 +40,28 @@ def build_manifest(source: Source, metadata: Path, chunks: int) -> tuple[pl.Data
     UserError
         If a patient stands in two splits: testing on a patient who was trained on would inflate the result.
     """
-    listed, incomplete = listed_records(metadata, source.folder)
+    table = f"{origin(metadata)}/{source.tables[0]}" if source.is_own_folder else "".join(source.tables[:1])
+    records, incomplete, checksums = folder_records(metadata) if source.is_own_folder else ({}, {}, {})
+    listed = set(records)
+    if not source.is_own_folder:
+        listed, incomplete = listed_records(metadata, source.folder)
     rows = source.records(metadata, listed)
     if empty := [name for name in ("record_id", "patient_id", "path") if rows[name].null_count()]:
         raise UserError(f"{metadata / source.tables[0]}: a row has no {empty[0]}; fetch the file again")
     known = set(rows["path"])
     twice = set(rows.filter(pl.col("record_id").is_duplicated())["record_id"])
     reasons: dict[str, str] = {}
-    for path, problem in incomplete.items():
-        reasons[source.record_id(path)] = problem
-    for path in listed - known:
-        reasons[source.record_id(path)] = f"{path} is in {CHECKSUMS}, but not in {source.tables[0]}"
-    for name, path in rows.select("record_id", "path").iter_rows():
-        if path not in listed:
-            reasons.setdefault(name, f"{path} is in {source.tables[0]}, but not in {CHECKSUMS}")
+    if source.is_own_folder:
+        reasons |= _of_own_folder(rows, records, incomplete, table)
+        _warn_of_copies(rows, records, checksums)
+    else:
+        for path, problem in incomplete.items():
+            reasons[source.record_id(path)] = problem
+        for path in listed - known:
+            reasons[source.record_id(path)] = f"{path} is in {CHECKSUMS}, but not in {table}"
+        for name, path in rows.select("record_id", "path").iter_rows():
+            if path not in listed:
+                reasons.setdefault(name, f"{path} is in {table}, but not in {CHECKSUMS}")
     unused = rows.filter(pl.col("split").is_null())["record_id"]
     reasons |= dict.fromkeys(
         unused,
@@ -76,6 +90,49 @@ def build_manifest(source: Source, metadata: Path, chunks: int) -> tuple[pl.Data
         schema=dict.fromkeys(("source", "record_id", "stage", "reason"), pl.String),
     )
     return manifest, quarantine
+
+
+def _of_own_folder(
+    rows: pl.DataFrame, records: Mapping[str, Sequence[str]], stray: Mapping[str, str], table: str
+) -> dict[str, str]:
+    """Why records of a folder of the user's own cannot be used, by their ids; files without a row by their paths.
+
+    Raises ``UserError`` if records of two patients have one signal file.
+    """
+    reasons, known, ids = {}, set(rows["path"]), set(rows["record_id"])
+    first: dict[str, tuple[str, str]] = {}
+    shared = []
+    for name, patient, path in rows.select("record_id", "patient_id", "path").iter_rows():
+        if path not in records:
+            reasons[name] = stray.get(path) or f"{table}: {why_not_there(path, records)}"
+            continue
+        for file in records[path][1:] or [path]:
+            other, whose = first.setdefault(file, (name, patient))
+            if whose != patient:
+                shared.append(f"records {other} and {name} of the patients {whose} and {patient} have {file}")
+            elif other != name:
+                reasons[name] = f"it has the same recording as record {other}: {file}"
+    if shared:
+        raise UserError(
+            f"{table}: two patients have one recording, of whom one may be trained on and the other tested. Whose is "
+            "it?\n\n" + "\n".join(f"    {text}" for text in shared[:50])
+        )
+    for path in records.keys() - known:
+        reasons[path if path not in ids else f"{path}.hea"] = f"{table} has no row for {path}.hea"
+    for path, problem in stray.items():
+        if path not in known and path not in ids:
+            reasons[path] = problem
+    return reasons
+
+
+def _warn_of_copies(rows: pl.DataFrame, records: Mapping[str, Sequence[str]], checksums: Mapping[str, str]) -> None:
+    """Name patients whose signal files have the same content."""
+    first: dict[str, tuple[str, str]] = {}
+    for patient, path in rows.select("patient_id", "path").iter_rows():
+        for file in records.get(path, ())[1:]:
+            other, whose = first.setdefault(checksums.get(file, file), (file, patient))
+            if whose != patient:
+                LOG.warning("the patients %s and %s have the same signals, %s and %s", whose, patient, other, file)
 
 
 def _check_splits(records: pl.DataFrame, key: str) -> None:

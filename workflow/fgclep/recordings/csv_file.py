@@ -1,10 +1,13 @@
 """An ECG in a text file of columns, as spreadsheets, PhysioNet's ATM and numerical programs write it."""
 
+import codecs
 import csv
+import math
 import re
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +15,14 @@ import numpy as np
 from fgclep.leads import read_label, read_labels
 from fgclep.recordings.labels import leads_of, unit_of
 from fgclep.recordings.volts import to_record
-from fgclep.signals.record import Record
+from fgclep.signals.record import LONGEST_SECONDS, Record, middle_part
 
 _SEPARATORS = "\t;,|"
 _TIME = {"time", "t", "timestamp", "elapsed"}
 _SECONDS = {"s", "sec", "secs", "second", "seconds"}
 _MILLISECONDS = {"ms", "msec", "millisecond", "milliseconds"}
 _BLANK = {"", "nan", "na", "n/a", "null", "none", "-"}
+_LARGE = 2**26  # bytes, above which the part of a file that is used is found before it is read
 _NO_RATE = 10.0  # Hz, of no ECG
 _JITTER = 0.75  # of a step, by which rounded times may miss an even grid
 _ROUNDING = 5e-4  # of the sampling rate: times rounded to 1 ms leave no more over a few seconds
@@ -55,29 +59,38 @@ def read_csv(path: Path, fs: float | None, leads: Sequence[str] | None, units: s
     of units may follow the header, or units stand there behind the names. Lines that begin with ``#`` are left out.
     Arguments as for ``read_recording``; raises ``ValueError`` with the reason.
     """
-    rows = _rows(_text(path))
+    encoding, separator = _encoding(path), _separator(path)
+    rows = _rows(_lines(path, encoding), separator)
     number, first = next(rows, (0, []))
     if not first:
         raise ValueError("it is empty")
     if any(_number(cell) is None and cell.strip().lower() not in _BLANK for cell in first):
         columns = _from_header(first, leads)
-        pending = next(rows, None)
+        last, pending = number, next(rows, None)  # the last line above the samples
         if pending and (stated := _units_row(pending[1])):
             columns.units = [stated[place] or unit for place, unit in zip(columns.places, columns.units, strict=True)]
             if columns.time is not None and (scale := _time_unit(pending[1][columns.time])):
                 columns.time_scale = scale
-            pending = None
+            last, pending = pending[0], None
     else:
-        columns, pending = _without_header(first, leads), (number, first)
-    values, times, whole = _numbers(columns, pending, rows, len(first), timed=fs is None)
-    remarks = list(columns.remarks)
+        columns, last, pending = _without_header(first, leads), number - 1, (number, first)
     if fs is None and columns.time is None:
         raise ValueError("it has no column of time; give the sampling rate with --fs in Hz")
+    remarks, longest = list(columns.remarks), LONGEST_SECONDS
+    if path.stat().st_size > _LARGE:
+        above = sum(1 for line, _ in _lines(path, encoding) if line <= last)
+        samples = sum(1 for _ in _lines(path, encoding)) - above
+        rate = fs or _first_rate(columns, islice(_rows(islice(_lines(path, encoding), above, None), separator), 1000))
+        part, more = middle_part(samples, rate)
+        remarks, longest = [*remarks, *more], math.inf
+        rows = _rows(islice(_lines(path, encoding), above + part.start, above + part.stop), separator)
+        pending = None
+    values, times, whole = _numbers(columns, pending, rows, len(first), timed=fs is None)
     if fs is None:
         fs = _rate(times, columns.time_scale, columns.time_label)
     elif columns.time is not None:
         remarks.append(f"the column of time ({columns.time_label}) is not read, as --fs is given")
-    return to_record(values, columns.leads, fs, _units(columns, units, remarks), remarks, whole)
+    return to_record(values, columns.leads, fs, _units(columns, units, remarks), remarks, whole, longest)
 
 
 def _units(columns: _Columns, given: str | None, remarks: list[str]) -> str | list[str] | None:
@@ -97,46 +110,81 @@ def _units(columns: _Columns, given: str | None, remarks: list[str]) -> str | li
 def names_leads(path: Path) -> bool:
     """Whether the first line of a file names a lead, or is of numbers only."""
     try:
-        _, first = next(_rows(_text(path, 65536)), (0, []))
+        _, first = next(_rows(_lines(path, _encoding(path, 65536)), _separator(path)), (0, []))
+    except OSError:
+        return True  # reading it will say why it cannot be read
     except ValueError:
         return False
     is_number = [_number(cell) is not None for cell in first]
     return bool(first) and (all(is_number) or any(label.lead for label in read_labels(first)))
 
 
-def _text(path: Path, limit: int = -1) -> str:
+def _encoding(path: Path, limit: float = math.inf) -> str:
+    """Tell the encoding of a text file by its first bytes, at most ``limit``; memory does not grow with the file."""
     with path.open("rb") as file:
-        content = file.read(limit)
-    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return content.decode("utf-16", errors="replace")
-    if b"\0" in content:
-        raise ValueError("it is no text file")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return content.decode("latin-1")
+        if file.read(2) in (b"\xff\xfe", b"\xfe\xff"):
+            return "utf-16"
+        file.seek(0)
+        decoder, encoding = codecs.getincrementaldecoder("utf-8")(), "utf-8-sig"
+        while file.tell() < limit and (block := file.read(65536)):
+            if b"\0" in block:
+                raise ValueError("it is no text file")
+            try:
+                decoder.decode(block)
+            except UnicodeDecodeError:
+                encoding = "latin-1"
+    return encoding
 
 
-def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield number and cells of the lines that are neither empty nor comments."""
-    lines = ((number, line) for number, line in enumerate(text.splitlines(), start=1))
-    used = [(number, line) for number, line in lines if line.strip() and not line.lstrip().startswith("#")]
-    if not used:
+def _lines(path: Path, encoding: str) -> Iterator[tuple[int, str]]:
+    """Yield number and text of the lines that are neither empty nor comments."""
+    with path.open(encoding=encoding, errors="replace") as file:
+        for number, line in enumerate(file, start=1):
+            if line.strip() and not line.lstrip().startswith("#"):
+                yield number, line
+
+
+def _separator(path: Path) -> str | None:
+    """Tell by the first line what separates cells, ``None`` for spaces, of which the second has as many."""
+    first, second, *_ = *(text for _, text in islice(_lines(path, _encoding(path, 65536)), 2)), "", ""
+    separator = next((mark for mark in _SEPARATORS if mark in first), None)
+    if separator is None and not 1 < len(first.split()) == len(second.split()):
+        return ","
+    return separator
+
+
+def _rows(lines: Iterable[tuple[int, str]], separator: str | None) -> Iterator[tuple[int, list[str]]]:
+    """Yield number and cells of lines; but between commas, decimals may have commas."""
+    for number, row in _cells(lines, separator):
+        if separator != ",":
+            row = [cell.replace(",", ".") if _is_decimal(cell) else cell for cell in row]
+        yield number, row
+
+
+def _cells(lines: Iterable[tuple[int, str]], separator: str | None) -> Iterator[tuple[int, list[str]]]:
+    number = 0
+
+    def texts() -> Iterator[str]:
+        nonlocal number
+        for number, line in lines:  # noqa: B007 (read outside)
+            yield line
+
+    if separator is None:
+        yield from ((number, line.split()) for number, line in lines)
         return
-    separator = next((mark for mark in _SEPARATORS if mark in used[0][1]), None)
-    if separator is None and len(used) > 1 and 1 < len(used[0][1].split()) == len(used[1][1].split()):
-        for number, line in used:
-            yield number, [cell.replace(",", ".") if _is_decimal(cell) else cell for cell in line.split()]
-        return
-    separator = separator or ","
-    cells = csv.reader((line for _, line in used), delimiter=separator)
     try:
-        for row in cells:
-            if separator != ",":
-                row = [cell.replace(",", ".") if _is_decimal(cell) else cell for cell in row]
-            yield used[cells.line_num - 1][0], row
+        for row in csv.reader(texts(), delimiter=separator):
+            yield number, row
     except csv.Error as error:
         raise ValueError(f"it is no readable CSV file: {error}") from error
+
+
+def _first_rate(columns: _Columns, rows: Iterable[tuple[int, list[str]]]) -> float:
+    """Sampling rate in Hz by the times of the first rows."""
+    assert columns.time is not None
+    times = [_number(row[columns.time]) for _, row in rows if len(row) > columns.time]
+    known = np.array([math.nan if time is None else time for time in times])
+    return _rate(known, columns.time_scale, columns.time_label)
 
 
 def _is_decimal(cell: str) -> bool:

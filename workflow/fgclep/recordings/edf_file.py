@@ -10,7 +10,7 @@ import numpy as np
 from fgclep.leads import LEADS, read_labels
 from fgclep.recordings.labels import MILLIVOLTS, leads_of, unit_of
 from fgclep.recordings.volts import guess_unit
-from fgclep.signals.record import Record
+from fgclep.signals.record import Record, middle_part
 
 _MAGIC = b"0       "
 _UNKNOWN_LENGTH = "EDF header indicates -1 data records"
@@ -47,10 +47,14 @@ def _read(path: Path, given: Sequence[str] | None, units: str | None) -> Record:
     if len(rates) > 1:
         raise ValueError(f"its leads have different sampling rates: {', '.join(f'{rate:g}' for rate in sorted(rates))}")
     signals = sorted(found, key=lambda signal: LEADS.index(found[signal]))
+    (rate,) = rates
+    part, more = middle_part(edf.num_data_records * signals[0].samples_per_data_record, rate)
+    start, stop = part.start / rate, part.stop / rate
+    remarks += more
     unit = {signal: unit_of(repr(signal.label), _unit(signal), units) for signal in signals}
     blank = [signal for signal in signals if not unit[signal]]
     if blank:
-        units, remark = guess_unit(np.stack([signal.data for signal in blank]))
+        units, remark = guess_unit(np.stack([signal.get_data_slice(start, stop) for signal in blank]))
         remarks += [remark] if remark else []
     gain, baseline = np.zeros(len(signals)), np.zeros(len(signals), dtype=np.int32)
     for row, signal in enumerate(signals):
@@ -60,9 +64,10 @@ def _read(path: Path, given: Sequence[str] | None, units: str | None) -> Record:
         gain[row] = steps / span / MILLIVOLTS[(unit[signal] or units or "mV").lower()]
         zero = signal.digital_min - signal.physical_min * steps / span
         baseline[row] = np.clip(round(zero), -(2**23), 2**23)  # beyond it the offset is lost, on which nothing depends
-    digital = np.maximum(np.stack([signal.digital for signal in signals]), -32767)  # the lowest stands for no value
+    read = [signal.get_digital_slice(start, stop) for signal in signals]
+    digital = np.maximum(np.stack(read), -32767)  # the lowest stands for no value
     leads = tuple(found[signal] for signal in signals)
-    return Record(digital, gain, baseline, float(rates.pop()), leads, remarks=tuple(remarks))
+    return Record(digital, gain, baseline, float(rate), leads, remarks=tuple(remarks))
 
 
 def _unit(signal: edfio.EdfSignal) -> str:

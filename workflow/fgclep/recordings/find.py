@@ -3,12 +3,13 @@
 from collections import Counter
 from pathlib import Path
 
+from fgclep.header import header_file
 from fgclep.recordings.csv_file import names_leads
 from fgclep.recordings.formats import FORMATS
 
 READ = "a WFDB record (.hea), EDF (.edf), CSV (.csv, .tsv) or NumPy array (.npy)"
 _WFDB = FORMATS["wfdb"].extensions
-_SIGNALS = {".dat", ".mat", ".xyz"}  # which a header in their folder names
+_SIGNALS = {".dat", ".mat", ".xyz", ".flac"}  # which a header in their folder or above names
 
 
 def find_recordings(name: str | Path) -> tuple[list[Path], list[str]]:
@@ -48,7 +49,9 @@ def find_recordings(name: str | Path) -> tuple[list[Path], list[str]]:
             tables.append(path)
         elif kind is not None and extension not in _SIGNALS:
             found.append(path)
-        elif path.with_suffix("") not in headers and not (extension in _SIGNALS and path.parent in with_headers):
+        elif path.with_suffix("") not in headers and (
+            extension not in _SIGNALS or with_headers.isdisjoint(path.parents)
+        ):
             others[extension or "without extension"] += 1  # neither signals nor annotations of a record
     remarks = []
     if tables:
@@ -72,11 +75,8 @@ def kind_of(path: Path) -> tuple[str, Path]:
     """
     extension = path.suffix.lower()
     record = path.with_suffix("") if extension in _WFDB else path
-    header = record.with_name(f"{record.name}.hea")
-    if header.is_file():
+    if header_file(record) is not None:
         return "wfdb", record
-    if (capitals := record.with_name(f"{record.name}.HEA")).is_file():
-        raise ValueError(f"its header is {capitals.name}; WFDB has small letters: rename it {header.name}")
     for kind, known in FORMATS.items():
         if kind != "wfdb" and extension in known.extensions:
             if not path.is_file():
@@ -84,4 +84,4 @@ def kind_of(path: Path) -> tuple[str, Path]:
             return kind, path
     if path.exists() and extension not in _WFDB:
         raise ValueError(f"the extension {path.suffix!r} is not known; read are {READ}")
-    raise ValueError(f"record {record.name}: the file {header.name} is missing")
+    raise ValueError(f"record {record.name}: the file {record.name}.hea is missing")

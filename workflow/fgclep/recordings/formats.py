@@ -29,10 +29,11 @@ class Format:
 
 FORMATS = {
     "wfdb": Format(
-        "WFDB, `.hea` with `.dat` or `.mat`; the record's name with or without extension",
+        "WFDB, `.hea` with the signal files that it names (`.dat`, `.mat`, ...; formats 8 to 524, FLAC included); the "
+        "record's name with or without extension",
         (".hea", ".dat", ".mat"),
         "by name; of a record that names none, `--leads`",
-        "header",
+        "header, times the samples in each frame",
         "header; where it is none that is known (`adu`), `--units`",
     ),
     "edf": Format(

@@ -7,7 +7,9 @@ import numpy as np
 
 from fgclep.leads import LEADS
 from fgclep.recordings.volts import to_record
-from fgclep.signals.record import Record
+from fgclep.signals.record import LONGEST_SECONDS, Record, middle_part
+
+_LARGE = 2**23  # numbers, of more of which only the part that is used is read, and checked
 
 
 def read_npy(path: Path, fs: float | None, leads: Sequence[str] | None, units: str | None) -> Record:
@@ -41,5 +43,9 @@ def read_npy(path: Path, fs: float | None, leads: Sequence[str] | None, units: s
         )
     if values.shape[0] == values.shape[1]:
         raise ValueError(f"its shape {values.shape} does not tell leads from samples")
-    rows = np.asarray(values if values.shape[0] == len(leads) else values.T)
-    return to_record(rows, leads, fs, units, remarks, whole=np.issubdtype(values.dtype, np.integer))
+    rows = values if values.shape[0] == len(leads) else values.T
+    if values.size > _LARGE:
+        part, more = middle_part(rows.shape[1], fs)
+        rows, remarks = rows[:, part], [*remarks, *more]
+    whole = np.issubdtype(values.dtype, np.integer)
+    return to_record(np.asarray(rows), leads, fs, units, remarks, whole, LONGEST_SECONDS)

@@ -1,10 +1,10 @@
 """One recording of any format, checked and repaired."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from fgclep.config.quality import QualitySection
+from fgclep.errors import of_the_machine
 from fgclep.recordings.csv_file import read_csv
 from fgclep.recordings.edf_file import read_edf
 from fgclep.recordings.find import kind_of
@@ -12,9 +12,7 @@ from fgclep.recordings.labels import check_once
 from fgclep.recordings.npy_file import read_npy
 from fgclep.recordings.wfdb_file import read_record
 from fgclep.signals.quality import usable_record
-from fgclep.signals.record import Record
-
-LONGEST_SECONDS = 60.0
+from fgclep.signals.record import LONGEST_SECONDS, Record
 
 
 def read_recording(
@@ -47,6 +45,8 @@ def read_recording(
     ValueError
         With the reason why it cannot be read or used, which does not name the path; also if ``fs``, ``leads`` or
         ``units`` is another than the file's own.
+    OSError, MemoryError
+        Of the machine, as ``read_record``.
     """
     kind, path = kind_of(Path(path))
     if leads is not None:
@@ -56,12 +56,14 @@ def read_recording(
             raise ValueError("it is empty")
         record = READERS[kind](path, fs, leads, units)
     except OSError as error:
+        if of_the_machine(error):
+            raise
         raise ValueError(f"it cannot be read: {error.strerror or error}") from error
-    return usable_record(_middle(record), QualitySection(), all_leads=False)
+    return usable_record(record, QualitySection(), all_leads=False)
 
 
 def _wfdb(path: Path, fs: float | None, leads: Sequence[str] | None, units: str | None) -> Record:
-    return _with_own_rate(read_record(path, leads, units), fs)
+    return _with_own_rate(read_record(path, LONGEST_SECONDS, leads=leads, units=units), fs)
 
 
 def _edf(path: Path, fs: float | None, leads: Sequence[str] | None, units: str | None) -> Record:
@@ -75,14 +77,3 @@ def _with_own_rate(record: Record, fs: float | None) -> Record:
 
 
 READERS = {"wfdb": _wfdb, "edf": _edf, "csv": read_csv, "npy": read_npy}  # of FORMATS
-
-
-def _middle(record: Record) -> Record:
-    """Cut a long recording, of which neither the checks nor a model should see hours."""
-    samples = record.digital.shape[1]
-    if record.sampling_rate <= 0 or samples <= LONGEST_SECONDS * record.sampling_rate:
-        return record
-    kept = round(LONGEST_SECONDS * record.sampling_rate)
-    start = (samples - kept) // 2
-    remark = f"{samples / record.sampling_rate:,.0f} s long, of which the middle {LONGEST_SECONDS:g} s are read"
-    return replace(record, digital=record.digital[:, start : start + kept], remarks=(*record.remarks, remark))

@@ -7,7 +7,7 @@ import numpy as np
 from fgclep.leads import LEADS
 from fgclep.recordings.labels import MILLIVOLTS
 from fgclep.signals.amplitude import TAILS, check_amplitude
-from fgclep.signals.record import MISSING, Record
+from fgclep.signals.record import MISSING, Record, middle_part
 
 UNITS = ("mV", "uV", "V")
 RANGE_MV = (0.2, 10.0)  # peak-to-peak that the median lead of an ECG has
@@ -101,6 +101,7 @@ def to_record(
     units: str | Sequence[str] | None,
     remarks: Sequence[str] = (),
     whole: bool = False,
+    longest: float | None = None,
 ) -> Record:
     """Make a record of numbers.
 
@@ -118,6 +119,8 @@ def to_record(
         What was noticed so far.
     whole
         Whether the file has integers.
+    longest
+        Seconds that are kept, from the middle of a longer one; ``None``: all. The amplitude is that of the whole.
 
     Raises
     ------
@@ -135,6 +138,8 @@ def to_record(
     with np.errstate(all="ignore"):  # signaling NaN, and numbers that overflow: none of them is known
         scales = np.array([MILLIVOLTS[unit.lower()] for unit in per_lead])[:, None]
         check_amplitude(values.astype(np.float64) * scales, leads)
+    part, more = middle_part(values.shape[1], sampling_rate, longest)
+    values, remarks = values[:, part], [*remarks, *more]
     digital = np.full(values.shape, MISSING, dtype=np.int16)
     baseline = np.zeros(len(leads), dtype=np.int32)
     for place, row in enumerate(order):

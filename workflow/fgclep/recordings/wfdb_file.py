@@ -1,45 +1,66 @@
 """One WFDB record as integers with gain and baseline, leads in canonical order."""
 
 import math
-import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import wfdb
-from wfdb.io import _header
+from wfdb.io import _signal
 
+from fgclep.errors import of_the_machine
+from fgclep.header import Header, Signal, found_file, header_file, read_header, signal_path
 from fgclep.leads import LEADS, read_labels
 from fgclep.recordings.labels import MILLIVOLTS, leads_of, unit_of
-from fgclep.signals.record import MISSING, Record
+from fgclep.signals.record import MISSING, Record, middle_part
 
 # Value that stands for a missing sample, by format: https://wfdb.io/spec/signal-files.html
 _MISSING_OF_FORMAT = {
-    "8": -128,
     "80": -128,
+    "508": -128,
     "16": -32768,
     "61": -32768,
     "160": -32768,
+    "516": -32768,
     "212": -2048,
     "310": -512,
     "311": -512,
     "24": -(2**23),
+    "524": -(2**23),
     "32": -(2**31),
 }
-_BITS_OF_FORMAT = {"8": 8, "80": 8, "16": 16, "61": 16, "160": 16, "212": 12, "24": 24, "32": 32}
-_SAMPLES_PER_BYTE = 1000  # of the other formats: compressed by no more than that
+_NEVER = 2**40  # a value that no format holds
+_LIMIT_OF_FORMAT = {"24": 2**23 - 1, "524": 2**23 - 1, "32": 2**31 - 1}  # of those that may not fit 16 bits
+_FLAC = {"508", "516", "524"}
+# samples and bytes of a block, which the end of a file may leave unfilled
+_BLOCKS = {"8": (1, 1), "80": (1, 1), "16": (1, 2), "61": (1, 2), "160": (1, 2), "212": (2, 3), "310": (3, 4),
+           "311": (3, 4), "24": (1, 3), "32": (1, 4)}  # fmt: skip
+_AT_ONCE = 2**21  # samples that are read together: memory does not grow with the record
+_WIDEST = 32765  # steps to either side of the middle to which values beyond 16 bits are brought
 _SEX = {"f": "F", "female": "F", "m": "M", "male": "M"}
 
 
-def read_record(path: str | Path, leads: Sequence[str] | None = None, units: str | None = None) -> Record:
+def read_record(
+    path: str | Path,
+    longest: float | None = None,
+    rescale: bool = True,
+    leads: Sequence[str] | None = None,
+    units: str | None = None,
+) -> Record:
     """Read a record from a folder.
+
+    Signals that the header shifts (skew) are brought together, and those with several samples in each frame are read
+    at the rate that they were stored at. Memory grows with what is kept of a record, not with its length.
 
     Parameters
     ----------
     path
-        Path of the header file without ``.hea``; the signal file stands beside it.
+        Path of the header file, with or without ``.hea``; the signal files that it names stand beside it or below.
+    longest
+        Seconds that are kept, from the middle of a longer record; ``None``: all. The whole is compared with the header.
+    rescale
+        Whether values beyond 16 bits are brought into them: their offset is subtracted, and if that is not enough,
+        their steps become larger. ``False``: they are refused, as where a documented gain counts the file's own steps.
     leads
         Those of a record whose signals are none by their names, in their order.
     units
@@ -49,150 +70,239 @@ def read_record(path: str | Path, leads: Sequence[str] | None = None, units: str
     ------
     ValueError
         With the record's name and the reason: not readable, an unknown or doubled lead, no calibration, values that do
-        not fit 16 bits, or a header that contradicts the signal file: another length, another first sample, another
-        checksum. A header that names signal files in other folders is not readable.
+        not fit 16 bits, leads of different sampling rates, or a header that contradicts the signal file: another
+        length, another first sample, another checksum. A header that names signal files in other folders is refused.
+    OSError, MemoryError
+        Of the machine, as a full disk: what is no record's trouble.
     """
     path = Path(path)
+    name = path.stem if path.suffix.lower() == ".hea" else path.name
     try:
-        return _read(path, leads, units)
+        header = header_file(path)
+        if header is None:
+            raise ValueError(f"the file {name}.hea is missing")
+        return _read(header, longest, rescale, leads, units)
     # wfdb lets whatever a broken file provokes escape: IndexError, KeyError, TypeError, its own types
     except Exception as error:
-        raise ValueError(f"record {path.name}: {_reason(error)}") from error
+        if of_the_machine(error):
+            raise
+        reason = str(error) if type(error) is ValueError else f"unreadable ({type(error).__name__}: {error})"
+        raise ValueError(f"record {name}: {reason}") from error
 
 
-def _reason(error: Exception) -> str:
-    if isinstance(error, FileNotFoundError) and error.filename:
-        return f"the file {Path(error.filename).name} is missing"
-    if isinstance(error, _header.HeaderSyntaxError) and "record line" in str(error):
-        return "unreadable (the first line of its header is none of WFDB: a record's name has letters, digits, - and _)"
-    return str(error) if type(error) is ValueError else f"unreadable ({type(error).__name__}: {error})"
+@dataclass
+class _File:
+    """A signal file: its place, its signals and their positions in the header, and how many frames it has."""
+
+    place: Path
+    signals: list[Signal]
+    positions: list[int]
+    frames: int
+    remark: str = ""
 
 
-def _read(path: Path, given: Sequence[str] | None, units: str | None) -> Record:
-    uncalibrated = _uncalibrated(path.with_name(f"{path.name}.hea"))
-    with _quick_headers():
-        _check_length(wfdb.rdheader(str(path)), path.parent)  # before memory is taken for what the header describes
-        record = wfdb.rdrecord(str(path), physical=False, return_res=32)
-    if not record.n_sig:
-        raise ValueError("the header lists no signals")
-    if record.d_signal is None:
-        raise ValueError("signals of different sampling rates are not supported")
-    order, leads, remarks = _order(record.sig_name, given)
-    if bad := [record.sig_name[i] for i in order if record.sig_name[i] in uncalibrated]:
-        raise ValueError(f"gain is 0 or absent in {', '.join(bad)}")
-    stored = np.ascontiguousarray(record.d_signal.T)
-    _check_values(record, stored)
+def _read(path: Path, longest: float | None, rescale: bool, given: Sequence[str] | None, units: str | None) -> Record:
+    header = read_header(path)
+    labels = [signal.label for signal in header.signals]
+    named, left_out = leads_of(labels, read_labels(labels), given, "signals")
+    leads = tuple(lead for lead in LEADS if lead in named)
+    positions = [named.index(lead) for lead in leads]
+    chosen = [header.signals[position] for position in positions]
+    gain = _gain(chosen, units)
+    files = _files(header, path.parent, {signal.file for signal in chosen})
+    frames = min(file.frames for file in files)
+    skew = max(signal.skew for signal in chosen)
+    if skew >= frames:
+        raise ValueError(f"a signal is shifted by {skew} samples, and the record has {frames}")
+    part, remarks = middle_part(frames - skew, header.rate, longest)
+    start, stop = part.start, part.stop
+    if skew:
+        remarks.append(f"its leads are shifted in the file by up to {skew} samples, by which the end is cut")
+    remarks += [file.remark for file in files if file.remark]
+    per_frame = chosen[0].per_frame
 
-    digital = stored[order]
-    for row, position in enumerate(order):
-        missing = _MISSING_OF_FORMAT.get(record.fmt[position])
-        if missing is not None and missing != MISSING:
-            digital[row, digital[row] == missing] = MISSING
-    if digital.size and (digital.min() < MISSING or digital.max() > 32767):
-        raise ValueError(f"values from {digital.min()} to {digital.max()} do not fit 16 bits")
-    gain = np.array([record.adc_gain[i] for i in order], dtype=float)
-    for row, position in enumerate(order):
-        unit = unit_of(str(record.sig_name[position]), record.units[position], units) or "mV"
-        gain[row] *= 1 / MILLIVOLTS[unit.lower()]
-    comments = list(record.comments or [])
+    values = np.empty((len(chosen), (stop - start) * per_frame), dtype=np.int32)
+    rows = {position: row for row, position in enumerate(positions)}
+    for file in files:
+        sums, firsts = np.zeros(len(file.signals), dtype=np.int64), [0] * len(file.signals)
+        for at, block in _blocks(file, frames):
+            for number, (position, signal, samples) in enumerate(zip(file.positions, file.signals, block, strict=True)):
+                sums[number] += samples.sum(dtype=np.int64)
+                firsts[number] = int(samples[0]) if at == 0 else firsts[number]
+                if position in rows:
+                    first = at - signal.skew
+                    low, high = max(first, start), min(first + len(samples) // signal.per_frame, stop)
+                    if low < high:
+                        values[rows[position], (low - start) * per_frame : (high - start) * per_frame] = samples[
+                            (low - first) * per_frame : (high - first) * per_frame
+                        ]
+        _check_values(header, file.signals, firsts, sums)
+    digital, gain, baseline, remark = _in_16_bits(values, leads, chosen, gain, rescale)
     return Record(
-        digital=digital.astype(np.int16),
+        digital=digital,
         gain=gain,
-        baseline=np.array([record.baseline[i] for i in order], dtype=np.int32),
-        sampling_rate=float(record.fs),
+        baseline=baseline,
+        sampling_rate=header.rate * per_frame,
         leads=leads,
-        age=_age(_comment(comments, "age")),
-        sex=_SEX.get((_comment(comments, "sex") or "").lower()),
-        codes=_codes(_comment(comments, "dx")),
-        remarks=remarks,
+        age=_age(_comment(header.comments, "age")),
+        sex=_SEX.get((_comment(header.comments, "sex") or "").lower()),
+        codes=_codes(_comment(header.comments, "dx")),
+        remarks=(*remarks, *remark, *left_out),
     )
 
 
-class _Fields:
-    """A table of wfdb's header fields, from which its parser looks up single cells, as a dict."""
-
-    def __init__(self, table: Any):
-        self.index = list(table.index)
-        self.loc = {(field, column): table.loc[field, column] for field in table.index for column in table.columns}
-
-
-# Looking them up in a data frame takes wfdb 1 ms per header, more than all the rest of reading a record.
-_FIELDS = {name: _Fields(vars(_header)[name]) for name in ("RECORD_SPECS", "SIGNAL_SPECS") if name in vars(_header)}
-
-
-@contextmanager
-def _quick_headers() -> Iterator[None]:
-    """Let wfdb parse headers with ``_FIELDS``; the results are the same."""
-    tables = {name: vars(_header)[name] for name in _FIELDS}
-    vars(_header).update(_FIELDS)
-    try:
-        yield
-    finally:
-        vars(_header).update(tables)
+def _gain(chosen: Sequence[Signal], units: str | None) -> np.ndarray:
+    """Return ADC units per mV of the leads, float64; raises ``ValueError`` if they are not known, or rates differ."""
+    if bad := [signal.label for signal in chosen if not signal.gain]:
+        raise ValueError(f"gain is 0 or absent in {', '.join(bad)}")
+    stated = [unit_of(signal.label, signal.unit, units) or "mV" for signal in chosen]
+    if len({signal.per_frame for signal in chosen}) > 1:
+        counts = ", ".join(f"{signal.label} {signal.per_frame}" for signal in chosen)
+        raise ValueError(f"its leads have different sampling rates (samples in each frame: {counts})")
+    return np.array([signal.gain / MILLIVOLTS[unit.lower()] for signal, unit in zip(chosen, stated, strict=True)])
 
 
-def _order(
-    names: Sequence[str | None], given: Sequence[str] | None
-) -> tuple[list[int], tuple[str, ...], tuple[str, ...]]:
-    """Positions of the leads that are there, in canonical order, their names, and a remark on the other signals."""
-    labels = [name or "" for name in names]  # a signal may have no name
-    named, remarks = leads_of(labels, read_labels(labels), given, "signals")
-    leads = tuple(lead for lead in LEADS if lead in named)
-    return [named.index(lead) for lead in leads], leads, tuple(remarks)
-
-
-def _check_length(header: wfdb.Record, folder: Path) -> None:
-    """Compare the size of the signal files with the length in the header; wfdb reads a part in silence."""
-    length = header.sig_len or 0
-    if any((skew or 0) > length for skew in header.skew or ()):
-        raise ValueError(f"a signal is shifted by more than its {length} samples")
-    for name in dict.fromkeys(header.file_name or ()):
-        signals = [i for i, file in enumerate(header.file_name) if file == name]
-        bits = [_BITS_OF_FORMAT.get(header.fmt[i]) for i in signals]
-        frames = [length * (header.samps_per_frame[i] or 1) for i in signals]
-        found = (folder / name).stat().st_size
-        if None in bits:
-            if sum(frames) > _SAMPLES_PER_BYTE * found:
-                raise ValueError(f"{name} has {found} bytes, its header describes {sum(frames)} samples")
+def _files(header: Header, folder: Path, wanted: set[str]) -> list[_File]:
+    """Find the signal files of the leads, and compare their sizes with the header; wfdb reads a part in silence."""
+    files = []
+    for name in header.files:
+        if name not in wanted:
             continue
-        total = sum(b * count for b, count in zip(bits, frames, strict=True) if b is not None)
-        expected = (header.byte_offset[signals[0]] or 0) + -(-total // 8)
-        if found != expected:
-            raise ValueError(f"{name} has {found} bytes, its header describes {expected}")
+        place = found_file(folder, signal_path(name))
+        if place is None:
+            raise ValueError(f"the file {name} is missing")
+        positions = [position for position, signal in enumerate(header.signals) if signal.file == name]
+        signals = [header.signals[position] for position in positions]
+        file = _File(place, signals, positions, header.frames or 0)
+        found, least, most, unit = _sizes(file)
+        if header.frames is None:
+            per_frame = sum(signal.per_frame for signal in signals)
+            file.frames = most // per_frame
+            if rest := most - file.frames * per_frame:
+                file.remark = f"{name} ends within a sample of its {len(signals)} signals: {rest} values are left out"
+        elif not least <= found <= most:
+            raise ValueError(f"{name} has {found} {unit}, its header describes {least}")
+        files.append(file)
+    if len({file.frames for file in files}) > 1:
+        lengths = ", ".join(f"{file.place.name} {file.frames}" for file in files)
+        raise ValueError(f"its header does not say its length, and its signal files differ in it ({lengths} samples)")
+    if not files[0].frames:
+        raise ValueError(f"{files[0].place.name} holds no samples")
+    return files
 
 
-def _check_values(record: wfdb.Record, stored: np.ndarray) -> None:
-    """Compare first samples and checksums (the sum of all samples modulo 2**16) with the header, where it has them."""
-    sums = stored.sum(axis=1, dtype=np.int64)
-    for position, name in enumerate(record.sig_name):
-        first, checksum = record.init_value[position], record.checksum[position]
-        if first is not None and record.sig_len and first != stored[position, 0]:
-            raise ValueError(f"lead {name} starts with {stored[position, 0]}, its header says {first}")
-        if checksum is not None and (int(sums[position]) - checksum) % 2**16:
-            raise ValueError(f"the checksum of lead {name} is not the one in the header; one of the files is damaged")
+def _sizes(file: _File) -> tuple[int, int, int, str]:
+    """Size that a file has, the least and the most that its frames take, and in what.
 
-
-def _uncalibrated(header: Path) -> set[str]:
-    """Names of signals whose gain is 0 or left out; wfdb would put 200 in its place.
-
-    Raises ``ValueError`` for a record of several segments, and for a header with more or fewer signals than it says.
+    Of a file without a known length the third number is that of the samples that it has room for.
     """
-    lines = [line.split() for line in header.read_text(encoding="utf-8", errors="replace").splitlines()]
-    lines = [words for words in lines if words and not words[0].startswith("#")]
-    if lines and "/" in lines[0][0]:
-        raise ValueError("it consists of several segments, which are not supported")
-    announced = lines[0][1] if lines and len(lines[0]) > 1 else ""
-    if announced.isdecimal() and int(announced) != len(lines) - 1:
-        raise ValueError(f"its header announces {announced} signals and lists {len(lines) - 1}")
-    names = set()
-    for words in lines[1:]:
-        number = re.match(r"[-+.\deE]+", words[2]) if len(words) > 2 else None
-        if number is None or float(number.group()) == 0:
-            names.add(" ".join(words[8:]))
-    return names
+    signal = file.signals[0]
+    kind, offset = signal.format, signal.offset
+    if any(other.format != kind for other in file.signals):
+        raise ValueError(f"the signals of {signal.file} have different formats")
+    if kind in _FLAC:
+        if len({other.per_frame for other in file.signals}) > 1:
+            raise ValueError(f"the signals of {signal.file} have different sampling rates, which FLAC cannot hold")
+        found = _flac_samples(file.place)
+        if not file.frames:
+            return found, 0, max(0, found - offset) * len(file.signals), ""
+        described = offset + file.frames * signal.per_frame
+        return found, described, described, "samples"
+    if kind not in _BLOCKS:
+        raise ValueError(f"the format {kind} of {signal.file} is not known")
+    samples, size = _BLOCKS[kind]
+    found = file.place.stat().st_size
+    if not file.frames:
+        return found, 0, max(0, found - offset) * samples // size, ""
+    total = file.frames * sum(other.per_frame for other in file.signals)
+    return found, offset + -(-total * size // samples), offset + -(-total // samples) * size, "bytes"
 
 
-def _comment(comments: list[str], key: str) -> str | None:
+def _flac_samples(place: Path) -> int:
+    """Samples of each channel, as the head of a FLAC file says: https://www.rfc-editor.org/rfc/rfc9639#section-8.2."""
+    with place.open("rb") as file:
+        head = file.read(26)
+    if len(head) < 26 or head[:4] != b"fLaC":
+        raise ValueError(f"{place.name} is no FLAC file")
+    return int.from_bytes(head[18:26]) & (2**36 - 1)
+
+
+def _blocks(file: _File, frames: int) -> Iterator[tuple[int, list[np.ndarray]]]:
+    """Yield the first frame of each part of a signal file, and the samples of its signals."""
+    per_frame = [signal.per_frame for signal in file.signals]
+    together = max(1, _AT_ONCE // sum(per_frame))
+    before = [signal.first or 0 for signal in file.signals]  # to which format 8 adds its differences
+    for start in range(0, frames, together):
+        block = _signal._rd_dat_signals(
+            file_name=file.place.name,
+            dir_name=str(file.place.parent),
+            pn_dir=None,
+            fmt=file.signals[0].format,
+            n_sig=len(file.signals),
+            sig_len=frames,
+            byte_offset=file.signals[0].offset,
+            samps_per_frame=per_frame,
+            skew=[0] * len(file.signals),
+            init_value=before,
+            sampfrom=start,
+            sampto=min(start + together, frames),
+        )
+        yield start, block
+        before = [int(samples[-1]) for samples in block]
+
+
+def _check_values(header: Header, signals: Sequence[Signal], firsts: Sequence[int], sums: np.ndarray) -> None:
+    """Compare first samples and checksums (the sum of all samples modulo 2**16) with the header, where it has them.
+
+    Headers made by hand have 0 for all first samples, or all checksums, and mean nothing by it.
+    """
+    stated = any(signal.first for signal in header.signals), any(signal.checksum for signal in header.signals)
+    for signal, first, total in zip(signals, firsts, sums.tolist(), strict=True):
+        if stated[0] and signal.first is not None and first != signal.first:
+            raise ValueError(f"lead {signal.label} starts with {first}, its header says {signal.first}")
+        if stated[1] and signal.checksum is not None and (total - signal.checksum) % 2**16:
+            raise ValueError(
+                f"the checksum of lead {signal.label} is not the one in the header; one of the files is damaged"
+            )
+
+
+def _in_16_bits(
+    values: np.ndarray, leads: Sequence[str], chosen: Sequence[Signal], gain: np.ndarray, rescale: bool
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[str]]:
+    """Bring int32 (leads, samples) into 16 bits: digital, gain per mV, baseline, and a remark if they did not fit."""
+    digital = np.empty(values.shape, dtype=np.int16)
+    gain = gain.copy()
+    baseline = np.zeros(len(chosen), dtype=np.int64)
+    steps = {}
+    for row, signal in enumerate(chosen):
+        missing = values[row] == _MISSING_OF_FORMAT.get(signal.format, _NEVER)
+        known = values[row][~missing]
+        low, high = (int(known.min()), int(known.max())) if len(known) else (0, 0)
+        offset, factor = 0, 1
+        if low <= MISSING or high > 32767:
+            if not rescale:
+                raise ValueError(f"values from {low} to {high} do not fit 16 bits")
+            factor = max(1, math.ceil((high - low) / (2 * _WIDEST)))
+            offset = signal.baseline + factor * round(((low + high) / 2 - signal.baseline) / factor)
+        moved = known.astype(np.int64) - offset
+        digital[row, missing] = MISSING
+        digital[row, ~missing] = moved if factor == 1 else np.round(moved / factor)
+        if factor > 1 and (limit := _LIMIT_OF_FORMAT.get(signal.format)):
+            digital[row, values[row] >= limit], digital[row, ~missing & (values[row] <= -limit)] = 32767, -32767
+        baseline[row] = (signal.baseline - offset) // factor
+        gain[row] /= factor
+        if offset or factor > 1:
+            steps[leads[row]] = 1000 / abs(gain[row])
+    if np.abs(baseline).max() >= 2**31:
+        raise ValueError(f"its baseline is {np.abs(baseline).max()}, beyond 32 bits")
+    remark = [] if not steps else [
+        f"values beyond 16 bits in {', '.join(steps)}: an offset was subtracted; steps of up to "
+        f"{max(steps.values()):.2g} uV"
+    ]  # fmt: skip
+    return digital, gain, baseline.astype(np.int32), remark
+
+
+def _comment(comments: Sequence[str], key: str) -> str | None:
     for comment in comments:
         name, colon, value = comment.partition(":")
         if colon and name.strip(" #<>").lower() == key:

@@ -40,4 +40,5 @@ MEASUREMENTS = pa.schema(
     + [pa.field(name, pa.float32()) for name in MEASURES]
     + [pa.field(name, PER_LEAD) for name in LEAD_MEASURES]
     + [pa.field("intervals_from", pa.string(), nullable=False)]  # database | signal
+    + [pa.field("problem", pa.string())]  # why the signal could not be measured; null: it was
 )

@@ -1,6 +1,7 @@
 """Signals from Parquet shards in batches, within a memory limit, for one process or for many ranks."""
 
 import itertools
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,12 +14,14 @@ import torch
 from torch import Tensor
 
 from fgclep.config.signal import SignalSection
+from fgclep.errors import reason_of
 from fgclep.keys import KEY, record_names
 from fgclep.schemas.shards import SHARD
 from fgclep.signals.encoding import OFFSET, unpack
 from fgclep.signals.preparation import prepare_signal
 from fgclep.tables import read_table
 
+LOG = logging.getLogger(__name__)
 KEY_COLUMNS = (*KEY, "patient_id", "split")
 READ_ONCE_MB = 256  # enough where every signal is read once, in order: more would only be kept
 _PREPARED_TOGETHER = 40_000  # samples per lead: few calls, and what is in work stays in a processor's cache
@@ -38,6 +41,10 @@ class WaveformDecoder:
         low, high = torch.from_numpy(unpack(encoded, out.shape[1]))
         self._differences.copy_(low).add_(high, alpha=256).sub_(OFFSET)
         return torch.cumsum(self._differences, 1, dtype=torch.int16, out=out)
+
+
+class Damaged(ValueError):
+    """What stands in a shard is not what was written there, or not what is asked for."""
 
 
 def _scale_and_shift(table: pa.Table) -> tuple[np.ndarray, np.ndarray]:
@@ -94,6 +101,9 @@ class SignalStore:
     memory, they are read once, kept, and shuffled as a whole. Otherwise an epoch takes the row groups in random order,
     as many as fit into half of the memory at a time, shuffles their records, and reads the next ones meanwhile.
 
+    A record that cannot be prepared is left out of its batch, and the log says why (``failed``, by its place in
+    ``keys``). One that cannot be unpacked ends all: the file is damaged.
+
     Parameters
     ----------
     paths
@@ -144,6 +154,7 @@ class SignalStore:
             self.samples = round(signal.sampling_rate * signal.duration)
         self._capacity = int(memory_mb * 2**20 / (12 * max(1, self.samples) * (2 if signal is None else 4)))
         self._cached: tuple[list[Group], Window] | None = None
+        self.failed: dict[int, str] = {}
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -233,12 +244,26 @@ class SignalStore:
                     window.gather(slots[position:stop] - start, batch[position - low : stop - low])
                     position = stop
                     if position == high:
-                        yield places[slots[low:high]], batch
+                        if len(usable := self._usable(places[slots[low:high]])) == high - low:
+                            yield places[slots[low:high]], batch
+                        elif len(usable):
+                            yield places[slots[low:high]][usable], batch[torch.from_numpy(usable)]
                         number += 1
                         if number < len(spans):
                             batch = self._new_batch(spans[number])
         finally:
             pool.shutdown(cancel_futures=True)
+
+    def _usable(self, places: np.ndarray) -> np.ndarray:
+        """Numbers of the records of a batch that could be prepared.
+
+        Raises ``ValueError`` if it is none of the store: that is no trouble of a record.
+        """
+        if not self.failed:
+            return np.arange(len(places))
+        if len(self.failed) == len(self) > 1:
+            raise ValueError(f"no record can be prepared; {self.failed[min(self.failed)]}")
+        return np.flatnonzero([place not in self.failed for place in places.tolist()])
 
     def _new_batch(self, span: tuple[int, int]) -> Tensor:
         return torch.empty(span[1] - span[0], 12, self.samples, pin_memory=self.pin_memory)
@@ -292,9 +317,12 @@ class SignalStore:
             elif samples == self.samples:
                 digital = [window.signals[number] for number in places.tolist()]
             else:
-                raise ValueError(f"has {samples} samples, others {self.samples}")
+                raise Damaged(f"has {samples} samples, others {self.samples}")
             for row, out in zip(rows.tolist(), digital, strict=True):
-                decode(waveforms[row].as_buffer(), torch.from_numpy(out))
+                try:
+                    decode(waveforms[row].as_buffer(), torch.from_numpy(out))
+                except ValueError as error:
+                    raise Damaged(str(error)) from error
             if self.signal is not None:
                 mv = np.multiply(digital, scale[rows])
                 mv += shift[rows]
@@ -306,13 +334,17 @@ class SignalStore:
         for numbers in _alike(rates[group.rows], lengths[group.rows]):
             try:
                 read(numbers)
-            except ValueError:
-                for number in numbers.tolist():  # one by one, to name the record
+            except Exception:  # one by one, to name the record
+                for number in numbers.tolist():
+                    name = record_names(table.slice(int(group.rows[number]), 1))[0].as_py()
                     try:
                         read(np.array([number]))
-                    except ValueError as error:
-                        name = record_names(table.slice(int(group.rows[number]), 1))[0].as_py()
+                    except Damaged as error:
                         raise ValueError(f"{group.path}, {name}: {error}") from error
+                    except Exception as error:
+                        reason = f"{group.path}, {name}: {reason_of(error, name)}"
+                        self.failed[group.first + number] = reason
+                        LOG.warning("left out %s", reason)
 
 
 def _alike(rates: np.ndarray, lengths: np.ndarray) -> Iterator[np.ndarray]:

@@ -8,7 +8,7 @@ SciPy makes of unit impulses.
 import math
 import threading
 from fractions import Fraction
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -72,7 +72,7 @@ def resample(signal: np.ndarray, fs: float, rate: float) -> np.ndarray:
     signal
         float32 or float64 (..., samples).
     fs, rate
-        Sampling rates in Hz, before and after.
+        Sampling rates in Hz, before and after; their ratio is taken as one of numbers up to 1,000.
 
     Returns
     -------
@@ -86,7 +86,11 @@ def _resample(signal: np.ndarray, fs: float, rate: float) -> np.ndarray:
     """Do what ``resample`` does; the result is overwritten at this thread's next call."""
     if fs == rate:
         return signal
-    ratio = Fraction(rate / fs).limit_denominator(1000)
+    lower, higher = sorted((rate, fs))
+    ratio = Fraction(lower / higher).limit_denominator(1000)
+    ratio = 1 / ratio if rate > fs else ratio
+    if ratio == 1:  # such as 499.9 Hz for 500: over a minute no sample is moved by more than 30 ms
+        return signal
     impulses, stride, margin = _resampling(ratio.numerator, ratio.denominator)
     samples = signal.shape[-1]
     wanted = math.ceil(samples * ratio)
@@ -183,7 +187,7 @@ def _array(name: str, shape: tuple[int, ...], dtype: DTypeLike) -> np.ndarray:
     return _kept.arrays[key][:size].reshape(shape)
 
 
-@cache
+@lru_cache(16)  # a ratio of large numbers takes 12 MB
 def _resampling(up: int, down: int) -> tuple[np.ndarray, int, int]:
     """What makes a block of resampled signal: matrix (samples before, samples after), step, and samples of margin.
 

@@ -83,6 +83,18 @@ def _check_time(record: Record, settings: QualitySection) -> None:
         raise ValueError(f"too short: {seconds:.1f} s, at least {settings.min_seconds:g} s are needed{cut}")
 
 
+def _filling(record: Record, mv: np.ndarray, limit: np.ndarray) -> str:
+    """Name the span in which all leads are at the converter's limit, bool (leads, samples), if that is one span."""
+    together = np.flatnonzero(limit.all(axis=0))
+    if not len(together) or together[-1] - together[0] >= len(together):
+        return ""
+    rate, values = record.sampling_rate, sorted({f"{value:.6g}" for value in mv[:, together[0]]})
+    return (
+        f", all of them from {together[0] / rate:.4g} to {(together[-1] + 1) / rate:.4g} s of "
+        f"{mv.shape[1] / rate:.4g} s ({', '.join(values[:3])} mV), as where a program has filled up a file; cut it off"
+    )
+
+
 def _check_leads(record: Record, mv: np.ndarray, settings: QualitySection) -> None:
     digital = record.digital
 
@@ -97,8 +109,9 @@ def _check_leads(record: Record, mv: np.ndarray, settings: QualitySection) -> No
         raise ValueError(f"dead (flat) leads: {dead}")
     span = np.ptp(mv, axis=1)
     share = settings.max_artifact_share
-    if saturated := named(np.mean((digital == 32767) | (digital == -32767), axis=1) > share):
-        raise ValueError(f"saturated leads: {saturated}")
+    limit = (digital == 32767) | (digital == -32767)
+    if (at_limit := np.mean(limit, axis=1) > share).any():
+        raise ValueError(f"saturated leads: {named(at_limit)}{_filling(record, mv, limit)}")
     beyond = np.zeros(len(mv))
     for lead in np.flatnonzero(span > settings.max_mv):  # nothing is further from the median than the span
         beyond[lead] = np.mean(np.abs(mv[lead] - np.median(mv[lead])) > settings.max_mv)

@@ -8,6 +8,8 @@ from fgclep.leads import LEADS
 from fgclep.signals.encoding import to_millivolts
 
 MISSING = -32768  # a missing sample in ``Record.digital``
+LONGEST_SECONDS = 60.0  # that are used of a record, from its middle
+_LOWEST_RATE = 100.0  # Hz: at a rate that no ECG has, and that is refused, enough is left for the other checks
 
 
 @dataclass(frozen=True)
@@ -47,3 +49,12 @@ class Record:
         signal = to_millivolts(self.digital, self.gain, self.baseline)
         signal[self.digital == MISSING] = np.nan
         return signal
+
+
+def middle_part(samples: int, rate: float, longest: float | None = LONGEST_SECONDS) -> tuple[slice, list[str]]:
+    """Which samples are used of a record, and a remark if these are not all: the middle ``longest`` seconds."""
+    if longest is None or samples <= longest * max(rate, _LOWEST_RATE):
+        return slice(0, samples), []
+    kept = round(longest * max(rate, _LOWEST_RATE))
+    start = (samples - kept) // 2
+    return slice(start, start + kept), [f"{samples / rate:,.0f} s long, of which the middle {longest:g} s are read"]

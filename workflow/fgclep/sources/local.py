@@ -1,12 +1,17 @@
 """Records of your own: a folder of WFDB records with a ``records.csv``, as docs/own-data.md describes."""
 
-import math
+import csv
+import io
+import posixpath
+import unicodedata
+from collections.abc import Collection, Iterator, Sequence
+from itertools import zip_longest
 from pathlib import Path
 
 import polars as pl
 
 from fgclep.errors import UserError
-from fgclep.sources.source import RECORD_COLUMNS, Source, csv_columns, last_part, read_csv, split_of
+from fgclep.sources.source import RECORD_COLUMNS, Source, last_part, split_of
 
 TABLE = "records.csv"
 REQUIRED = ("id", "patient", "report")
@@ -15,61 +20,146 @@ EXAMPLE = (
     "id,patient,report,age,sex\nr1,p1,Sinus rhythm; Left axis deviation,61,F\n"
     "r2,p1,Atrial fibrillation,62,F\nr3,p2,Sinus bradycardia,,M"
 )
+_SUFFIXES = {"hea", "dat", "mat", "xyz", "edf", "csv", "npy"}
+_SHOWN = 50  # mistakes
 _ALLOWED = {"sex": ("F", "M"), "split": ("train", "val", "test")}
 
 
 def read_records(metadata: Path, paths: set[str]) -> pl.DataFrame:
     """Records of ``records.csv``.
 
-    ``report`` and ``codes`` are separated by ``;``. Without a path, a record lies under its id. Without a split, a hash
-    of the patient divides into train (7/10), val (1/10) and test (2/10). Without the column ``age``, ``sex`` or
-    ``codes``, the records' headers are asked.
+    Cells are separated by commas, semicolons or tabs; ``report`` and ``codes`` by ``;`` within. Without a path, a
+    record lies under its id. Without a split, a hash of the patient divides into train (7/10), val (1/10) and test
+    (2/10). Without the column ``age``, ``sex`` or ``codes``, the records' headers are asked.
 
-    Raises ``UserError`` that names the record and the value that cannot be used.
+    Raises
+    ------
+    UserError
+        With all mistakes at once, each with its row and record; also the records that are not among ``paths``, if there
+        are other mistakes.
     """
     file = metadata / TABLE
-    given = csv_columns(file)
-    if missing := [name for name in REQUIRED if name not in given]:
+    header, rows = _cells(file)
+    if missing := [name for name in REQUIRED if name not in header]:
         raise UserError(f"{file}: column {', '.join(map(repr, missing))} is missing. Write\n\n{_indented(EXAMPLE)}")
-    if unknown := [name for name in given if name not in REQUIRED + OPTIONAL]:
+    if unknown := [name for name in header if name not in REQUIRED + OPTIONAL]:
         raise UserError(
             f"{file}: unknown column {', '.join(map(repr, unknown))}; known are {', '.join(REQUIRED + OPTIONAL)}. "
             "Rename it or leave it out"
         )
-    table = read_csv(file, tuple(given))
-    rows = []
-    for number, row in enumerate(table.iter_rows(named=True), start=1):
-        cells = {name: (cell or "").strip() for name, cell in row.items()}
-        if absent := [name for name in ("id", "patient") if not cells[name]]:
-            raise UserError(f"{file}: record {number} ({cells['id'] or 'without id'}) has no {absent[0]}")
-        rows.append(_row(cells, f"{file}: record {cells['id']}"))
-    return pl.DataFrame(rows, schema=dict(RECORD_COLUMNS))
+    if twice := {name for name in header if header.count(name) > 1}:
+        raise UserError(f"{file}: column {', '.join(map(repr, sorted(twice)))} is given twice; leave one out")
+    found, mistakes, absent = [], [], []
+    for number, row in rows:
+        where = f"row {number}"
+        if len(row) > len(header) and any(cell.strip() for cell in row[len(header) :]):
+            told = "a text that holds the separator needs quotes"
+            mistakes.append(f"{where}: it has {len(row)} cells, and there are {len(header)} columns; {told}")
+            continue
+        cells = {name: cell.strip() for name, cell in zip_longest(header, row[: len(header)], fillvalue="")}
+        where += f", record {cells['id'] or 'without id'}"
+        wrong = [f"{where}: it has no {name}" for name in ("id", "patient") if not cells[name]]
+        wrong += [f"{where}: {problem}" for problem in _problems(cells)]
+        mistakes += wrong
+        if not wrong:
+            found.append(_row(cells))
+            if found[-1]["path"] not in paths:
+                absent.append(f"{where}: {why_not_there(found[-1]['path'], paths)}")
+    mistakes += _shared(found)
+    if mistakes:
+        raise UserError(_told(file, [*mistakes, *absent]))
+    return pl.DataFrame(found, schema=dict(RECORD_COLUMNS))
 
 
-def _row(cells: dict[str, str], where: str) -> dict:
+def why_not_there(path: str, paths: Collection[str]) -> str:
+    """Say why a path of the table is not the path of a record in the folder, and what to write if that is clear."""
+    plain = posixpath.normpath(path.replace("\\", "/"))
+    if plain.startswith(".."):
+        return f"{path} leads out of the folder; copy the record into it"
+    stem = plain.rpartition(".")[0] if plain.rpartition(".")[2].lower() in _SUFFIXES else plain
+
+    def folded(text: str) -> str:
+        return unicodedata.normalize("NFC", text).casefold()
+
+    alike = [other for other in paths if folded(other) in {folded(plain), folded(stem)}]
+    alike = alike or [other for other in paths if plain.startswith("/") and folded(stem).endswith(f"/{folded(other)}")]
+    if alike:
+        return f"there is no record {path}; write {min(alike)}, its path below the folder, without extension"
+    return f"there is no record {path}: its header {path}.hea is not in the folder"
+
+
+def _cells(file: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """Return the header's cells, and number (the header's is 1) and cells of the rows that are not empty."""
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise UserError(f"{file} cannot be read: {error.strerror}") from error
+    for encoding in ("utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig", "cp1252", "latin-1"):
+        try:
+            text = content.decode(encoding)
+            break
+        except UnicodeDecodeError:
+            continue
+    first = text.partition("\n")[0]
+    separator = max(",;\t", key=lambda mark: len({cell.strip(' "\r') for cell in first.split(mark)} & set(REQUIRED)))
+    try:
+        rows = list(enumerate(csv.reader(io.StringIO(text, newline=""), delimiter=separator), start=1))
+    except csv.Error as error:
+        raise UserError(f"{file} cannot be read as CSV: {error}") from error
+    rows = [(number, row) for number, row in rows if any(cell.strip() for cell in row)]
+    header = [name.strip() for name in rows[0][1]] if rows else []
+    while header and not header[-1]:  # a separator at the end of each line
+        header.pop()
+    return header, rows[1:]
+
+
+def _problems(cells: dict[str, str]) -> Iterator[str]:
     for name, allowed in _ALLOWED.items():
         if (value := cells.get(name)) and value not in allowed:
-            raise UserError(f"{where}: {name} is {value!r}; write {', '.join(allowed)} or nothing")
+            yield f"{name} is {value!r}; write {', '.join(allowed)} or nothing"
+    if (text := cells.get("age", "")) and _age(text) is None:
+        yield f"age is {text!r}; write years or nothing"
+
+
+def _shared(rows: Sequence[dict]) -> Iterator[str]:
+    """Say which patients share a recording: one of them may be trained on, and the other tested."""
+    first: dict[str, dict] = {}
+    for row in rows:
+        other = first.setdefault(row["path"], row)
+        if other["patient_id"] != row["patient_id"]:
+            yield (
+                f"records {other['record_id']} and {row['record_id']}: the patients {other['patient_id']} and "
+                f"{row['patient_id']} have the same recording, {row['path']}; whose is it?"
+            )
+
+
+def _told(file: Path, mistakes: Sequence[str]) -> str:
+    if len(mistakes) == 1:
+        return f"{file}: {mistakes[0]}"
+    shown = [*mistakes[:_SHOWN], *([f"and {len(mistakes) - _SHOWN:,} more"] if len(mistakes) > _SHOWN else [])]
+    return f"{file} has {len(mistakes):,} mistakes:\n\n" + _indented("\n".join(shown))
+
+
+def _row(cells: dict[str, str]) -> dict:
     return {
         "record_id": cells["id"],
         "patient_id": cells["patient"],
         "path": (cells.get("path") or cells["id"]).removesuffix(".hea"),
         "split": cells.get("split") or split_of(cells["patient"]),
-        "age": _age(cells.get("age", ""), where),
+        "age": _age(cells.get("age", "")),
         "sex": cells.get("sex") or None,
         "report": _parts(cells["report"]),
         "codes": _parts(cells["codes"]) if "codes" in cells else None,
     }
 
 
-def _age(text: str, where: str) -> float | None:
+def _age(text: str) -> float | None:
+    """Years, also with a decimal comma; ``None`` if they are not given, or none."""
     try:
-        age = float(text) if text else None
+        age = float(text.replace(",", ".") or "nan")
     except ValueError:
-        age = math.nan
-    if age is not None and not 0 <= age <= 130:
-        raise UserError(f"{where}: age is {text!r}; write years or nothing")
-    return age
+        return None
+    return age if 0 <= age <= 130 else None
 
 
 def _parts(text: str) -> list[str]:

@@ -35,9 +35,17 @@ def main(args: argparse.Namespace) -> None:
     source = get_source(args.source).at(settings.sampling_rate, settings.test_fold)
     manifest, quarantine = build_manifest(source, args.metadata, args.chunks)
     if manifest.is_empty():
+        shown = "".join(
+            f"\n    {name}: {why}" for name, why in quarantine.select("record_id", "reason").head(20).rows()
+        )
+        more = f"\n    and {len(quarantine) - 20:,} more" if len(quarantine) > 20 else ""
         raise UserError(
             f"{args.metadata} lists no usable record of {args.source} ({len(quarantine)} unusable); is data.base right?"
+            f"{shown}{more}"
         )
+    if source.is_own_folder:
+        for name, why in quarantine.select("record_id", "reason").iter_rows():
+            LOG.warning("%s: %s", name, why)
     # oldest: Arrow's string views are not what the schemas say
     level = pl.CompatLevel.oldest()
     write_table(manifest.to_arrow(compat_level=level), args.output, MANIFEST)

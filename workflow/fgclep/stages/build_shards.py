@@ -2,13 +2,18 @@
 
 import argparse
 import logging
-from pathlib import Path
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
 
 import pyarrow.compute as pc
 
 from fgclep.config.data import ShardSettings
-from fgclep.errors import UserError
+from fgclep.errors import UserError, reason_of
 from fgclep.fetch.archive import ArchiveReader
+from fgclep.files import scratch_folder
+from fgclep.header import header_names, read_header, signal_path, spellings
 from fgclep.progress import progress
 from fgclep.recordings.memory_folder import memory_folder
 from fgclep.recordings.wfdb_file import read_record
@@ -17,13 +22,14 @@ from fgclep.schemas.quarantine import QUARANTINE
 from fgclep.schemas.shards import SHARD
 from fgclep.signals.encoding import encode_waveform
 from fgclep.signals.quality import usable_record
-from fgclep.signals.record import Record
+from fgclep.signals.record import LONGEST_SECONDS, Record
 from fgclep.sources import get_source
 from fgclep.stage import run_stage, stage_parser
 from fgclep.tables import read_table, table_writer, write_table
 
 LOG = logging.getLogger(__name__)
 ROWS_PER_GROUP = 256  # records that a reader holds at a time
+_LARGE = 2**26  # bytes of a record's files, above which they are not held in memory
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -52,28 +58,28 @@ def main(args: argparse.Namespace) -> None:
     rows, quarantine, written = [], [], 0
     with (
         ArchiveReader(args.archive) as archive,
-        memory_folder() as folder,  # for one record at a time
+        memory_folder() as memory,
+        scratch_folder(args.output) as disk,
         table_writer(args.output, SHARD) as write,
     ):
         for entry in progress(manifest, len(manifest), f"{args.source} {args.chunk}", "record"):
-            names = [name for suffix in (".hea", ".dat", ".mat") if (name := entry["path"] + suffix) in archive]
-            if not names:
-                if source.record_id(entry["path"]) in unavailable:
+            header = next((name for name in header_names(entry["path"]) if name in archive), None)
+            if header is None:
+                if unavailable & {entry["path"], source.record_id(entry["path"])}:
                     continue  # fetch_records has told why
                 raise UserError(
                     f"{args.archive} lacks {entry['path']}, which {args.manifest} lists: it was fetched when lists or "
                     "code were others. Delete it and run snakemake again: it is fetched anew"
                 )
-            files = archive.extract(names, folder)
-            try:
-                record = read_record(folder / Path(entry["path"]).name)
-                record = usable_record(record, settings, source.gain, source.sampling_rate)
-                rows.append(shard_row(entry, record))
-            except ValueError as error:
-                key = {"source": entry["source"], "record_id": entry["record_id"]}
-                quarantine.append({**key, "stage": "build_shards", "reason": str(error)})
-            for file in files:
-                file.unlink()
+            with _extracted(archive, header, memory, disk) as place:
+                try:
+                    record = read_record(place, LONGEST_SECONDS, rescale=source.gain is None)
+                    record = usable_record(record, settings, source.gain, source.sampling_rate)
+                    rows.append(shard_row(entry, record))
+                except Exception as error:
+                    key = {"source": entry["source"], "record_id": entry["record_id"]}
+                    reason = reason_of(error, "/".join(key.values()))
+                    quarantine.append({**key, "stage": "build_shards", "reason": reason})
             if len(rows) == ROWS_PER_GROUP:
                 write(rows)
                 rows, written = [], written + len(rows)
@@ -81,6 +87,31 @@ def main(args: argparse.Namespace) -> None:
             write(rows)
     write_table(quarantine, args.quarantine, QUARANTINE)
     LOG.info("%s, chunk %d: %d records, %d unusable", args.source, args.chunk, written + len(rows), len(quarantine))
+
+
+@contextmanager
+def _extracted(archive: ArchiveReader, header: str, memory: Path, disk: Path) -> Iterator[Path]:
+    """Yield the place of a record's header, beside or below which are the signal files that it names.
+
+    They lie in memory, or on disk if they are large, and are deleted afterwards. Reading misses what the archive lacks.
+    """
+    folder, name = PurePosixPath(header).parent, PurePosixPath(header).name
+    try:
+        files = [folder / signal_path(file) for file in read_header(archive.extract(header, memory / name)).files]
+    except ValueError:
+        files = []  # reading says why
+    found = [
+        str(file.with_name(name)) for file in files for name in spellings(file.name) if file.with_name(name) in archive
+    ]
+    place = disk if sum(map(archive.size, found)) > _LARGE else memory
+    try:
+        for file in [header, *found]:
+            archive.extract(file, place / PurePosixPath(file).relative_to(folder))
+        yield place / name
+    finally:
+        for work in (memory, disk):
+            for left in work.iterdir():
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
 
 
 def shard_row(entry: dict, record: Record) -> dict:

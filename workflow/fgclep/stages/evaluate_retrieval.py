@@ -74,16 +74,18 @@ def main(args: argparse.Namespace) -> None:
         lambda keys: drawn(keys, reported, settings.retrieval_records, settings.seed),
         settings.workers,
     )
-    sources = np.asarray(store.keys["source"].to_pylist(), dtype=str)
-    ids = reports["text_ids"].take(places_among(record_names(store.keys), reported)).to_pylist()
-    written = np.array([". ".join(texts[number] for number in some) for some in ids], dtype=object)
-    patients = np.asarray(store.keys["patient_id"].to_pylist(), dtype=str)
     batches = store.in_order(settings.batch_size)
     count = len(store) // settings.batch_size + 1
-    parts = [
-        model.encode_ecg(signals.to(model.device)).float() for _, signals in progress(batches, count, "ECGs", "batch")
-    ]
-    ecgs = torch.cat(parts) if parts else torch.empty(0)
+    parts, embedded_ones = [torch.empty(0)], [np.empty(0, np.int64)]
+    for places, signals in progress(batches, count, "ECGs", "batch"):
+        parts.append(model.encode_ecg(signals.to(model.device)).float())
+        embedded_ones.append(places)
+    ecgs = torch.cat(parts[1:] or parts)
+    keys = store.keys.take(pa.array(np.concatenate(embedded_ones)))
+    sources = np.asarray(keys["source"].to_pylist(), dtype=str)
+    ids = reports["text_ids"].take(places_among(record_names(keys), reported)).to_pylist()
+    written = np.array([". ".join(texts[number] for number in some) for some in ids], dtype=object)
+    patients = np.asarray(keys["patient_id"].to_pylist(), dtype=str)
     rows: list[dict] = []
     examples: list[dict] = []
     for source in dict.fromkeys(sources.tolist()):
@@ -97,7 +99,7 @@ def main(args: argparse.Namespace) -> None:
         for setting, found in zip(("ecg_to_text", "text_to_ecg"), ranks(values, report_of), strict=True):
             measured = retrieval_metrics(found, patients[chosen], settings.bootstrap, settings.seed)
             rows += [{**place, "setting": setting, "fraction": 0.0, "seed": settings.seed, **row} for row in measured]
-        names = store.keys["record_id"].take(pa.array(chosen)).to_pylist()
+        names = keys["record_id"].take(pa.array(chosen)).to_pylist()
         examples += found_ecgs(values, report_of, distinct, source, names)
     write_metrics(rows, args.output)
     write_table(examples, args.retrieved, RETRIEVED)

@@ -76,10 +76,11 @@ def sit(
                 write(part)
                 part = []
     store = SignalStore([scratch / "ecgs.parquet"], model.signal, READ_ONCE_MB, workers=settings.workers)
-    scores = np.empty(true.shape, dtype=np.float32)
+    scores = np.full(true.shape, np.nan, dtype=np.float32)
     for at, logits in feature_scores(model, store, vocabulary, settings.batch_size):
         scores[at] = logits
-    return scores, true
+    read = np.setdiff1d(np.arange(len(true)), list(store.failed))
+    return scores[read], true[read]
 
 
 def main(args: argparse.Namespace) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from fgclep.config.transfer import TransferSection
 from fgclep.errors import UserError, full_disk_explained
 from fgclep.fetch.database import FileUnavailable, note_origin, open_database
-from fgclep.fetch.lists import CHECKSUMS, RECORDS, read_checksums, write_folder_lists
+from fgclep.fetch.lists import CHECKSUMS, RECORDS, folder_records, read_checksums, write_folder_lists
 from fgclep.files import whole_folder
 from fgclep.progress import progress
 from fgclep.sources import get_source
@@ -68,7 +68,7 @@ def _fetch(source: Source, args: argparse.Namespace, output: Path) -> None:
 
 
 def _describe_folder(source: Source, folder: Path, output: Path) -> None:
-    """Copy the tables of a folder of the user's own, and make the lists."""
+    """Copy the tables of a folder of the user's own, check them, and make the lists."""
     for name in source.tables:
         if not (folder / name).is_file():
             raise UserError(
@@ -77,6 +77,7 @@ def _describe_folder(source: Source, folder: Path, output: Path) -> None:
             )
         shutil.copyfile(folder / name, output / name)
     count = write_folder_lists(folder, output)
+    source.records(folder, set(folder_records(output)[0]))  # here the mistakes are told with the user's own paths
     LOG.info("%s: %d records below %s", source.key, count, folder)
 
 

@@ -16,7 +16,7 @@ from fgclep.config.data import RecordsSettings
 from fgclep.errors import full_disk_explained
 from fgclep.fetch.archive import archive_writer
 from fgclep.fetch.database import Database, FileUnavailable, is_url, open_database
-from fgclep.fetch.lists import CHECKSUMS, complete_records, record_checksums, record_files
+from fgclep.fetch.lists import CHECKSUMS, complete_records, folder_records, record_checksums, record_files
 from fgclep.fetch.progress import TransferProgress
 from fgclep.schemas.quarantine import QUARANTINE
 from fgclep.sources import get_source
@@ -51,18 +51,26 @@ def main(args: argparse.Namespace) -> None:
     """
     settings: RecordsSettings = args.settings
     source = get_source(args.source).at(settings.sampling_rate)
-    checksums = record_checksums(
-        args.metadata / CHECKSUMS, source.folder, lambda path: source.chunk_of(path, args.chunks) == args.chunk
-    )
-    records = complete_records(checksums)
+
+    def is_wanted(record: str) -> bool:
+        return source.chunk_of(record, args.chunks) == args.chunk
+
+    if source.is_own_folder:
+        all_files, _, checksums = folder_records(args.metadata)
+        files = {record: all_files[record] for record in sorted(filter(is_wanted, all_files))}
+    else:
+        checksums = record_checksums(args.metadata / CHECKSUMS, source.folder, is_wanted)
+        files = {record: record_files(record, checksums) for record in complete_records(checksums)}
+    records = list(files)
     scratch = args.output.with_name(f".{args.output.name}.parts")
-    fetch = partial(_fetch, scratch=scratch, checksums=checksums)
+    fetch = partial(_fetch, scratch=scratch, files=files, checksums=checksums)
     published = source.published
     name = f"{source.key} {args.chunk}"
     counted = TransferProgress(name, len(records), published.record_bytes if published else None)
     args.output.parent.mkdir(parents=True, exist_ok=True)
     needed = partial(_bytes_needed, counted, scratch if is_url(args.base) else None)
-    quarantine = []
+    quarantine: list[dict] = []
+    added: set[str] = set()
     with (
         counted,
         full_disk_explained(args.output.parent, f"chunk {args.chunk} of {source.key}", needed),
@@ -73,7 +81,7 @@ def main(args: argparse.Namespace) -> None:
     ):
         for record, found in zip(records, found_in_order, strict=True):
             if isinstance(found, str):
-                record_id = source.record_id(record)
+                record_id = record if source.is_own_folder else source.record_id(record)
                 LOG.warning("%s/%s: %s", source.key, record_id, found)
                 quarantine.append(
                     {"source": source.key, "record_id": record_id, "stage": "fetch_records", "reason": found}
@@ -81,7 +89,9 @@ def main(args: argparse.Namespace) -> None:
                 counted.fail()
                 continue
             for path, place in found:
-                add(path, place)
+                if path not in added:  # which two headers may name
+                    add(path, place)
+                    added.add(path)
             counted.add(sum(place.stat().st_size for _, place in found))
     write_table(quarantine, args.quarantine, QUARANTINE)
     if scratch.exists():
@@ -117,11 +127,11 @@ def _bytes_needed(counted: TransferProgress, scratch: Path | None) -> int | None
 
 
 def _fetch(
-    database: Database, record: str, *, scratch: Path, checksums: dict[str, str]
+    database: Database, record: str, *, scratch: Path, files: dict[str, list[str]], checksums: dict[str, str]
 ) -> list[tuple[str, Path]] | str:
     """Return name and place of a record's files, or why they cannot be had."""
     try:
-        return [(name, database.get(name, scratch, checksums[name])) for name in record_files(record, checksums)]
+        return [(name, database.get(name, scratch, checksums[name])) for name in files[record]]
     except FileUnavailable as error:
         return str(error)
 

@@ -5,14 +5,18 @@ import logging
 import multiprocessing
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from logging.handlers import QueueHandler, QueueListener
+from multiprocessing.queues import Queue
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from fgclep.config.measurement import MeasurementSection
+from fgclep.errors import UserError, reason_of
 from fgclep.keys import KEY
 from fgclep.measurement.measure import measure
 from fgclep.progress import progress
@@ -42,7 +46,7 @@ def arguments() -> argparse.ArgumentParser:
 
 
 def main(args: argparse.Namespace) -> None:
-    """Write one row per record, in the order of the shards; what cannot be measured is null."""
+    """Write one row per record, in the order of the shards; what cannot be measured is null, and ``problem`` why."""
     settings: MeasurementSection = args.settings
     source = get_source(args.source)
     intervals = None
@@ -51,8 +55,9 @@ def main(args: argparse.Namespace) -> None:
     tasks = list(_tasks(args.shards, intervals))
     parts = _in_parallel(tasks, min(settings.workers, max(len(tasks), 1)))
     write_parts(progress(parts, len(tasks), f"measure {source.key}", "group"), args.output, MEASUREMENTS)
-    rate = read_table(args.output, MEASUREMENTS, ["heart_rate"])["heart_rate"]
-    LOG.info("%s: %d records, %d could not be measured", source.key, len(rate), rate.null_count)
+    problems = read_table(args.output, MEASUREMENTS, ["problem"])["problem"]
+    unmeasured = len(problems) - problems.null_count
+    LOG.info("%s: %d records, %d could not be measured", source.key, len(problems), unmeasured)
 
 
 def _tasks(shards: Sequence[Path], intervals: pl.DataFrame | None) -> Iterator[Task]:
@@ -76,33 +81,36 @@ def _of_records(intervals: pl.DataFrame | None, ids: list[str]) -> dict[str, dic
 def _in_parallel(tasks: Iterable[Task], workers: int) -> Iterator[pa.Table]:
     """Measure row groups in processes of one thread each, so that nothing depends on the number of cores.
 
-    Tasks are taken as fast as the pipe to the processes has room.
+    Tasks are taken as fast as the pipe to the processes has room. What the processes log comes to this one's log.
     """
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = "1"
     # spawn: a forked child would inherit the locks of polars' and Arrow's threads
-    with multiprocessing.get_context("spawn").Pool(workers) as pool:
-        for table, failures in pool.imap(_measure_group, tasks):
-            for failure in failures:
-                LOG.warning("%s", failure)
+    context = multiprocessing.get_context("spawn")
+    told = context.Queue()
+    listener = QueueListener(told, *logging.getLogger().handlers)
+    listener.start()
+    with context.Pool(workers, _log_to, (told,)) as pool:
+        for table in pool.imap(_measure_group, tasks):
+            for row in table.filter(pc.is_valid(table["problem"])).select([*KEY, "problem"]).to_pylist():
+                LOG.warning("%s/%s: %s", *row.values())
             yield table
+    listener.stop()
 
 
-def _measure_group(task: Task) -> tuple[pa.Table, list[str]]:
+def _log_to(told: Queue) -> None:
+    logging.getLogger().addHandler(QueueHandler(told))
+
+
+def _measure_group(task: Task) -> pa.Table:
     path, group, intervals = task
     with pq.ParquetFile(path) as file:
-        records = file.read_row_group(group, columns=_COLUMNS).to_pylist()
-    rows, failures = [], []
-    for record in records:
-        name = f"{record['source']}/{record['record_id']}"
-        database = intervals.get(record["record_id"], {})
-        try:
-            rows.append(measurement_row(record, database))
-        except (ValueError, IndexError) as error:
-            raise ValueError(f"{name}: {error}") from error
-        if rows[-1]["r_mv"] is None:
-            failures.append(f"{name}: fewer than two heart beats found, not measured")
-    return pa.Table.from_pylist(rows, schema=MEASUREMENTS), failures
+        records = file.read_row_group(group, columns=_COLUMNS)
+    rows = []
+    for number in range(len(records)):
+        (record,) = records.slice(number, 1).to_pylist()
+        rows.append(measurement_row(record, intervals.get(record["record_id"], {})))
+    return pa.Table.from_pylist(rows, schema=MEASUREMENTS)
 
 
 def measurement_row(record: dict, database: dict[str, float | None]) -> dict:
@@ -119,15 +127,27 @@ def measurement_row(record: dict, database: dict[str, float | None]) -> dict:
     row: dict = dict.fromkeys(MEASUREMENTS.names)
     row |= {"source": record["source"], "record_id": record["record_id"], "intervals_from": "signal"}
     use_database = database.get("qrs_ms") is not None and database.get("heart_rate") is not None
-    digital = decode_waveform(record["waveform"], record["n_samples"])
-    mv = to_millivolts(digital, np.array(record["gain"]), np.array(record["baseline"]))
-    measures = measure(mv, record["sampling_rate"], database["qrs_ms"] if use_database else None)
+    try:
+        measures = measure(_millivolts(record), record["sampling_rate"], database["qrs_ms"] if use_database else None)
+    except Exception as error:
+        measures = None
+        row["problem"] = reason_of(error, f"{record['source']}/{record['record_id']}")
+    else:
+        row["problem"] = None if measures else "fewer than two heart beats found, not measured"
     if measures is not None:
         row |= {name: _finite(measures.scalars[name]) for name in MEASURES}
         row |= {name: [_finite(value) for value in measures.leads[name].tolist()] for name in LEAD_MEASURES}
     if use_database:
         row |= {**database, "intervals_from": "database"}
     return row
+
+
+def _millivolts(record: dict) -> np.ndarray:
+    try:
+        digital = decode_waveform(record["waveform"], record["n_samples"])
+    except ValueError as error:
+        raise UserError(f"{record['source']}/{record['record_id']}: {error}; delete its shard and run again") from error
+    return to_millivolts(digital, np.array(record["gain"]), np.array(record["baseline"]))
 
 
 def _finite(value: float) -> float | None:
