@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fgclep.config.quality import QualitySection
+from fgclep.errors import of_the_machine
 from fgclep.recordings.csv_file import read_csv
 from fgclep.recordings.edf_file import read_edf
 from fgclep.recordings.find import kind_of
@@ -62,7 +63,11 @@ def read_recording(
             else:
                 record = (read_csv if kind == "csv" else read_npy)(path, fs, leads, units)
         except OSError as error:
+            if of_the_machine(error):
+                raise
             raise ValueError(f"it cannot be read: {error.strerror or error}") from error
+        except ValueError as error:  # a library's words on a file are a reason like ours
+            raise ValueError(str(error)) from error
     _check_scale(record)
     return usable_record(record, QualitySection(), all_leads=False)
 
