@@ -71,9 +71,7 @@ def test_a_fault_in_one_record_s_checks_is_its_row_of_the_quarantine(ward, monke
     assert sorted(row["record_id"] for row in ward.all()) == ["a", "c", "d", "e"]
     stage, reason = ward.quarantine()["b"]
     assert stage == "build_shards" and str(error) in reason
-    is_fault = not isinstance(error, ValueError)
-    assert ("a fault of the program" in reason) is is_fault
-    assert ("Traceback" in caplog.text) is is_fault
+    assert "a fault of the program" in reason and "Traceback" in caplog.text  # it was raised outside of the package
 
 
 @pytest.mark.parametrize(
@@ -89,9 +87,9 @@ def test_a_record_that_cannot_be_measured_has_a_row_that_says_why(ward, monkeypa
     ward.all()
 
     def broken(mv, fs, qrs_ms):
-        if fs == 257.37:
+        if abs(fs - 257.37) < 0.01:  # a shard has it as float32
             raise IndexError("a mistake")
-        return None if fs == 500.2 else measure(mv, fs, qrs_ms)
+        return None if abs(fs - 500.2) < 0.01 else measure(mv, fs, qrs_ms)
 
     monkeypatch.setattr(measure_waveforms, "measure", broken)
     group = (ward.folder / "shard.parquet", 0, {})
@@ -112,7 +110,7 @@ def test_the_log_has_what_the_measuring_processes_say(ward, caplog):
 
 @pytest.fixture(scope="module")
 def model():
-    return made_model(["sinus rhythm"], ecg_encoder={"kind": "resnet18", "width": 4}, bias=0.0)
+    return made_model(["sinus rhythm"], ecg_encoder={"kind": "resnet18", "width": 4}, bias=0.0).eval()
 
 
 @pytest.fixture

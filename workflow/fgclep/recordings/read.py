@@ -59,6 +59,8 @@ def read_recording(
         if of_the_machine(error):
             raise
         raise ValueError(f"it cannot be read: {error.strerror or error}") from error
+    except ValueError as error:  # a library's words on a file are a reason like ours
+        raise ValueError(str(error)) from error
     return usable_record(record, QualitySection(), all_leads=False)
 
 
