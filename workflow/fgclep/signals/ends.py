@@ -15,7 +15,7 @@ from fgclep.signals.record import MISSING, Record
 
 DEAD_SECONDS = 1.0  # of 715 real ECGs that are whole, no lead stays within 10 uV for more than 0.7 s
 _EDGE_SECONDS = 0.02  # in which a step rises
-_STEP_MV = 0.2  # smallest step of a calibration
+_STEP_MV = (0.2, 5.0)  # of a calibration, which has 1 mV: a file that was filled up has more
 _ALIKE = 0.2  # of the step, by which leads may differ from it, as the heart beats on
 _END_SECONDS = 2.0  # in which a pulse is looked for
 _PULSE_SECONDS = (0.05, 1.5)
@@ -58,7 +58,11 @@ def _pulse(mv: np.ndarray, rate: float, flat_mv: float) -> tuple[int, float] | N
         return None
     jumps = tail[:, wide:] - tail[:, :-wide]
     height = np.median(jumps, axis=0)
-    common = (np.abs(height) >= _STEP_MV) & (np.abs(jumps - height).max(axis=0) <= _ALIKE * np.abs(height))
+    common = (
+        (np.abs(height) >= _STEP_MV[0])
+        & (np.abs(height) <= _STEP_MV[1])
+        & (np.abs(jumps - height).max(axis=0) <= _ALIKE * np.abs(height))
+    )
     edges = [(start, stop, float(max(height[start:stop], key=abs))) for start, stop in _runs(common)]
     if edges:
         plateau = tail[:, edges[-1][1] + wide :]

@@ -43,7 +43,10 @@ def usable_record(
     _check_rate(record.sampling_rate, settings, sampling_rate)
     record = without_dead_ends(with_documented_gain(record, gain), settings.flat_mv)
     record = without_calibration(record, settings.flat_mv)
-    check_amplitude(record.millivolts(), record.leads, step=float(np.max(1 / np.abs(record.gain))))
+    limit = _at_limit(record)
+    saturated = limit & (limit.mean(axis=1, keepdims=True) > settings.max_artifact_share)
+    mv = np.where(saturated, np.nan, record.millivolts())  # what is at the limit is refused by that name
+    check_amplitude(mv, record.leads, step=float(np.max(1 / np.abs(record.gain))))
     record = with_all_limb_leads(record)
     if all_leads and (absent := [lead for lead in LEADS if lead not in record.leads]):
         raise ValueError(f"leads {', '.join(absent)} are missing in {', '.join(record.leads)}")
@@ -83,6 +86,11 @@ def _check_time(record: Record, settings: QualitySection) -> None:
         raise ValueError(f"too short: {seconds:.1f} s, at least {settings.min_seconds:g} s are needed{cut}")
 
 
+def _at_limit(record: Record) -> np.ndarray:
+    """Which samples are at the limit of 16 bits: bool (leads, samples)."""
+    return (record.digital == 32767) | (record.digital == -32767)
+
+
 def _filling(record: Record, mv: np.ndarray, limit: np.ndarray) -> str:
     """Name the span in which all leads are at the converter's limit, bool (leads, samples), if that is one span."""
     together = np.flatnonzero(limit.all(axis=0))
@@ -109,7 +117,7 @@ def _check_leads(record: Record, mv: np.ndarray, settings: QualitySection) -> No
         raise ValueError(f"dead (flat) leads: {dead}")
     span = np.ptp(mv, axis=1)
     share = settings.max_artifact_share
-    limit = (digital == 32767) | (digital == -32767)
+    limit = _at_limit(record)
     if (at_limit := np.mean(limit, axis=1) > share).any():
         raise ValueError(f"saturated leads: {named(at_limit)}{_filling(record, mv, limit)}")
     beyond = np.zeros(len(mv))
