@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import wfdb
 from conftest import ROOT
-from wfdb_files import RATE, heart, write_record
+from recording_files import ECG, TIMES, assert_is_ecg, refusal, write_csv, write_edf, write_npy
+from wfdb_files import RATE, write_record
 
 from fgclep.leads import LEADS, read_label
 from fgclep.recordings.find import find_recordings
@@ -15,49 +16,6 @@ from fgclep.recordings.formats import FORMATS, table
 from fgclep.recordings.labels import lead_names
 from fgclep.recordings.read import READERS, read_recording
 from fgclep.recordings.volts import guess_unit
-
-ECG = heart(6.0)
-
-
-def write_edf(path, mv=ECG, labels=LEADS, unit="mV", factor=1.0, others=(), rate=RATE, **options):
-    signals = [
-        edfio.EdfSignal(factor * row, rate, label=label, physical_dimension=unit, physical_range=(-9000, 9000))
-        if unit == "uV"
-        else edfio.EdfSignal(factor * row, rate, label=label, physical_dimension=unit)
-        for row, label in zip(mv, labels, strict=True)
-    ]
-    edfio.Edf([*signals, *others], **options).write(path)
-    return path
-
-
-def write_csv(path, mv=ECG, header=LEADS, separator=",", first=(), decimal="."):
-    lines = [separator.join(header)] if header else []
-    for number, row in enumerate(mv.T):
-        cells = [f"{value:.7g}" for value in (*(column[number] for column in first), *row)]
-        lines.append(separator.join(cell.replace(".", decimal) for cell in cells))
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return path
-
-
-def write_npy(path, values=ECG):
-    np.save(path, values)
-    return path
-
-
-def assert_is_ecg(record, mv=ECG):
-    """The record is ECG, but for the steps of a converter of 200/mV, which are 5 µV."""
-    assert record.leads == LEADS and record.sampling_rate == RATE
-    np.testing.assert_allclose(record.millivolts(), mv, atol=0.004)
-
-
-def refusal(path, **options) -> str:
-    with pytest.raises(ValueError) as error:
-        read_recording(path, **options)
-    assert type(error.value) is ValueError
-    return str(error.value)
-
-
-TIMES = np.arange(ECG.shape[1]) / RATE
 
 
 @pytest.mark.parametrize(
@@ -398,101 +356,6 @@ def test_a_folder_is_searched_for_recordings_in_order(tmp_path):
     with pytest.raises(ValueError, match="holds no recordings; read are a WFDB record"):
         (tmp_path / "empty").mkdir()
         find_recordings(tmp_path / "empty")
-
-
-def stating(folder, kind):
-    """A file that states leads, rate and unit."""
-    write_record(folder, "r", ECG)
-    return folder / "r" if kind == "wfdb" else write_edf(folder / "r.edf")
-
-
-@pytest.mark.parametrize("kind", ["wfdb", "edf"])
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"fs": 250}, "the sampling rate is 500 Hz by its header; leave --fs 250 out"),
-        ({"units": "V"}, "lead .*I.* is in 'mV' by its header; leave --units V out"),
-        ({"leads": ["V1"]}, "it names its leads itself .I, II, .*; leave --leads V1 out"),
-    ],
-)
-def test_an_option_that_contradicts_the_file_is_refused(tmp_path, kind, options, message):
-    path = stating(tmp_path, kind)
-    assert re.search(message, refusal(path, **options))
-    assert_is_ecg(read_recording(path, fs=RATE, units="mV", leads=LEADS))
-
-
-@pytest.mark.parametrize("labels", [[f"ECG{n}" for n in range(12)], ["ECG"] * 12])
-def test_options_are_used_where_the_file_says_nothing(tmp_path, labels):
-    path = write_edf(tmp_path / "e.edf", labels=labels, unit="adu")
-    assert refusal(path).startswith("none of its signals is one of the twelve leads: 'ECG")
-    assert refusal(path, leads=LEADS).startswith(
-        "lead 'ECG0' is in 'adu', not in mV, uV or V" if labels[0][-1] == "0" else "lead 'ECG' is"
-    )
-    assert refusal(path, leads=LEADS[:2]) == "it has 12 signals; --leads names 2"
-    assert_is_ecg(read_recording(path, leads=LEADS, units="mV"))
-    write_record(tmp_path, "r", ECG, leads=[f"ECG {n}" for n in range(12)])
-    header = (tmp_path / "r.hea").read_text().replace("/mV", "/adu")
-    (tmp_path / "r.hea").write_text(header)
-    assert refusal(tmp_path / "r", leads=LEADS).startswith("record r: lead ECG 0 is in 'adu', not in mV, uV or V")
-    assert_is_ecg(read_recording(tmp_path / "r", leads=LEADS, units="mV"))
-    assert_is_ecg(read_recording(write_csv(tmp_path / "r.csv", header=labels), fs=RATE, leads=LEADS))
-
-
-@pytest.mark.parametrize("unit", ["adu", "a.u.", "counts", "mmHg", "%"])
-def test_a_unit_that_is_written_and_not_known_is_refused_in_every_format(tmp_path, unit):
-    header = [f"{lead} ({unit})" for lead in LEADS]
-    for path, whose in (
-        (write_csv(tmp_path / "r.csv", header=["time", *header], first=[TIMES]), f"lead {header[0]!r}"),
-        (write_edf(tmp_path / "r.edf", unit=unit), "lead 'I'"),
-    ):
-        assert refusal(path).startswith(f"{whose} is in {unit!r}, not in mV, uV or V; divide numbers of a converter by")
-    below = write_csv(tmp_path / "r.csv", header=["time", *LEADS], first=[TIMES])
-    head, *lines = below.read_text().splitlines()
-    below.write_text("\n".join([head, ",".join(["s", *[unit] * 12]), *lines]))
-    assert refusal(below).startswith(f"lead 'I' is in {unit!r}")
-    assert read_recording(below, units="mV").remarks == (
-        f"the header's unit ({unit}) is not read, as --units is given",
-    )
-
-
-@pytest.mark.parametrize("per_mv", [200, 1000 / 4.88, 400, 500, 800, 1000, 4880, 5000])
-@pytest.mark.parametrize("kind", ["npy", "csv"])
-def test_counts_of_a_converter_are_no_microvolts(tmp_path, per_mv, kind):
-    counts = np.round(ECG * per_mv).astype(np.int32)
-    path = tmp_path / f"r.{kind}"
-    if kind == "npy":
-        np.save(path, counts)
-    else:
-        np.savetxt(path, counts.T, fmt="%d", delimiter=",", header=",".join(LEADS), comments="")
-    assert refusal(path, fs=RATE).startswith("its numbers have steps of 1 and no unit") or per_mv == 5000
-    told = read_recording(write_npy(tmp_path / "t.npy", counts / per_mv), fs=RATE, units="mV")
-    np.testing.assert_allclose(told.millivolts(), ECG, atol=0.004)
-    for decimals in (counts.astype(float), counts - counts.mean(axis=1, keepdims=True)):
-        message = refusal(write_npy(tmp_path / "t.npy", decimals), fs=RATE)
-        assert message.startswith("its numbers have steps of") or "is that of an ECG neither in mV" in message
-
-
-def test_whole_microvolts_are_known_by_the_rounding_of_their_product(tmp_path):
-    mv = np.round(ECG, 3)
-    assert_is_ecg(read_recording(write_npy(tmp_path / "r.npy", mv * 1000), fs=RATE))
-    for counted in (np.round(mv * 1000), (mv * 1000).astype(np.float32), np.round(mv * 1000) + 0.25):
-        assert refusal(write_npy(tmp_path / "r.npy", counted), fs=RATE).startswith(
-            "its numbers have steps of 1 and no "
-        )
-        assert_is_ecg(read_recording(tmp_path / "r.npy", fs=RATE, units="uV"))
-
-
-def test_columns_of_which_some_have_a_unit_are_refused(tmp_path):
-    path = write_csv(tmp_path / "r.csv", header=["time", "I (mV)", *LEADS[1:]], first=[TIMES])
-    assert refusal(path) == "column 'II' has no unit, and others have (mV); give --units for all"
-    assert_is_ecg(read_recording(path, units="mV"))
-
-
-@pytest.mark.parametrize("separator", [" ", "   ", "|", "\t", ";"])
-def test_columns_are_separated_in_other_ways(tmp_path, separator):
-    assert_is_ecg(
-        read_recording(write_csv(tmp_path / "r.csv", header=["ms", *LEADS], first=[1000 * TIMES], separator=separator))
-    )
 
 
 def test_what_was_meant_is_asked(tmp_path):
