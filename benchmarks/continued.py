@@ -2,7 +2,7 @@
 
 Takes a finished run on PTB-XL (``snakemake --cores all --configfile workflow/config/ptb-xl.yaml``) for its shards,
 texts, labels and prompts. Of its training patients so many are drawn as have ``--sizes`` records (the same for both
-starts, the smaller sets within the larger). Each model is trained in one stage on statements and labelled features, for
+starts, the smaller sets within the larger). Each model is trained in one stage on statements and accepted features, for
 the epochs that make ``--ecgs`` ECGs in all, at most ``--most-epochs``, and asked zero-shot for the tasks of the run's
 test patients. Printed is the macro AUROC, mean over the tasks, by synonyms, features and both, and for comparison that
 of the package's model as it is. One seed.
@@ -42,8 +42,8 @@ def training_patients(results: Path, seed: int) -> pa.Array:
 
 
 def reports_of(results: Path, left_out: pa.Array, path: Path) -> Path:
-    """Write the reports with labelled features without those of some records."""
-    reports = read_table(results / "recovery/reports/labelled.parquet", REPORTS)
+    """Write the reports with accepted features without those of some records."""
+    reports = read_table(results / "recovery/reports/filtered.parquet", REPORTS)
     kept = pc.invert(pc.is_in(record_names(reports), value_set=left_out))
     write_table(reports.filter(kept), path, REPORTS)
     return path
@@ -68,7 +68,11 @@ def main(args: argparse.Namespace) -> None:
         reports = reports_of(results, records.slice(size), work / f"{size}.parquet")
         epochs = min(args.most_epochs, max(1, args.ecgs // size))
         show(size, "scratch", train(results, work / f"{size}-scratch", section, epochs, reports))
-        show(size, "the package's model", train(results, work / f"{size}-shipped", section, epochs, reports, SHIPPED))
+        show(
+            size,
+            "the package's model",
+            train(results, work / f"{size}-shipped", section, epochs, reports, start=SHIPPED),
+        )
 
 
 if __name__ == "__main__":

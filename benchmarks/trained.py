@@ -27,15 +27,21 @@ SETS = ("synonyms", "features", "both")
 
 
 def train(
-    results: Path, output: Path, section: PretrainingSection, epochs: int, reports: Path, start: str | None = None
+    results: Path,
+    output: Path,
+    section: PretrainingSection,
+    epochs: int,
+    reports: Path,
+    labels: Path | None = None,
+    start: str | None = None,
 ) -> Path:
-    """Train one stage on reports with labelled features (seed 0), and return the model's folder."""
+    """Train one stage on reports with features (seed 0), and return the model's folder."""
     settings = TrainingSettings.of(section, epochs=epochs, signal=SignalSection(), seed=0)
     command = [
         sys.executable, "-m", "fgclep.stages.pretrain", "--name", output.name,
         "--shards", *map(str, sorted(results.glob("shards/*/*.parquet"))),
         "--texts", str(results / "reports/texts.parquet"), "--reports", str(reports),
-        "--labels", str(results / "recovery/labels.parquet"), "--similarity", str(results / "similarity/matrix"),
+        *(["--labels", str(labels)] if labels else []), "--similarity", str(results / "similarity/matrix"),
         "--settings", settings.model_dump_json(), "--output", str(output),
         *(["--start-from", start] if start else []),
     ]  # fmt: skip
