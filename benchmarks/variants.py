@@ -2,8 +2,8 @@
 
 Takes the models of a finished ablation (``results/ablation/models/<variant>-<seed>``), and shards and prompts of a
 finished run, of the same folder or another, such as a run on patients for models that were trained on simulated ECGs.
-Printed is the macro AUROC in percent, mean over the tasks and the seeds, by synonyms, features, both, and by the best of
-these for each model, and what the first variant is better than each other, with its 95 % interval over the seeds
+Printed is the macro AUROC in percent, mean over the tasks and the seeds, by synonyms, features, both, and by the best
+of these for each model, and what the first variant is better than each other, with its 95 % interval over the seeds
 (Student's t).
 
     python benchmarks/variants.py --models results/ablation/models --results results --split val

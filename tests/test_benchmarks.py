@@ -139,4 +139,5 @@ def test_every_benchmark_is_tried():
         "marks",
         "scripted_llm",
         "trained",
+        "variants",
     }
