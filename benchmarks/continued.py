@@ -28,13 +28,15 @@ from fgclep.keys import record_names
 from fgclep.schemas.reports import REPORTS
 from fgclep.tables import read_table, write_table
 
+VALIDATION = 200  # records whose loss is told; the last epoch is taken whatever it is
 
-def training_patients(results: Path, seed: int) -> pa.Array:
-    """Names of the training records, patient by patient in random order."""
+
+def patients_of(results: Path, split: str, seed: int) -> pa.Array:
+    """Names of the records of a split, patient by patient in random order."""
     columns = ["source", "record_id", "patient_id", "split"]
     paths = sorted(results.glob("shards/ptb-xl/*.parquet"))
     keys = pa.concat_tables(pq.read_table(path, columns=columns) for path in paths)
-    keys = keys.filter(pc.equal(keys["split"], "train")).sort_by([(name, "ascending") for name in columns[2:0:-1]])
+    keys = keys.filter(pc.equal(keys["split"], split)).sort_by([(name, "ascending") for name in columns[2:0:-1]])
     patients = np.unique(keys["patient_id"].to_numpy(zero_copy_only=False).astype(str))
     order = dict(zip(np.random.default_rng(seed).permutation(patients).tolist(), range(len(patients)), strict=True))
     place = np.array([order[patient] for patient in keys["patient_id"].to_pylist()])
@@ -54,7 +56,7 @@ def main(args: argparse.Namespace) -> None:
     torch.set_num_threads(1)
     results, work = args.results.resolve(), args.work.resolve()
     work.mkdir(parents=True, exist_ok=True)
-    records = training_patients(results, 0)
+    records, held_out = (patients_of(results, split, 0) for split in ("train", "val"))
     section = PretrainingSection(ecg_encoder=EcgEncoderSection(kind="resnet18", width=32), select_by="last")
     print(f"{machine()}; {len(records)} training records in the run\n")
     print(f"| records | start | {' | '.join(SETS)} |\n|---|---|{'---|' * len(SETS)}")
@@ -65,7 +67,8 @@ def main(args: argparse.Namespace) -> None:
 
     show(0, "the package's model as it is", SHIPPED_MODEL)
     for size in args.sizes:
-        reports = reports_of(results, records.slice(size), work / f"{size}.parquet")
+        left_out = pa.concat_arrays([records.slice(size), held_out.slice(VALIDATION)])
+        reports = reports_of(results, left_out, work / f"{size}.parquet")
         epochs = min(args.most_epochs, max(1, args.ecgs // size))
         show(size, "scratch", train(results, work / f"{size}-scratch", section, epochs, reports))
         show(
