@@ -64,6 +64,7 @@ use rule pretrain as pretrain_variant with:
     params:
         **settings(variant_pretraining),
         options=training_options,
+        start=start_compared(variant_start),
 
 
 rule evaluate_variant:

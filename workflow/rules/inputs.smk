@@ -189,9 +189,12 @@ def pretraining_start(wildcards):
     return "results/models/coarse" if wildcards.name == "fine" else []
 
 
-def start_compared(wildcards, input):
-    """What Snakemake compares of a model that ``start_from`` names, of which it knows no file."""
-    return model_digest(START) if START and not input.start else ""
+def start_compared(start):
+    """What Snakemake compares of a model that ``start_from`` names, of which it knows no file.
+
+    ``start`` gives the model of this run that a training goes on from. Snakemake compares no function of the inputs.
+    """
+    return lambda wildcards: model_digest(START) if START and not start(wildcards) else ""
 
 
 def training_options(wildcards, input):
