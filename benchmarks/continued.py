@@ -1,7 +1,7 @@
 """What a hospital's few thousand ECGs give: trained from scratch, and going on from the model of the package.
 
 Takes a finished run on PTB-XL (``snakemake --cores all --configfile workflow/config/ptb-xl.yaml``) for its shards,
-texts, labels and prompts. Of its training patients so many are drawn as have ``--sizes`` records (the same for both
+texts and prompts. Of its training patients so many are drawn as have ``--sizes`` records (the same for both
 starts, the smaller sets within the larger). Each model is trained in one stage on statements and accepted features, for
 the epochs that make ``--ecgs`` ECGs in all, at most ``--most-epochs``, and asked zero-shot for the tasks of the run's
 test patients. Printed is the macro AUROC, mean over the tasks, by synonyms, features and both, and for comparison that
@@ -70,12 +70,9 @@ def main(args: argparse.Namespace) -> None:
         left_out = pa.concat_arrays([records.slice(size), held_out.slice(VALIDATION)])
         reports = reports_of(results, left_out, work / f"{size}.parquet")
         epochs = min(args.most_epochs, max(1, args.ecgs // size))
-        show(size, "scratch", train(results, work / f"{size}-scratch", section, epochs, reports))
-        show(
-            size,
-            "the package's model",
-            train(results, work / f"{size}-shipped", section, epochs, reports, start=SHIPPED),
-        )
+        for start, name in ((None, "scratch"), (SHIPPED, "the package's model")):
+            model = work / f"{size}-{start or 'scratch'}"
+            show(size, name, train(results, model, section, epochs, reports, start=start))
 
 
 if __name__ == "__main__":
