@@ -1,8 +1,8 @@
 """What a hospital's few thousand ECGs give: trained from scratch, and going on from the model of the package.
 
 Takes a finished run on PTB-XL (``snakemake --cores all --configfile workflow/config/ptb-xl.yaml``) for its shards,
-texts, labels and prompts. Of its training patients so many are drawn as have ``--sizes`` records (the same for both
-starts, the smaller sets within the larger). Each model is trained in one stage on statements and labelled features, for
+texts and prompts. Of its training patients so many are drawn as have ``--sizes`` records (the same for both
+starts, the smaller sets within the larger). Each model is trained in one stage on statements and accepted features, for
 the epochs that make ``--ecgs`` ECGs in all, at most ``--most-epochs``, and asked zero-shot for the tasks of the run's
 test patients. Printed is the macro AUROC, mean over the tasks, by synonyms, features and both, and for comparison that
 of the package's model as it is. One seed.
@@ -29,13 +29,15 @@ from fgclep.keys import record_names
 from fgclep.schemas.reports import REPORTS
 from fgclep.tables import read_table, write_table
 
+VALIDATION = 200  # records whose loss is told; the last epoch is taken whatever it is
 
-def training_patients(results: Path, seed: int) -> pa.Array:
-    """Names of the training records, patient by patient in random order."""
+
+def patients_of(results: Path, split: str, seed: int) -> pa.Array:
+    """Names of the records of a split, patient by patient in random order."""
     columns = ["source", "record_id", "patient_id", "split"]
     paths = of_the_run(sorted(results.glob("shards/ptb-xl/*.parquet")))
     keys = pa.concat_tables(pq.read_table(path, columns=columns) for path in paths)
-    keys = keys.filter(pc.equal(keys["split"], "train")).sort_by([(name, "ascending") for name in columns[2:0:-1]])
+    keys = keys.filter(pc.equal(keys["split"], split)).sort_by([(name, "ascending") for name in columns[2:0:-1]])
     patients = np.unique(keys["patient_id"].to_numpy(zero_copy_only=False).astype(str))
     order = dict(zip(np.random.default_rng(seed).permutation(patients).tolist(), range(len(patients)), strict=True))
     place = np.array([order[patient] for patient in keys["patient_id"].to_pylist()])
@@ -43,8 +45,8 @@ def training_patients(results: Path, seed: int) -> pa.Array:
 
 
 def reports_of(results: Path, left_out: pa.Array, path: Path) -> Path:
-    """Write the reports with labelled features without those of some records."""
-    reports = read_table(results / "recovery/reports/labelled.parquet", REPORTS)
+    """Write the reports with accepted features without those of some records."""
+    reports = read_table(results / "recovery/reports/filtered.parquet", REPORTS)
     kept = pc.invert(pc.is_in(record_names(reports), value_set=left_out))
     write_table(reports.filter(kept), path, REPORTS)
     return path
@@ -55,7 +57,7 @@ def main(args: argparse.Namespace) -> None:
     torch.set_num_threads(1)
     results, work = args.results.resolve(), args.work.resolve()
     work.mkdir(parents=True, exist_ok=True)
-    records = training_patients(results, 0)
+    records, held_out = (patients_of(results, split, 0) for split in ("train", "val"))
     section = PretrainingSection(ecg_encoder=EcgEncoderSection(kind="resnet18", width=32), select_by="last")
     print(f"{machine()}; {len(records)} training records in the run\n")
     print(f"| records | start | {' | '.join(SETS)} |\n|---|---|{'---|' * len(SETS)}")
@@ -66,10 +68,12 @@ def main(args: argparse.Namespace) -> None:
 
     show(0, "the package's model as it is", SHIPPED_MODEL)
     for size in args.sizes:
-        reports = reports_of(results, records.slice(size), work / f"{size}.parquet")
+        left_out = pa.concat_arrays([records.slice(size), held_out.slice(VALIDATION)])
+        reports = reports_of(results, left_out, work / f"{size}.parquet")
         epochs = min(args.most_epochs, max(1, args.ecgs // size))
-        show(size, "scratch", train(results, work / f"{size}-scratch", section, epochs, reports))
-        show(size, "the package's model", train(results, work / f"{size}-shipped", section, epochs, reports, SHIPPED))
+        for start, name in ((None, "scratch"), (SHIPPED, "the package's model")):
+            model = work / f"{size}-{start or 'scratch'}"
+            show(size, name, train(results, model, section, epochs, reports, start=start))
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from fgclep.config.signal import SignalSection
 from fgclep.evaluation.embedding import embed_records
 from fgclep.evaluation.metrics import macro_aurocs
 from fgclep.evaluation.prompts import read_prompts, worded
+from fgclep.evaluation.scores import Evaluation, Scored
 from fgclep.evaluation.task_records import task_records
 from fgclep.evaluation.tasks import load_task
 from fgclep.evaluation.zero_shot import score_sets
@@ -28,15 +29,21 @@ SETS = ("synonyms", "features", "both")
 
 
 def train(
-    results: Path, output: Path, section: PretrainingSection, epochs: int, reports: Path, start: str | None = None
+    results: Path,
+    output: Path,
+    section: PretrainingSection,
+    epochs: int,
+    reports: Path,
+    labels: Path | None = None,
+    start: str | None = None,
 ) -> Path:
-    """Train one stage on reports with labelled features (seed 0), and return the model's folder."""
+    """Train one stage on reports with features (seed 0), and return the model's folder."""
     settings = TrainingSettings.of(section, epochs=epochs, signal=SignalSection(), seed=0)
     command = [
         sys.executable, "-m", "fgclep.stages.pretrain", "--name", output.name,
         "--shards", *map(str, of_the_run(sorted(results.glob("shards/*/*.parquet")))),
         "--texts", str(results / "reports/texts.parquet"), "--reports", str(reports),
-        "--labels", str(results / "recovery/labels.parquet"), "--similarity", str(results / "similarity/matrix"),
+        *(["--labels", str(labels)] if labels else []), "--similarity", str(results / "similarity/matrix"),
         "--settings", settings.model_dump_json(), "--output", str(output),
         *(["--start-from", start] if start else []),
     ]  # fmt: skip
@@ -45,8 +52,8 @@ def train(
 
 
 @torch.inference_mode()
-def zero_shot(results: Path, folder: Path, split: str) -> dict[str, float]:
-    """Macro AUROC in percent, mean over the run's tasks, on the records of a split, by each of ``SETS``."""
+def zero_shot_scores(results: Path, folder: Path, split: str) -> dict[Evaluation, Scored]:
+    """What a model scores on the records of a split, for each of the run's tasks, by each of ``SETS``."""
     prompts = read_prompts(results / "evaluation/prompts.parquet")
     tasks = [load_task(ROOT / f"resources/tasks/{name}.yaml") for name in sorted({task for task, _ in prompts})]
     sources: Sequence[str] = sorted({task.source for task in tasks})
@@ -55,11 +62,19 @@ def zero_shot(results: Path, folder: Path, split: str) -> dict[str, float]:
     settings = InferenceSettings.of(PretrainingSection(), threads=1, workers=1, signal=SignalSection())
     model = FGCLEP.from_pretrained(folder)
     table = pa.concat_tables(embed_records(model, shards, settings, torch.device("cpu"), folder.name))
-    values: dict[str, list[float]] = {kind: [] for kind in SETS}
+    found: dict[Evaluation, Scored] = {}
     for task in tasks:
         records = task_records(table.filter(pc.equal(table["source"], task.source)), task, "embedding").of(split)
         classes = {kind: prompts[task.name, kind] for kind in worded(SETS)}
-        once = np.ones((len(records.labels), 1))
+        facts = tuple(task.class_names), records.ids, records.patients, records.labels
         for kind, (scores,) in score_sets(model.score, [records.vectors], classes, SETS).items():
-            values[kind].append(macro_aurocs(scores, records.labels, once)[0])
+            found[task.name, task.label_set, "zero_shot", kind] = Scored(*facts, scores, task.source)
+    return found
+
+
+def zero_shot(results: Path, folder: Path, split: str) -> dict[str, float]:
+    """Macro AUROC in percent, mean over the run's tasks, on the records of a split, by each of ``SETS``."""
+    values: dict[str, list[float]] = {kind: [] for kind in SETS}
+    for (*_, kind), scored in zero_shot_scores(results, folder, split).items():
+        values[kind].append(macro_aurocs(scored.scores, scored.labels, np.ones((len(scored.labels), 1)))[0])
     return {kind: 100 * float(np.mean(some)) for kind, some in values.items()}

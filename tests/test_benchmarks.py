@@ -6,6 +6,7 @@ import os
 import sys
 from pathlib import Path
 
+import polars as pl
 import pytest
 import torch
 from conftest import TINY
@@ -124,6 +125,31 @@ def test_what_a_run_took_is_less_than_its_rules_ask_for(finished, printed, monke
     assert json.loads(output.splitlines()[-1])["ratio"] > 1.5
 
 
+@pytest.mark.benchmark
+def test_variants_are_asked_as_the_run_asks(finished, printed, tmp_path):
+    results = finished.checkout.folder / "results"
+    for variant in ("coarse", "fine"):
+        for seed in (0, 1):
+            (tmp_path / f"{variant}-{seed}").symlink_to(results / "models" / variant)
+    options = ["--split", "test", "--variants", "fine", "coarse", "--seeds", 0, 1, "--resamples", 20]
+    output = printed("variants", "--models", tmp_path, "--results", results, *options)
+    metrics = pl.read_csv(results / "evaluation/metrics.csv", schema_overrides={"setting": pl.String})
+    asked = metrics.filter(pl.col("class") == "macro", pl.col("metric") == "auroc", pl.col("protocol") == "zero_shot")
+    means = {
+        place: 100 * own["value"].mean() for place, own in asked.group_by("model", "setting") if place[1] != "names"
+    }
+    rows = [line.strip("| ").split(" | ") for line in output.splitlines() if line.startswith(("| fine", "| coarse"))]
+    for model, (name, *found) in zip(("fine", "coarse"), rows, strict=False):
+        expected = [means[model, kind] for kind in ("synonyms", "features", "both")]
+        assert name == model and [float(value) for value in found] == pytest.approx(
+            [*expected, max(expected)], abs=0.051
+        )
+    name, *differences = rows[-1]
+    assert name == "coarse" and float(differences[0].split()[0]) == pytest.approx(
+        means["fine", "synonyms"] - means["coarse", "synonyms"], abs=0.051
+    )
+
+
 def test_every_benchmark_is_tried():
     assert {path.stem for path in BENCHMARKS.glob("*.py")} == {
         *SMALL,
@@ -140,4 +166,5 @@ def test_every_benchmark_is_tried():
         "marks",
         "scripted_llm",
         "trained",
+        "variants",
     }

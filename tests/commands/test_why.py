@@ -43,7 +43,7 @@ def test_a_value_is_named_with_what_it_was(why):
     first, jobs = text.split("\n\n")[1].split("\n")
     assert first == 'Because pretraining.loss is "clip", was "balanced_clip":'
     assert jobs == "  pretrain (coarse; coarse-fold0; coarse-fold1; fine)"
-    assert "label_features" in text.partition("What follows from these:")[2]
+    assert "augment_reports" in text.partition("What follows from these:")[2]
 
 
 def test_every_changed_value_is_told_even_of_jobs_that_follow(why):

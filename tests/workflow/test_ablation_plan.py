@@ -44,9 +44,10 @@ def test_the_ablation_gives_each_variant_what_it_names(checkout, tmp_path):
     assert trained["features_none-2"].start_from == "results/ablation/models/coarse-2"
     assert trained["coarse-2"].start_from is None
     assert trained["coarse-2"].reports == "results/reports/reports.parquet" and trained["coarse-2"].labels is None
-    assert trained["fine-2"].reports == "results/recovery/reports/labelled.parquet"
-    assert trained["fine-2"].labels == "results/recovery/labels.parquet"
-    assert trained["features_filtered-0"].labels is None
+    assert trained["fine-2"].reports == "results/recovery/reports/filtered.parquet"
+    assert trained["fine-2"].labels is None
+    assert trained["features_labelled-0"].reports == "results/recovery/reports/labelled.parquet"
+    assert trained["features_labelled-0"].labels == "results/recovery/labels.parquet"
     assert trained["features_random-0"].reports == "results/recovery/reports/random.parquet"
     assert trained["similarity_raw-0"].similarity == "results/ablation/similarity/similarity_raw/matrix"
     assert trained["clip-0"].similarity == "results/similarity/matrix"

@@ -30,7 +30,7 @@ DEFAULT_PLAN = {
     "examine_reader": 1,
     "score_candidates": 1,
     "verify_features": 1,
-    "label_features": 1,
+    "augment_reports": 1,
     "embed_ecgs": 9,
     "embed_measurements": 3,
     "join_features": 3,

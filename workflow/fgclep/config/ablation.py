@@ -32,7 +32,7 @@ DEFAULT_VARIANTS: Any = {
     "soft_sigmoid": {"pretraining": {"loss": "soft_sigmoid"}, "throughout": True},
     "clip": {"pretraining": {"loss": "clip"}, "throughout": True},
     NO_FEATURES: {"verification": {"features": "none"}},
-    "features_filtered": {"verification": {"features": "filtered"}},
+    "features_labelled": {"verification": {"features": "labelled"}},
     "features_unfiltered": {"verification": {"features": "unfiltered"}},
     "features_random": {"verification": {"features": "random"}},
     "features_shuffled": {"verification": {"features": "shuffled"}},

@@ -59,13 +59,13 @@ class VerificationSection(ChecksSection):
         description="The model of the reader simulated. shipped: the one that comes with the package. Else the folder "
         "of a model, such as that of a run with simulated-large.yaml, or its Hugging Face name.",
     )
-    features: Literal["labelled", "filtered", "none", "unfiltered", "random", "shuffled", "truth"] = Field(
-        "labelled",
-        description="Features that the fine stage trains on. labelled: all that the report states, the checks pass or "
-        "the measurement supports; those of which nobody knows whether the ECG has them are left out of the loss. "
-        "filtered: those that pass the checks, as if the ECG had no other. The next are controls that show what the "
-        "checks are worth. none: no features. unfiltered: all that were proposed. random: "
-        "as many per record as pass, drawn from all that pass anywhere. shuffled: those that pass, handed on to "
+    features: Literal["filtered", "labelled", "none", "unfiltered", "random", "shuffled", "truth"] = Field(
+        "filtered",
+        description="Features that the fine stage trains on. filtered: those that pass the checks, as if the ECG had "
+        "no other. labelled: all that the report states, the checks pass or the measurement supports; those of which "
+        "nobody knows whether the ECG has them are left out of the loss. The next are controls that show what the "
+        "checks are worth. none: no features. unfiltered: all that were proposed. random: as many per record as pass, "
+        "drawn from all that pass anywhere. shuffled: those that pass, handed on to "
         "another record. truth: those that the simulation knows to be present, whatever was proposed; for simulated "
         "sources.",
     )
