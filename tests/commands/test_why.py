@@ -46,6 +46,12 @@ def test_a_value_is_named_with_what_it_was(why):
     assert "augment_reports" in text.partition("What follows from these:")[2]
 
 
+def test_a_model_that_is_named_is_known_by_its_content(why):
+    changes = {"pretraining": {"start_from": "shipped"}, "verification": {"reader": "simulated"}}
+    text = why(changes, "results/models/fine")
+    assert 'pretraining.start_from is "shipped", was null' in text and "before" not in text and "code" not in text
+
+
 def test_every_changed_value_is_told_even_of_jobs_that_follow(why):
     text = why({"quality": {"flat_mv": 0.02}, "pretraining": {"fine_epochs": 2}, "evaluation": {"bootstrap": 60}})
     assert "Because quality.flat_mv is 0.02, was 0.01:" in text

