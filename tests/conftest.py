@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
+from unittest.mock import patch
 
 import pytest
 from filelock import FileLock
@@ -101,6 +102,13 @@ class Checkout:
                 else:
                     path.mkdir(exist_ok=True)
         announced_jobs(self.folder, ("--cores", "1", "--touch", "--forceall", *options))
+
+
+@pytest.fixture(autouse=True)
+def same_environment() -> Iterator[None]:
+    """End what a test sets in the environment, as Snakemake's rules do when they are read in this process."""
+    with patch.dict(os.environ):
+        yield
 
 
 @pytest.fixture(scope="module")

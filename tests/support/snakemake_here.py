@@ -1,11 +1,13 @@
 """Snakemake's command line in this process: planning in half a second, where a new process takes three or more."""
 
 import logging
+import os
 import signal
 import sys
 from collections.abc import Sequence
 from contextlib import chdir
 from pathlib import Path
+from unittest.mock import patch
 
 import snakemake.executors.touch
 from snakemake import cli
@@ -33,7 +35,7 @@ def announced_jobs(folder: Path, options: Sequence[str]) -> list[logging.LogReco
     path, handler = sys.path.copy(), signal.getsignal(signal.SIGTERM)  # which Snakemake both changes
     logger.addFilter(keep)
     try:
-        with chdir(folder):
+        with chdir(folder), patch.dict(os.environ):
             cli.main([*options])
     except SystemExit as stop:
         assert not stop.code, "\n".join(errors)
