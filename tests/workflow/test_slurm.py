@@ -23,7 +23,7 @@ PROFILE = (
     *("--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "6"),
 )
 CONFIG = ("--configfile", TINY[-1], "own.yaml")
-COARSE = "results/models/coarse"
+COARSE, FINE = "results/models/coarse", "results/models/fine"
 MADE = ("results", "resources/physionet", ".snakemake")
 EPOCHS = 100  # about half a minute of one core
 
@@ -47,16 +47,24 @@ def write_config(checkout: Checkout, **pretraining: object) -> None:
 
 @pytest.fixture(scope="module")
 def checkout(slurm, tmp_path_factory) -> Checkout:
-    """A checkout in which the whole workflow has run on SLURM, each training in two processes."""
+    """A checkout in which all that the fine model needs has run on SLURM, each training in two processes."""
     made = Checkout(tmp_path_factory.mktemp("slurm") / "fg-clep")
     write_config(made, processes=2)
-    run = made.snakemake(*PROFILE, *CONFIG, "--printshellcmds")
+    run = made.snakemake(*PROFILE, *CONFIG, "--printshellcmds", "--", FINE)
     assert run.returncode == 0, run.stdout[-5000:]
     assert "torchrun --standalone --nproc-per-node 2 " in run.stdout
     return made
 
 
 def test_after_a_run_on_slurm_nothing_is_left_to_do_here(checkout):
+    assert (checkout.folder / FINE / "model.safetensors").exists()
+    assert checkout.plan("--cores", "2", *CONFIG, "--", FINE) == {}
+
+
+@pytest.mark.nightly
+def test_the_whole_workflow_runs_on_slurm(checkout):
+    run = checkout.snakemake(*PROFILE, *CONFIG)
+    assert run.returncode == 0, run.stdout[-5000:]
     assert (checkout.folder / "results/report.html").exists()
     assert checkout.plan("--cores", "2", *CONFIG) == {}
 
