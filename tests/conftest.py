@@ -12,8 +12,11 @@ from unittest.mock import patch
 import pytest
 from filelock import FileLock
 from hypothesis import settings
+from xdist.scheduler import LoadScopeScheduling
 
 if TYPE_CHECKING:
+    from xdist.remote import Producer
+
     from fgclep.language.vocabulary import Vocabulary
 
 settings.register_profile("untimed", deadline=None)  # a busy machine is no failure
@@ -21,6 +24,7 @@ settings.load_profile("untimed")
 
 ROOT = Path(__file__).resolve().parents[1]
 TINY = ("--cores", "2", "--configfile", "tests/config/tiny.yaml")
+SCATTERED = ("test_faults.py", "test_benchmarks.py")
 PARTS = ("Snakefile", "config.yaml", "profiles", "workflow", "resources", "envs", "tests/config")
 
 
@@ -32,24 +36,28 @@ def pytest_report_header() -> str:
     return f"FGCLEP_FAULT_SEED={FAULT_SEED}"
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With ``--dist loadgroup``, tests of a module share a process, and what is costly to make.
-
-    Of tests/workflow/test_reruns.py, the rows of the same config do. The long tests with the marks faults and benchmark
-    go where there is room. Modules that look at the finished run are the longest and come first.
-    """
-    finished = set()
-    for item in items:
-        if item.get_closest_marker("faults") or item.get_closest_marker("benchmark"):
-            continue
-        group = str(item.path.relative_to(ROOT))
-        if "finished" in getattr(item, "fixturenames", ()):
-            finished.add(item.path)
-        if row := getattr(item, "callspec", None) and item.callspec.params.get("row"):
-            group = f"{group} {row.given} {row.target}"
-        item.add_marker(pytest.mark.xdist_group(group))
+    """Put modules that look at the finished run first: they are the longest."""
+    finished = {item.path for item in items if "finished" in getattr(item, "fixturenames", ())}
     items.sort(key=lambda item: item.path not in finished)
+
+
+class ByModule(LoadScopeScheduling):
+    """Tests of a module share a process, and what is costly to make.
+
+    Of tests/workflow/test_reruns.py, the rows of the same config do, which is behind the ``@`` in their names. The long
+    tests of ``SCATTERED`` go where there is room.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = nodeid.partition("::")[0]
+        return nodeid if path.endswith(SCATTERED) else path + nodeid.partition(" @")[2]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: "Producer") -> ByModule:
+    """Distribute tests; ``--dist loadgroup`` of pytest-xdist 3.8.0 groups nothing under pytest 9.2.0."""
+    return ByModule(config, log)
 
 
 class Checkout:

@@ -133,10 +133,12 @@ def test_variants_are_asked_as_the_run_asks(finished, printed, tmp_path):
             (tmp_path / f"{variant}-{seed}").symlink_to(results / "models" / variant)
     options = ["--split", "test", "--variants", "fine", "coarse", "--seeds", 0, 1, "--resamples", 20]
     output = printed("variants", "--models", tmp_path, "--results", results, *options)
-    metrics = pl.read_csv(results / "evaluation/metrics.csv", schema_overrides={"setting": pl.String})
-    asked = metrics.filter(pl.col("class") == "macro", pl.col("metric") == "auroc", pl.col("protocol") == "zero_shot")
+    asked = pl.read_csv(results / "evaluation/comparisons.csv", schema_overrides={"setting": pl.String})
+    asked = asked.filter(task="mean", protocol="zero_shot", model_a="coarse", model_b="fine")
     means = {
-        place: 100 * own["value"].mean() for place, own in asked.group_by("model", "setting") if place[1] != "names"
+        (model, row["setting"]): 100 * row[value]
+        for row in asked.iter_rows(named=True)
+        for model, value in (("coarse", "value_a"), ("fine", "value_b"))
     }
     rows = [line.strip("| ").split(" | ") for line in output.splitlines() if line.startswith(("| fine", "| coarse"))]
     for model, (name, *found) in zip(("fine", "coarse"), rows, strict=False):

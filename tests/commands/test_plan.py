@@ -11,7 +11,7 @@ from conftest import ROOT
 from fgclep.cli import main
 from fgclep.commands.plan import embedding_bytes, human_bytes, make_plan, plan_text
 from fgclep.config.load import load
-from fgclep.fetch.database import is_from, note_origin
+from fgclep.fetch.origin import is_from, note_origin
 from fgclep.models.fgclep import FGCLEP, FGCLEPConfig
 from fgclep.schemas.manifest import MANIFEST
 from fgclep.stages import build_manifest, fetch_metadata, fetch_records

@@ -2,11 +2,13 @@
 
 import pytest
 import torch
+from similarity_data import small_bert
 from training_data import SIGNAL, made_model, training_settings
 
+from fgclep.config.pretraining import TextEncoderSection
 from fgclep.errors import UserError
 from fgclep.models.build import model_to_continue
-from fgclep.models.text import knows_whole_words, tokenize
+from fgclep.models.text import knows_whole_words, new_text_tower, tokenize
 
 OLD, NEW = ["wide qrs", "slow waves"], ["breiter qrs komplex", "slow waves"]
 
@@ -53,6 +55,12 @@ def test_another_model_than_the_config_describes_is_refused_with_the_yaml_to_wri
         "Write\n\n    pretraining:\n      ecg_encoder:\n        kind: resnet18\n        width: 4\n"
         "    signal:\n      lowpass: 20.0"
     )
+
+
+def test_a_text_encoder_that_takes_fewer_tokens_is_refused_with_the_yaml_to_write(tmp_path):
+    small_bert(tmp_path, OLD, positions=16)
+    with pytest.raises(UserError, match=r"(?s)takes 16 at most.*\n    max_tokens: 16"):
+        new_text_tower(TextEncoderSection(name=str(tmp_path), max_tokens=32), OLD)
 
 
 def test_what_is_no_model_is_refused(tmp_path):

@@ -32,6 +32,13 @@ def bert(tmp_path_factory) -> str:
     return str(folder)
 
 
+def test_what_is_longer_than_the_encoder_takes_is_cut(tmp_path):
+    small_bert(tmp_path, TEXTS, positions=16)
+    words = " ".join(["sinus rhythm"] * 7)
+    same, other = embed([f"{words} lbbb", words, "lbbb"], str(tmp_path)), embed([words], str(tmp_path))
+    assert np.array_equal(same[0], same[1]) and same[1] == pytest.approx(other[0], abs=1e-6)
+
+
 def test_embeddings_are_means_over_tokens_and_know_no_padding(bert, monkeypatch):
     monkeypatch.setattr(encoder, "BATCH", 3)
     tokenizer, model = AutoTokenizer.from_pretrained(bert), AutoModel.from_pretrained(bert).eval()

@@ -59,10 +59,11 @@ def whole(source, texts: int) -> np.ndarray:
     return source.block(np.arange(texts), np.arange(texts))
 
 
-def small_bert(folder: Path, texts: list[str]) -> None:
-    """Write a small BERT with random weights that knows the words of the texts."""
+def small_bert(folder: Path, texts: list[str], positions: int = 512) -> None:
+    """Write a small BERT with random weights that knows the words of the texts, up to so many."""
     tokenizer = train_tokenizer(texts, 64)
     torch.manual_seed(0)
     size = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
+    size["max_position_embeddings"] = positions
     BertModel(BertConfig(vocab_size=len(tokenizer), initializer_range=0.5, **size)).save_pretrained(folder)
     tokenizer.save_pretrained(folder)

@@ -25,6 +25,7 @@ from fault_jobs import MEASURED, Job, contents, environment, jobs_of
 from small_disk import SmallDisk, kill_group
 
 from fgclep.errors import UserError
+from fgclep.files import RUN_RECORD
 
 STAGES = sorted(path.stem for path in (ROOT / "workflow/fgclep/stages").glob("[!_]*.py"))
 # stages that neither of the two runs has a job of -> why no fault of theirs is tried
@@ -241,7 +242,7 @@ def differences(checkout: Checkout, finished) -> tuple[set[str], set[str]]:
             f"{part}/{name}": digest
             for part in ("results", "resources/physionet")
             for name, digest in contents(run.folder / part).items()
-            if not name.startswith(("logs/", "benchmarks/"))
+            if not name.startswith(("logs/", "benchmarks/")) and name != RUN_RECORD  # of the last command
         }
         for run in (checkout, finished.checkout)
     )

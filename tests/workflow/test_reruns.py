@@ -35,6 +35,11 @@ class Row:
     jobs: str
 
     @property
+    def name(self) -> str:
+        """Rows behind whose ``@`` the same is written share a process, see ``conftest.ByModule``."""
+        return f"{self.key} {self.value} @{self.given} {self.target}".replace("`", "")
+
+    @property
     def target(self) -> str:
         return "ablation" if self.key.startswith("`ablation.") else "all"
 
@@ -203,7 +208,7 @@ def started(jobs: list[Job], cell: str) -> set[str]:
 
 
 @pytest.mark.exhaustive
-@pytest.mark.parametrize("row", table(), ids=lambda row: " ".join((row.key, row.value, row.given)).replace("`", ""))
+@pytest.mark.parametrize("row", table(), ids=lambda row: row.name)
 def test_a_changed_value_reruns_what_the_table_says(row, states, monkeypatch):
     checkout = states.get(written(row.given), row.target)
     monkeypatch.chdir(checkout.folder)

@@ -16,8 +16,9 @@ from fgclep.config.load import load
 from fgclep.config.root import Config
 from fgclep.documents import read_yaml
 from fgclep.errors import UserError
-from fgclep.fetch.database import is_from, is_url
+from fgclep.fetch.database import is_url
 from fgclep.fetch.lists import CHECKSUMS, folder_records, iterate_checksums, listed_records
+from fgclep.fetch.origin import is_from
 from fgclep.language.parser import parse_statements
 from fgclep.language.statements import clean_statement
 from fgclep.language.vocabulary import Vocabulary, load_vocabulary

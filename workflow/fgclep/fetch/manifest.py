@@ -7,8 +7,8 @@ from pathlib import Path
 import polars as pl
 
 from fgclep.errors import UserError
-from fgclep.fetch.database import origin
 from fgclep.fetch.lists import CHECKSUMS, folder_records, listed_records
+from fgclep.fetch.origin import origin
 from fgclep.sources.local import why_not_there
 from fgclep.sources.source import Source
 

@@ -82,6 +82,12 @@ def new_text_tower(
     """
     if settings.name != "scratch":
         tokenizer, encoder = load_encoder(settings.name, settings.max_tokens, "pretraining.text_encoder.name")
+        if tokenizer.model_max_length < settings.max_tokens:
+            raise UserError(
+                f"pretraining.text_encoder.max_tokens is {settings.max_tokens}, and {settings.name} takes "
+                f"{tokenizer.model_max_length} at most:\n\npretraining:\n  text_encoder:\n"
+                f"    max_tokens: {tokenizer.model_max_length}"
+            )
         return encoder.config, tokenizer, encoder
     tokenizer = train_tokenizer(corpus, settings.max_tokens)
     config = BertConfig(
@@ -104,7 +110,7 @@ def load_encoder(name: str, max_tokens: int, setting: str) -> tuple[PreTrainedTo
     name
         Of a BERT-like model.
     max_tokens
-        Tokens of the longest text; what is longer is cut.
+        Tokens of the longest text; what is longer is cut. Fewer where the encoder takes no more.
     setting
         The config key that gives the name, for the message.
 
@@ -135,6 +141,7 @@ def load_encoder(name: str, max_tokens: int, setting: str) -> tuple[PreTrainedTo
     # BERT's own pooling is not used; what more a checkpoint has, such as a head, is not of the encoder
     check_names([weights for weights in found["missing_keys"] if "pooler." not in weights], (), name)
     check_finite(encoder.state_dict(), name)
+    tokenizer.model_max_length = min(max_tokens, getattr(encoder.config, "max_position_embeddings", max_tokens))
     check_tokenizer(tokenizer, encoder, knows_whole_words(tokenizer.get_vocab()), name)
     return tokenizer, encoder
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from fgclep.config.transfer import TransferSection
 from fgclep.errors import UserError, full_disk_explained
-from fgclep.fetch.database import FileUnavailable, note_origin, open_database
+from fgclep.fetch.database import FileUnavailable, open_database
 from fgclep.fetch.lists import CHECKSUMS, RECORDS, folder_records, read_checksums, write_folder_lists
+from fgclep.fetch.origin import note_origin
 from fgclep.files import whole_folder
 from fgclep.progress import progress
 from fgclep.sources import get_source
