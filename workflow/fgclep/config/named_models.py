@@ -35,5 +35,6 @@ def model_digest(name: str) -> str:
 
 
 def made_by_this_run(name: str) -> bool:
-    """Whether a name is that of a model that the run itself makes, and so cannot begin with."""
-    return Path(name).parts[:2] == ("results", "models")
+    """Whether a name, however it is written, is a model that the run itself makes, and so cannot begin with."""
+    made = (Path("results", *below).resolve() for below in (("models",), ("ablation",)))
+    return any(Path(name).resolve().is_relative_to(folder) for folder in made)

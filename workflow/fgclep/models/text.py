@@ -1,5 +1,6 @@
 """Text encoder: a pre-trained one by its Hugging Face name, or a small BERT trained from scratch on the corpus."""
 
+import json
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -45,6 +46,20 @@ def knows_whole_words(vocabulary: Mapping[str, int]) -> bool:
     """Whether a tokenizer's vocabulary is of the kind that ``train_tokenizer`` makes: parts of words are characters."""
     parts = [piece for piece in vocabulary if piece.startswith("##") and piece != "##"]
     return bool(parts) and all(len(piece) == 3 for piece in parts)
+
+
+def splits_as_made(tokenizer: PreTrainedTokenizerBase) -> bool:
+    """Whether a tokenizer of whole words splits texts as one of ``train_tokenizer``, and has its numbers of characters.
+
+    One that has the words and not this gives other numbers to the same text, and says nothing.
+    """
+    known = tokenizer.get_vocab()
+    made, found = (
+        json.loads(each.backend_tokenizer.to_str())
+        for each in (train_tokenizer((), tokenizer.model_max_length, known), tokenizer)
+    )
+    parts = ("normalizer", "pre_tokenizer", "post_processor", "model")
+    return train_tokenizer((), 1).get_vocab().items() <= known.items() and all(made[x] == found[x] for x in parts)
 
 
 def knows_no_word(tokenizer: PreTrainedTokenizerBase, text: str) -> bool:
@@ -121,7 +136,7 @@ def load_encoder(name: str, max_tokens: int, setting: str) -> tuple[PreTrainedTo
         values, _ = PretrainedConfig.get_config_dict(name)
         check_parts(values, name)
         encoder, found = AutoModel.from_pretrained(  # nosec B615
-            name, use_safetensors=True, trust_remote_code=False, output_loading_info=True
+            name, use_safetensors=True, trust_remote_code=False, output_loading_info=True, dtype=torch.float32
         )
     except UserError:
         raise
@@ -136,12 +151,13 @@ def load_encoder(name: str, max_tokens: int, setting: str) -> tuple[PreTrainedTo
     check_names([weights for weights in found["missing_keys"] if "pooler." not in weights], (), name)
     check_finite(encoder.state_dict(), name)
     check_tokenizer(tokenizer, encoder, knows_whole_words(tokenizer.get_vocab()), name)
+    tokenizer.padding_side = "right"  # as in training; to the left, a text's embedding depends on those beside it
     return tokenizer, encoder
 
 
 def text_config_from_dict(values: dict) -> PretrainedConfig:
-    """Rebuild a text encoder's configuration from what ``FGCLEPConfig`` stores."""
-    values = dict(values)
+    """Rebuild a text encoder's configuration from what ``FGCLEPConfig`` stores; its weights are float32."""
+    values = {name: value for name, value in values.items() if name not in ("dtype", "torch_dtype")}
     return AutoConfig.for_model(values.pop("model_type"), **values)
 
 
