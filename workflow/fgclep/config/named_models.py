@@ -3,6 +3,7 @@
 import hashlib
 from pathlib import Path
 
+from fgclep.digest import file_digest
 from fgclep.errors import UserError
 
 SHIPPED, SHIPPED_MODEL = "shipped", Path(__file__).resolve().parents[1] / "pretrained"
@@ -31,6 +32,22 @@ def model_digest(name: str) -> str:
     digest = hashlib.sha256()
     for path in (folder / file for file in WEIGHTS):
         digest.update(path.read_bytes() if path.is_file() else b"")
+    return digest.hexdigest()[:12]
+
+
+def encoder_digest(name: str) -> str | None:
+    """Hash the files of a text encoder that the config names by a folder; ``None`` for a Hugging Face name.
+
+    It may be of any library's making, so all files count by which a tokenizer or weights can be saved. Returns 12
+    hexadecimal digits.
+    """
+    folder = Path(name)
+    if not folder.is_dir():
+        return None
+    digest = hashlib.sha256()
+    for path in sorted(folder.iterdir()):
+        if path.suffix in {".json", ".safetensors", ".txt", ".model"} and path.is_file():
+            digest.update(f"{path.name} {file_digest(path)}".encode())
     return digest.hexdigest()[:12]
 
 
