@@ -271,8 +271,15 @@ def test_two_runs_are_compared_on_what_both_have(tmp_path):
     )
     with pytest.raises(UserError, match="are the same folder"):
         compare_runs((runs[0], tmp_path / "b" / ".." / "a"), "fine", 10, 0)
-    with pytest.raises(UserError, match="has no scores of a model random"):
-        compare_runs(runs, "random", 10, 0)
+    for model in ("random", "*", "[f]ine"):  # a name, and no pattern that two models fit
+        with pytest.raises(UserError, match="has no scores of a model "):
+            compare_runs(runs, model, 10, 0)
+    (runs[0] / "evaluation/metrics.csv").unlink()
+    with pytest.raises(UserError, match=r"has no scores of a model \*"):
+        compare_runs(runs, "*", 10, 0)
+    (runs[0] / "evaluation/metrics.csv").write_bytes(b"\xff\n")
+    with pytest.raises(UserError, match=r"metrics\.csv is no text in UTF-8"):
+        compare_runs(runs, "fine", 10, 0)
 
 
 def test_scores_that_an_earlier_run_has_left_are_not_compared(tmp_path):
