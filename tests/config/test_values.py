@@ -140,3 +140,8 @@ def test_the_largest_seed_works():
     seed = validate_config({"seed": 2**62}).seed
     torch.manual_seed(seed + 20)
     assert SimulationSection().workers
+
+
+def test_a_model_to_go_on_from_may_have_more_text_layers_than_one_made_here():
+    given = {"start_from": "shipped", "text_encoder": {"trained_layers": 2}}
+    assert validate_config({"pretraining": given}).pretraining.text_encoder.trained_layers == 2

@@ -12,9 +12,10 @@ from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 from fgclep import FGCLEP
 from fgclep.commands.model import load_model
 from fgclep.config.named_models import SHIPPED_MODEL
+from fgclep.config.pretraining import TextEncoderSection
 from fgclep.errors import UserError
 from fgclep.models.build import open_model
-from fgclep.models.text import knows_no_word, load_encoder, train_tokenizer
+from fgclep.models.text import knows_no_word, load_encoder, new_text_tower, train_tokenizer
 
 
 @pytest.fixture
@@ -289,8 +290,8 @@ def test_a_tokenizer_of_the_same_size_that_splits_texts_otherwise_is_refused(fol
         refused_once(folder, match)
 
 
-def test_a_tokenizer_that_cuts_what_its_model_read_is_refused(folder):
-    for longest in (-1, 8):
+def test_a_tokenizer_that_leaves_little_of_a_text_is_refused(folder):
+    for longest in (-1, 5):
         changed(folder, "tokenizer_config.json", lambda config, most=longest: config.update(model_max_length=most))
         refused_once(folder, f"its tokenizer takes up to {longest} tokens, its encoder 16")
 
@@ -315,7 +316,13 @@ def test_a_text_encoder_by_name_is_not_made_up_either(tmp_path):
     model = made_model()
     model.tokenizer.save_pretrained(tmp_path)
     model.text_encoder.save_pretrained(tmp_path)
-    load_encoder(str(tmp_path), 16, "x.y")
+    for asked, taken in (
+        (8, 8),
+        (256, 16),
+    ):  # fewer tokens than the encoder takes are no fault; of more, it takes its own
+        assert load_encoder(str(tmp_path), asked, "x.y")[0].model_max_length == taken
+    with pytest.raises(UserError, match=r"max_tokens is 64, and .* takes up to 16(?s:.*)        max_tokens: 16"):
+        new_text_tower(TextEncoderSection(name=str(tmp_path)), TEXTS)
     weights = load_file(tmp_path / "model.safetensors")
     pooled = {name: value for name, value in weights.items() if not name.startswith("pooler.")}
     save_file(pooled | {"cls.head": torch.zeros(2)}, tmp_path / "model.safetensors", {"format": "pt"})

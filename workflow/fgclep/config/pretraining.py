@@ -53,12 +53,6 @@ class TextEncoderSection(Section):
     )
 
     @model_validator(mode="after")
-    def _layers_are_there(self) -> Self:
-        if self.name == "scratch" and self.trained_layers != "all" and self.trained_layers > self.layers:
-            raise ValueError(f"trained_layers {self.trained_layers} is above layers {self.layers}")
-        return self
-
-    @model_validator(mode="after")
     def _heads_divide(self) -> Self:
         if self.hidden_size % self.heads:
             raise ValueError(f"hidden_size {self.hidden_size} is no multiple of heads {self.heads}")
@@ -217,6 +211,13 @@ class PretrainingSection(Section):
     def _temperature_below_limit(self) -> Self:
         if self.temperature > self.max_temperature:
             raise ValueError(f"temperature {self.temperature} is above max_temperature {self.max_temperature}")
+        return self
+
+    @model_validator(mode="after")
+    def _layers_are_there(self) -> Self:
+        made, trained = self.text_encoder, self.text_encoder.trained_layers
+        if made.name == "scratch" and not self.start_from and trained != "all" and trained > made.layers:
+            raise ValueError(f"text_encoder: trained_layers {trained} is above layers {made.layers}")
         return self
 
     @model_validator(mode="after")

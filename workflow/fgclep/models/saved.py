@@ -29,7 +29,7 @@ _FOREIGN = (
 )  # fmt: skip
 _ENCODER = {"chunk_size_feed_forward": 0, "return_dict": True, "is_decoder": False}  # what an encoder is read with
 _FLOATS = {"F64", "F32", "F16", "BF16"}  # types of safetensors that hold weights as they are
-_SHORTEST = 3  # tokens: one of the text between two that stand around it
+_SHORTEST = 8  # tokens of the longest text: the least that the config takes
 _MOST, _MOST_LAYERS = 2**20, 200  # of any size and of layers: far above those of any encoder of text
 _USED_ROWS = 0.9  # of a table that is filled up to a round number (ModernBERT: 50,280 of 50,368); here all are used
 _Scale = Annotated[float, Field(gt=0, le=1e6)]
@@ -235,7 +235,6 @@ def check_tokenizer(
     if tokenizer.pad_token_id is None or not 0 <= tokenizer.pad_token_id < rows:
         raise unusable(folder, "its tokenizer has no token that fills up short texts (pad_token)")
     takes = tokenizer.model_max_length
-    least = longest if whole_words and longest is not None else _SHORTEST
-    if takes < least or (longest is not None and takes > longest):
+    if takes < _SHORTEST or (longest is not None and takes > longest):
         shown = "any number of" if longest is None else f"{longest:,}"
         raise unusable(folder, f"its tokenizer takes up to {takes:,} tokens, its encoder {shown}")

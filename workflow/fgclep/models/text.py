@@ -93,10 +93,15 @@ def new_text_tower(
     Raises
     ------
     UserError
-        If the weights are not in safetensors, or not to be had.
+        If the weights are not in safetensors, or not to be had, or the encoder takes shorter texts only.
     """
     if settings.name != "scratch":
         tokenizer, encoder = load_encoder(settings.name, settings.max_tokens, "pretraining.text_encoder.name")
+        if (takes := tokenizer.model_max_length) < settings.max_tokens:
+            raise UserError(
+                f"pretraining.text_encoder.max_tokens is {settings.max_tokens}, and {settings.name} takes up to {takes}"
+                f". Write\n\n    pretraining:\n      text_encoder:\n        max_tokens: {takes}"
+            )
         return encoder.config, tokenizer, encoder
     tokenizer = train_tokenizer(corpus, settings.max_tokens)
     config = BertConfig(
@@ -119,7 +124,7 @@ def load_encoder(name: str, max_tokens: int, setting: str) -> tuple[PreTrainedTo
     name
         Of a BERT-like model.
     max_tokens
-        Tokens of the longest text; what is longer is cut.
+        Tokens of the longest text, or fewer where the encoder takes no more; what is longer is cut.
     setting
         The config key that gives the name, for the message.
 
@@ -147,6 +152,8 @@ def load_encoder(name: str, max_tokens: int, setting: str) -> tuple[PreTrainedTo
             f"where there is a network, such as `hf download {name} --local-dir FOLDER`; if its weights have another "
             "format, load and save them once with transformers (save_pretrained); then name the folder"
         ) from error
+    longest = getattr(encoder.config, "max_position_embeddings", None)
+    tokenizer.model_max_length = max_tokens if longest is None else min(max_tokens, longest)
     # BERT's own pooling is not used; what more a checkpoint has, such as a head, is not of the encoder
     check_names([weights for weights in found["missing_keys"] if "pooler." not in weights], (), name)
     check_finite(encoder.state_dict(), name)
@@ -162,14 +169,20 @@ def text_config_from_dict(values: dict) -> PretrainedConfig:
 
 
 def freeze_text_layers(encoder: nn.Module, trained_layers: int | str) -> None:
-    """Leave ``all`` layers trainable, none (0), or the last ``n`` transformer layers."""
+    """Leave ``all`` layers trainable, none (0), or the last ``n`` transformer layers.
+
+    Raises ``UserError`` if it has fewer.
+    """
     if trained_layers == "all":
         return
     encoder.requires_grad_(False)
     layers = list(encoder.get_submodule("encoder.layer").children())
     trained = int(trained_layers)
     if trained > len(layers):
-        raise ValueError(f"trained_layers is {trained}, the text encoder has only {len(layers)}")
+        raise UserError(
+            f"pretraining.text_encoder.trained_layers is {trained}, and the text encoder has {len(layers)}. Write\n\n"
+            "    pretraining:\n      text_encoder:\n        trained_layers: all"
+        )
     for layer in layers[len(layers) - trained :]:
         layer.requires_grad_(True)
 
