@@ -74,6 +74,9 @@ def test_an_error_of_the_command_line_is_escaped(capsys):
     with pytest.raises(SystemExit):
         main(["predict", "x.npy", "--model", "folder\x1b[2J"])
     assert "fgclep: folder\\x1b[2J holds no model" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["predict", "x.npy", "--model", "x" * 5000])
+    assert "fgclep: [Errno 36] File name too long" in capsys.readouterr().err
 
 
 def test_lines_and_tabs_of_a_message_stay():

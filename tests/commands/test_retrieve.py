@@ -132,10 +132,11 @@ def test_shards_that_an_earlier_run_has_left_are_not_searched(model, results, ca
     left = str(tmp_path / "r/shards/made-up/1.parquet")
     main(["retrieve", TEXTS[0], "--model", model[1], "--shards", left, "--format", "json"])
     assert json.loads(capsys.readouterr().out.splitlines()[0])["record_id"].startswith("c")
-    (tmp_path / "r/run.json").write_text("{")
-    with pytest.raises(SystemExit):
-        found(capsys, tmp_path / "r", model[1], TEXTS[0])
-    assert f"{tmp_path}/r/run.json is truncated or damaged" in capsys.readouterr().err
+    for content in ("{", "{}", "[1]"):
+        (tmp_path / "r/run.json").write_text(content)
+        with pytest.raises(SystemExit):
+            found(capsys, tmp_path / "r", model[1], TEXTS[0])
+        assert f"{tmp_path}/r/run.json is truncated or damaged" in capsys.readouterr().err
 
 
 def test_a_record_of_two_shards_is_found_once(model, results, capsys, tmp_path):

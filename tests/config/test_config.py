@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import pytest
 import yaml
@@ -152,6 +153,14 @@ def test_a_source_may_be_named_alone():
         (
             {"pretraining": {"start_from": "results/models/fine"}},
             "start_from results/models/fine is made by this run itself. Copy the model of another run to a folder",
+        ),
+        ({"pretraining": {"start_from": "./results/ablation/models/clip-0"}}, "clip-0 is made by this run itself"),
+        ({"pretraining": {"start_from": "a/../results/models/coarse"}}, "models/coarse is made by this run itself"),
+        ({"verification": {"reader_model": str(Path("results/models/fine").resolve())}}, "fine is made by this run"),
+        ({"pretraining": {"text_encoder": {"trained_layers": 2}}}, "trained_layers 2 is above layers 1"),
+        (
+            {"recovery": {"samples": 3}, "verification": {"min_votes": 2}},
+            "verification.min_votes is 2, and recovery gives 1 answer(s) to a statement, so that every feature would",
         ),
         ({"pretraining": {"coarse_epochs": 0}}, "coarse_epochs is 0, and start_from names no model"),
         ({"pretraining": {"texts_per_ecg": 2}}, "in its place stands pretraining.statements_per_ecg"),

@@ -21,6 +21,10 @@ WITH_PASSWORD = [
     {"similarity": {"encoder": ADDRESS}},
     {"verification": {"reader_model": ADDRESS}},
     {"ablation": {"variants": {"mine": {"similarity": {"encoder": ADDRESS}}}}},
+    {"data": {"base": ADDRESS.replace("//", "/")}},
+    {"data": {"base": ADDRESS.replace("//", "")}},
+    {"evaluation": {"splits_base": ADDRESS.replace("//", "\\\\").replace("https", "HTTPS")}},
+    {"recovery": {"model": ADDRESS.replace("@", "%40")}},
 ]
 
 
@@ -60,16 +64,18 @@ def test_addresses_of_servers_are_taken(host):
 def test_an_address_of_another_kind_is_no_folder():
     with pytest.raises(UserError, match=r"data.base is 's3://bucket': an address begins with http"):
         validate_config({"data": {"base": "s3://bucket"}})
+    with pytest.raises(UserError, match=r"data.base is 'https:/example.org': an address begins with http"):
+        validate_config({"data": {"base": "https:/example.org"}})
     assert validate_config({"data": {"base": "folder with@sign/é"}}).data.base == "folder with@sign/é"
 
 
-@pytest.mark.parametrize("name", ["../../../tasks/x", "a/b", "/tmp/x", "..", "PTB", "a b", "a\tb", ""])
+@pytest.mark.parametrize("name", ["../../../tasks/x", "a/b", "/tmp/x", "..", "PTB", "a b", "a\tb", "", "a" * 65])
 def test_a_task_cannot_lead_out_of_the_folder(name):
     with pytest.raises(UserError, match=r"evaluation.tasks"):
         validate_config({"evaluation": {"tasks": [name]}})
 
 
-@pytest.mark.parametrize("name", ["../x", "a/b", "a.b", "A"])
+@pytest.mark.parametrize("name", ["../x", "a/b", "a.b", "A", "a" * 65])
 def test_a_variant_cannot_lead_out_of_the_folder(name):
     with pytest.raises(UserError, match="ablation"):
         validate_config({"ablation": {"variants": {name: {"pretraining": {"loss": "clip"}}}}})
@@ -90,6 +96,15 @@ def test_a_variant_cannot_lead_out_of_the_folder(name):
         {"recovery": {"deadline_hours": 1e300}},
         {"data": {"transfer": {"timeout_seconds": 1e12}}},
         {"simulation": {"records": {"ptb-xl": 10**12}}},
+        {"data": {"sources": {"csn": {"chunks": 10**6}}}},
+        {"pretraining": {"threads": 10**6}},
+        {"pretraining": {"projection": 10**6}},
+        {"pretraining": {"ecg_encoder": {"width": 10**6}}},
+        {"pretraining": {"text_encoder": {"layers": 10**6}}},
+        {"pretraining": {"bias": -1e8}},
+        {"pretraining": {"max_temperature": 1e8}},
+        {"measurement": {"workers": 10**6}},
+        {"report": {"strips": 10**6}},
     ],
     ids=json.dumps,
 )
@@ -125,3 +140,8 @@ def test_the_largest_seed_works():
     seed = validate_config({"seed": 2**62}).seed
     torch.manual_seed(seed + 20)
     assert SimulationSection().workers
+
+
+def test_a_model_to_go_on_from_may_have_more_text_layers_than_one_made_here():
+    given = {"start_from": "shipped", "text_encoder": {"trained_layers": 2}}
+    assert validate_config({"pretraining": given}).pretraining.text_encoder.trained_layers == 2

@@ -131,6 +131,18 @@ def test_on_few_patients_p_is_about_that_of_all_exchanges():
     assert min(exact for _, exact in found) < 0.02  # where the normal distribution would say 0.0015
 
 
+def test_p_is_not_below_what_all_exchanges_of_few_patients_can_tell():
+    rng = np.random.default_rng(0)  # five patients, each with ten records with and ten without
+    labels, patients = np.tile([True, False], 50)[:, None], np.repeat(np.arange(5), 20).astype(str)
+    chance = rng.normal(size=(100, 1))
+    found = {
+        (name, PROBE): Scored(("x",), np.arange(100).astype(str), patients, labels, chance + gain * labels, "s")
+        for name, gain in (("a", 0.0), ("b", 2.0))
+    }
+    (row,) = compare(found, 1000, 0)
+    assert row["ci_low"] > 0 and row["p"] == 2 / 2**5
+
+
 def test_pairing_makes_the_interval_narrow():
     (paired,) = compare(models(gains=(0.0, 0.2)), resamples=300, seed=0)
     half = (paired["ci_high"] - paired["ci_low"]) / 2
@@ -259,8 +271,15 @@ def test_two_runs_are_compared_on_what_both_have(tmp_path):
     )
     with pytest.raises(UserError, match="are the same folder"):
         compare_runs((runs[0], tmp_path / "b" / ".." / "a"), "fine", 10, 0)
-    with pytest.raises(UserError, match="has no scores of a model random"):
-        compare_runs(runs, "random", 10, 0)
+    for model in ("random", "*", "[f]ine"):  # a name, and no pattern that two models fit
+        with pytest.raises(UserError, match="has no scores of a model "):
+            compare_runs(runs, model, 10, 0)
+    (runs[0] / "evaluation/metrics.csv").unlink()
+    with pytest.raises(UserError, match=r"has no scores of a model \*"):
+        compare_runs(runs, "*", 10, 0)
+    (runs[0] / "evaluation/metrics.csv").write_bytes(b"\xff\n")
+    with pytest.raises(UserError, match=r"metrics\.csv is no text in UTF-8"):
+        compare_runs(runs, "fine", 10, 0)
 
 
 def test_scores_that_an_earlier_run_has_left_are_not_compared(tmp_path):

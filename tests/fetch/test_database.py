@@ -12,6 +12,7 @@ from fgclep.config.transfer import TransferSection
 from fgclep.errors import UserError
 from fgclep.fetch.archive import ArchiveReader, archive_writer
 from fgclep.fetch.database import FileUnavailable, WebDatabase, open_database
+from fgclep.fetch.http import _retry_after
 from fgclep.fetch.lists import safe_path
 from fgclep.fetch.progress import TransferProgress
 
@@ -309,6 +310,10 @@ def test_the_server_says_until_when_to_wait(tmp_path, monkeypatch, seconds, wait
     ]
     _through(lambda request: answers.pop(0)).get("a", tmp_path, SHA)
     assert waited[0] <= waits[0] <= waited[1]
+
+
+def test_what_is_neither_seconds_nor_a_date_is_no_time_to_wait():
+    assert _retry_after(httpx.Response(503, headers=[(b"Retry-After", b"\xb2")])) is None
 
 
 def test_a_redirect_from_https_to_http_is_refused(tmp_path):

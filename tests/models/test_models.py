@@ -165,7 +165,7 @@ def test_only_the_last_text_layers_are_trained():
     freeze_text_layers(encoder, 1)
     trained = {name for name, p in encoder.named_parameters() if p.requires_grad}
     assert trained and all(name.startswith("encoder.layer.1.") for name in trained)
-    with pytest.raises(ValueError, match="trained_layers is 3, the text encoder has only 2"):
+    with pytest.raises(UserError, match="trained_layers is 3, and the text encoder has 2"):
         freeze_text_layers(encoder, 3)
 
 

@@ -12,9 +12,10 @@ from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 from fgclep import FGCLEP
 from fgclep.commands.model import load_model
 from fgclep.config.named_models import SHIPPED_MODEL
+from fgclep.config.pretraining import TextEncoderSection
 from fgclep.errors import UserError
 from fgclep.models.build import open_model
-from fgclep.models.text import knows_no_word, load_encoder, train_tokenizer
+from fgclep.models.text import knows_no_word, load_encoder, new_text_tower, train_tokenizer
 
 
 @pytest.fixture
@@ -57,6 +58,16 @@ def of_another_shape(weights):
     weights["ecg_projection.weight"] = torch.zeros(8, weights["ecg_projection.weight"].shape[1])
 
 
+def in_whole_numbers(weights):
+    weights["ecg_projection.weight"] = weights["ecg_projection.weight"].to(torch.int8)
+
+
+def with_variances_below_zero(weights):
+    for name in weights:
+        if name.endswith("running_var"):
+            weights[name] -= 1e6
+
+
 def with_(name, value):
     def change(weights):
         weights[name].view(-1)[0] = value
@@ -74,6 +85,8 @@ def with_(name, value):
         (with_("ecg_projection.weight", math.nan), r"weights of ecg_projection\.weight are not finite"),
         (with_("bias", math.inf), "weights of bias are not finite"),
         (with_("ecg_encoder.0.1.running_var", math.nan), "running_var are not finite"),
+        (in_whole_numbers, r"ecg_projection\.weight is of the type I8"),
+        (with_variances_below_zero, "gives scores that are not finite"),
     ],
 )
 def test_weights_that_are_not_there_are_not_made_up(folder, change, match):
@@ -91,6 +104,10 @@ def test_the_same_holds_where_the_weights_are_in_several_files(folder):
     assert len(list(folder.glob("*.safetensors"))) > 1
     assert FGCLEP.from_pretrained(folder).tokenizer
     index = json.loads((folder / "model.safetensors.index.json").read_text())
+    other = {**index, "weight_map": {name: f"../{folder.name}/{file}" for name, file in index["weight_map"].items()}}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(other))
+    with pytest.raises(UserError, match=r"index\.json names '\.\./m/model-00001.* no file in the folder itself"):
+        FGCLEP.from_pretrained(folder)
     changed(
         folder, index["weight_map"].pop("ecg_projection.weight"), lambda weights: weights.pop("ecg_projection.weight")
     )
@@ -122,6 +139,9 @@ def test_the_same_holds_where_the_weights_are_in_several_files(folder):
         ({"_attn_implementation": "flash_attention_2"}, "_attn_implementation is 'flash_attention_2'"),
         ({"attn_implementation": {"text_config": "flash_attention_3"}}, "attn_implementation is"),
         ({"dtype": "int8"}, "dtype is 'int8'"),
+        ({"signal": {"sampling_rate": 100}}, "signal .*duration is missing"),
+        ({"ecg_encoder": {"kind": "resnet18"}}, "ecg_encoder .*width is missing"),
+        ({"chunk_size_feed_forward": 3}, "chunk_size_feed_forward is 3; an encoder has 0"),
     ],
 )
 def test_a_value_of_the_configuration_that_no_model_has_is_named(folder, values, match):
@@ -154,6 +174,7 @@ def test_a_signal_that_no_model_takes_is_named(folder, values, match):
         ({"model_type": "none"}, "none"),
         ({"_attn_implementation": "flex_attention"}, r"text_config\._attn_implementation is 'flex_attention'"),
         ({"quantization_config": {"quant_method": "gptq"}}, r"text_config\.quantization_config is"),
+        ({"is_decoder": True}, r"text_config\.is_decoder is True; an encoder has False"),
     ],
 )
 def test_a_text_encoder_that_no_model_has_is_named(folder, values, match):
@@ -168,6 +189,37 @@ def test_a_configuration_that_is_none_is_refused(folder, content):
         with pytest.raises(UserError) as error:
             load(str(folder))
         assert str(folder) in str(error.value) and "\n" not in str(error.value)
+
+
+def refused_once(folder, match):
+    with pytest.raises(UserError, match=match) as error:
+        FGCLEP.from_pretrained(folder)
+    assert str(folder) in str(error.value) and "\n" not in str(error.value)
+
+
+def test_what_the_configuration_lacks_is_not_made_up(folder):
+    whole = (folder / "config.json").read_text()
+    for name in ("signal", "ecg_encoder", "text_config", "projection", "alignment", "max_temperature"):
+        (folder / "config.json").write_text(whole)
+        changed(folder, "config.json", lambda config, name=name: config.pop(name))
+        refused_once(folder, f"config.json: {name} .*(Field required|is missing)")
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_weights_and_towers_in_half_precision_are_read_as_whole_ones(folder, dtype):
+    before = FGCLEP.from_pretrained(folder).embed_texts(TEXTS)
+    changed(
+        folder,
+        "config.json",
+        lambda config: config.update(dtype=dtype, text_config=config["text_config"] | {"dtype": dtype}),
+    )
+    torch.testing.assert_close(FGCLEP.from_pretrained(folder).embed_texts(TEXTS), before, rtol=0, atol=0)
+    tower = folder.parent / "tower"
+    model = made_model()
+    model.text_encoder.to(getattr(torch, dtype)).save_pretrained(tower)
+    model.tokenizer.save_pretrained(tower)
+    _, encoder = load_encoder(str(tower), 16, "x.y")
+    assert {weights.dtype for weights in encoder.parameters()} == {torch.float32}
 
 
 @pytest.mark.parametrize(
@@ -216,6 +268,40 @@ def test_a_tokenizer_that_knows_one_word_more_or_takes_longer_texts_is_refused(f
     refused(folder, "its tokenizer takes up to 600 tokens, its encoder 16")
 
 
+def in_another_order(tokenizer):
+    *words, last = tokenizer["model"]["vocab"]
+    tokenizer["model"]["vocab"] = {word: number for number, word in enumerate([last, *words])}
+
+
+def all_one_number(tokenizer):
+    tokenizer["model"]["vocab"].update(dict.fromkeys(list(tokenizer["model"]["vocab"])[100:], 10))
+
+
+def test_a_tokenizer_of_the_same_size_that_splits_texts_otherwise_is_refused(folder):
+    whole = (folder / "tokenizer.json").read_text()
+    for change, match in (
+        (in_another_order, "splits texts otherwise"),
+        (all_one_number, "its tokenizer has"),
+        (lambda tokenizer: tokenizer.update(post_processor=None), "splits texts otherwise"),
+        (lambda tokenizer: tokenizer["model"].update(max_input_chars_per_word=1), "splits texts otherwise"),
+    ):
+        (folder / "tokenizer.json").write_text(whole)
+        changed(folder, "tokenizer.json", change)
+        refused_once(folder, match)
+
+
+def test_a_tokenizer_that_leaves_little_of_a_text_is_refused(folder):
+    for longest in (-1, 5):
+        changed(folder, "tokenizer_config.json", lambda config, most=longest: config.update(model_max_length=most))
+        refused_once(folder, f"its tokenizer takes up to {longest} tokens, its encoder 16")
+
+
+def test_texts_are_filled_up_as_in_training_whatever_a_tokenizer_says(folder):
+    before = FGCLEP.from_pretrained(folder).embed_texts(TEXTS)
+    changed(folder, "tokenizer_config.json", lambda config: config.update(padding_side="left"))
+    torch.testing.assert_close(FGCLEP.from_pretrained(folder).embed_texts(TEXTS), before, rtol=0, atol=0)
+
+
 def test_scores_that_are_not_finite_are_no_probabilities(folder):
     model = FGCLEP.from_pretrained(folder)
     with torch.no_grad():
@@ -230,7 +316,13 @@ def test_a_text_encoder_by_name_is_not_made_up_either(tmp_path):
     model = made_model()
     model.tokenizer.save_pretrained(tmp_path)
     model.text_encoder.save_pretrained(tmp_path)
-    load_encoder(str(tmp_path), 16, "x.y")
+    for asked, taken in (
+        (8, 8),
+        (256, 16),
+    ):  # fewer tokens than the encoder takes are no fault; of more, it takes its own
+        assert load_encoder(str(tmp_path), asked, "x.y")[0].model_max_length == taken
+    with pytest.raises(UserError, match=r"max_tokens is 64, and .* takes up to 16(?s:.*)        max_tokens: 16"):
+        new_text_tower(TextEncoderSection(name=str(tmp_path)), TEXTS)
     weights = load_file(tmp_path / "model.safetensors")
     pooled = {name: value for name, value in weights.items() if not name.startswith("pooler.")}
     save_file(pooled | {"cls.head": torch.zeros(2)}, tmp_path / "model.safetensors", {"format": "pt"})

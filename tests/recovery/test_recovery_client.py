@@ -8,12 +8,13 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 from language_servers import ScriptedServer, answer, body, chat, send_json, status
-from recovery_setup import SERVERS, clock, language_model, propose, server, settings
+from recovery_setup import PROMPT, SERVERS, clock, language_model, parse, propose, server, settings
 
 from fgclep.config.recovery import RecoverySection
 from fgclep.errors import UserError
 from fgclep.recovery.client import LONGEST_REPLY
-from fgclep.recovery.server import NoReply, Options
+from fgclep.recovery.prompt import Prompt
+from fgclep.recovery.server import NoReply, Options, UnusableAnswer
 
 __all__ = ["clock", "language_model", "propose", "server", "settings"]
 GOOD = answer("absent p waves")
@@ -167,6 +168,7 @@ WRAPPED = {
     "fence without a name": f"\n```\n{GOOD}\n```\n",
     "fence on one line": f"```{GOOD}```",
     "words around a fence": f"Here it is:\n\n```json\n{GOOD}\n```\nAnything else?",
+    "a long fence": f"`````json\n{GOOD}\n`````",
     "tildes": f"~~~ JSON\n{GOOD}\n~~~",
     "thoughts": f"<think>\nNo {{P}} waves.\n</think>\n\n{GOOD}",
 }
@@ -184,6 +186,20 @@ def test_words_and_two_answers_are_no_answer(propose, server, reply):
     server.script = [reply]
     (candidate,) = propose()
     assert candidate.reason == "no_usable_answer"
+
+
+@pytest.mark.parametrize("content", ["```" + "a" * 400_000, "`" * 400_000, "```a" * 99_999, "~~~`" * 99_999])
+def test_an_answer_of_any_length_is_read_in_a_moment(content):
+    with pytest.raises(UnusableAnswer, match="is not the JSON asked for"):  # hours, if by the square of the length
+        Prompt(PROMPT, ["absent p waves"]).read(content)
+
+
+def test_a_statement_that_fits_into_no_context_is_its_own_trouble(language_model, server):
+    server.script = [GOOD]
+    long, short = language_model().propose(parse("atrial fibrillation, " * 200, "atrial fibrillation"))
+    assert [candidate.reason for candidate in long] == ["no_usable_answer"]
+    assert "the statement has 4," in long[0].answer and "up to 2,000" in long[0].answer
+    assert [candidate.feature for candidate in short] == ["absent_p"] and len(server.asked) == 1
 
 
 def test_the_first_200_characters_of_a_broken_answer_are_shown(propose, server):

@@ -405,6 +405,8 @@ def test_a_file_that_a_spreadsheet_saved_again_is_read(tmp_path, delimiter):
         ({"weight": "0"}, "line 3: weight is '0'; it must be a number above 0"),
         ({"weight": "nan"}, "line 3: weight is 'nan'"),
         ({"weight": ""}, "line 3: weight is ''"),
+        ({"weight": "1e308"}, "line 3: weight is '1e308'"),
+        ({"comment": "x" * 200_000}, "line 2: field larger than field limit"),
         ({"record_id": "r0"}, "line 3: s/r0, wide_qrs stands in line 2 already"),
     ],
 )

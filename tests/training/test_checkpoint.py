@@ -5,6 +5,7 @@ import pickle
 import pytest
 import torch
 
+from fgclep.errors import UserError
 from fgclep.training.checkpoint import Checkpoints
 
 
@@ -33,10 +34,13 @@ def test_a_checkpoint_with_code_in_it_is_not_run(tmp_path):
 def test_weights_of_one_epoch_are_kept_and_other_trainings_left_alone(tmp_path):
     coarse, fold = Checkpoints(tmp_path / "coarse.pt"), Checkpoints(tmp_path / "coarse-fold0.pt")
     for epoch in (1, 2, 12):
-        coarse.save_weights({"w": torch.tensor(float(epoch))}, epoch)
-        fold.save_weights({"w": torch.tensor(-float(epoch))}, epoch)
+        coarse.save_weights({"w": torch.tensor(float(epoch))}, epoch, "a")
+        fold.save_weights({"w": torch.tensor(-float(epoch))}, epoch, "b")
     coarse.keep_only(12)
-    assert coarse.load_weights(12)["w"] == 12 and fold.load_weights(2)["w"] == -2
+    assert coarse.load_weights(12, "a")["w"] == 12 and fold.load_weights(2, "b")["w"] == -2
+    for epoch, identity in ((12, "b"), (1, "a")):  # of another training, and none
+        with pytest.raises(UserError, match=rf"epoch{epoch}\.pt is missing, or of a training with other .* anew"):
+            coarse.load_weights(epoch, identity)
     assert sorted(path.name for path in tmp_path.glob("coarse.*")) == ["coarse.epoch12.pt"]
     coarse.remove()
     assert sorted(path.name for path in tmp_path.iterdir()) == [f"coarse-fold0.epoch{epoch}.pt" for epoch in (1, 12, 2)]

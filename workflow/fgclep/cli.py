@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 
-from fgclep.errors import UserError, without_credentials
+from fgclep.errors import UserError, disk_error, without_credentials
 from fgclep.progress import printable_lines
 
 MODEL_HELP = "folder of a model (default: results/models/fine, else the one that comes with the package)"
@@ -260,11 +260,12 @@ def main(arguments_: Sequence[str] | None = None) -> None:
     try:
         args.run(args)
         sys.stdout.flush()
-    except (UserError, FileNotFoundError) as error:
-        print(printable_lines(without_credentials(f"fgclep: {error}")), file=sys.stderr)
-        sys.exit(1)
     except BrokenPipeError:  # the reader of a pipe, such as head, has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except (UserError, OSError) as error:
+        explained = disk_error(error) or error
+        print(printable_lines(without_credentials(f"fgclep: {explained}")), file=sys.stderr)
         sys.exit(1)
 
 

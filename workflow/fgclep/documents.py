@@ -74,6 +74,24 @@ def check_last_line(path: Path) -> None:
             raise damaged(path, "its last line does not end")
 
 
+def read_csv(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
+    """Return the rows of a CSV table of ours as text, so that numbers pass through unchanged.
+
+    Raises ``UserError`` naming the file if it is truncated or damaged, or lacks a column.
+    """
+    check_last_line(path)
+    reader = csv.DictReader(io.StringIO(read_text(path), newline=""))
+    try:
+        rows = list(reader)
+    except csv.Error as error:
+        raise damaged(path, error) from None
+    if lacking := [name for name in columns if name not in (reader.fieldnames or [])]:
+        raise UserError(f"{path}: there is no column {lacking[0]}; delete it and run snakemake again")
+    if any(None in row or None in row.values() for row in rows):
+        raise damaged(path, "a line has more or fewer values than there are columns")
+    return rows
+
+
 def read_json(path: Path) -> Any:
     """Read a JSON file; raises ``UserError`` if it is none, because it was cut."""
     try:

@@ -42,6 +42,7 @@ use rule build_similarity as build_similarity_of_variant with:
         "results/benchmarks/ablation/similarity-{variant}.tsv"
     params:
         **settings(variant_similarity_settings),
+        content=lambda wildcards: similarity_compared(SECTIONS_OF_VARIANT[wildcards.variant].similarity),
         code=source_digest("fgclep.stages.build_similarity"),
 
 
@@ -64,7 +65,7 @@ use rule pretrain as pretrain_variant with:
     params:
         **settings(variant_pretraining),
         options=training_options,
-        start=start_compared(variant_start),
+        start=start_compared(variant_start, variant_pretraining),
 
 
 rule evaluate_variant:

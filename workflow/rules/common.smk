@@ -41,7 +41,7 @@ from fgclep.evaluation.tasks import load_task
 from fgclep.fetch import formats
 from fgclep.files import RUN_RECORD, write_text
 from fgclep.verification.augmentation import KINDS
-from fgclep.config.named_models import model_digest
+from fgclep.config.named_models import encoder_digest, model_digest
 from fgclep.simulation.version import DRAWN as SIMULATION_VERSION
 from fgclep.sources.simulated import numbers_of
 from fgclep.sources import get_source, module_of

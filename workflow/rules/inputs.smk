@@ -195,17 +195,29 @@ def pretraining_start(wildcards):
     return "results/models/coarse" if wildcards.name == "fine" else []
 
 
-def start_compared(start):
-    """What Snakemake compares of a model that ``start_from`` names, of which it knows no file.
+def start_compared(start, taken):
+    """What Snakemake compares of models that the config names for a training, of which it knows no file.
 
-    ``start`` gives the model of this run that a training goes on from. Snakemake compares no function of the inputs.
+    ``start`` gives the model of this run that a training goes on from, and ``taken`` the settings of the training.
+    Snakemake compares no function of the inputs.
     """
 
     def compared(wildcards):
-        named = START and not start(wildcards)
-        return as_json({"content of": {"pretraining.start_from": model_digest(START)}} if named else {})
+        if start(wildcards):
+            named = {}
+        elif START:
+            named = {"pretraining.start_from": model_digest(START)}
+        else:
+            named = encoder_compared("pretraining.text_encoder.name", taken(wildcards).text_encoder.name)
+        return as_json({"content of": named} if named else {})
 
     return compared
+
+
+def encoder_compared(key, name):
+    """Digest of a text encoder by the config's key of it; none for one that is in no folder, or made here."""
+    digest = None if name == "scratch" else encoder_digest(name)
+    return {key: digest} if digest else {}
 
 
 def training_options(wildcards, input):
@@ -365,6 +377,14 @@ def variant_pretraining(wildcards):
 def variant_similarity_settings(wildcards):
     """Settings of the similarity of a variant."""
     return SimilaritySettings.of(SECTIONS_OF_VARIANT[wildcards.variant].similarity, seed=SETTINGS.seed)
+
+
+def similarity_compared(section):
+    """What Snakemake compares of a similarity beside its settings: the vocabulary, and an encoder in a folder."""
+    compared = json.loads(contents(*VOCABULARY))
+    if section.source in ("encoder", "raw") and section.encoder != TEXT_TOWER:
+        compared["content of"] |= encoder_compared("similarity.encoder", section.encoder)
+    return as_json(compared)
 
 
 def variant_evaluation(wildcards):

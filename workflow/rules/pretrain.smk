@@ -26,7 +26,7 @@ rule pretrain:
         **settings(pretraining),
         # not an output, which Snakemake would delete before a run that continues an interrupted one
         options=training_options,
-        start=start_compared(pretraining_start),
+        start=start_compared(pretraining_start, pretraining),
         metrics=lambda wildcards: f"results/logs/training/{wildcards.name}",
         launcher=training_launcher(),
         code=source_digest("fgclep.stages.pretrain"),

@@ -17,7 +17,7 @@ rule build_similarity:
         runtime=growing(60),
     params:
         **settings(SimilaritySettings.of(SETTINGS.similarity, seed=SETTINGS.seed)),
-        content=contents(*VOCABULARY),
+        content=similarity_compared(SETTINGS.similarity),
         code=source_digest("fgclep.stages.build_similarity"),
     message:
         "Computing the similarity between texts"

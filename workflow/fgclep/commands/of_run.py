@@ -18,7 +18,10 @@ def run_of(results: Path) -> dict | None:
     if not path.is_file():
         return None
     try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
+        run = dict(json.loads(path.read_text(encoding="utf-8")))
+        if not isinstance(run.get("shards"), list):
+            raise TypeError("it names no shards")
+        return {"truth": True, **run}
     except (ValueError, TypeError) as error:
         raise damaged(path, error) from error
 

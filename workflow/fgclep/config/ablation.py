@@ -11,7 +11,7 @@ COARSE, REFERENCE = "coarse", "fine"  # no variants: the start of all, and the c
 NO_FEATURES = "features_none"  # of the defaults, the one that says what the recovered features are worth
 TEXT_TOWER = "results/ablation/text_tower"  # the coarse model's, frozen
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 
 
 @with_config(ConfigDict(extra="forbid"))

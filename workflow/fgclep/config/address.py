@@ -5,6 +5,7 @@ stand there as well.
 """
 
 import math
+import re
 import unicodedata
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
@@ -15,6 +16,8 @@ from pydantic import AfterValidator, Field
 LARGEST = 10**9  # of all numbers but the seed: more than any has a use for
 LARGEST_SEED = 2**62  # with some to add to it, what numpy, torch and Parquet all take
 _WEB = ("http://", "https://")
+_BEGINS_AS_WEB = re.compile(r"https?:", re.IGNORECASE)  # also with slashes that are missing or turned round
+_CREDENTIALS_OF = re.compile(r"(//|https?:[/\\]*)[^/\\\s]*(@|%40)", re.IGNORECASE)
 _CREDENTIALS = (
     "holds a user name or password, which would stand in logs and reports. Leave what stands before the @ out: a "
     "language server takes a key from the environment,\n\n    export FGCLEP_API_KEY=...\n\n"
@@ -50,7 +53,7 @@ def check_address(address: str) -> str:
 
 def check_base(base: str) -> str:
     """Return the folder or address of a database; see ``check_address``."""
-    return check_address(base) if "://" in base else base
+    return check_address(base) if "://" in base or _BEGINS_AS_WEB.match(base) else base
 
 
 Address = Annotated[str, AfterValidator(check_address)]
@@ -63,7 +66,7 @@ def has_credentials(text: str) -> bool:
     >>> has_credentials("https://me:secret@example.org/files"), has_credentials("https://example.org/@me")
     (True, False)
     """
-    return any("@" in after.split("/")[0] for after in text.split("//")[1:])
+    return _CREDENTIALS_OF.search(text) is not None
 
 
 def check_values(values: Any) -> None:

@@ -57,6 +57,7 @@ class SourceSection(Section):
     )
     chunks: int = Field(
         ge=1,
+        le=10_000,
         description="Pieces the records are divided into; each is fetched and converted by a job of its own. About "
         "5,000 ten-second records per chunk keep a job below 2 GB of memory.",
     )

@@ -17,7 +17,7 @@ AskedAtOnce = Annotated[int, Field(ge=1, json_schema_extra=SPEED)]
 class EvaluationSection(Section):
     """Zero-shot and linear-probe evaluation."""
 
-    tasks: list[Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]] = Field(
+    tasks: list[Annotated[str, Field(pattern=r"^[a-z0-9_]{1,64}$")]] = Field(
         ["ptbxl_super", "ptbxl_sub", "ptbxl_form", "ptbxl_rhythm", "cpsc2018", "csn"],
         min_length=1,
         description="Tasks to evaluate on; each is a file in resources/tasks, with a name of a-z, 0-9 and _.",

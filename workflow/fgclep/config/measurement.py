@@ -18,6 +18,7 @@ class MeasurementSection(Section):
     workers: int = Field(
         1,
         ge=1,
+        le=1024,
         description="Processes that measure at the same time; the result is the same.",
         json_schema_extra=SPEED,
     )

@@ -3,6 +3,7 @@
 import hashlib
 from pathlib import Path
 
+from fgclep.digest import file_digest
 from fgclep.errors import UserError
 
 SHIPPED, SHIPPED_MODEL = "shipped", Path(__file__).resolve().parents[1] / "pretrained"
@@ -34,6 +35,23 @@ def model_digest(name: str) -> str:
     return digest.hexdigest()[:12]
 
 
+def encoder_digest(name: str) -> str | None:
+    """Hash the files of a text encoder that the config names by a folder; ``None`` for a Hugging Face name.
+
+    It may be of any library's making, so all files count by which a tokenizer or weights can be saved. Returns 12
+    hexadecimal digits.
+    """
+    folder = Path(name)
+    if not folder.is_dir():
+        return None
+    digest = hashlib.sha256()
+    for path in sorted(folder.iterdir()):
+        if path.suffix in {".json", ".safetensors", ".txt", ".model"} and path.is_file():
+            digest.update(f"{path.name} {file_digest(path)}".encode())
+    return digest.hexdigest()[:12]
+
+
 def made_by_this_run(name: str) -> bool:
-    """Whether a name is that of a model that the run itself makes, and so cannot begin with."""
-    return Path(name).parts[:2] == ("results", "models")
+    """Whether a name, however it is written, is a model that the run itself makes, and so cannot begin with."""
+    made = (Path("results", *below).resolve() for below in (("models",), ("ablation",)))
+    return any(Path(name).resolve().is_relative_to(folder) for folder in made)

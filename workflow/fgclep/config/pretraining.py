@@ -20,7 +20,10 @@ class EcgEncoderSection(Section):
         "transformers over patches of one lead and one second.",
     )
     width: int = Field(
-        16, ge=4, description="Channels of the first stage of a ResNet (the original has 64); a ViT ignores it."
+        16,
+        ge=4,
+        le=4096,
+        description="Channels of the first stage of a ResNet (the original has 64); a ViT ignores it.",
     )
 
 
@@ -33,8 +36,8 @@ class TextEncoderSection(Section):
         description="scratch: a small BERT and its tokenizer, trained here and offline. Else a Hugging Face name such "
         "as emilyalsentzer/Bio_ClinicalBERT, or a folder.",
     )
-    hidden_size: int = Field(128, ge=8, description="Width of an encoder from scratch.")
-    layers: int = Field(1, ge=1, description="Transformer layers of an encoder from scratch.")
+    hidden_size: int = Field(128, ge=8, le=65_536, description="Width of an encoder from scratch.")
+    layers: int = Field(1, ge=1, le=200, description="Transformer layers of an encoder from scratch.")
     heads: int = Field(4, ge=1, description="Attention heads of an encoder from scratch; a divisor of hidden_size.")
     max_tokens: int = Field(64, ge=8, le=512, description="Tokens of the longest text; what is longer is cut.")
     trained_layers: Literal["all"] | Annotated[int, Field(ge=0)] = Field(
@@ -65,6 +68,7 @@ class PretrainingSection(Section):
     threads: int = Field(
         1,
         ge=1,
+        le=1024,
         description="Threads of PyTorch on the CPU, per process. With 1, jobs share the cores best; other numbers "
         "change the last digits of the results.",
         json_schema_extra=MACHINE,
@@ -72,6 +76,7 @@ class PretrainingSection(Section):
     processes: int = Field(
         1,
         ge=1,
+        le=1024,
         description="Processes that train one model together, each with a GPU of its own if device is cuda. They share "
         "each batch of batch_size ECGs.",
     )
@@ -85,7 +90,7 @@ class PretrainingSection(Section):
     )
     ecg_encoder: EcgEncoderSection = EcgEncoderSection()
     text_encoder: TextEncoderSection = TextEncoderSection()
-    projection: int = Field(128, ge=2, description="Dimensions of the space shared by ECGs and texts.")
+    projection: int = Field(128, ge=2, le=65_536, description="Dimensions of the space shared by ECGs and texts.")
     alignment: Literal["global", "attention"] = Field(
         "global",
         description="global: one embedding per ECG. attention: each text attends to the patches of the ECG, one lead "
@@ -116,11 +121,13 @@ class PretrainingSection(Section):
         "an ECG has the label of one report only.",
     )
     temperature: float = Field(
-        10.0, gt=0, description="Initial factor t of the cosine in the logit t * cosine + bias; learned."
+        10.0, gt=0, le=1e6, description="Initial factor t of the cosine in the logit t * cosine + bias; learned."
     )
-    max_temperature: float = Field(100.0, gt=0, description="Upper limit of the learned factor t.")
+    max_temperature: float = Field(100.0, gt=0, le=1e6, description="Upper limit of the learned factor t.")
     bias: float | None = Field(
         None,
+        ge=-1e6,
+        le=1e6,
         description="Initial bias of the logit; learned. null: 0 with a balanced loss, else -log(batch_size - 1), "
         "which fits the batch.",
     )
@@ -178,6 +185,7 @@ class PretrainingSection(Section):
     workers: int = Field(
         1,
         ge=1,
+        le=1024,
         description="Threads that read and prepare ECGs beside the training; changes the speed only.",
         json_schema_extra=SPEED,
     )
@@ -203,6 +211,13 @@ class PretrainingSection(Section):
     def _temperature_below_limit(self) -> Self:
         if self.temperature > self.max_temperature:
             raise ValueError(f"temperature {self.temperature} is above max_temperature {self.max_temperature}")
+        return self
+
+    @model_validator(mode="after")
+    def _layers_are_there(self) -> Self:
+        made, trained = self.text_encoder, self.text_encoder.trained_layers
+        if made.name == "scratch" and not self.start_from and trained != "all" and trained > made.layers:
+            raise ValueError(f"text_encoder: trained_layers {trained} is above layers {made.layers}")
         return self
 
     @model_validator(mode="after")

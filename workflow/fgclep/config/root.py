@@ -68,6 +68,17 @@ class Config(Section):
         return self
 
     @model_validator(mode="after")
+    def _votes_can_be_had(self) -> Self:
+        answers = 1 if self.recovery.backend == "knowledge" else self.recovery.samples
+        if self.verification.min_votes > answers:
+            raise ValueError(
+                f"verification.min_votes is {self.verification.min_votes}, and recovery gives {answers} answer(s) to a "
+                "statement, so that every feature would be dropped. Write\n\n"
+                f"    verification:\n      min_votes: {answers}\n\nor more recovery.samples of a language model"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _truth_is_known(self) -> Self:
         variants = [self.variant(name).verification.features for name in self.ablation.variants]
         if "truth" not in (self.verification.features, *variants):

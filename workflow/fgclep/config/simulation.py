@@ -39,6 +39,7 @@ class SimulationSection(Section):
     workers: int = Field(
         2,
         ge=1,
+        le=1024,
         description="Processes that simulate at the same time; the result is the same.",
         json_schema_extra=SPEED,
     )

@@ -1,11 +1,10 @@
 """Compare the models of two runs of the workflow, such as with different settings, on the same test records."""
 
-import csv
 from pathlib import Path
 
 from tabulate import tabulate
 
-from fgclep.documents import check_last_line
+from fgclep.documents import read_csv
 from fgclep.errors import UserError
 from fgclep.evaluation.comparison import compare
 from fgclep.evaluation.scores import Evaluation, Scored, read_scores
@@ -61,7 +60,8 @@ def _scores(run: Path, model: str) -> dict[Evaluation, Scored]:
             "there to its end"
         )
     else:  # scores by themselves, beside which no run has left others
-        paths = [*folder.glob(f"zero_shot/{model}.parquet"), *sorted(folder.glob(f"linear_probe/{model}/*.parquet"))]
+        by_text, probes = folder / f"zero_shot/{model}.parquet", folder / f"linear_probe/{model}"
+        paths = [*([by_text] if by_text.is_file() else []), *sorted(probes.glob("*.parquet"))]
     if not paths:
         raise UserError(
             f"{folder} has no scores of a model {model}; give the folder of results of a finished run, or --model"
@@ -74,13 +74,8 @@ def _scores(run: Path, model: str) -> dict[Evaluation, Scored]:
 
 def _evaluations(metrics: Path, model: str) -> set[Evaluation]:
     """Tasks, label sets, protocols and settings of a model that a run has evaluated."""
-    check_last_line(metrics)
     columns = ("task", "label_set", "protocol", "setting")
-    with metrics.open(newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
-        if lacking := {"model", *columns} - set(reader.fieldnames or []):
-            raise UserError(f"{metrics}: there is no column {sorted(lacking)[0]}; delete it and run snakemake again")
-        rows = [row for row in reader if row["model"] == model]
+    rows = [row for row in read_csv(metrics, ("model", *columns)) if row["model"] == model]
     return {(row["task"], row["label_set"], row["protocol"], row["setting"]) for row in rows}
 
 

@@ -99,9 +99,10 @@ def compare(scored: Mapping[tuple[str, Evaluation], Scored], resamples: int, see
 
     All models are evaluated on the same resamples of the patients, see ``Resamples``. The
     interval of the difference is that of its percentiles; p is two-sided, by Student's t with the standard error of the
-    resampled differences and the patients less two as degrees of freedom, and never below 1 / (resamples + 1), what so
-    many can tell. Where these differences are all the same, or no class has enough patients (see ``Resamples``),
-    neither is defined. p is corrected by Holm's method over the tasks and models of a protocol and setting, the mean
+    resampled differences and the patients less two as degrees of freedom, and never below 1 / (resamples + 1) and
+    2 / 2^patients, what so many resamples, and all exchanges of the models within patients, can tell. Where these
+    differences are all the same, or no class has enough patients (see ``Resamples``), neither is defined. p is
+    corrected by Holm's method over the tasks and models of a protocol and setting, the mean
     left out.
 
     Parameters
@@ -196,7 +197,8 @@ def _difference(values: np.ndarray, patients: int) -> dict[str, float]:
     if not have_spread(known) or np.isnan(value):
         return result
     low, high = limits(known)
-    p = max(2 * float(t.sf(abs(value) / known.std(ddof=1), patients - 2)), 1 / (len(known) + 1))
+    least = max(1 / (len(known) + 1), 2.0 ** (1 - patients))
+    p = max(2 * float(t.sf(abs(value) / known.std(ddof=1), patients - 2)), least)
     return {"difference": value, "ci_low": low, "ci_high": high, "p": p}
 
 

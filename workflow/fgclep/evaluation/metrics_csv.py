@@ -1,13 +1,11 @@
 """The CSV tables of metrics and comparisons: numbers in full precision, empty where not defined."""
 
-import csv
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
 
-from fgclep.documents import check_last_line, csv_text, csv_value
-from fgclep.errors import UserError
+from fgclep.documents import csv_text, csv_value, read_csv
 from fgclep.evaluation.tasks import Task
 from fgclep.files import write_text
 from fgclep.schemas.comparisons import COMPARISONS
@@ -59,16 +57,8 @@ def read_metrics(path: str | Path) -> list[dict[str, str]]:
 
     Raises ``UserError`` naming the file if it is truncated or its columns are not those of ``METRICS``.
     """
-    path = Path(path)
-    check_last_line(path)
-    with path.open(newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
-        if reader.fieldnames != METRICS.names:
-            raise UserError(
-                f"{path}: the columns are {reader.fieldnames}, expected {METRICS.names}; "
-                "delete it and run snakemake again"
-            )
-        return [{name: csv_value(text) if text else text for name, text in row.items()} for row in reader]
+    rows = read_csv(Path(path), METRICS.names)
+    return [{name: csv_value(text) if text else text for name, text in row.items()} for row in rows]
 
 
 def collect(tables: Iterable[Iterable[dict[str, str]]]) -> list[dict[str, str]]:

@@ -227,7 +227,7 @@ def _version(response: httpx.Response) -> str | None:
 def _retry_after(response: httpx.Response) -> float | None:
     """Seconds that the server asks to wait for, given as a number or as a date."""
     text = response.headers.get("retry-after", "")
-    if text.isdigit():
+    if text.isascii() and text.isdigit():
         return float(text)
     try:
         date = parsedate_to_datetime(text)

@@ -21,7 +21,13 @@ from fgclep.leads import LEADS, lead_positions
 from fgclep.models import saved
 from fgclep.models.alignment import ALIGNMENTS, AttentionAlignment
 from fgclep.models.ecg import build_ecg_encoder
-from fgclep.models.text import knows_whole_words, mean_over_tokens, text_config_from_dict, tokenize
+from fgclep.models.text import (
+    knows_whole_words,
+    mean_over_tokens,
+    splits_as_made,
+    text_config_from_dict,
+    tokenize,
+)
 from fgclep.recordings.arrays import usable_array
 from fgclep.signals.preparation import prepare_signal
 
@@ -102,8 +108,8 @@ class FGCLEP(PreTrainedModel):
             raise ValueError(f"unknown alignment {config.alignment!r}; known are {', '.join(ALIGNMENTS)}")
         self.signal = SignalSection.model_validate(config.signal)
         rate = self.signal.sampling_rate
-        samples = round(rate * self.signal.duration)
-        self.ecg_encoder = build_ecg_encoder(samples=samples, sampling_rate=rate, **config.ecg_encoder)
+        self.samples = round(rate * self.signal.duration)
+        self.ecg_encoder = build_ecg_encoder(samples=self.samples, sampling_rate=rate, **config.ecg_encoder)
         text_config = text_config_from_dict(config.text_config)
         self.text_encoder = AutoModel.from_config(text_config)
         self.align = ALIGNMENTS[config.alignment]()
@@ -138,7 +144,7 @@ class FGCLEP(PreTrainedModel):
 
     @classmethod
     def _checked(cls, folder: str | Path, *args: Any, **kwargs: Any) -> "FGCLEP":
-        options = {**kwargs, "use_safetensors": True, "output_loading_info": True}
+        options = {"dtype": torch.float32, **kwargs, "use_safetensors": True, "output_loading_info": True}
         try:
             values, _ = FGCLEPConfig.get_config_dict(str(folder))
             saved.check_config(values, folder)
@@ -154,10 +160,19 @@ class FGCLEP(PreTrainedModel):
         model, found = loaded
         saved.check_names(found["missing_keys"], found["unexpected_keys"], folder)
         saved.check_finite(model.state_dict(), folder)
-        saved.check_tokenizer(tokenizer, model.text_encoder, knows_whole_words(tokenizer.get_vocab()), folder)
+        own_words = knows_whole_words(tokenizer.get_vocab())
+        saved.check_tokenizer(tokenizer, model.text_encoder, own_words, folder)
+        if own_words and not splits_as_made(tokenizer):
+            raise saved.unusable(folder, "its tokenizer splits texts otherwise than that of its training")
+        tokenizer.padding_side = "right"  # as in training; to the left, a text's embedding depends on those beside it
         model.tokenizer = tokenizer
         model.folder = str(folder)
-        return model.eval()
+        model.eval()
+        with torch.inference_mode():  # what does not fit together ends here, and not in the first answer
+            model.score(
+                model.encode_ecg(torch.zeros(1, len(LEADS), model.samples)).flatten(1).numpy(), ["sinus rhythm"]
+            )
+        return model
 
     def save_pretrained(self, folder: str | Path, *args: Any, **kwargs: Any) -> None:  # type: ignore[override]
         """Write configuration, safetensors weights and tokenizer."""

@@ -1,5 +1,6 @@
 """Checks of a saved model before it answers anything: all of its weights, its own tokenizer, and nothing unknown."""
 
+import json
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -7,17 +8,18 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from safetensors import safe_open
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from fgclep.config.pretraining import EcgEncoderSection
+from fgclep.config.section import Section
 from fgclep.config.signal import SignalSection
 from fgclep.errors import UserError
 
-WEIGHTS = "model.safetensors"
+WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 BUILT_IN_ATTENTION = (None, "eager", "sdpa")  # any other one is code that has to be had from elsewhere
 _ATTENTION = ("attn_implementation", "_attn_implementation", "_attn_implementation_internal")
 # what has transformers read other files or run other code than a model of this package is made of
@@ -25,29 +27,42 @@ _FOREIGN = (
     "quantization_config", "compression_config", "fusion_config", "kernel_config", "transformers_weights",
     "per_layer_config", "experts_implementation", "_experts_implementation",
 )  # fmt: skip
+_ENCODER = {"chunk_size_feed_forward": 0, "return_dict": True, "is_decoder": False}  # what an encoder is read with
+_FLOATS = {"F64", "F32", "F16", "BF16"}  # types of safetensors that hold weights as they are
+_SHORTEST = 8  # tokens of the longest text: the least that the config takes
 _MOST, _MOST_LAYERS = 2**20, 200  # of any size and of layers: far above those of any encoder of text
 _USED_ROWS = 0.9  # of a table that is filled up to a round number (ModernBERT: 50,280 of 50,368); here all are used
 _Scale = Annotated[float, Field(gt=0, le=1e6)]
 
 
-class _Encoder(EcgEncoderSection):
-    width: int = Field(16, ge=4, le=4096)
+def _all_of(section: type[Section]) -> BeforeValidator:
+    """Refuse values that lack a key of a section: its default need not be what the model was trained with."""
+
+    def check(values: Any) -> Any:
+        if isinstance(values, Mapping) and (lacking := [name for name in section.model_fields if name not in values]):
+            raise ValueError(f"{lacking[0]} is missing")
+        return values
+
+    return BeforeValidator(check)
 
 
 class _Config(BaseModel):
-    """Keys and values of ``config.json``; those that transformers writes beside them change nothing."""
+    """Keys and values of ``config.json``; those that transformers writes beside them change nothing.
+
+    What the answers depend on has no default: ``save_pretrained`` writes all of it.
+    """
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False, populate_by_name=True, protected_namespaces=())
 
     model_type: Literal["fgclep"]
-    ecg_encoder: _Encoder | None = None
-    text_config: dict[str, Any] | None = None
-    projection: int = Field(1, ge=1, le=65_536)
-    alignment: Literal["global", "attention"] = "global"
-    signal: SignalSection | None = None
-    initial_temperature: _Scale = 1.0
-    initial_bias: float = 0.0
-    max_temperature: _Scale = 1.0
+    ecg_encoder: Annotated[EcgEncoderSection, _all_of(EcgEncoderSection)]
+    text_config: dict[str, Any]
+    projection: int = Field(ge=1, le=65_536)
+    alignment: Literal["global", "attention"]
+    signal: Annotated[SignalSection, _all_of(SignalSection)]
+    initial_temperature: _Scale
+    initial_bias: float
+    max_temperature: _Scale
     # of transformers
     architectures: list[str] | None = None
     dtype: Literal["float32", "float16", "bfloat16", None] = None
@@ -109,6 +124,8 @@ def check_parts(values: Mapping[str, Any], folder: str | Path) -> None:
             raise unusable(folder, f"config.json: {place} is {value!r}; built in are eager and sdpa")
         if name in _FOREIGN and value is not None:
             raise unusable(folder, f"config.json: {place} is {value!r}, which no model here has")
+        if name in _ENCODER and value not in (None, _ENCODER[name]):
+            raise unusable(folder, f"config.json: {place} is {value!r}; an encoder has {_ENCODER[name]!r}")
         if isinstance(value, int | float) and not isinstance(value, bool):
             most = _MOST_LAYERS if "layer" in name and isinstance(value, int) else _MOST
             if not (math.isfinite(value) and abs(value) <= (1e30 if name == "model_max_length" else most)):
@@ -128,30 +145,45 @@ def _all_values(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[st
 
 
 def check_shapes(expected: nn.Module, folder: str | Path) -> None:
-    """Compare names and shapes in the file of weights with those of a model, before memory is taken for it.
+    """Compare names, shapes and types in the files of weights with those of a model, before memory is taken for it.
 
     Parameters
     ----------
     expected
         The model as its configuration describes it, which may be on the device ``meta``.
     folder
-        Of the model; where it has no file ``WEIGHTS``, nothing is compared.
+        Of the model; of one that is no folder here, nothing is compared.
 
     Raises
     ------
     UserError
-        If any is missing, unexpected or of another shape.
+        If any is missing, unexpected, of another shape or of a type that no weights are saved in, or lies elsewhere.
     """
-    path = Path(folder) / WEIGHTS
-    if not path.is_file():
+    shapes, found = {name: list(weights.shape) for name, weights in expected.state_dict().items()}, {}
+    for file in _weight_files(Path(folder)):
+        with safe_open(file, "pt") as weights:
+            for name in weights.keys():  # noqa: SIM118 # is no dict
+                part = weights.get_slice(name)
+                found[name] = list(part.get_shape()), part.get_dtype()
+    if not found:
         return
-    with safe_open(path, "pt") as file:
-        found = {name: list(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118 # is no dict
-    shapes = {name: list(weights.shape) for name, weights in expected.state_dict().items()}
     check_names(set(shapes) - set(found), set(found) - set(shapes), folder)
     for name, shape in shapes.items():
-        if found[name] != shape:
-            raise unusable(folder, f"{WEIGHTS}: {name} has the shape {found[name]}, and by config.json {shape}")
+        if found[name][0] != shape:
+            raise unusable(folder, f"{WEIGHTS}: {name} has the shape {found[name][0]}, and by config.json {shape}")
+        if expected.state_dict()[name].is_floating_point() and found[name][1] not in _FLOATS:
+            raise unusable(folder, f"{WEIGHTS}: {name} is of the type {found[name][1]}; weights are of F32")
+
+
+def _weight_files(folder: Path) -> list[Path]:
+    """Files of a model's weights, one or those that an index names, which must lie in the same folder."""
+    index = folder / INDEX
+    if (folder / WEIGHTS).is_file() or not index.is_file():
+        return [folder / WEIGHTS] if (folder / WEIGHTS).is_file() else []
+    names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+    if outside := [name for name in names if Path(name).name != name]:
+        raise unusable(folder, f"{INDEX} names {outside[0]!r}, which is no file in the folder itself")
+    return [folder / name for name in names]
 
 
 def check_names(missing: Iterable[str], unexpected: Iterable[str], folder: str | Path) -> None:
@@ -194,14 +226,15 @@ def check_tokenizer(
     assert isinstance(table, nn.Embedding)
     rows = table.num_embeddings
     longest = getattr(encoder.config, "max_position_embeddings", None)
-    words, last = len(tokenizer), max(tokenizer.get_vocab().values(), default=-1)
-    if last >= rows or words > rows or words < (rows if whole_words else _USED_ROWS * rows):
+    numbers = tokenizer.get_vocab().values()
+    words, last = min(len(tokenizer), len(set(numbers))), max(numbers, default=-1)
+    if last >= rows or len(tokenizer) > rows or words < (rows if whole_words else _USED_ROWS * rows):
         raise unusable(
             folder, f"its tokenizer has {words:,} words, with numbers up to {last:,}, and its table {rows:,} rows"
         )
     if tokenizer.pad_token_id is None or not 0 <= tokenizer.pad_token_id < rows:
         raise unusable(folder, "its tokenizer has no token that fills up short texts (pad_token)")
-    if longest is not None and tokenizer.model_max_length > longest:
-        raise unusable(
-            folder, f"its tokenizer takes up to {tokenizer.model_max_length:,} tokens, its encoder {longest:,}"
-        )
+    takes = tokenizer.model_max_length
+    if takes < _SHORTEST or (longest is not None and takes > longest):
+        shown = "any number of" if longest is None else f"{longest:,}"
+        raise unusable(folder, f"its tokenizer takes up to {takes:,} tokens, its encoder {shown}")

@@ -1,5 +1,6 @@
 """Text encoder: a pre-trained one by its Hugging Face name, or a small BERT trained from scratch on the corpus."""
 
+import json
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -47,6 +48,20 @@ def knows_whole_words(vocabulary: Mapping[str, int]) -> bool:
     return bool(parts) and all(len(piece) == 3 for piece in parts)
 
 
+def splits_as_made(tokenizer: PreTrainedTokenizerBase) -> bool:
+    """Whether a tokenizer of whole words splits texts as one of ``train_tokenizer``, and has its numbers of characters.
+
+    One that has the words and not this gives other numbers to the same text, and says nothing.
+    """
+    known = tokenizer.get_vocab()
+    made, found = (
+        json.loads(each.backend_tokenizer.to_str())
+        for each in (train_tokenizer((), tokenizer.model_max_length, known), tokenizer)
+    )
+    parts = ("normalizer", "pre_tokenizer", "post_processor", "model")
+    return train_tokenizer((), 1).get_vocab().items() <= known.items() and all(made[x] == found[x] for x in parts)
+
+
 def knows_no_word(tokenizer: PreTrainedTokenizerBase, text: str) -> bool:
     """Whether a tokenizer knows none of a text's words, so that nothing is learned of it: punctuation does not count.
 
@@ -78,15 +93,14 @@ def new_text_tower(
     Raises
     ------
     UserError
-        If the weights are not in safetensors, or not to be had.
+        If the weights are not in safetensors, or not to be had, or the encoder takes shorter texts only.
     """
     if settings.name != "scratch":
         tokenizer, encoder = load_encoder(settings.name, settings.max_tokens, "pretraining.text_encoder.name")
-        if tokenizer.model_max_length < settings.max_tokens:
+        if (takes := tokenizer.model_max_length) < settings.max_tokens:
             raise UserError(
-                f"pretraining.text_encoder.max_tokens is {settings.max_tokens}, and {settings.name} takes "
-                f"{tokenizer.model_max_length} at most:\n\npretraining:\n  text_encoder:\n"
-                f"    max_tokens: {tokenizer.model_max_length}"
+                f"pretraining.text_encoder.max_tokens is {settings.max_tokens}, and {settings.name} takes up to {takes}"
+                f". Write\n\n    pretraining:\n      text_encoder:\n        max_tokens: {takes}"
             )
         return encoder.config, tokenizer, encoder
     tokenizer = train_tokenizer(corpus, settings.max_tokens)
@@ -110,7 +124,7 @@ def load_encoder(name: str, max_tokens: int, setting: str) -> tuple[PreTrainedTo
     name
         Of a BERT-like model.
     max_tokens
-        Tokens of the longest text; what is longer is cut. Fewer where the encoder takes no more.
+        Tokens of the longest text, or fewer where the encoder takes no more; what is longer is cut.
     setting
         The config key that gives the name, for the message.
 
@@ -127,7 +141,7 @@ def load_encoder(name: str, max_tokens: int, setting: str) -> tuple[PreTrainedTo
         values, _ = PretrainedConfig.get_config_dict(name)
         check_parts(values, name)
         encoder, found = AutoModel.from_pretrained(  # nosec B615
-            name, use_safetensors=True, trust_remote_code=False, output_loading_info=True
+            name, use_safetensors=True, trust_remote_code=False, output_loading_info=True, dtype=torch.float32
         )
     except UserError:
         raise
@@ -138,29 +152,37 @@ def load_encoder(name: str, max_tokens: int, setting: str) -> tuple[PreTrainedTo
             f"where there is a network, such as `hf download {name} --local-dir FOLDER`; if its weights have another "
             "format, load and save them once with transformers (save_pretrained); then name the folder"
         ) from error
+    longest = getattr(encoder.config, "max_position_embeddings", None)
+    tokenizer.model_max_length = max_tokens if longest is None else min(max_tokens, longest)
     # BERT's own pooling is not used; what more a checkpoint has, such as a head, is not of the encoder
     check_names([weights for weights in found["missing_keys"] if "pooler." not in weights], (), name)
     check_finite(encoder.state_dict(), name)
-    tokenizer.model_max_length = min(max_tokens, getattr(encoder.config, "max_position_embeddings", max_tokens))
     check_tokenizer(tokenizer, encoder, knows_whole_words(tokenizer.get_vocab()), name)
+    tokenizer.padding_side = "right"  # as in training; to the left, a text's embedding depends on those beside it
     return tokenizer, encoder
 
 
 def text_config_from_dict(values: dict) -> PretrainedConfig:
-    """Rebuild a text encoder's configuration from what ``FGCLEPConfig`` stores."""
-    values = dict(values)
+    """Rebuild a text encoder's configuration from what ``FGCLEPConfig`` stores; its weights are float32."""
+    values = {name: value for name, value in values.items() if name not in ("dtype", "torch_dtype")}
     return AutoConfig.for_model(values.pop("model_type"), **values)
 
 
 def freeze_text_layers(encoder: nn.Module, trained_layers: int | str) -> None:
-    """Leave ``all`` layers trainable, none (0), or the last ``n`` transformer layers."""
+    """Leave ``all`` layers trainable, none (0), or the last ``n`` transformer layers.
+
+    Raises ``UserError`` if it has fewer.
+    """
     if trained_layers == "all":
         return
     encoder.requires_grad_(False)
     layers = list(encoder.get_submodule("encoder.layer").children())
     trained = int(trained_layers)
     if trained > len(layers):
-        raise ValueError(f"trained_layers is {trained}, the text encoder has only {len(layers)}")
+        raise UserError(
+            f"pretraining.text_encoder.trained_layers is {trained}, and the text encoder has {len(layers)}. Write\n\n"
+            "    pretraining:\n      text_encoder:\n        trained_layers: all"
+        )
     for layer in layers[len(layers) - trained :]:
         layer.requires_grad_(True)
 

@@ -28,6 +28,7 @@ LOG = logging.getLogger(__name__)
 
 ATTEMPTS = 3  # an unusable answer repeats at the same seed and temperature, so both change
 RETRY_TEMPERATURE = 0.5
+LONGEST = 2_000  # characters of a statement: a longer one fits into no usual context, and would end the run
 HOPELESS = 20  # questions without a usable answer from the start on: it is not the statements
 
 Wanted = tuple[str, int]  # statement and sample
@@ -170,6 +171,8 @@ class LanguageModel:
     def _ask(self, wanted: Wanted) -> dict[Wanted, list[str] | Failure]:
         """Ask the server, again with another seed if the answer is of no use."""
         text, sample = wanted
+        if len(text) > LONGEST:
+            return {wanted: Failure(f"the statement has {len(text):,} characters; it is asked with up to {LONGEST:,}")}
         options = self._options(sample)
         for attempt in range(ATTEMPTS):
             if attempt:

@@ -17,7 +17,8 @@ MAX_FEATURES = 24  # in the answer to one statement
 MAX_CHARACTERS = 200  # of one item
 _VERSION = re.compile(r"\A# version: (\d+)\n")
 _THOUGHTS = ("<think>", "</think>")  # of models that think, where the server does not set it apart
-_FENCE = re.compile(r"(```|~~~)[^\n{]*(.*?)\1", re.DOTALL)
+# in linear time whatever stands in an answer: a fence begins once, and what it names is not read again
+_FENCE = re.compile(r"(?<![`~])(`{3,}+|~{3,}+)[^\n{`~]*+(.*?)\1", re.DOTALL)
 _KEY = "statement_1"  # the template lets a question be about several, but together a model may mix them up
 # Marks of prompts and chat templates: a server reads "<|im_end|>" in a statement as the end of the question.
 _MARKS = {ord(character): f"\\u{ord(character):04x}" for character in "<>[]{}|"}

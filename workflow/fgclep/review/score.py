@@ -3,7 +3,7 @@
 import csv
 import io
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,6 +20,7 @@ DECISIONS = {
 ANSWERS = ("accept", "reject", "unsure", "")
 BLIND = ("yes", "no", "")
 ANEW = "export it anew with “Export CSV” in results/review.html"
+_HEAVIEST = 1e9  # as many decisions as one may stand for
 Z95 = 1.959964  # quantile of the normal distribution that leaves 2.5 % above it
 
 
@@ -73,7 +74,7 @@ def read_answers(path: Path) -> list[Answer]:
         )
     answers: list[Answer] = []
     lines: dict[tuple[str, ...], int] = {}
-    for row in reader:
+    for row in _rows(reader, path):
         place = f"{path}, line {reader.line_num}"
         if None in row or None in row.values():
             raise UserError(f"{place}: the line has not {len(reader.fieldnames or [])} values; {ANEW}")
@@ -94,13 +95,22 @@ def read_answers(path: Path) -> list[Answer]:
     return answers
 
 
+def _rows(reader: csv.DictReader, path: Path) -> Iterator[dict]:
+    try:
+        yield from reader
+    except csv.Error as error:
+        raise UserError(f"{path}, line {reader.line_num}: {error}; {ANEW}") from None
+
+
 def _weight(text: str, place: str) -> float:
     try:
         weight = float(text.replace(",", "."))  # as spreadsheets write it in some countries
     except ValueError:
         weight = math.nan
-    if not 0 < weight < math.inf:
-        raise UserError(f"{place}: weight is {text!r}; it must be a number above 0, as the review sheet wrote it")
+    if not 0 < weight <= _HEAVIEST:
+        raise UserError(
+            f"{place}: weight is {text!r}; it must be a number above 0, up to a billion, as the review sheet wrote it"
+        )
     return weight
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import torch
 
+from fgclep.errors import UserError
 from fgclep.files import whole_file
 
 
@@ -29,13 +30,27 @@ class Checkpoints:
         """Return the state, on the CPU; ``None`` if there is none."""
         return torch.load(self.path, map_location="cpu", weights_only=True) if self.path.exists() else None
 
-    def save_weights(self, weights: dict, epoch: int) -> None:
-        """Write the weights of an epoch beside those of others."""
-        _write(weights, self._weights(epoch))
+    def save_weights(self, weights: dict, epoch: int, identity: str) -> None:
+        """Write the weights of an epoch beside those of others, with the training's identity."""
+        _write({"identity": identity, "model": weights}, self._weights(epoch))
 
-    def load_weights(self, epoch: int) -> dict:
-        """Return the weights of an epoch, on the CPU."""
-        return torch.load(self._weights(epoch), map_location="cpu", weights_only=True)
+    def load_weights(self, epoch: int, identity: str) -> dict:
+        """Return the weights of an epoch, on the CPU.
+
+        Raises
+        ------
+        UserError
+            If there are none of this training: one with other settings has written there, and was killed before it
+            wrote its own state.
+        """
+        path = self._weights(epoch)
+        found = torch.load(path, map_location="cpu", weights_only=True) if path.exists() else {}
+        if found.get("identity") != identity:
+            raise UserError(
+                f"{path} is missing, or of a training with other data, settings or code; delete {self.path} and run "
+                "snakemake again: the training starts anew"
+            )
+        return found["model"]
 
     def keep_only(self, epoch: int) -> None:
         """Delete the weights of all other epochs."""

@@ -308,7 +308,7 @@ class Trainer:
         selected = self.selected_epoch()
         if self.accelerator.is_main_process:
             if selected == row["epoch"] < self.settings.epochs:
-                self.checkpoints.save_weights(self.model.state_dict(), selected)
+                self.checkpoints.save_weights(self.model.state_dict(), selected, self.identity)
             self._save()
             self.checkpoints.keep_only(selected)
 
@@ -376,7 +376,7 @@ class Trainer:
     def _take_selected(self) -> None:
         selected = self.selected_epoch()
         if self.accelerator.is_main_process and selected < len(self.history):
-            self.model.load_state_dict(self.checkpoints.load_weights(selected))
+            self.model.load_state_dict(self.checkpoints.load_weights(selected, self.identity))
         LOG.info("the weights of epoch %d are kept (select_by: %s)", selected, self.settings.select_by)
 
     def _save(self) -> None:
