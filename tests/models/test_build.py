@@ -59,7 +59,7 @@ def test_another_model_than_the_config_describes_is_refused_with_the_yaml_to_wri
 
 def test_a_text_encoder_that_takes_fewer_tokens_is_refused_with_the_yaml_to_write(tmp_path):
     small_bert(tmp_path, OLD, positions=16)
-    with pytest.raises(UserError, match=r"(?s)takes 16 at most.*\n    max_tokens: 16"):
+    with pytest.raises(UserError, match=r"(?s)takes up to 16.*\n        max_tokens: 16"):
         new_text_tower(TextEncoderSection(name=str(tmp_path), max_tokens=32), OLD)
 
 
