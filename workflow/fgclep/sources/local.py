@@ -100,6 +100,8 @@ def _cells(file: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
             break
         except UnicodeDecodeError:
             continue
+    if text.lower().startswith("sep="):  # tells Excel the separator
+        text = text.partition("\n")[2]
     first = text.partition("\n")[0]
     separator = max(",;\t", key=lambda mark: len({cell.strip(' "\r') for cell in first.split(mark)} & set(REQUIRED)))
     try:
