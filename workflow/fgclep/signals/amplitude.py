@@ -25,21 +25,13 @@ _PERCENTILE = 2e-6
 _RANGES = ((0.1, 99.9), (0.5, 99.5), (1, 99), (2, 98), (2.5, 97.5), (5, 95))
 _SIZES = (95, 98, 99, 99.5, 99.9)  # percentiles of the sizes by which some divide
 # of converters, and of rounding
-_STEPS_MV = (
-    0.005,
-    0.0048828125,
-    0.00488,
-    0.0025,
-    0.00244140625,
-    0.00244,
-    0.001,
-    0.01,
-)  # of converters, and of rounding
+_STEPS_MV = (0.005, 0.0048828125, 0.00488, 0.0025, 0.00244140625, 0.00244, 0.001, 0.01)
+_MANY_SAMPLES = 0.02  # share of a lead, in which no ECG stays at its extreme
 _FINE = 1e-4  # mV, a step by which an extreme of 1 mV is no chance
 _LARGE = 0.5  # mV, a deviation without which no quartile is one
 
 
-def check_amplitude(mv: np.ndarray, leads: Sequence[str], step: float = 0.0) -> None:
+def check_amplitude(mv: np.ndarray, leads: Sequence[str], step: float = 0.0, part: slice = slice(None)) -> None:
     """Refuse what cannot be the millivolts of an ECG.
 
     Parameters
@@ -50,6 +42,8 @@ def check_amplitude(mv: np.ndarray, leads: Sequence[str], step: float = 0.0) -> 
         Their canonical names.
     step
         mV between two numbers of the converter, if they are known to it only; 0: the numbers are exact.
+    part
+        Which samples are an ECG; calibration pulses and padding may stand beside it, with which all was standardized.
 
     Raises
     ------
@@ -57,15 +51,27 @@ def check_amplitude(mv: np.ndarray, leads: Sequence[str], step: float = 0.0) -> 
         If the amplitude is that of another unit, or the numbers were standardized or rescaled, in each lead, in limb
         and chest leads, or all together.
     """
+    rows = _known(mv[:, part], leads)
+    if not rows:
+        return
+    problem = _of_another_span([row for _, row in rows])
+    if not problem and (why := _standardized(_known(mv, leads), step) or _scaled(rows, step)):
+        problem = (
+            f"its numbers are no millivolts: {why}. They were standardized or rescaled, and what millivolts they had "
+            "is lost; give the ECG as it was before"
+        )
+    if problem:
+        raise ValueError(_filled([row for _, row in rows]) or problem)
+
+
+def _known(mv: np.ndarray, leads: Sequence[str]) -> list[tuple[str, np.ndarray]]:
+    """Leads that are not flat, and their numbers that are not missing."""
     rows = []
     for lead, row in zip(leads, mv, strict=True):
         known = row if np.isfinite(row).all() else row[np.isfinite(row)]
         if len(known) and known.min() < known.max():
             rows.append((lead, known.astype(np.float64)))
-    if not rows:
-        return
-    if problem := _of_another_span([row for _, row in rows]) or _scaled(rows, step):
-        raise ValueError(_filled([row for _, row in rows]) or problem)
+    return rows
 
 
 def _of_another_span(rows: list[np.ndarray]) -> str | None:
@@ -83,19 +89,17 @@ def _of_another_span(rows: list[np.ndarray]) -> str | None:
 
 
 def _scaled(rows: list[tuple[str, np.ndarray]], step: float) -> str | None:
-    if why := _standardized(rows, step) or _rescaled(rows, step):
-        return (
-            f"its numbers are no millivolts: {why}. They were standardized or rescaled, and what millivolts they had "
-            "is lost; give the ECG as it was before"
-        )
-    return None
+    return _standardized(rows, step) or _rescaled(rows, step)
 
 
 def _filled(rows: list[np.ndarray]) -> str | None:
-    """Name a value far from those of an ECG that is an extreme of every lead."""
+    """Name an extreme of every lead that is far from an ECG's values, or stands there many times."""
     for extreme in (np.min, np.max):
         values = {float(extreme(row)) for row in rows}
-        if len(rows) > 1 and len(values) == 1 and abs(value := values.pop()) > SPAN_MV[1]:
+        if len(rows) == 1 or len(values) > 1:
+            continue
+        value = values.pop()
+        if abs(value) > SPAN_MV[1] or all(np.mean(row == value) > _MANY_SAMPLES for row in rows):
             return (
                 f"the value {value:g} mV stands in every lead, as where a program has filled up a file or marked "
                 "missing samples; cut these samples off, or give NaN (in CSV, empty cells)"
