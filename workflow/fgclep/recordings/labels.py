@@ -86,8 +86,8 @@ def unit_of(label: str, stated: str | None, given: str | None) -> str | None:
     millivolts = MILLIVOLTS.get(stated.lower())
     if millivolts is None and given is None:
         raise ValueError(
-            f"lead {label} is in {stated!r}, not in mV, uV or V; divide numbers of a converter by its gain, or give "
-            "--units if they are in one of these all the same"
+            f"lead {label} is in {stated!r}, not in mV, uV or V; divide numbers of a converter by its gain, or write "
+            "the unit in its place, or give --units, if they are in one of these all the same"
         )
     if millivolts is not None and given is not None and millivolts != MILLIVOLTS[given.lower()]:
         raise ValueError(f"lead {label} is in {stated!r} by its header; leave --units {given} out")

@@ -130,7 +130,8 @@ def _read(
         rate = DEFAULT_RATE if fs is None else fs / per_frame
     part, remarks = middle_part(frames - skew, rate, longest)
     if header.rate is None and fs is None:
-        remarks.append(f"its header says no sampling rate, which stands for {rate:g} Hz; --fs if it is another")
+        default = f"its header says no sampling rate, which stands for {rate:g} Hz"
+        remarks.append(f"{default}; write it there, or give --fs, if it is another")
     start, stop = part.start, part.stop
     if skew:
         remarks.append(f"its leads are shifted in the file by up to {skew} samples, by which the end is cut")
