@@ -16,6 +16,7 @@ NAMES = {
     "DI": "I", "DII": "II", "DIII": "III", "D1": "I", "d2": "II", "LIII": "III", "Lead I (Einthoven)": "I",
     "V1-REF": "V1", "ECG V6-Ref": "V6", "ECG-I": "I", "Lead-II": "II", "Ableitung I": "I", "Dérivation V4": "V4",
     "V 1": "V1", "\u2160": "I", "\u2162": "III", "V1 (mV)": "V1", "V1_uV": "V1", "v1 / mV": "V1", "+aVR": "aVR",
+    "D I": "I", "D-II": "II", "I (+)": "I", "V1 in mV": "V1",
 }  # fmt: skip
 NO_LEADS = [
     *("V7", "V4R", "MLII", "MCL1", "vx", "X", "I-II", "I+II", "Resp", "", "ECG", "ECG 1", "EDF Annotations", "C3"),
@@ -25,7 +26,7 @@ MINUS = [
     *("-{}", "{}-", "{} -", "- {}", "\u2212{}", "\u2013{}", "\ufe63{}", "\uff0d{}", "{}\u2212", "ECG -{}", "Lead_-{}"),
     *("(-){}", "{}(-)", "{} (-)", "-({})", "minus {}", "Minus_{}", "{} minus", "{} inverted", "{} (inverted)"),
     *("inv {}", "{}_inv", "{} neg", "negative {}", "reversed {}", "{} inversée", "{} invertiert", "-{} (mV)", "~{}"),
-    *("inv({})", "neg({})"),
+    *("inv({})", "neg({})", "{{-}} {}", "{} {{-}}", "\u2296{}", "\u2e3a{}", "\x96{}", "{}\x97", "\xad{}"),
 ]  # fmt: skip
 
 
@@ -60,7 +61,8 @@ def test_any_text_is_read(label):
     ("label", "unit"),
     [
         ("V1 (mV)", "mV"), ("V1 [uV]", "uV"), ("V1 (\u00b5V)", "uV"), ("V1 (\u03bcV)", "uV"), ("I, mV", "mV"),
-        ("V1_uV", "uV"), ("V1 (adu)", "adu"), ("V1 (a.u.)", "a.u."), ("V1", None), ("Lead I (Einthoven)", None),
+        ("V1_uV", "uV"), ("V1_adu", "adu"), ("V1 counts", "counts"),
+        ("V1 (adu)", "adu"), ("V1 (a.u.)", "a.u."), ("V1", None), ("Lead I (Einthoven)", None),
     ],
 )  # fmt: skip
 def test_the_unit_is_what_stands_behind_the_name(label, unit):

@@ -49,6 +49,22 @@ def test_what_pads_and_calibrates_is_cut_with_a_warning(model):
         model.predict(np.hstack([ECG, np.zeros((12, 4 * RATE))]), RATE, PROMPTS)
 
 
+@pytest.mark.parametrize(("number", "size", "offset"), [(6, 0.3, 0.0), (12, 1.0, 3.0), (12, 0.1, -4.0)])
+def test_ends_that_are_cut_are_no_amplitude_of_the_ecg(number, size, offset):
+    ends = np.zeros((12, 3 * RATE))
+    ends[:, -600:-500] += 1.0  # a pulse of 1 mV, behind zeros
+    with pytest.warns(UserWarning, match=r"cut the last [12].* s, in which|a calibration pulse of 1.0 mV"):
+        mv, _ = usable_array(np.hstack([size * ECG + offset, ends])[:number], RATE, LEADS[:number])
+    assert mv.shape[1] == pytest.approx(ECG.shape[1], abs=20)
+
+
+def test_values_beyond_16_bits_are_told():
+    mv = ECG.copy()
+    mv[8, 100:104] = -9999.0
+    with pytest.warns(UserWarning, match=r"further than 32.767 mV from the median are set to it: V3 \(4 samples\)"):
+        usable_array(mv, RATE)
+
+
 def dead(mv):
     out = mv.copy()
     out[6, 1000:] = 0.2
@@ -83,6 +99,9 @@ def dead(mv):
         (ECG, {"leads": [*LEADS[:3], "-aVR", *LEADS[4:]]}, "'-aVR' is an inverted lead; multiply it by -1"),
         (ECG, {"leads": [*LEADS[:11], "V7"]}, "unknown lead 'V7'"),
         (ECG, {"leads": "I,II"}, "leads is the text 'I,II'; give a list of names"),
+        (ECG, {"leads": None}, r"leads is None; give a list of names"),
+        (ECG, {"leads": range(12)}, r"leads is range\(0, 12\); give a list of names"),
+        (np.ma.masked_array(ECG, ECG > 0.5), {}, "the signal holds masked samples; fill or cut these first"),
         (ECG[:6], {"leads": LEADS[:6]}, r"leads \['V1', .* are missing .*a resnet18 needs all twelve"),
     ],
 )  # fmt: skip

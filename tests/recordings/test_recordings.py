@@ -229,6 +229,9 @@ def test_a_pickle_is_never_loaded(tmp_path):
     assert refusal(path, fs=500).startswith("it is no NPY file of numbers: ")
     path.write_bytes(b"\x93NUMPY\x01\x00")
     assert refusal(path, fs=500).startswith("it is no NPY file of numbers: ")
+    np.savez(tmp_path / "r.npz", ECG)
+    (tmp_path / "r.npz").replace(path)
+    assert refusal(path, fs=500).startswith("it is an archive of arrays (NPZ) by its content; save")
 
 
 def test_what_is_wrong_with_an_edf_is_said(tmp_path):

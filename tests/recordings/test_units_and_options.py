@@ -49,6 +49,22 @@ def test_options_are_used_where_the_file_says_nothing(tmp_path, labels):
     assert_is_ecg(read_recording(write_csv(tmp_path / "r.csv", header=labels), fs=RATE, leads=LEADS))
 
 
+def test_a_wfdb_header_without_a_sampling_rate_takes_the_option_or_says_the_default(tmp_path):
+    write_record(tmp_path, "r", ECG)
+    header = (tmp_path / "r.hea").read_text()
+    (tmp_path / "r.hea").write_text(re.sub(r"^(r 12) .*", r"\1", header))
+    record = read_recording(tmp_path / "r")
+    assert record.sampling_rate == 250  # https://wfdb.io/spec/header-files.html
+    (remark,) = record.remarks
+    assert remark.startswith("its header says no sampling rate, which stands for 250 Hz; write it there, or give --fs")
+    assert_is_ecg(read_recording(tmp_path / "r", fs=RATE))
+
+
+def test_leads_that_a_file_calls_inverted_are_not_named_anew(tmp_path):
+    path = write_csv(tmp_path / "r.csv", ECG[:1], ["-I"])
+    assert refusal(path, fs=RATE, leads=["I"]) == "it names its leads itself (-I); leave --leads I out"
+
+
 @pytest.mark.parametrize("unit", ["adu", "a.u.", "counts", "mmHg", "%"])
 def test_a_unit_that_is_written_and_not_known_is_refused_in_every_format(tmp_path, unit):
     header = [f"{lead} ({unit})" for lead in LEADS]
@@ -104,3 +120,5 @@ def test_columns_are_separated_in_other_ways(tmp_path, separator):
     assert_is_ecg(
         read_recording(write_csv(tmp_path / "r.csv", header=["ms", *LEADS], first=[1000 * TIMES], separator=separator))
     )
+    (tmp_path / "r.csv").write_text(f"sep={separator[0]}\n" + (tmp_path / "r.csv").read_text())  # as Excel takes it
+    assert_is_ecg(read_recording(tmp_path / "r.csv"))

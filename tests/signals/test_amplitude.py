@@ -57,6 +57,12 @@ def test_a_single_lead_that_was_scaled_is_refused(scale):
         check_amplitude(SCALES[scale](ECG[1:2]), ["II"])
 
 
+@pytest.mark.parametrize("change", [lambda z: z[:, 500:-500], lambda z: z / (1 + 0.01 / ROWS.std(axis=1))[:, None]])
+def test_a_part_of_standardized_leads_and_a_large_epsilon_are_known(change):
+    with pytest.raises(ValueError, match="every lead has the same standard deviation"):
+        check_amplitude(change(scaled(SCALES["deviation"], GROUPS["every lead"])) / 4, EIGHT)
+
+
 def test_leads_of_one_size_were_scaled_whatever_the_size():
     for size in (0.5, 3.0):
         rows = size * scaled(SCALES["deviation"], GROUPS["every lead"])
@@ -76,6 +82,18 @@ def test_another_unit_is_refused(factor):
             check_amplitude(factor * size * ECG, LEADS)
 
 
+def test_shares_of_16_bits_are_no_millivolts():
+    with pytest.raises(ValueError, match="is none of an ECG"):
+        check_amplitude(1.5 * ECG * 1000 / 2**15, LEADS)
+
+
+@pytest.mark.parametrize("decimals", [2, 3])
+def test_of_rounded_millivolts_the_largest_may_be_one(decimals):
+    mv = np.round(ECG, decimals).clip(-0.95, 0.95)
+    mv[7, 100] = 1.0
+    check_amplitude(mv, LEADS)
+
+
 def test_a_largest_size_of_one_millivolt_is_chance_in_steps_of_a_converter():
     counts = np.round(ECG * 200)
     counts[7] = np.clip(counts[7] * 200 // np.abs(counts[7]).max(), -199, 200)
@@ -85,6 +103,20 @@ def test_a_largest_size_of_one_millivolt_is_chance_in_steps_of_a_converter():
     check_amplitude((counts / 200).astype(np.float32), LEADS, step=1 / 200)
     with pytest.raises(ValueError, match="the largest size of all leads is 1"):
         check_amplitude(np.where(counts == 200, 1, 0.0043 * counts), LEADS)
+
+
+def test_leads_on_one_large_offset_of_the_electrodes_were_not_scaled():
+    check_amplitude(ECG / 2 + 300, LEADS)
+    with pytest.raises(ValueError, match="every lead has the same largest size"):
+        check_amplitude(2 * scaled(SCALES["largest"], GROUPS["every lead"])[::2], EIGHT[::2])
+
+
+@pytest.mark.parametrize("value", [-9999.0, -32.768, 65535.0])
+def test_a_value_that_fills_up_every_lead_is_named(value):
+    filled = ROWS.copy()
+    filled[:, 700:710] = value
+    with pytest.raises(ValueError, match=f"the value {value:g} mV stands in every lead"):
+        check_amplitude(filled, EIGHT)
 
 
 def test_missing_samples_and_flat_leads_say_nothing():

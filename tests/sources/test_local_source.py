@@ -109,7 +109,8 @@ def test_links_within_the_folder_and_to_it_are_followed(ward, tmp_path):
         (TABLE + "r1,p1,x,,,,training,\n", "record r1: split is 'training'; write train, val, test"),
         (TABLE + "r1,,x,,,,,\n", "records.csv: row 2, record r1: it has no patient"),
         (TABLE + ",p1,x,,,,,\n", "row 2, record without id: it has no id"),
-        (TABLE + "r1,p1,x,,,,train,\nr2,p1,x,,,,test,\n", r"local: the patient p1 is in the splits test, train"),
+        (TABLE + "r1,p1,x,,,,,\nr1,p1,x,r2,,,,\n", "row 3, record r1: row 2 has this id, too"),
+        (TABLE + "r1,p1,x,,,,train,\nr2,p1,x,,,,test,\n", "rows 2 and 3, records r1 and r2: the patient p1 is in"),
     ],
 )
 def test_a_mistake_in_the_table_is_named(ward, tmp_path, table, message):
@@ -177,10 +178,10 @@ def test_if_no_record_can_be_used_the_reasons_are_told(ward, tmp_path):
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "utf-16"])
-@pytest.mark.parametrize("separator", [";", "\t", ","])
+@pytest.mark.parametrize("separator", [";", "\t", ",", "|"])
 def test_tables_of_spreadsheets_are_read(ward, tmp_path, separator, encoding):
     cells = [
-        ["id", "patient", "report", "age", ""],
+        ["ID", "patient", "Report", "age", ""],
         ["r1", "p1", '"Sinusrhythmus; verz\u00f6gerte R-Progression, klein"', '"61,5"', ""],
         ["r2", "p1", "", "", ""],
     ]

@@ -78,7 +78,9 @@ def add_predict(commands: argparse._SubParsersAction) -> None:
         "without --prompt and --task",
     )
     command.add_argument("--model", metavar="FOLDER", help=MODEL_HELP)
-    command.add_argument("--fs", type=float, metavar="HZ", help="sampling rate of CSV and NPY")
+    command.add_argument(
+        "--fs", type=float, metavar="HZ", help="sampling rate of CSV and NPY, and of WFDB that says none"
+    )
     command.add_argument(
         "--leads",
         metavar="I,II,...",

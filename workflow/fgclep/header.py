@@ -74,7 +74,7 @@ class Header:
     signals
         In the order of the file.
     rate
-        Frames per second in Hz.
+        Frames per second in Hz; ``None`` if it is not said, which stands for ``DEFAULT_RATE``.
     frames
         Length; ``None`` if it is absent or 0, which stand for "as long as the signal files".
     comments
@@ -82,7 +82,7 @@ class Header:
     """
 
     signals: tuple[Signal, ...]
-    rate: float
+    rate: float | None
     frames: int | None
     comments: tuple[str, ...]
 
@@ -134,7 +134,7 @@ def parse_header(text: str, stem: str) -> Header:
         raise ValueError(f"its header announces {found['signals']} signals and lists {len(described)}")
     if not described:
         raise ValueError("the header lists no signals")
-    rate = DEFAULT_RATE if found["rate"] is None else float(found["rate"])
+    rate = None if found["rate"] is None else float(found["rate"])
     return Header(tuple(map(_signal, described)), rate, int(found["frames"] or 0) or None, comments)
 
 

@@ -13,7 +13,7 @@ SPELLING = {name.upper(): name for name in LEADS}  # AVR -> aVR
 
 # Words around a name that say no more than that it is a lead, in some languages and of some makers
 _WORDS = {
-    *("ECG", "EKG", "LEAD", "LEADS", "MDC", "CH", "CHANNEL", "SIGNAL", "WAVEFORM", "REF", "WCT"),
+    *("ECG", "EKG", "LEAD", "LEADS", "IN", "MDC", "CH", "CHANNEL", "SIGNAL", "WAVEFORM", "REF", "WCT"),
     *("EINTHOVEN", "GOLDBERGER", "WILSON", "LIMB", "CHEST", "PRECORDIAL", "STANDARD", "AUGMENTED"),
     *("ABL", "ABLEITUNG", "DERIVATION", "DERIVACION", "DERIVACAO", "DERIVAZIONE", "AFLEIDING", "AVLEDNING"),
 }  # fmt: skip
@@ -24,19 +24,20 @@ _NATIONAL |= {f"D{number}": LEADS[number - 1] for number in (1, 2, 3)}
 _C = {f"C{number}": f"V{number}" for number in range(1, 7)}
 # Electrodes of an EEG, beside which C3 is one, too
 _EEG = re.compile(r"^(FP|AF|FC|FT|CP|TP|PO|[FTPOAM])(\d+|Z)$|^CZ$|^EEG$")
-_DASHES = dict.fromkeys(map(ord, "‐‑‒–—―−⁻₋➖"), "-")
+# the last three are dashes of Windows and the soft hyphen, in files read as Latin-1
+_DASHES = dict.fromkeys(map(ord, "‐‑‒–—―⸺⸻˗−⁻₋➖⊖\x96\x97\xad"), "-")
 _INVERTED = re.compile(
     r"""
-      (^|[\s(\[_:*/]) -+ \s* (?=[\w(])     # -I, ECG -I, -(I), -1*I
-    | - [\s)\]'"]* $                        # I-, I(-)
-    | \(\s*-\s*\) | [*x×·] \s* \(? - \s* 1  # (-)I, I*-1
+      (^|[\s({\[_:*/]) -+ \s* (?=[\w(])     # -I, ECG -I, -(I), -1*I
+    | - [\s)\]}'"]* $                       # I-, I(-)
+    | [({\[]\s*-\s*[)}\]] | [*x×·] \s* \(? - \s* 1  # (-)I, I*-1
     | [~!¬]
     """,
     re.VERBOSE,
 )
 _MINUS = re.compile(r"(MINUS|NEG|INV)$|(NEGATIV|INVERS|INVERT|REVERS|FLIP|OPPOSIT|MIRROR|UMGEKEHRT|GESPIEGELT)")
 _BRACKET = re.compile(r"[(\[]([^()\[\]]*)[)\]]\s*$")
-_VOLTS = {"MV", "UV", "NV", "ΜV"}  # as the last word: V1_uV
+_UNITS = {"MV", "UV", "NV", "ΜV", "ADU", "ADC", "LSB", "COUNT", "COUNTS"}  # as the last word: V1_uV
 
 
 class Label(NamedTuple):
@@ -74,10 +75,10 @@ def read_label(label: str) -> Label:
         text = text[: found.start()]
     words = re.findall(r"[^\W_]+", text.upper())
     inverted |= any(map(_MINUS.match, words))
-    if len(words) > 1 and words[-1] in _VOLTS:
+    if len(words) > 1 and words[-1] in _UNITS:
         unit = words.pop().lower().replace("μ", "u").replace("v", "V")
     words = [word for word in words if word not in _WORDS and not _MINUS.match(word)]
-    if len(words) > 1 and words[0] in {"A", "AV", "V"}:  # a.V.R, V 1
+    if len(words) > 1 and words[0] in {"A", "AV", "V", "D"}:  # a.V.R, V 1, D II
         words = ["".join(words)]
     name = words[0] if len(words) == 1 else ""
     name = name if name in SPELLING or name in _NATIONAL else _PREFIX.sub("", name)
@@ -89,7 +90,7 @@ def _plain(bracket: str) -> bool:
     """Whether brackets hold no unit: a sign, a lead, or words that are said of leads."""
     words = re.findall(r"[^\W_]+", bracket.upper())
     if not words:
-        return bracket.strip() == "-"
+        return bracket.strip() in {"-", "+"}
     return all(word in _WORDS or word in SPELLING or _MINUS.match(word) for word in words)
 
 

@@ -2,7 +2,7 @@
 
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -42,6 +42,10 @@ def usable_array(signal: np.ndarray, fs: float, leads: Sequence[str] = LEADS) ->
     """
     if isinstance(leads, str):
         raise ValueError(f"leads is the text {leads!r}; give a list of names, such as ['I', 'II']")
+    if not isinstance(leads, Iterable) or not all(isinstance(lead, str) for lead in leads):
+        raise ValueError(f"leads is {leads!r}; give a list of names, such as ['I', 'II']")
+    if np.ma.is_masked(signal):
+        raise ValueError("the signal holds masked samples; fill or cut these first")
     values = np.asarray(signal)
     if values.dtype.kind != "f":
         raise ValueError(f"signal holds {values.dtype}; give millivolts as floating-point numbers")

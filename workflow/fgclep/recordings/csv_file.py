@@ -18,6 +18,7 @@ from fgclep.recordings.volts import to_record
 from fgclep.signals.record import LONGEST_SECONDS, Record, middle_part
 
 _SEPARATORS = "\t;,|"
+_SEPARATOR_LINE = re.compile(r"sep=.\s*$", re.IGNORECASE)  # for Excel
 _TIME = {"time", "t", "timestamp", "elapsed"}
 _SECONDS = {"s", "sec", "secs", "second", "seconds"}
 _MILLISECONDS = {"ms", "msec", "millisecond", "milliseconds"}
@@ -137,10 +138,10 @@ def _encoding(path: Path, limit: float = math.inf) -> str:
 
 
 def _lines(path: Path, encoding: str) -> Iterator[tuple[int, str]]:
-    """Yield number and text of the lines that are neither empty nor comments."""
+    """Yield number and text of the lines that are neither empty nor comments, nor tell Excel the separator."""
     with path.open(encoding=encoding, errors="replace") as file:
         for number, line in enumerate(file, start=1):
-            if line.strip() and not line.lstrip().startswith("#"):
+            if line.strip() and not line.lstrip().startswith("#") and not (number == 1 and _SEPARATOR_LINE.match(line)):
                 yield number, line
 
 

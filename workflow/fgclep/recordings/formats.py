@@ -33,7 +33,7 @@ FORMATS = {
         "record's name with or without extension",
         (".hea", ".dat", ".mat"),
         "by name; of a record that names none, `--leads`",
-        "header, times the samples in each frame",
+        "header, times the samples in each frame; where it says none, `--fs`, else 250 Hz, which is said",
         "header; where it is none that is known (`adu`), `--units`",
     ),
     "edf": Format(

@@ -53,18 +53,20 @@ def leads_of(
     """
     own = [label.lead for label in read]
     named = [lead for lead in own if lead]
-    if given is not None and not named:
+    turned = [label for label, lead in zip(labels, read, strict=True) if lead.inverted]
+    if given is not None and not named and not turned:
         if len(given) != len(labels):
             raise ValueError(f"it has {len(labels)} {what}; --leads names {len(given)}")
         return list(given), []
     if given is not None and named != list(given):
-        raise ValueError(f"it names its leads itself ({', '.join(named)}); leave --leads {','.join(given)} out")
+        raise ValueError(
+            f"it names its leads itself ({', '.join([*named, *turned])}); leave --leads {','.join(given)} out"
+        )
     if not named:
         shown = ", ".join(map(repr, labels[:12]))
         raise ValueError(f"none of its {what} is one of the twelve leads: {shown}; --leads names them, in their order")
     check_once(named, [label for label, lead in zip(labels, own, strict=True) if lead])
     others = [label for label, lead in zip(labels, read, strict=True) if lead.lead is None and not lead.inverted]
-    turned = [label for label, lead in zip(labels, read, strict=True) if lead.inverted]
     remarks = [f"left out {what} that are no leads: {', '.join(map(repr, others))}"] if others else []
     remarks += [f"left out inverted leads: {', '.join(map(repr, turned))}"] if turned else []
     return own, remarks
@@ -84,8 +86,8 @@ def unit_of(label: str, stated: str | None, given: str | None) -> str | None:
     millivolts = MILLIVOLTS.get(stated.lower())
     if millivolts is None and given is None:
         raise ValueError(
-            f"lead {label} is in {stated!r}, not in mV, uV or V; divide numbers of a converter by its gain, or give "
-            "--units if they are in one of these all the same"
+            f"lead {label} is in {stated!r}, not in mV, uV or V; divide numbers of a converter by its gain, or write "
+            "the unit in its place, or give --units, if they are in one of these all the same"
         )
     if millivolts is not None and given is not None and millivolts != MILLIVOLTS[given.lower()]:
         raise ValueError(f"lead {label} is in {stated!r} by its header; leave --units {given} out")

@@ -27,7 +27,8 @@ def read_recording(
     path
         A WFDB record with or without extension, or an EDF, CSV or NPY file.
     fs
-        Sampling rate in Hz of a CSV or NPY file; a CSV file may have a column of time in its place.
+        Sampling rate in Hz of a CSV or NPY file, and of a WFDB record whose header says none; a CSV file may have a
+        column of time in its place.
     leads
         Canonical names of the leads of a file that names none, in its order; of NPY, ``None`` is
         ``fgclep.leads.LEADS``.
@@ -65,7 +66,7 @@ def read_recording(
 
 
 def _wfdb(path: Path, fs: float | None, leads: Sequence[str] | None, units: str | None) -> Record:
-    return _with_own_rate(read_record(path, LONGEST_SECONDS, leads=leads, units=units), fs)
+    return _with_own_rate(read_record(path, LONGEST_SECONDS, leads=leads, units=units, fs=fs), fs)
 
 
 def _edf(path: Path, fs: float | None, leads: Sequence[str] | None, units: str | None) -> Record:

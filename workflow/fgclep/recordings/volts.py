@@ -4,9 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from fgclep.config.quality import QualitySection
 from fgclep.leads import LEADS
 from fgclep.recordings.labels import MILLIVOLTS
 from fgclep.signals.amplitude import TAILS, check_amplitude
+from fgclep.signals.ends import ecg_part
 from fgclep.signals.record import MISSING, Record, middle_part
 
 UNITS = ("mV", "uV", "V")
@@ -120,7 +122,8 @@ def to_record(
     whole
         Whether the file has integers.
     longest
-        Seconds that are kept, from the middle of a longer one; ``None``: all. The amplitude is that of the whole.
+        Seconds that are kept, from the middle of a longer one; ``None``: all. The amplitude is that of the whole, but
+        for dead ends and calibration pulses.
 
     Raises
     ------
@@ -136,12 +139,12 @@ def to_record(
     per_lead = [units] * len(leads) if isinstance(units, str) else units
     order = sorted(range(len(leads)), key=lambda row: LEADS.index(leads[row]))
     with np.errstate(all="ignore"):  # signaling NaN, and numbers that overflow: none of them is known
-        scales = np.array([MILLIVOLTS[unit.lower()] for unit in per_lead])[:, None]
-        check_amplitude(values.astype(np.float64) * scales, leads)
+        mv = values.astype(np.float64) * np.array([MILLIVOLTS[unit.lower()] for unit in per_lead])[:, None]
     part, more = middle_part(values.shape[1], sampling_rate, longest)
     values, remarks = values[:, part], [*remarks, *more]
     digital = np.full(values.shape, MISSING, dtype=np.int16)
     baseline = np.zeros(len(leads), dtype=np.int32)
+    cut: list[str] = []
     for place, row in enumerate(order):
         with np.errstate(all="ignore"):
             scaled = values[row].astype(np.float64) * (MILLIVOLTS[per_lead[row].lower()] * GAIN)
@@ -149,7 +152,16 @@ def to_record(
         if not known.any():
             continue
         middle = float(np.median(scaled[known]))  # an offset, which may be large, costs no range
-        digital[place, known] = np.clip(np.round(scaled[known] - middle), -32767, 32767)
+        moved = np.round(scaled[known] - middle)
+        digital[place, known] = np.clip(moved, -32767, 32767)
+        if beyond := np.count_nonzero(np.abs(moved) > 32767):
+            cut.append(f"{leads[row]} ({beyond} samples)")
         baseline[place] = np.clip(-middle, -(2**23), 2**23)  # beyond it the offset is lost, which nothing depends on
+    if cut:
+        remarks.append(f"values further than 32.767 mV from the median are set to it: {', '.join(cut)}")
     names = tuple(leads[row] for row in order)
-    return Record(digital, np.full(len(names), GAIN), baseline, float(sampling_rate), names, remarks=tuple(remarks))
+    record = Record(digital, np.full(len(names), GAIN), baseline, float(sampling_rate), names, remarks=tuple(remarks))
+    quality = QualitySection()
+    ends = not more and sampling_rate >= quality.min_sampling_rate
+    check_amplitude(mv, leads, part=ecg_part(record, quality.flat_mv)[0] if ends else slice(None))
+    return record

@@ -9,7 +9,7 @@ import numpy as np
 from wfdb.io import _signal
 
 from fgclep.errors import of_the_machine
-from fgclep.header import Header, Signal, found_file, header_file, read_header, signal_path
+from fgclep.header import DEFAULT_RATE, Header, Signal, found_file, header_file, read_header, signal_path
 from fgclep.leads import LEADS, read_labels
 from fgclep.recordings.labels import MILLIVOLTS, leads_of, unit_of
 from fgclep.signals.record import MISSING, Record, middle_part
@@ -46,6 +46,7 @@ def read_record(
     rescale: bool = True,
     leads: Sequence[str] | None = None,
     units: str | None = None,
+    fs: float | None = None,
 ) -> Record:
     """Read a record from a folder.
 
@@ -65,6 +66,8 @@ def read_record(
         Those of a record whose signals are none by their names, in their order.
     units
         mV, uV or V, for signals whose unit is none of these.
+    fs
+        Sampling rate in Hz, for a header that says none.
 
     Raises
     ------
@@ -81,7 +84,7 @@ def read_record(
         header = header_file(path)
         if header is None:
             raise ValueError(f"the file {name}.hea is missing")
-        return _read(header, longest, rescale, leads, units)
+        return _read(header, longest, rescale, leads, units, fs)
     # wfdb lets whatever a broken file provokes escape: IndexError, KeyError, TypeError, its own types
     except Exception as error:
         if of_the_machine(error):
@@ -101,7 +104,14 @@ class _File:
     remark: str = ""
 
 
-def _read(path: Path, longest: float | None, rescale: bool, given: Sequence[str] | None, units: str | None) -> Record:
+def _read(
+    path: Path,
+    longest: float | None,
+    rescale: bool,
+    given: Sequence[str] | None,
+    units: str | None,
+    fs: float | None,
+) -> Record:
     header = read_header(path)
     labels = [signal.label for signal in header.signals]
     named, left_out = leads_of(labels, read_labels(labels), given, "signals")
@@ -114,12 +124,18 @@ def _read(path: Path, longest: float | None, rescale: bool, given: Sequence[str]
     skew = max(signal.skew for signal in chosen)
     if skew >= frames:
         raise ValueError(f"a signal is shifted by {skew} samples, and the record has {frames}")
-    part, remarks = middle_part(frames - skew, header.rate, longest)
+    per_frame = chosen[0].per_frame
+    rate = header.rate
+    if rate is None:
+        rate = DEFAULT_RATE if fs is None else fs / per_frame
+    part, remarks = middle_part(frames - skew, rate, longest)
+    if header.rate is None and fs is None:
+        default = f"its header says no sampling rate, which stands for {rate:g} Hz"
+        remarks.append(f"{default}; write it there, or give --fs, if it is another")
     start, stop = part.start, part.stop
     if skew:
         remarks.append(f"its leads are shifted in the file by up to {skew} samples, by which the end is cut")
     remarks += [file.remark for file in files if file.remark]
-    per_frame = chosen[0].per_frame
 
     values = np.empty((len(chosen), (stop - start) * per_frame), dtype=np.int32)
     rows = {position: row for row, position in enumerate(positions)}
@@ -142,7 +158,7 @@ def _read(path: Path, longest: float | None, rescale: bool, given: Sequence[str]
         digital=digital,
         gain=gain,
         baseline=baseline,
-        sampling_rate=header.rate * per_frame,
+        sampling_rate=rate * per_frame,
         leads=leads,
         age=_age(_comment(header.comments, "age")),
         sex=_SEX.get((_comment(header.comments, "sex") or "").lower()),

@@ -11,22 +11,27 @@ import numpy as np
 from fgclep.leads import CHEST_LEADS, LIMB_LEADS
 
 # Peak-to-peak of the median lead in mV, between the 0.1st and the 99.9th percentile. Of 721 real ECGs: 0.4 to 11.6.
-# An ECG in another unit is 1,000 times larger or smaller, one in numbers of a converter 40 times or more.
-SPAN_MV = (0.03, 20.0)
+# An ECG in another unit is 1,000 times larger or smaller, one in numbers of a converter 40 times or more, one in
+# shares of 16 bits 32 times smaller.
+SPAN_MV = (0.06, 20.0)
 TAILS = (99.9, 0.1)  # percentiles: a spike of a few samples is no amplitude
 _MANY = 4  # leads
-_SAME = 0.005  # relative, between leads: in hearts they differ by more than half
+_SAME = 0.005  # relative, between leads
+_EIGHT = 8  # leads, of whose deviations in real ECGs one is 1.45 times another or more
+_ALIKE = 0.15  # of deviations of eight leads or more: of parts of standardized ones, or with a large epsilon
 _DEVIATION = 5e-4  # by which a deviation of one may miss it: of n or n - 1 values, with or without an epsilon
 _EXTREME = 1e-5
 _PERCENTILE = 2e-6
 _RANGES = ((0.1, 99.9), (0.5, 99.5), (1, 99), (2, 98), (2.5, 97.5), (5, 95))
 _SIZES = (95, 98, 99, 99.5, 99.9)  # percentiles of the sizes by which some divide
-_STEPS_MV = (0.005, 0.0048828125, 0.00488, 0.0025, 0.00244140625, 0.00244, 0.001)  # of converters
+# of converters, and of rounding
+_STEPS_MV = (0.005, 0.0048828125, 0.00488, 0.0025, 0.00244140625, 0.00244, 0.001, 0.01)
+_MANY_SAMPLES = 0.02  # share of a lead, in which no ECG stays at its extreme
 _FINE = 1e-4  # mV, a step by which an extreme of 1 mV is no chance
 _LARGE = 0.5  # mV, a deviation without which no quartile is one
 
 
-def check_amplitude(mv: np.ndarray, leads: Sequence[str], step: float = 0.0) -> None:
+def check_amplitude(mv: np.ndarray, leads: Sequence[str], step: float = 0.0, part: slice = slice(None)) -> None:
     """Refuse what cannot be the millivolts of an ECG.
 
     Parameters
@@ -37,6 +42,8 @@ def check_amplitude(mv: np.ndarray, leads: Sequence[str], step: float = 0.0) -> 
         Their canonical names.
     step
         mV between two numbers of the converter, if they are known to it only; 0: the numbers are exact.
+    part
+        Which samples are an ECG; calibration pulses and padding may stand beside it, with which all was standardized.
 
     Raises
     ------
@@ -44,33 +51,60 @@ def check_amplitude(mv: np.ndarray, leads: Sequence[str], step: float = 0.0) -> 
         If the amplitude is that of another unit, or the numbers were standardized or rescaled, in each lead, in limb
         and chest leads, or all together.
     """
+    rows = _known(mv[:, part], leads)
+    if not rows:
+        return
+    problem = _of_another_span([row for _, row in rows])
+    if not problem and (why := _standardized(_known(mv, leads), step) or _scaled(rows, step)):
+        problem = (
+            f"its numbers are no millivolts: {why}. They were standardized or rescaled, and what millivolts they had "
+            "is lost; give the ECG as it was before"
+        )
+    if problem:
+        raise ValueError(_filled([row for _, row in rows]) or problem)
+
+
+def _known(mv: np.ndarray, leads: Sequence[str]) -> list[tuple[str, np.ndarray]]:
+    """Leads that are not flat, and their numbers that are not missing."""
     rows = []
     for lead, row in zip(leads, mv, strict=True):
         known = row if np.isfinite(row).all() else row[np.isfinite(row)]
         if len(known) and known.min() < known.max():
             rows.append((lead, known.astype(np.float64)))
-    if not rows:
-        return
-    _check_span([row for _, row in rows])
-    if why := _standardized(rows, step) or _rescaled(rows, step):
-        raise ValueError(
-            f"its numbers are no millivolts: {why}. They were standardized or rescaled, and what millivolts they had "
-            "is lost; give the ECG as it was before"
-        )
+    return rows
 
 
-def _check_span(rows: list[np.ndarray]) -> None:
+def _of_another_span(rows: list[np.ndarray]) -> str | None:
     low, high = SPAN_MV
     span = float(np.median([np.ptp(row) for row in rows]))
     if span > high:
         span = float(np.median([np.subtract(*np.percentile(row, TAILS)) for row in rows]))
     if low <= span <= high:
-        return
-    raise ValueError(
+        return None
+    return (
         f"the amplitude (median peak-to-peak of a lead {span:,.4g} mV) is none of an ECG, which has {low:g} to "
         f"{high:g} mV. Is the unit another one, such as uV or V, or are these numbers of an analog-to-digital "
         "converter, which must be divided by its gain?"
     )
+
+
+def _scaled(rows: list[tuple[str, np.ndarray]], step: float) -> str | None:
+    return _standardized(rows, step) or _rescaled(rows, step)
+
+
+def _filled(rows: list[np.ndarray]) -> str | None:
+    """Name an extreme of every lead that is far from an ECG's values, or stands there many times."""
+    for extreme in (np.min, np.max):
+        values = {float(extreme(row)) for row in rows}
+        if len(rows) == 1 or len(values) > 1:
+            continue
+        value = values.pop()
+        if abs(value) > SPAN_MV[1] or all(np.mean(row == value) > _MANY_SAMPLES for row in rows):
+            return (
+                f"the value {value:g} mV stands in every lead, as where a program has filled up a file or marked "
+                "missing samples; cut these samples off, or give NaN (in CSV, empty cells)"
+            )
+    return None
 
 
 def _groups(rows: list[tuple[str, np.ndarray]]) -> Iterator[tuple[str, list[np.ndarray]]]:
@@ -122,9 +156,12 @@ def _rescaled(rows: list[tuple[str, np.ndarray]], step: float) -> str | None:
         if exact and len(groups) == 1 and (why := _percentile_of_one(groups[0], _PERCENTILE + step)):
             return f"{why} {whose} is 1"
     if len(rows) >= _MANY:
+        spans = [float(np.ptp(row)) for _, row in rows]
         for words, value in (("peak-to-peak", np.ptp), ("standard deviation", np.std), ("largest size", _largest)):
             sizes = [float(value(row)) for _, row in rows]
-            if max(sizes) <= (1 + _SAME) * min(sizes):
+            same = _ALIKE if value is np.std and len(rows) >= _EIGHT else _SAME
+            offsets = min(sizes) > max(spans)  # of electrodes, all alike and larger than what the heart adds
+            if max(sizes) <= (1 + same) * min(sizes) and not offsets:
                 return f"every lead has the same {words} ({min(sizes):.3g}), each was scaled for itself"
     return None
 
@@ -157,5 +194,6 @@ def _on_a_converter_s_grid(rows: list[np.ndarray]) -> bool:
         counts = [row / step for row in rows]
         whole = [np.round(count) for count in counts]
         if all(np.abs(count - number).max() < 1e-3 for count, number in zip(counts, whole, strict=True)):
-            return int(np.gcd.reduce([int(np.gcd.reduce(number.astype(np.int64))) for number in whole])) == 1
+            if int(np.gcd.reduce([int(np.gcd.reduce(number.astype(np.int64))) for number in whole])) == 1:
+                return True
     return False

@@ -25,8 +25,27 @@ _PAGE = "; a page on which each lead has a part of the time, such as 2.5 s, is n
 _MEASURED = ("I", "II", *CHEST_LEADS)  # the others are computed from I and II, in some recorders with the pulse in them
 
 
-def without_calibration(record: Record, flat_mv: float) -> Record:
-    """Cut a calibration pulse at an end: a step of one height in I, II and the chest leads, which no heart makes.
+def ecg_part(record: Record, flat_mv: float) -> tuple[slice, list[str]]:
+    """Which samples are left without dead ends and calibration pulses, and remarks on these."""
+    start, stop, remarks = 0, record.digital.shape[1], []
+    for find in (_dead_ends, _calibration):
+        if found := find(replace(record, digital=record.digital[:, start:stop]), flat_mv):
+            (first, last), remark = found
+            start, stop = start + first, start + last
+            remarks.append(remark)
+    return slice(start, stop), remarks
+
+
+def without_ends(record: Record, flat_mv: float) -> Record:
+    """Cut dead ends and calibration pulses, with remarks."""
+    part, remarks = ecg_part(record, flat_mv)
+    if not remarks:
+        return record
+    return replace(record, digital=record.digital[:, part], remarks=(*record.remarks, *remarks))
+
+
+def _calibration(record: Record, flat_mv: float) -> tuple[tuple[int, int], str] | None:
+    """Find a calibration pulse at an end: a step of one height in I, II and the chest leads, which no heart makes.
 
     Philips ECGs, for one, have a pulse of 1 mV and 0.2 s in their last second. Cut is what lies between the pulse and
     the end, and what is flat before the pulse. At least four leads are needed, two of them limb leads.
@@ -35,18 +54,18 @@ def without_calibration(record: Record, flat_mv: float) -> Record:
     if len(rows) < _LEADS:  # limb leads only, say
         rows = list(range(len(record.leads)))
     if len(rows) < _LEADS or sum(record.leads[row] in LIMB_LEADS for row in rows) < 2:
-        return record
+        return None
     mv, rate = record.millivolts()[rows], record.sampling_rate
     samples = mv.shape[1]
     last, first = _pulse(mv, rate, flat_mv), _pulse(mv[:, ::-1], rate, flat_mv)
     start, stop = (0 if first is None else samples - first[0]), (samples if last is None else last[0])
     if stop - start in {samples, 0} or stop < start:
-        return record
+        return None
     found = [
         (name, pulse[1], (samples - pulse[0]) / rate) for name, pulse in (("first", first), ("last", last)) if pulse
     ]
     cut = " and the ".join(f"{name} {seconds:.3g} s, a calibration pulse of {mv:.1f} mV" for name, mv, seconds in found)
-    return _cut(record, start, stop, f"cut the {cut}")
+    return (start, stop), f"cut the {cut}"
 
 
 def _pulse(mv: np.ndarray, rate: float, flat_mv: float) -> tuple[int, float] | None:
@@ -79,21 +98,21 @@ def _pulse(mv: np.ndarray, rate: float, flat_mv: float) -> tuple[int, float] | N
     return None
 
 
-def without_dead_ends(record: Record, flat_mv: float) -> Record:
-    """Cut what is dead in all leads at an end for more than ``DEAD_SECONDS``, as padding with zeros is."""
+def _dead_ends(record: Record, flat_mv: float) -> tuple[tuple[int, int], str] | None:
+    """Find what is dead in all leads at an end for more than ``DEAD_SECONDS``, as padding with zeros is."""
     dead = dead_samples(record, flat_mv)
     if dead is None:
-        return record
+        return None
     common: np.ndarray = np.all(dead, axis=0)
     samples = len(common)
     if common.all():
-        return record
+        return None
     start, stop = int(np.argmin(common)), samples - int(np.argmin(common[::-1]))
     if stop - start == samples:
-        return record
+        return None
     where = [("first", start), ("last", samples - stop)]
     parts = " and the ".join(f"{name} {count / record.sampling_rate:.3g} s" for name, count in where if count)
-    return _cut(record, start, stop, f"cut the {parts}, in which all leads are constant")
+    return (start, stop), f"cut the {parts}, in which all leads are constant"
 
 
 def dead_samples(record: Record, flat_mv: float) -> np.ndarray | None:
@@ -148,7 +167,3 @@ def dead_parts(record: Record, flat_mv: float) -> str:
 def _runs(mask: np.ndarray) -> Iterator[tuple[int, int]]:
     edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]])))
     yield from zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)
-
-
-def _cut(record: Record, start: int, stop: int, remark: str) -> Record:
-    return replace(record, digital=record.digital[:, start:stop], remarks=(*record.remarks, remark))

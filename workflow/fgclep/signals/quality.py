@@ -8,7 +8,7 @@ import numpy as np
 from fgclep.config.quality import QualitySection
 from fgclep.leads import LEADS, LIMB_LEADS
 from fgclep.signals.amplitude import check_amplitude
-from fgclep.signals.ends import dead_parts, without_calibration, without_dead_ends
+from fgclep.signals.ends import dead_parts, without_ends
 from fgclep.signals.record import MISSING, Record
 from fgclep.signals.repair import with_all_limb_leads, with_documented_gain, with_filled_gaps, with_limb_leads_in_order
 
@@ -41,8 +41,7 @@ def usable_record(
         With the reason why it cannot be used.
     """
     _check_rate(record.sampling_rate, settings, sampling_rate)
-    record = without_dead_ends(with_documented_gain(record, gain), settings.flat_mv)
-    record = without_calibration(record, settings.flat_mv)
+    record = without_ends(with_documented_gain(record, gain), settings.flat_mv)
     limit = _at_limit(record)
     saturated = limit & (limit.mean(axis=1, keepdims=True) > settings.max_artifact_share)
     mv = np.where(saturated, np.nan, record.millivolts())  # what is at the limit is refused by that name

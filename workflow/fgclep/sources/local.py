@@ -5,6 +5,7 @@ import io
 import posixpath
 import unicodedata
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from itertools import zip_longest
 from pathlib import Path
 
@@ -28,7 +29,7 @@ _ALLOWED = {"sex": ("F", "M"), "split": ("train", "val", "test")}
 def read_records(metadata: Path, paths: set[str]) -> pl.DataFrame:
     """Records of ``records.csv``.
 
-    Cells are separated by commas, semicolons or tabs; ``report`` and ``codes`` by ``;`` within. Without a path, a
+    Cells are separated by commas, semicolons, tabs or bars; ``report`` and ``codes`` by ``;`` within. Without a path, a
     record lies under its id. Without a split, a hash of the patient divides into train (7/10), val (1/10) and test
     (2/10). Without the column ``age``, ``sex`` or ``codes``, the records' headers are asked.
 
@@ -50,6 +51,7 @@ def read_records(metadata: Path, paths: set[str]) -> pl.DataFrame:
     if twice := {name for name in header if header.count(name) > 1}:
         raise UserError(f"{file}: column {', '.join(map(repr, sorted(twice)))} is given twice; leave one out")
     found, mistakes, absent = [], [], []
+    rows_of: dict[str, int] = {}
     for number, row in rows:
         where = f"row {number}"
         if len(row) > len(header) and any(cell.strip() for cell in row[len(header) :]):
@@ -60,15 +62,17 @@ def read_records(metadata: Path, paths: set[str]) -> pl.DataFrame:
         where += f", record {cells['id'] or 'without id'}"
         wrong = [f"{where}: it has no {name}" for name in ("id", "patient") if not cells[name]]
         wrong += [f"{where}: {problem}" for problem in _problems(cells)]
+        if (before := rows_of.setdefault(cells["id"], number)) != number and cells["id"]:
+            wrong.append(f"{where}: row {before} has this id, too")
         mistakes += wrong
         if not wrong:
-            found.append(_row(cells))
-            if found[-1]["path"] not in paths:
-                absent.append(f"{where}: {why_not_there(found[-1]['path'], paths)}")
-    mistakes += _shared(found)
+            found.append((number, _row(cells)))
+            if (path := found[-1][1]["path"]) not in paths:
+                absent.append(f"{where}: {why_not_there(path, paths)}")
+    mistakes += _between(found)
     if mistakes:
         raise UserError(_told(file, [*mistakes, *absent]))
-    return pl.DataFrame(found, schema=dict(RECORD_COLUMNS))
+    return pl.DataFrame([row for _, row in found], schema=dict(RECORD_COLUMNS))
 
 
 def why_not_there(path: str, paths: Collection[str]) -> str:
@@ -94,23 +98,27 @@ def _cells(file: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
         content = file.read_bytes()
     except OSError as error:
         raise UserError(f"{file} cannot be read: {error.strerror}") from error
-    for encoding in ("utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig", "cp1252", "latin-1"):
-        try:
-            text = content.decode(encoding)
-            break
-        except UnicodeDecodeError:
-            continue
+    text, above = _decoded(content), 0
+    if text.lower().startswith("sep="):  # tells Excel the separator
+        text, above = text.partition("\n")[2], 1
     first = text.partition("\n")[0]
-    separator = max(",;\t", key=lambda mark: len({cell.strip(' "\r') for cell in first.split(mark)} & set(REQUIRED)))
+    separator = max(",;\t|", key=lambda mark: len({c.strip(' "\r').lower() for c in first.split(mark)} & set(REQUIRED)))
     try:
-        rows = list(enumerate(csv.reader(io.StringIO(text, newline=""), delimiter=separator), start=1))
+        rows = list(enumerate(csv.reader(io.StringIO(text, newline=""), delimiter=separator), start=1 + above))
     except csv.Error as error:
         raise UserError(f"{file} cannot be read as CSV: {error}") from error
     rows = [(number, row) for number, row in rows if any(cell.strip() for cell in row)]
-    header = [name.strip() for name in rows[0][1]] if rows else []
+    header = [name.strip().lower() for name in rows[0][1]] if rows else []
     while header and not header[-1]:  # a separator at the end of each line
         header.pop()
     return header, rows[1:]
+
+
+def _decoded(content: bytes) -> str:
+    for encoding in ("utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig", "cp1252"):
+        with suppress(UnicodeDecodeError):
+            return content.decode(encoding)
+    return content.decode("latin-1")
 
 
 def _problems(cells: dict[str, str]) -> Iterator[str]:
@@ -121,15 +129,22 @@ def _problems(cells: dict[str, str]) -> Iterator[str]:
         yield f"age is {text!r}; write years or nothing"
 
 
-def _shared(rows: Sequence[dict]) -> Iterator[str]:
-    """Say which patients share a recording: one of them may be trained on, and the other tested."""
-    first: dict[str, dict] = {}
-    for row in rows:
-        other = first.setdefault(row["path"], row)
+def _between(rows: Sequence[tuple[int, dict]]) -> Iterator[str]:
+    """Say which patients share a recording or stand in two splits: one may be trained on, and then tested."""
+    of_path: dict[str, tuple[int, dict]] = {}
+    of_patient: dict[str, tuple[int, dict]] = {}
+    for number, row in rows:
+        before, other = of_path.setdefault(row["path"], (number, row))
         if other["patient_id"] != row["patient_id"]:
             yield (
-                f"records {other['record_id']} and {row['record_id']}: the patients {other['patient_id']} and "
-                f"{row['patient_id']} have the same recording, {row['path']}; whose is it?"
+                f"rows {before} and {number}, records {other['record_id']} and {row['record_id']}: the patients "
+                f"{other['patient_id']} and {row['patient_id']} have the same recording, {row['path']}; whose is it?"
+            )
+        before, other = of_patient.setdefault(row["patient_id"], (number, row))
+        if other["split"] != row["split"]:
+            yield (
+                f"rows {before} and {number}, records {other['record_id']} and {row['record_id']}: the patient "
+                f"{row['patient_id']} is in the splits {other['split']} and {row['split']}"
             )
 
 
