@@ -1,6 +1,7 @@
 """Recordings in WFDB, EDF, CSV and NPY: the same ECG is the same record, and what is wrong is said."""
 
 import re
+import warnings
 
 import edfio
 import numpy as np
@@ -266,6 +267,17 @@ def test_an_edf_whose_length_is_unknown_is_read(tmp_path):
     content[236:244] = b"-1      "
     path.write_bytes(content)
     assert_is_ecg(read_recording(path))
+
+
+def test_a_file_that_something_else_left_open_is_no_fault_of_an_edf(tmp_path, monkeypatch):
+    read = edfio.read_edf
+
+    def read_meanwhile(*arguments, **options):
+        warnings.warn("unclosed file", ResourceWarning, stacklevel=2)  # as the garbage collector does at any time
+        return read(*arguments, **options)
+
+    monkeypatch.setattr(edfio, "read_edf", read_meanwhile)
+    assert_is_ecg(read_recording(write_edf(tmp_path / "r.edf")))
 
 
 def test_an_edf_of_inverted_polarity_and_with_an_offset_is_read(tmp_path):

@@ -36,7 +36,8 @@ def _read(path: Path, given: Sequence[str] | None, units: str | None) -> Record:
     with warnings.catch_warnings(record=True) as raised:
         warnings.simplefilter("always")
         edf = edfio.read_edf(path, header_encoding="latin-1")
-    if damage := [text for w in raised if not (text := str(w.message)).startswith(_UNKNOWN_LENGTH)]:
+    told = [str(warning.message) for warning in raised if warning.category is UserWarning]  # by the reader of this file
+    if damage := [text for text in told if not text.startswith(_UNKNOWN_LENGTH)]:
         raise ValueError(f"it is cut short or damaged: {damage[-1]}")
     if edf.reserved.startswith("EDF+D"):
         raise ValueError("it is interrupted (EDF+D); cut it into its pieces first")

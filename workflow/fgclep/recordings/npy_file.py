@@ -25,6 +25,7 @@ def read_npy(path: Path, fs: float | None, leads: Sequence[str] | None, units: s
     except Exception as error:  # a broken header provokes what Python's parser has: SyntaxError, TokenError, ...
         raise ValueError(f"it is no NPY file of numbers: {error}") from error
     if not isinstance(values, np.ndarray):
+        values.close()
         raise ValueError("it is an archive of arrays (NPZ) by its content; save the ECG's array with numpy.save")
     if not (np.issubdtype(values.dtype, np.integer) or np.issubdtype(values.dtype, np.floating)):
         raise ValueError(f"it holds {values.dtype}, not real numbers")
