@@ -38,7 +38,8 @@ def made(alignment: str, encoder: dict) -> FGCLEP:
 
 @pytest.fixture(scope="module")
 def signal():
-    return np.random.default_rng(0).normal(0, 0.3, (12, 400)).astype(np.float32)
+    sizes = np.linspace(0.2, 0.4, 12)[:, None]  # of leads, which differ in hearts
+    return (sizes * np.random.default_rng(0).normal(size=(12, 400))).astype(np.float32)
 
 
 def test_attention_equals_plain_loops():

@@ -40,7 +40,8 @@ def model():
 
 @pytest.fixture(scope="module")
 def signal():
-    return np.random.default_rng(0).normal(0, 0.3, (12, 5000)).astype(np.float32)
+    sizes = np.linspace(0.2, 0.4, 12)[:, None]  # of leads, which differ in hearts
+    return (sizes * np.random.default_rng(0).normal(size=(12, 5000))).astype(np.float32)
 
 
 @pytest.mark.parametrize(

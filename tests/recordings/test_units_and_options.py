@@ -122,3 +122,10 @@ def test_columns_are_separated_in_other_ways(tmp_path, separator):
     )
     (tmp_path / "r.csv").write_text(f"sep={separator[0]}\n" + (tmp_path / "r.csv").read_text())  # as Excel takes it
     assert_is_ecg(read_recording(tmp_path / "r.csv"))
+
+
+def test_a_short_line_below_the_header_is_no_line_of_units(tmp_path):
+    path = write_csv(tmp_path / "r.csv")
+    header, _, rest = path.read_text().partition("\n")
+    path.write_text(f"{header}\n,mV\n{rest}")
+    assert "line 2" in refusal(path, fs=RATE)

@@ -46,15 +46,14 @@ def made_model(texts: Sequence[str] = TEXTS, **changes) -> FGCLEP:
 
 def write_shards(folder: Path, counts: tuple[int, ...] = (20, 13, 9), row_group_size: int | None = None) -> list[Path]:
     """Write shards of sines, 5 Hz in even records (text 0) and 1 Hz in odd ones (text 1), with some noise."""
-    rng = np.random.default_rng(0)
+    rng, sizes = np.random.default_rng(0), np.linspace(0.4, 0.6, 12)[:, None]  # of leads, which differ in hearts
     paths, number = [], 0
     for chunk, count in enumerate(counts):
         rows = []
         for _ in range(count):
             frequency = 1.0 if number % 2 else 5.0
-            wave = np.sin(2 * np.pi * (frequency * np.arange(400) / 100 + rng.random((12, 1)))) + rng.normal(
-                0, 0.1, (12, 400)
-            )
+            phases = 2 * np.pi * (frequency * np.arange(400) / 100 + rng.random((12, 1)))
+            wave = sizes * np.sin(phases) + rng.normal(0, 0.05, (12, 400))
             rows.append(
                 {
                     "source": "made-up", "record_id": f"{number:03d}", "patient_id": f"p{number // 2}",

@@ -140,3 +140,9 @@ def fixed_lists(column: pa.ChunkedArray, length: int, path: str) -> np.ndarray:
         lists.flatten().to_numpy(zero_copy_only=False).reshape(-1, length)
     )
     return result
+
+
+def as_lists(values: np.ndarray) -> pa.Array:
+    """Rows of an array (records, values) as an Arrow array of lists."""
+    bounds = pa.array(np.arange(len(values) + 1) * values.shape[1], pa.int32())
+    return pa.ListArray.from_arrays(bounds, pa.array(values.ravel()))

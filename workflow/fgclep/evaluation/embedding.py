@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 
-import numpy as np
 import pyarrow as pa
 import torch
 
@@ -13,7 +12,7 @@ from fgclep.progress import progress
 from fgclep.schemas.embeddings import EMBEDDINGS
 from fgclep.schemas.shards import SHARD
 from fgclep.signals.loader import READ_ONCE_MB, SignalStore
-from fgclep.tables import read_table
+from fgclep.tables import as_lists, read_table
 
 
 def embed_records(
@@ -55,9 +54,3 @@ def embed_records(
 
 def _as_lists(vectors: torch.Tensor) -> pa.Array:
     return as_lists(vectors.flatten(1).cpu().numpy())
-
-
-def as_lists(values: np.ndarray) -> pa.Array:
-    """Rows of an array (records, values) as an Arrow array of lists."""
-    bounds = pa.array(np.arange(len(values) + 1) * values.shape[1], pa.int32())
-    return pa.ListArray.from_arrays(bounds, pa.array(values.ravel()))

@@ -68,7 +68,7 @@ def read_csv(path: Path, fs: float | None, leads: Sequence[str] | None, units: s
     if any(_number(cell) is None and cell.strip().lower() not in _BLANK for cell in first):
         columns = _from_header(first, leads)
         last, pending = number, next(rows, None)  # the last line above the samples
-        if pending and (stated := _units_row(pending[1])):
+        if pending and len(pending[1]) == len(first) and (stated := _units_row(pending[1])):
             columns.units = [stated[place] or unit for place, unit in zip(columns.places, columns.units, strict=True)]
             if columns.time is not None and (scale := _time_unit(pending[1][columns.time])):
                 columns.time_scale = scale

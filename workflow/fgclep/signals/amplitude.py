@@ -26,9 +26,10 @@ _RANGES = ((0.1, 99.9), (0.5, 99.5), (1, 99), (2, 98), (2.5, 97.5), (5, 95))
 _SIZES = (95, 98, 99, 99.5, 99.9)  # percentiles of the sizes by which some divide
 # of converters, and of rounding
 _STEPS_MV = (0.005, 0.0048828125, 0.00488, 0.0025, 0.00244140625, 0.00244, 0.001, 0.01)
+_COUNTS = 2.0**32  # more than any converter has
 _MANY_SAMPLES = 0.02  # share of a lead, in which no ECG stays at its extreme
 _FINE = 1e-4  # mV, a step by which an extreme of 1 mV is no chance
-_LARGE = 0.5  # mV, a deviation without which no quartile is one
+_LARGE = 0.5  # mV, a deviation without which no quartile is one, and no root mean square by the heart
 
 
 def check_amplitude(mv: np.ndarray, leads: Sequence[str], step: float = 0.0, part: slice = slice(None)) -> None:
@@ -122,10 +123,10 @@ def _standardized(rows: list[tuple[str, np.ndarray]], step: float) -> str | None
         deviation = [float(group.std()) for group in groups]
         if _all_are(deviation, 1, _DEVIATION + step):
             return f"the standard deviation {whose} is 1"
+        if min(deviation) < _LARGE:  # an offset of electrodes, say, makes a root mean square
+            continue
         if _all_are([float(np.sqrt(np.mean(group**2))) for group in groups], 1, _DEVIATION + step):
             return f"the root mean square {whose} is 1"
-        if min(deviation) < _LARGE:
-            continue
         quartiles = [np.percentile(group, (25, 50, 75)) for group in groups]
         if not _all_are([middle for _, middle, _ in quartiles], 0, _DEVIATION + step):
             continue
@@ -193,7 +194,9 @@ def _on_a_converter_s_grid(rows: list[np.ndarray]) -> bool:
     for step in _STEPS_MV:
         counts = [row / step for row in rows]
         whole = [np.round(count) for count in counts]
-        if all(np.abs(count - number).max() < 1e-3 for count, number in zip(counts, whole, strict=True)):
+        if max(_largest(number) for number in whole) < _COUNTS and all(
+            np.abs(count - number).max() < 1e-3 for count, number in zip(counts, whole, strict=True)
+        ):
             if int(np.gcd.reduce([int(np.gcd.reduce(number.astype(np.int64))) for number in whole])) == 1:
                 return True
     return False

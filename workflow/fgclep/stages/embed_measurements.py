@@ -5,14 +5,13 @@ import argparse
 import pyarrow as pa
 
 from fgclep.errors import UserError
-from fgclep.evaluation.embedding import as_lists
 from fgclep.evaluation.measurement_features import measurement_features
 from fgclep.keys import KEY, places_among, record_names
 from fgclep.schemas.embeddings import EMBEDDINGS
 from fgclep.schemas.measurements import MEASUREMENTS
 from fgclep.schemas.shards import SHARD
 from fgclep.stage import run_stage, stage_parser
-from fgclep.tables import read_table, table_writer
+from fgclep.tables import as_lists, read_table, table_writer
 
 KEYS = [*KEY, "patient_id", "split", "codes"]
 

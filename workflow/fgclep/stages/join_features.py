@@ -6,11 +6,10 @@ import numpy as np
 import pyarrow as pa
 
 from fgclep.errors import UserError
-from fgclep.evaluation.embedding import as_lists
 from fgclep.keys import KEY, places_among, record_names
 from fgclep.schemas.embeddings import EMBEDDINGS
 from fgclep.stage import run_stage, stage_parser
-from fgclep.tables import read_table, write_table
+from fgclep.tables import as_lists, read_table, write_table
 
 COLUMNS = [*KEY, "patient_id", "split", "codes", "features"]
 
