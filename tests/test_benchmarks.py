@@ -14,6 +14,7 @@ from conftest import TINY
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 SMALL = {
     "codecs": ["--records", "6"],
+    "default_run": ["--", "results/evaluation/prompts.parquet"],
     "ingest": ["--records", "8", "--rounds", "1"],
     "loader": [
         *("--records", "300", "--wfdb-records", "4", "--memmap-records", "8"), *("--memory-mb", "32", "--rounds", "1"),
@@ -170,3 +171,26 @@ def test_every_benchmark_is_tried():
         "trained",
         "variants",
     }
+
+
+@pytest.mark.benchmark
+def test_the_ratchet_names_the_stages_that_grew(printed, monkeypatch, tmp_path):
+    stages = [("pretrain", [40.0, 40.0]), ("measure_waveforms", [20.0, 30.0]), ("build_prompts", [1.0, 0.9])]
+    runs = [{name: seconds[number] for name, seconds in stages} for number in (0, 1)]
+    ratchet, whole_run = (importlib.import_module(name) for name in ("benchmarks.ratchet", "default_run"))
+    monkeypatch.setattr(ratchet, "FILE", tmp_path / "ratchet.json")
+    monkeypatch.setattr(ratchet, "calibrate", lambda: 0.5)
+    took = iter([runs[0], runs[1], runs[1], {**runs[1], "pretrain": 60.0}])
+
+    def one(code, arguments):
+        cpu = next(took)
+        whole = whole_run.Took(99.0, 10.0 + sum(cpu.values()), 0.0, "")
+        return whole_run.Run(whole, {name: whole_run.Stage(1, 9.0, value, 0.0) for name, value in cpu.items()}, {})
+
+    monkeypatch.setattr(ratchet, "run", one)
+    assert json.loads(printed("ratchet", "--accept").splitlines()[-1])["units"] == 142
+    more = printed("ratchet").splitlines()
+    assert "| measure_waveforms |" in more[2] and json.loads(more[-1])["ratio"] == 1.139
+    printed("ratchet", "--accept")
+    with pytest.raises(SystemExit, match=r"1\.25 times the accepted processor time"):
+        printed("ratchet")
