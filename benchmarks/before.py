@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMIT = "fc505d022b43"  # the one before all that docs/performance.md compares with "before"
+_SHOWN = 5000  # characters of the errors of a command that failed
 
 
 class Took(NamedTuple):
@@ -72,23 +73,25 @@ def take(checkout: Path, command: Sequence[str | Path], folder: Path | None = No
     Raises
     ------
     SystemExit
-        The command failed; what it wrote is on the terminal.
+        The command failed; the message is the end of what it wrote to standard error.
     """
     program, *arguments = map(str, command)
     paths = {"PYTHONPATH": str(checkout / "workflow"), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     start = time.perf_counter()
-    with tempfile.TemporaryFile("w+") as output:
+    with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
         process = subprocess.Popen(
             [sys.executable if program == "python" else program, *arguments],
             cwd=folder or checkout,
             env=os.environ | paths | environment,
             stdout=output,
+            stderr=errors,
         )  # nosec B603
         _, status, used = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         wall = time.perf_counter() - start
         if process.returncode:
-            sys.exit(f"{' '.join(map(str, command))} ended with status {process.returncode}")
+            errors.seek(0)
+            sys.exit(f"{errors.read()[-_SHOWN:]}\n{' '.join(map(str, command))} ended with status {process.returncode}")
         output.seek(0)
         return Took(wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, output.read())
 

@@ -81,7 +81,7 @@ def run(code: Path, arguments: Sequence[str]) -> Run:
     Raises
     ------
     SystemExit
-        The run failed; what Snakemake wrote is on the terminal.
+        The run failed; the message is the end of what Snakemake wrote.
     """
     with tempfile.TemporaryDirectory() as folder:
         shim, functions, notes = (Path(folder, name) for name in ("python", "functions", "notes"))
