@@ -106,7 +106,10 @@ def printable(text: object) -> str:
     >>> printable("ecg\x1b[2J ü")
     'ecg\\x1b[2J ü'
     """
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
+    shown = str(text)
+    if shown.isprintable():
+        return shown
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in shown)
 
 
 def csv_text(rows: Iterable[Sequence[object]]) -> str:

@@ -9,7 +9,7 @@ import torch
 from fgclep.config.evaluation import VariantSettings
 from fgclep.device import choose_device
 from fgclep.evaluation.embedding import embed_records
-from fgclep.evaluation.linear_probe import choose_probe
+from fgclep.evaluation.linear_probe import choose_probe, fit_probes
 from fgclep.evaluation.prompts import read_prompts, worded
 from fgclep.evaluation.scores import score_table
 from fgclep.evaluation.task_records import splits_of_tasks, task_records
@@ -54,7 +54,8 @@ def main(args: argparse.Namespace) -> None:
             for kind, (scores,) in score_sets(model.score, [asked.vectors], words, settings.prompts).items():
                 write(score_table(args.model, task, "zero_shot", kind, asked, scores))
             train, val, test = (features.of(split) for split in ("train", "val", "test"))
-            probe = choose_probe((train.vectors, train.labels), (val.vectors, val.labels), settings.regularization)
+            probes = fit_probes(train.vectors, train.labels, settings.regularization)
+            probe = choose_probe(probes, val.vectors, val.labels)
             write(score_table(args.model, task, "linear_probe", "", test, probe.scores(test.vectors)))
 
 
