@@ -199,7 +199,8 @@ def test_the_ablation_evaluates_as_the_workflow_does(ablation, results):
     }
     for key, found in own.items():
         np.testing.assert_array_equal(found.ids, theirs[key].ids)
-        np.testing.assert_array_equal(found.scores, theirs[key].scores)
+        # texts are embedded with others at a time, whose length decides of the last digits
+        np.testing.assert_allclose(found.scores, theirs[key].scores, rtol=0, atol=1e-5)
 
 
 @pytest.mark.exhaustive

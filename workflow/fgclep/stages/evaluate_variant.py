@@ -14,6 +14,7 @@ from fgclep.evaluation.prompts import read_prompts, worded
 from fgclep.evaluation.scores import score_table
 from fgclep.evaluation.task_records import splits_of_tasks, task_records
 from fgclep.evaluation.tasks import load_task
+from fgclep.evaluation.text_scores import scoring
 from fgclep.evaluation.zero_shot import score_sets
 from fgclep.models.fgclep import FGCLEP
 from fgclep.schemas.class_scores import CLASS_SCORES
@@ -43,6 +44,7 @@ def main(args: argparse.Namespace) -> None:
     model = FGCLEP.from_pretrained(args.model_dir).to(device)  # type: ignore[arg-type]
     table = pa.concat_tables(embed_records(model, args.shards, settings, device, "ECGs"))
     column = "patches" if model.align.by_patch else "embedding"
+    score = scoring(model)
     splits = splits_of_tasks(args.splits)
     prompts = read_prompts(args.prompts)
     with table_writer(args.output, CLASS_SCORES) as write:
@@ -51,7 +53,7 @@ def main(args: argparse.Namespace) -> None:
             embedded, features = (task_records(own, task, name, splits) for name in (column, "features"))
             asked = embedded.of(settings.zero_shot_split)
             words = {kind: prompts[task.name, kind] for kind in worded(settings.prompts)}
-            for kind, (scores,) in score_sets(model.score, [asked.vectors], words, settings.prompts).items():
+            for kind, (scores,) in score_sets(score, [asked.vectors], words, settings.prompts).items():
                 write(score_table(args.model, task, "zero_shot", kind, asked, scores))
             train, val, test = (features.of(split) for split in ("train", "val", "test"))
             probes = fit_probes(train.vectors, train.labels, settings.regularization)
