@@ -45,7 +45,7 @@ from fgclep.config.pretraining import EcgEncoderSection, PretrainingSection
 from fgclep.config.quality import QualitySection
 from fgclep.config.signal import SignalSection
 from fgclep.evaluation.embedding import embed_records
-from fgclep.evaluation.linear_probe import choose_probe
+from fgclep.evaluation.linear_probe import choose_probe, fit_probes
 from fgclep.evaluation.metrics import macro_auroc
 from fgclep.evaluation.task_records import task_records
 from fgclep.evaluation.tasks import Task, load_task
@@ -142,7 +142,8 @@ def ours(shard: Path, task: Task, model: FGCLEP, settings: EmbeddingSettings, ar
         tables = list(embed_records(model, [str(shard)], settings, torch.device("cpu"), task.name))
     records = task_records(pa.concat_tables(tables).cast(EMBEDDINGS), task, "features")
     train, val = records.of("train"), records.of("val")
-    probe = choose_probe((train.vectors, train.labels), (val.vectors, val.labels), EvaluationSection().regularization)
+    probes = fit_probes(train.vectors, train.labels, EvaluationSection().regularization)
+    probe = choose_probe(probes, val.vectors, val.labels)
     return macro_auroc(probe.scores(val.vectors), val.labels)
 
 

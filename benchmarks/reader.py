@@ -228,7 +228,8 @@ def table(readers: Mapping[str, Reader], results: Path, args: argparse.Namespace
         aurocs, decisions = [], []
         for name, (scored, _) in readers.items():
             value = scored.scores[:, columns].max(axis=1)[own]
-            aurocs.append(known(areas(value, stated[own], weights)[0], stated[own], patients[own]))
+            auroc = areas(value[:, None], stated[own][:, None], weights)[0, 0]
+            aurocs.append(known(auroc, stated[own], patients[own]))
             if not has_rule and stated[own].sum() >= SUPPORTED_FROM:
                 means[name].append(aurocs[-1])
         for name, both in decided_by:

@@ -15,6 +15,10 @@ BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 SMALL = {
     "codecs": ["--records", "6"],
     "default_run": ["--", "results/evaluation/prompts.parquet"],
+    "evaluating": [
+        *("--records", "60", "--features", "4", "--tasks", "ptbxl_super", "cpsc2018", "--seeds", "1"),
+        *("--resamples", "5", "--tested", "30", "--rounds", "1"),
+    ],
     "ingest": ["--records", "8", "--rounds", "1"],
     "loader": [
         *("--records", "300", "--wfdb-records", "4", "--memmap-records", "8"), *("--memory-mb", "32", "--rounds", "1"),

@@ -20,3 +20,9 @@ def test_pre_training_needs_none_of_the_workflow_s_other_packages():
 def test_the_package_itself_loads_nothing():
     finished = run("import sys, fgclep, fgclep.leads; assert 'torch' not in sys.modules and 'numpy' not in sys.modules")
     assert finished.returncode == 0, finished.stderr
+
+
+def test_tables_need_no_pandas_and_become_its_frames_where_it_is():
+    code = "import sys, fgclep.tables, pyarrow as pa; table = pa.table({'a': [1, 2]}); assert 'pandas' not in sys.modules; "
+    finished = run(code + "assert table.to_pandas().shape == (2, 1); import pandas; pa.array(pandas.Series([1]))")
+    assert finished.returncode == 0, finished.stderr

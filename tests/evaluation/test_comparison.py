@@ -1,6 +1,7 @@
 import csv
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -242,13 +243,14 @@ def test_of_a_task_with_two_label_sets_the_first_counts_in_the_mean():
 
 
 def write_run(folder, scored):
+    tables = []
     for (_, evaluation), own in scored.items():
         task = Task(
             evaluation[0], "csn", evaluation[1], tuple(TaskClass(name, name, (name,), (name,)) for name in own.classes)
         )
         records = TaskRecords(own.ids, own.patients, np.full(len(own.ids), "test"), own.scores, own.labels)
-        table = score_table("fine", task, evaluation[2], evaluation[3], records, own.scores)
-        write_table(table, folder / f"evaluation/scores/linear_probe/fine/{task.name}.parquet", CLASS_SCORES)
+        tables.append(score_table("fine", task, evaluation[2], evaluation[3], records, own.scores))
+    write_table(pa.concat_tables(tables), folder / "evaluation/scores/linear_probe/fine.parquet", CLASS_SCORES)
     place = dict(zip(("task", "label_set", "protocol", "setting"), PROBE, strict=True))
     row = dict.fromkeys(METRICS.names, "1") | {"model": "fine", **place}
     write_metrics([row, {**row, "model": "coarse", "task": "left"}], folder / "evaluation/metrics.csv")
@@ -297,8 +299,8 @@ def test_scores_that_an_earlier_run_has_left_are_not_compared(tmp_path):
     (runs[1] / "run.json").unlink()
     assert [row["task"] for row in compare_runs(runs, "fine", 50, 0)] == ["toy"]
     # scores that the run names, and that are gone
-    (runs[0] / "evaluation/scores/linear_probe/fine/toy.parquet").unlink()
-    with pytest.raises(UserError, match=r"fine/toy\.parquet does not exist; run `snakemake"):
+    (runs[0] / "evaluation/scores/linear_probe/fine.parquet").unlink()
+    with pytest.raises(UserError, match=r"linear_probe/fine\.parquet does not exist; run `snakemake"):
         compare_runs(runs, "fine", 50, 0)
 
 

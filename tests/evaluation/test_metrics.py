@@ -12,50 +12,64 @@ from fgclep.evaluation.metrics import (
     calibration_errors,
     evaluate,
     f1_scores,
+    limits,
     macro_auroc,
     patient_weights,
+    patients_of,
 )
 
 
 def test_auroc_counts_a_tie_as_half():
     # pairs (positive, negative): 3>1, 3>2, 2>1 are right, 2=2 is a tie: 3.5 of 4
-    value, _ = areas(np.array([1.0, 2.0, 2.0, 3.0]), np.array([False, False, True, True]), np.ones((4, 1)))
-    assert value == pytest.approx([0.875])
+    value, _ = areas(np.array([[1.0, 2.0, 2.0, 3.0]]).T, np.array([[False, False, True, True]]).T, np.ones((4, 1)))
+    assert value == pytest.approx(np.array([[0.875]]))
 
 
 def test_auprc_is_the_stepwise_area():
     # above 3: precision 1 at recall 1/2; above 2: precision 2/3 at recall 1
-    _, value = areas(np.array([1.0, 2.0, 2.0, 3.0]), np.array([False, False, True, True]), np.ones((4, 1)))
-    assert value == pytest.approx([0.5 * 1 + 0.5 * 2 / 3])
+    _, value = areas(np.array([[1.0, 2.0, 2.0, 3.0]]).T, np.array([[False, False, True, True]]).T, np.ones((4, 1)))
+    assert value == pytest.approx(np.array([[0.5 * 1 + 0.5 * 2 / 3]]))
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.integers(0, 2**32 - 1), st.integers(2, 80), st.integers(1, 12), st.floats(0.02, 0.98))
-def test_both_areas_equal_scikit_learn_with_ties_and_weights(seed, n, levels, share):
+@given(st.integers(0, 2**32 - 1), st.integers(2, 80), st.integers(1, 12), st.floats(0.02, 0.98), st.booleans())
+def test_both_areas_equal_scikit_learn_with_ties_and_weights(seed, n, levels, share, whole):
     rng = np.random.default_rng(seed)
-    scores = rng.integers(levels, size=n).astype(np.float32) / 3
-    labels = rng.random(n) < share
-    weights = rng.integers(0, 4, size=(n, 3)).astype(float)
+    scores = rng.integers(levels, size=(n, 3)).astype(np.float32) / 3
+    labels = rng.random((n, 3)) < [share, 0.0, 1 - share]  # of the second class no positive
+    weights = rng.integers(0, 4, size=(n, 2)).astype(float) * (1 if whole else 0.3)
     auroc, auprc = areas(scores, labels, weights)
-    for column in range(3):
-        w = weights[:, column]
-        if w[labels].sum() == 0 or w[~labels].sum() == 0:
-            assert np.isnan([auroc[column], auprc[column]]).all()
+    for column, resample in np.ndindex(3, 2):
+        w, positive, own = weights[:, resample], labels[:, column], scores[:, column]
+        found = auroc[column, resample], auprc[column, resample]
+        if w[positive].sum() == 0 or w[~positive].sum() == 0:
+            assert np.isnan(found).all()
         else:
-            assert auroc[column] == pytest.approx(roc_auc_score(labels, scores, sample_weight=w), abs=1e-9)
-            assert auprc[column] == pytest.approx(average_precision_score(labels, scores, sample_weight=w), abs=1e-9)
+            assert found[0] == pytest.approx(roc_auc_score(positive, own, sample_weight=w), abs=1e-9)
+            assert found[1] == pytest.approx(average_precision_score(positive, own, sample_weight=w), abs=1e-9)
+
+
+def test_many_resamples_at_once_are_what_each_is_by_itself():
+    scores, labels, patients = example()
+    weights = patient_weights(patients, 200, seed=3)
+    for measure, what in ((areas, scores), (f1_scores, scores > 0), (calibration_errors, expit(scores))):
+        together = measure(what, labels, weights)
+        for resample in (0, 77, 199):
+            alone = measure(what, labels, weights[:, [resample]])
+            np.testing.assert_allclose(together[..., [resample]], alone, rtol=1e-12)
 
 
 def test_f1_by_hand():
     # called 3 of 4, of which 2 are right, of 2 positives: 2 * 2 / (3 + 2)
-    called, labels = np.array([True, True, True, False]), np.array([True, False, True, False])
-    assert f1_scores(called, labels, np.ones((4, 1))) == pytest.approx([0.8])
+    called, labels = np.array([[True, True, True, False]]).T, np.array([[True, False, True, False]]).T
+    assert f1_scores(called, labels, np.ones((4, 1))) == pytest.approx(np.array([[0.8]]))
 
 
 def test_the_calibration_error_by_hand():
     # in the bin to 0.1: mean probability 0.05, no positive; in the bin to 0.9: 0.85 and one of two
-    probabilities, labels = np.array([0.0, 0.1, 0.81, 0.89]), np.array([False, False, True, False])
-    assert calibration_errors(probabilities, labels, np.ones((4, 1))) == pytest.approx([0.5 * 0.05 + 0.5 * 0.35])
+    probabilities, labels = np.array([[0.0, 0.1, 0.81, 0.89]]).T, np.array([[False, False, True, False]]).T
+    found = calibration_errors(probabilities, labels, np.ones((4, 1)))
+    assert found == pytest.approx(np.array([[0.5 * 0.05 + 0.5 * 0.35]]))
 
 
 @settings(max_examples=100, deadline=None)
@@ -64,7 +78,11 @@ def test_f1_and_calibration_error_equal_scikit_learn(seed, n, share):
     rng = np.random.default_rng(seed)
     scores, labels = rng.normal(size=n).round(1), rng.random(n) < share
     weights = rng.integers(0, 4, size=(n, 3)).astype(float)
-    f1, ece = f1_scores(scores > 0.3, labels, weights), calibration_errors(expit(scores), labels, weights)
+    two = np.stack([labels, ~labels], axis=1)  # a second class beside it
+    (f1, _), (ece, _) = (
+        measure(np.stack([what, what], axis=1), two, weights)
+        for measure, what in ((f1_scores, scores > 0.3), (calibration_errors, expit(scores)))
+    )
     for column in range(3):
         rows = np.repeat(np.arange(n), weights[:, column].astype(int))
         if not labels[rows].any() or labels[rows].all():
@@ -247,7 +265,7 @@ def test_resamples_without_a_positive_are_left_out():
     without = weights[labels[:, 0]].sum(axis=0) == 0
     assert without.any()
     row = evaluate(scores, labels, patients, ["x"], resamples=1000)[2]
-    values = areas(scores[:, 0], labels[:, 0], weights[:, ~without])[0]
+    values = areas(scores, labels, weights[:, ~without])[0, 0]
     assert (row["ci_low"], row["ci_high"]) == pytest.approx(tuple(np.percentile(values, [2.5, 97.5])))
 
 
@@ -256,3 +274,21 @@ def test_scores_that_are_not_finite_are_refused():
     scores[7, 1] = np.nan
     with pytest.raises(ValueError, match="1 records have scores that are not finite"):
         evaluate(scores, labels, patients, ["x", "y", "z"])
+
+
+def test_limits_are_the_percentiles_of_what_is_defined():
+    rng = np.random.default_rng(0)
+    for size in (2, 3, 40, 41, 1000):
+        values = rng.normal(size=size)
+        values[rng.random(size) < 0.1] = np.nan
+        known = values[~np.isnan(values)]
+        if len(known) > 1:
+            assert limits(values) == pytest.approx(tuple(np.percentile(known, [2.5, 97.5])), abs=1e-12)
+    assert np.isnan(limits(np.full(5, np.nan))).all() and np.isnan(limits(np.empty(0))).all()
+    assert np.isnan(limits(np.array([np.nan, 1.0]))).all()
+
+
+def test_patients_are_counted_on_either_side():
+    labels = np.array([[True, False], [False, False], [True, False], [True, True]])
+    np.testing.assert_array_equal(patients_of(labels, ["b", "b", "a", "a"]), [[2, 1], [1, 2]])
+    np.testing.assert_array_equal(patients_of(labels[:0], []), np.zeros((2, 2)))

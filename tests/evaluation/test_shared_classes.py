@@ -13,7 +13,7 @@ from fgclep.evaluation.shared_classes import shared_classes
 from fgclep.evaluation.tasks import load_task
 from fgclep.language.vocabulary import load_vocabulary
 from fgclep.schemas.embeddings import EMBEDDINGS
-from fgclep.stages import evaluate_transfer
+from fgclep.stages import evaluate_linear_probe
 from fgclep.tables import write_table
 
 VOCABULARY = str(ROOT / "resources" / "vocabulary")
@@ -74,12 +74,16 @@ def run(task_files, folder, transfer_classes):
     for name in task_files:
         embeddings.append(folder / f"{name}.parquet")
         write_embeddings(embeddings[-1], name)
-    options = ["--model", "fine", "--vocabulary", VOCABULARY, "--output", str(folder / "transfer.csv")]
+    options = ["--model", "fine", "--vocabulary", VOCABULARY, "--output", str(folder / "probes.csv")]
+    options += ["--scores", str(folder / "scores.parquet")]
     options += ["--task-files", *map(str, task_files.values()), "--embeddings", *map(str, embeddings)]
-    settings = {"transfer_classes": transfer_classes, "regularization": [1.0], "bootstrap": 5}
+    settings = {"transfer_classes": transfer_classes, "regularization": [0.1, 1.0, 10.0], "bootstrap": 5}
+    settings |= {"fractions": [1.0], "shots": [], "seeds": 1}
     options += ["--settings", json.dumps({**settings, "min_positives": 3, "seed": 0})]
-    evaluate_transfer.main(evaluate_transfer.arguments().parse_args(options))
-    return read_metrics(folder / "transfer.csv")
+    evaluate_linear_probe.main(evaluate_linear_probe.arguments().parse_args(options))
+    rows = read_metrics(folder / "probes.csv")
+    assert {row["task"] for row in rows if row["protocol"] == "linear_probe"} == set(task_files)
+    return [row for row in rows if row["protocol"] == "transfer"]
 
 
 def test_each_class_is_tested_by_the_probe_of_its_own_finding(task_files, tmp_path):

@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pyarrow as pa
 import pytest
+import torch
 from conftest import ROOT
 from sklearn.metrics import roc_auc_score
 
@@ -12,6 +13,7 @@ from fgclep.evaluation.prompts import read_prompts
 from fgclep.evaluation.scores import read_scores
 from fgclep.evaluation.task_records import task_records
 from fgclep.evaluation.tasks import Task, TaskClass, load_task
+from fgclep.evaluation.text_scores import scoring
 from fgclep.evaluation.zero_shot import added, prompts_per_lead, score_classes, score_sets
 from fgclep.models.alignment import GlobalAlignment
 from fgclep.schemas.embeddings import EMBEDDINGS
@@ -30,12 +32,18 @@ class FakeModel:
     def __init__(self, texts):
         self.texts = texts
         self.batches = []
+        self.embedded = []
         self.align = GlobalAlignment()
+
+    def embed_texts(self, prompts):
+        self.embedded += prompts
+        return torch.tensor([[self.texts.index(prompt) if prompt in self.texts else -1] for prompt in prompts])
 
     def score(self, embeddings, prompts):
         self.batches.append(len(prompts))
-        known = [self.texts.index(prompt) if prompt in self.texts else None for prompt in prompts]
-        columns = [np.full(len(embeddings), -9.0) if place is None else embeddings[:, place] for place in known]
+        known = prompts if isinstance(prompts, torch.Tensor) else self.embed_texts(prompts)
+        places = known[:, 0].tolist()
+        columns = [np.full(len(embeddings), -9.0) if place < 0 else embeddings[:, place] for place in places]
         return np.stack(columns, axis=1).astype(np.float32)
 
 
@@ -61,6 +69,16 @@ def test_batches_of_prompts_do_not_change_the_scores():
     small = FakeModel(["x", "y", "z"])
     np.testing.assert_array_equal(score_classes(small.score, embeddings, PROMPTS, leads=True, batch_size=7), whole)
     assert (model.batches, max(small.batches)) == ([39], 7)
+
+
+def test_a_text_is_embedded_once_and_scored_as_ever():
+    model, plain = FakeModel(["x", "y", "z"]), FakeModel(["x", "y", "z"])
+    rng = np.random.default_rng(0)
+    score = scoring(model)
+    for texts in (["z", "x"], ["x", "unknown", "y"], ["y", "z"]):
+        embeddings = rng.normal(size=(5, 3))
+        np.testing.assert_array_equal(score(embeddings, texts), plain.score(embeddings, texts))
+    assert model.embedded == ["z", "x", "unknown", "y"]
 
 
 def test_a_shared_prompt_is_scored_once():

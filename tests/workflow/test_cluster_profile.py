@@ -13,7 +13,7 @@ STAND_IN = (
     f"{ROOT / 'tests/cluster/submit'} {{rule}} {{resources.mem_mb}} {{resources.runtime}}",
 )
 REPORTS = ("results/reports/texts.parquet", "results/reports/reports.parquet", "results/quarantine/reports.parquet")
-PROBES = tuple(f"results/evaluation/linear_probe/measurements/{task}.csv" for task in ("cpsc2018", "csn"))
+PROBES = tuple(f"results/evaluation/linear_probe/{model}.csv" for model in ("measurements", "random"))
 
 
 @pytest.mark.slow

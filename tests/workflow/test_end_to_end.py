@@ -190,7 +190,7 @@ def test_the_ablation_evaluates_as_the_workflow_does(ablation, results):
     """Its coarse model of the first seed is the workflow's: so is what it scores, zero-shot and by all records."""
     own = {key: found for (_, key), found in read_scores([ablation / "scores" / "coarse-0.parquet"]).items()}
     folder = results / "evaluation" / "scores"
-    paths = [folder / "zero_shot" / "coarse.parquet", *(folder / "linear_probe" / "coarse").glob("*.parquet")]
+    paths = [folder / protocol / "coarse.parquet" for protocol in ("zero_shot", "linear_probe")]
     theirs = {key: found for (_, key), found in read_scores(paths).items()}
     assert {(task, protocol, setting) for task, _, protocol, setting in own} == {
         (task, protocol, setting)
@@ -199,7 +199,8 @@ def test_the_ablation_evaluates_as_the_workflow_does(ablation, results):
     }
     for key, found in own.items():
         np.testing.assert_array_equal(found.ids, theirs[key].ids)
-        np.testing.assert_array_equal(found.scores, theirs[key].scores)
+        # texts are embedded with others at a time, whose length decides of the last digits
+        np.testing.assert_allclose(found.scores, theirs[key].scores, rtol=0, atol=1e-5)
 
 
 @pytest.mark.exhaustive

@@ -325,7 +325,7 @@ def test_a_job_that_is_killed_is_named_and_repeated(copy, finished, jobs, rng):
 
 
 def test_a_truncated_output_of_a_killed_run_is_made_again(copy, finished, jobs):
-    job = jobs["evaluate_transfer"][0]
+    job = jobs["evaluate_linear_probe"][0]
     delete(copy, job)
     process = start(copy, *job.outputs)
     stage_of(process, job.stage)

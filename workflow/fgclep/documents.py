@@ -5,6 +5,7 @@ import io
 import json
 import os
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -106,7 +107,10 @@ def printable(text: object) -> str:
     >>> printable("ecg\x1b[2J ü")
     'ecg\\x1b[2J ü'
     """
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
+    shown = str(text)
+    if shown.isprintable():
+        return shown
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in shown)
 
 
 def csv_text(rows: Iterable[Sequence[object]]) -> str:
@@ -125,6 +129,7 @@ def csv_text(rows: Iterable[Sequence[object]]) -> str:
     return text.getvalue()
 
 
+@lru_cache(maxsize=2**14)  # of most columns, the same few again and again
 def _cell(text: str) -> str:
     shown = printable(text)
     return f"'{shown}" if _is_formula(shown) else shown

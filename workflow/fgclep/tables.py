@@ -1,7 +1,9 @@
 """Parquet tables of a known schema, checked on write and on read (``fgclep.schemas``)."""
 
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,27 @@ from fgclep.errors import UserError, damaged
 from fgclep.files import whole_file
 
 ROWS_PER_GROUP = 2**14  # of a table written in parts
+
+
+class _NoPandas:
+    """As if pandas were not installed.
+
+    pyarrow imports it with the first array that it makes, to tell whether it was given a series: 0.3 s and 60 MB in
+    every process. It asks once; ``to_pandas`` still finds what is installed.
+    """
+
+    @staticmethod
+    def find_spec(name: str, path: Sequence[str] | None = None, target: object = None) -> ModuleSpec | None:
+        if name == "pandas":
+            raise ModuleNotFoundError(name)
+        return None
+
+
+sys.meta_path.insert(0, _NoPandas)
+try:
+    pa.array([])
+finally:
+    sys.meta_path.remove(_NoPandas)
 
 
 def _mismatch(found: pa.Schema, schema: pa.Schema) -> str:

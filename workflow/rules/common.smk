@@ -25,7 +25,6 @@ from fgclep.config.evaluation import (
     ProbeSettings,
     PromptSettings,
     RetrievalSettings,
-    TransferSettings,
     VariantSettings,
     ZeroShotSettings,
 )

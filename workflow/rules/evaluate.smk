@@ -101,16 +101,17 @@ rule evaluate_zero_shot:
 
 rule evaluate_linear_probe:
     input:
-        task="resources/tasks/{task}.yaml",
-        embeddings=embeddings_of_task,
-        splits=lambda wildcards: splits_of([wildcards.task]),
+        tasks=TASK_FILES,
+        embeddings=embeddings_of_tasks,
+        splits=splits_of(TASKS),
+        vocabulary=VOCABULARY,
     output:
-        metrics="results/evaluation/linear_probe/{model}/{task}.csv",
-        scores="results/evaluation/scores/linear_probe/{model}/{task}.parquet",
+        metrics="results/evaluation/linear_probe/{model}.csv",
+        scores="results/evaluation/scores/linear_probe/{model}.parquet",
     log:
-        "results/logs/evaluate_linear_probe/{model}-{task}.log",
+        "results/logs/evaluate_linear_probe/{model}.log",
     benchmark:
-        "results/benchmarks/evaluate_linear_probe/{model}-{task}.tsv"
+        "results/benchmarks/evaluate_linear_probe/{model}.tsv"
     conda:
         ENVIRONMENT
     resources:
@@ -118,47 +119,12 @@ rule evaluate_linear_probe:
         runtime=growing(240),
     params:
         **settings(ProbeSettings.of(SETTINGS.evaluation, seed=SETTINGS.seed)),
-        content=lambda wildcards: contents(f"resources/tasks/{wildcards.task}.yaml"),
+        content=contents(*VOCABULARY, *TASK_FILES),
         code=source_digest("fgclep.stages.evaluate_linear_probe"),
     message:
-        "Linear probe of {wildcards.model} on {wildcards.task}"
+        "Linear probes of {wildcards.model}"
     shell:
         "python -m fgclep.stages.evaluate_linear_probe "
-        "--model {wildcards.model:q} "
-        "--task-file {input.task:q} "
-        "--embeddings {input.embeddings:q} "
-        "--splits {input.splits:q} "
-        "--settings {params.settings:q} "
-        "--output {output.metrics:q} "
-        "--scores {output.scores:q} "
-        "--log {log:q}"
-
-
-rule evaluate_transfer:
-    input:
-        tasks=TASK_FILES,
-        embeddings=embeddings_of_tasks,
-        splits=splits_of(TASKS),
-        vocabulary=VOCABULARY,
-    output:
-        metrics="results/evaluation/transfer/{model}.csv",
-    log:
-        "results/logs/evaluate_transfer/{model}.log",
-    benchmark:
-        "results/benchmarks/evaluate_transfer/{model}.tsv"
-    conda:
-        ENVIRONMENT
-    resources:
-        mem_mb=growing(2000),
-        runtime=growing(240),
-    params:
-        **settings(TransferSettings.of(SETTINGS.evaluation, seed=SETTINGS.seed)),
-        content=contents(*VOCABULARY, *TASK_FILES),
-        code=source_digest("fgclep.stages.evaluate_transfer"),
-    message:
-        "Linear probes of {wildcards.model} from one database to another"
-    shell:
-        "python -m fgclep.stages.evaluate_transfer "
         "--model {wildcards.model:q} "
         "--task-files {input.tasks:q} "
         "--embeddings {input.embeddings:q} "
@@ -166,6 +132,7 @@ rule evaluate_transfer:
         "--vocabulary resources/vocabulary "
         "--settings {params.settings:q} "
         "--output {output.metrics:q} "
+        "--scores {output.scores:q} "
         "--log {log:q}"
 
 

@@ -139,15 +139,13 @@ def quarantine_tables():
 def evaluations():
     """Tables of metrics: zero-shot and retrieval need a text tower that was trained, probes do not."""
     by_text = expand("results/evaluation/{protocol}/{model}.csv", protocol=["zero_shot", "retrieval"], model=TRAINED)
-    probes = expand("results/evaluation/linear_probe/{model}/{task}.csv", model=PROBED, task=SOURCE_OF_TASK)
-    return [*by_text, *probes, *expand("results/evaluation/transfer/{model}.csv", model=PROBED)]
+    return [*by_text, *expand("results/evaluation/linear_probe/{model}.csv", model=PROBED)]
 
 
 def scores():
     """Tables of what the models scored on the test records."""
     zero_shot = expand("results/evaluation/scores/zero_shot/{model}.parquet", model=TRAINED)
-    probes = expand("results/evaluation/scores/linear_probe/{model}/{task}.parquet", model=PROBED, task=SOURCE_OF_TASK)
-    return [*zero_shot, *probes]
+    return [*zero_shot, *expand("results/evaluation/scores/linear_probe/{model}.parquet", model=PROBED)]
 
 
 def pretraining(wildcards):
@@ -275,10 +273,6 @@ def embedding_model(wildcards):
 
 def embedding_options(wildcards):
     return [] if wildcards.model == "random" else ["--model", f"results/models/{wildcards.model}"]
-
-
-def embeddings_of_task(wildcards):
-    return f"results/embeddings/{wildcards.model}/{SOURCE_OF_TASK[wildcards.task]}.parquet"
 
 
 def embeddings_of_tasks(wildcards):

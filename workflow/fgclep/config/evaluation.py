@@ -117,14 +117,6 @@ class ProbeSettings(Seeded):
     fractions: list[float]
     shots: list[int]
     seeds: int
-    regularization: list[float]
-    bootstrap: int
-    min_positives: int
-
-
-class TransferSettings(Seeded):
-    """What ``evaluate_transfer`` takes of the config."""
-
     transfer_classes: int
     regularization: list[float]
     bootstrap: int

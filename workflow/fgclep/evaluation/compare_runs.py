@@ -48,20 +48,18 @@ def compare_runs(runs: tuple[Path, Path], model: str, resamples: int, seed: int)
 
 def _scores(run: Path, model: str) -> dict[Evaluation, Scored]:
     folder, metrics = run / "evaluation" / "scores", run / "evaluation" / "metrics.csv"
+    by_protocol = [folder / f"{protocol}/{model}.parquet" for protocol in ("zero_shot", "linear_probe")]
     evaluations = _evaluations(metrics, model) if metrics.is_file() else None
     if evaluations is not None:
-        probed = sorted({task for task, _, protocol, _ in evaluations if protocol == "linear_probe"})
-        paths = [folder / f"linear_probe/{model}/{task}.parquet" for task in probed]
-        if any(protocol.startswith("zero_shot") for _, _, protocol, _ in evaluations):
-            paths.insert(0, folder / f"zero_shot/{model}.parquet")
+        protocols = {protocol for _, _, protocol, _ in evaluations}
+        paths = [path for path in by_protocol if path.parent.name in protocols]
     elif (run / RUN_RECORD).is_file():
         raise UserError(
             f"{metrics} does not exist, which names what the run in {run} has evaluated: run `snakemake --cores all` "
             "there to its end"
         )
     else:  # scores by themselves, beside which no run has left others
-        by_text, probes = folder / f"zero_shot/{model}.parquet", folder / f"linear_probe/{model}"
-        paths = [*([by_text] if by_text.is_file() else []), *sorted(probes.glob("*.parquet"))]
+        paths = [path for path in by_protocol if path.is_file()]
     if not paths:
         raise UserError(
             f"{folder} has no scores of a model {model}; give the folder of results of a finished run, or --model"

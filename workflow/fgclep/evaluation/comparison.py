@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
 
 import numpy as np
-from scipy.stats import t
+from scipy.special import stdtr
 
 from fgclep.errors import UserError
 from fgclep.evaluation.metrics import have_enough_patients, have_spread, limits, macro_aurocs, patient_weights
@@ -198,7 +198,7 @@ def _difference(values: np.ndarray, patients: int) -> dict[str, float]:
         return result
     low, high = limits(known)
     least = max(1 / (len(known) + 1), 2.0 ** (1 - patients))
-    p = max(2 * float(t.sf(abs(value) / known.std(ddof=1), patients - 2)), least)
+    p = max(2 * float(stdtr(patients - 2, -abs(value) / known.std(ddof=1))), least)
     return {"difference": value, "ci_low": low, "ci_high": high, "p": p}
 
 

@@ -1,19 +1,17 @@
 """Linear probe: one logistic regression per class on the frozen features of the ECG encoder."""
 
 import logging
-import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
+from fgclep.evaluation.logistic import Regressions
 from fgclep.evaluation.metrics import macro_auroc
 
 LOG = logging.getLogger(__name__)
-MAX_ITERATIONS = 5000
 
 
 @dataclass(frozen=True)
@@ -46,6 +44,20 @@ class Probe:
     def scores(self, features: np.ndarray) -> np.ndarray:
         """Log odds (records, classes); a class that could not be trained gets the same score everywhere."""
         return ((features - self.mean) / self.scale) @ self.coefficients + self.intercepts
+
+    def of(self, columns: Sequence[int]) -> "Probe":
+        """Return the probe of some of the classes."""
+        untrained, not_converged = (
+            tuple(place for place, column in enumerate(columns) if column in some)
+            for some in (self.untrained, self.not_converged)
+        )
+        return replace(
+            self,
+            coefficients=self.coefficients[:, columns],
+            intercepts=self.intercepts[columns],
+            untrained=untrained,
+            not_converged=not_converged,
+        )
 
 
 def draw_records(labels: np.ndarray, fraction: float, seed: int) -> np.ndarray:
@@ -111,8 +123,14 @@ def draw_shots(labels: np.ndarray, shots: int, seed: int) -> np.ndarray:
     return np.flatnonzero(chosen)
 
 
-def fit_probe(features: np.ndarray, labels: np.ndarray, regularization: float) -> Probe:
-    """Fit one L2-penalized logistic regression per class, each to convergence.
+@cache
+def _libraries() -> ThreadpoolController:
+    """Libraries that may use several threads; to look for them takes longer than a small probe."""
+    return ThreadpoolController()
+
+
+def fit_probes(features: np.ndarray, labels: np.ndarray, regularization: Sequence[float]) -> list[Probe]:
+    """Fit one L2-penalized logistic regression per class and C, each to convergence.
 
     Parameters
     ----------
@@ -121,32 +139,37 @@ def fit_probe(features: np.ndarray, labels: np.ndarray, regularization: float) -
     labels
         Shape (n, classes), bool.
     regularization
-        Inverse strength C of the penalty, as in scikit-learn.
+        Inverse strengths C of the penalty, as in scikit-learn.
+
+    Returns
+    -------
+    One probe for each distinct C, from the smallest.
     """
-    features = np.asarray(features, dtype=np.float64)
-    mean = features.mean(axis=0) if len(features) else np.zeros(features.shape[1])
-    scale = features.std(axis=0) if len(features) else np.ones(features.shape[1])
+    standardized = np.array(features, dtype=np.float64)
+    mean = standardized.mean(axis=0) if len(features) else np.zeros(features.shape[1])
+    standardized -= mean
+    scale = np.sqrt(np.einsum("ij,ij->j", standardized, standardized) / max(1, len(features)))
     scale = np.where(scale > 1e-12 * np.maximum(1.0, np.abs(mean)), scale, 1.0)  # a constant feature stays 0
-    standardized = (features - mean) / scale
+    standardized /= scale
+    n_pos = labels.sum(axis=0)
+    is_trained = (n_pos > 0) & (n_pos < len(labels))
+    trained, untrained = np.flatnonzero(is_trained), tuple(np.flatnonzero(~is_trained).tolist())
     coefficients = np.zeros((features.shape[1], labels.shape[1]))
-    intercepts = np.zeros(labels.shape[1])
-    untrained, not_converged = [], []
-    # one thread: the sums of several have no fixed order, and the matrices are small
-    with threadpool_limits(limits=1), warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        for column in range(labels.shape[1]):
-            if labels[:, column].all() or not labels[:, column].any():
-                untrained.append(column)
-                positives = labels[:, column].sum()
-                intercepts[column] = np.log((positives + 0.5) / (len(labels) - positives + 0.5))
-                continue
-            model = LogisticRegression(C=regularization, solver="lbfgs", max_iter=MAX_ITERATIONS)
-            model.fit(standardized, labels[:, column])
-            coefficients[:, column] = model.coef_[0]
-            intercepts[column] = model.intercept_[0]
-            if model.n_iter_[0] >= MAX_ITERATIONS:
-                not_converged.append(column)
-    return Probe(mean, scale, coefficients, intercepts, regularization, tuple(untrained), tuple(not_converged))
+    intercepts = np.log((n_pos + 0.5) / (len(labels) - n_pos + 0.5))
+    candidates = sorted(set(regularization))
+    if not len(trained):
+        return [Probe(mean, scale, coefficients, intercepts, c, untrained, ()) for c in candidates]
+    probes = []
+    with _libraries().limit(limits=1):  # the sums of several have no fixed order, and the matrices are small
+        regressions = Regressions(standardized, labels[:, trained])
+        del standardized  # as large as all that is left
+        for c in candidates:
+            converged = regressions.fit(c)
+            coefficients, intercepts = coefficients.copy(), intercepts.copy()
+            coefficients[:, trained], intercepts[trained] = regressions.coefficients(), regressions.intercepts
+            missed = tuple(trained[~converged].tolist())
+            probes.append(Probe(mean, scale, coefficients, intercepts, c, untrained, missed))
+    return probes
 
 
 def middle_of(regularization: Sequence[float]) -> float:
@@ -155,31 +178,25 @@ def middle_of(regularization: Sequence[float]) -> float:
     return candidates[(len(candidates) - 1) // 2]
 
 
-def choose_probe(
-    train: tuple[np.ndarray, np.ndarray],
-    val: tuple[np.ndarray, np.ndarray],
-    regularization: Sequence[float],
-) -> Probe:
-    """Fit a probe for each C and return the one with the highest macro AUROC on the validation records.
+def choose_probe(probes: Sequence[Probe], features: np.ndarray, labels: np.ndarray) -> Probe:
+    """Return the probe with the highest macro AUROC on the validation records.
 
     Parameters
     ----------
-    train, val
-        Features (n, features) and labels (n, classes).
-    regularization
-        Values of C to choose from. Of equal ones the smallest is taken; if the validation records have no class with
-        positives and negatives, the middle one.
+    probes
+        Of different C, from the smallest. Of equally good ones the first is taken; if the validation records have no
+        class with positives and negatives, the middle one.
+    features, labels
+        Of the validation records, shapes (n, features) and (n, classes).
     """
-    candidates = sorted(set(regularization))
-    if np.isnan(macro_auroc(np.zeros(val[1].shape), val[1])):
-        middle = middle_of(candidates)
+    if len(probes) == 1:
+        return probes[0]
+    values = [macro_auroc(probe.scores(features), labels) for probe in probes]
+    if np.isnan(values[0]):
+        middle = middle_of([probe.regularization for probe in probes])
         LOG.info("no class has positives and negatives among the validation records: C = %g, the middle one", middle)
-        return fit_probe(*train, middle)
-    if len(candidates) == 1:
-        return fit_probe(*train, candidates[0])
-    probes = [fit_probe(*train, value) for value in candidates]
-    values = [macro_auroc(probe.scores(val[0]), val[1]) for probe in probes]
+        return next(probe for probe in probes if probe.regularization == middle)
     best = int(np.argmax(values))
     listed = ", ".join(f"{probe.regularization:g}: {value:.4f}" for probe, value in zip(probes, values, strict=True))
-    LOG.info("macro AUROC on the validation records by C: %s; taken: %g", listed, candidates[best])
+    LOG.info("macro AUROC on the validation records by C: %s; taken: %g", listed, probes[best].regularization)
     return probes[best]

@@ -43,9 +43,10 @@ def _write(rows: Iterable[Mapping[str, object]], path: Path, schema: pa.Schema) 
     schema demands one.
     """
     lines: list[Sequence[object]] = [schema.names]
+    names, needed = set(schema.names), [field.name for field in schema if not field.nullable]
     for row in rows:
-        wrong = sorted(set(row) ^ set(schema.names))
-        wrong += [field.name for field in schema if not field.nullable and row.get(field.name) in (None, "")]
+        wrong = sorted(row.keys() ^ names)
+        wrong += [name for name in needed if row.get(name) in (None, "")]
         if wrong:
             raise ValueError(f"{path}: column {wrong[0]!r} is missing, unknown or empty in {dict(row)}")
         lines.append([row[name] for name in schema.names])

@@ -9,11 +9,12 @@ import torch
 from fgclep.config.evaluation import VariantSettings
 from fgclep.device import choose_device
 from fgclep.evaluation.embedding import embed_records
-from fgclep.evaluation.linear_probe import choose_probe
+from fgclep.evaluation.linear_probe import choose_probe, fit_probes
 from fgclep.evaluation.prompts import read_prompts, worded
 from fgclep.evaluation.scores import score_table
 from fgclep.evaluation.task_records import splits_of_tasks, task_records
 from fgclep.evaluation.tasks import load_task
+from fgclep.evaluation.text_scores import scoring
 from fgclep.evaluation.zero_shot import score_sets
 from fgclep.models.fgclep import FGCLEP
 from fgclep.schemas.class_scores import CLASS_SCORES
@@ -43,6 +44,7 @@ def main(args: argparse.Namespace) -> None:
     model = FGCLEP.from_pretrained(args.model_dir).to(device)  # type: ignore[arg-type]
     table = pa.concat_tables(embed_records(model, args.shards, settings, device, "ECGs"))
     column = "patches" if model.align.by_patch else "embedding"
+    score = scoring(model)
     splits = splits_of_tasks(args.splits)
     prompts = read_prompts(args.prompts)
     with table_writer(args.output, CLASS_SCORES) as write:
@@ -51,10 +53,11 @@ def main(args: argparse.Namespace) -> None:
             embedded, features = (task_records(own, task, name, splits) for name in (column, "features"))
             asked = embedded.of(settings.zero_shot_split)
             words = {kind: prompts[task.name, kind] for kind in worded(settings.prompts)}
-            for kind, (scores,) in score_sets(model.score, [asked.vectors], words, settings.prompts).items():
+            for kind, (scores,) in score_sets(score, [asked.vectors], words, settings.prompts).items():
                 write(score_table(args.model, task, "zero_shot", kind, asked, scores))
             train, val, test = (features.of(split) for split in ("train", "val", "test"))
-            probe = choose_probe((train.vectors, train.labels), (val.vectors, val.labels), settings.regularization)
+            probes = fit_probes(train.vectors, train.labels, settings.regularization)
+            probe = choose_probe(probes, val.vectors, val.labels)
             write(score_table(args.model, task, "linear_probe", "", test, probe.scores(test.vectors)))
 
 

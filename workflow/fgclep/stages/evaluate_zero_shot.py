@@ -13,6 +13,7 @@ from fgclep.evaluation.prompts import COMBINED, read_prompts, worded
 from fgclep.evaluation.scores import score_table
 from fgclep.evaluation.task_records import splits_of_tasks, task_records
 from fgclep.evaluation.tasks import load_task
+from fgclep.evaluation.text_scores import scoring
 from fgclep.evaluation.zero_shot import score_sets
 from fgclep.models.fgclep import FGCLEP
 from fgclep.progress import progress
@@ -48,6 +49,7 @@ def main(args: argparse.Namespace) -> None:
     torch.set_num_threads(1)  # prompts are few and short; the logits must not depend on the number of cores
     model = FGCLEP.from_pretrained(args.model_dir)
     column = "patches" if model.align.by_patch else "embedding"
+    score = scoring(model)
     splits = splits_of_tasks(args.splits)
     prompts = read_prompts(args.prompts)
     rows = []
@@ -62,7 +64,7 @@ def main(args: argparse.Namespace) -> None:
             words = {kind: prompts[task.name, kind] for kind in worded(settings.prompts)}
             groups = [records.vectors, val.vectors]
             asked = {
-                protocol: score_sets(model.score, groups, words, settings.prompts, leads, settings.batch_size)
+                protocol: score_sets(score, groups, words, settings.prompts, leads, settings.batch_size)
                 for protocol, leads in PROTOCOLS.items()
             }
             for kind, protocol in product(settings.prompts, PROTOCOLS):
