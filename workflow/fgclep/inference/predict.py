@@ -10,7 +10,6 @@ import numpy as np
 import torch
 
 from fgclep.evaluation.tasks import Task, TaskClass
-from fgclep.evaluation.zero_shot import score_classes
 from fgclep.language.vocabulary import Feature, Vocabulary
 from fgclep.leads import LEADS
 from fgclep.measurement.measure import measure
@@ -21,6 +20,7 @@ from fgclep.signals.record import Record
 from fgclep.verification.explain import measured
 
 _OTHER_LEADS = re.compile(r"\bv([3-6]r|[789])\b")  # right and posterior ones, which no recording here has
+_AT_ONCE = 256  # texts
 Input = tuple[torch.Tensor, torch.Tensor]  # of the model: FGCLEP.prepare
 
 
@@ -83,9 +83,10 @@ class Questions:
         self._asked = [TaskClass(prompt, prompt, (), (prompt,)) for prompt in prompts]
         self._asked += [] if task is None else task.classes
         self._prompts = len(prompts)
-        self._texts_of = [item.prompts for item in self._asked] + [(feature.text,) for feature in self.features]
-        texts = list(dict.fromkeys(text for some in self._texts_of for text in some))
-        self._place = {text: place for place, text in enumerate(texts)}
+        texts_of = [item.prompts for item in self._asked] + [(feature.text,) for feature in self.features]
+        texts = list(dict.fromkeys(text for some in texts_of for text in some))
+        place = {text: number for number, text in enumerate(texts)}
+        self._places = [[place[text] for text in some] for some in texts_of]
         self._rules = RuleTable([feature.rule for feature in self.features])
         self.remarks = unknown_words(model, prompts)
         self._texts = model.embed_texts(texts)
@@ -95,7 +96,8 @@ class Questions:
         """Answer all questions about recordings and what ``prepare`` made of them: prompts, classes, then features."""
         signals, present = map(torch.stack, zip(*inputs, strict=True))
         embeddings = self.model.encode_prepared(signals, present).flatten(1).float().cpu().numpy()
-        scores = score_classes(self._score, embeddings, [[(text,) for text in some] for some in self._texts_of])
+        logits = np.concatenate([self.model.score(embeddings, some) for some in self._texts.split(_AT_ONCE)], axis=1)
+        scores = np.stack([logits[:, places].max(axis=1) for places in self._places], axis=1)
         probabilities = 1 / (1 + np.exp(-scores.astype(np.float64)))
         best = [self._best(record, row[len(self._asked) :]) for record, row in zip(records, probabilities, strict=True)]
         measures = [_measures(record) if places else None for record, places in zip(records, best, strict=True)]
@@ -117,9 +119,6 @@ class Questions:
         if seconds < seen - 1 / record.sampling_rate:
             return [f"{seconds:.3g} s are repeated to the {seen:g} s that the model sees"]
         return []
-
-    def _score(self, embeddings: np.ndarray, texts: list[str]) -> np.ndarray:
-        return self.model.score(embeddings, self._texts[[self._place[text] for text in texts]])
 
     def _of_prompts(self, probabilities: np.ndarray) -> list[Finding]:
         return [
