@@ -32,6 +32,7 @@ SMALL = {
         *("--batch", "4", "--records", "24", "--width", "8", "--steps", "1", "--rounds", "1"),
         *("--no-warm-baseline", "--no-compiled", "--statements", "none"),
     ],
+    "predicting": ["--asked", "wrong_path", "help", "--rounds", "1"],
     "probe": ["--records", "40", "--widths", "4", "--epochs", "2"],
     "simulation": ["--records", "30"],
     "units": ["--records", "4"],

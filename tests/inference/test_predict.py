@@ -28,6 +28,7 @@ from fgclep.inference import predict as inference
 from fgclep.inference.predict import Questions
 from fgclep.language.vocabulary import Vocabulary
 from fgclep.leads import LEADS
+from fgclep.measurement.measure import measure
 from fgclep.recordings.read import read_recording
 from fgclep.signals.preparation import prepare_signal
 from fgclep.signals.record import Record
@@ -150,6 +151,41 @@ def test_the_size_of_batches_changes_nothing(model, load, recordings, capsys, mo
             list(row["probabilities"].values()), load(model).predict(mv, RATE, PROMPTS), atol=1e-4
         )
     assert sizes == batches
+
+
+def test_ecgs_that_are_asked_about_together_are_told_of_as_alone(load, vit, vocabulary, monkeypatch):
+    monkeypatch.setattr(inference, "measure", lambda mv, fs: measure(mv, fs) if np.ptp(mv[0]) > 0.5 else None)
+    questions = Questions(load(vit), PROMPTS, None, vocabulary, 300)
+    records = [
+        Record(np.round(size * heart(6.0, rr=rr)[:rows] * 1000).astype(np.int16), np.full(rows, 1000.0),
+               np.zeros(rows, np.int32), 500.0, LEADS[:rows])
+        for size, rr, rows in ((1, 0.8, 12), (0.1, 0.8, 12), (1, 0.8, 2), (1, 0.4, 12))
+    ]  # fmt: skip
+    inputs = [questions.prepare(record) for record in records]
+    answers = questions.answer(records, inputs)
+    for together, record, given in zip(answers, records, inputs, strict=True):
+        (alone,) = questions.answer([record], [given])
+        same = {found.name: found for found in alone}
+        assert len(same) == len(together)
+        for found in together:
+            assert found == replace(same[found.name], probability=found.probability)
+            assert found.probability == pytest.approx(same[found.name].probability, abs=1e-6)
+    told = [{found.measured for found in answer if found.measured} for answer in answers]
+    assert told[1] == {"no beats found"} and not told[2] and len(told[0]) > 50 and len(told[3]) > 50
+
+
+def test_recordings_are_read_ahead_in_their_order_and_no_further_than_asked():
+    begun: list[str] = []
+
+    def read(recording: predict.Recording) -> predict.Recording:
+        begun.append(recording.name)
+        return replace(recording, error="read")
+
+    names = [f"r{number}" for number in range(20)]
+    read_ahead = predict._read_ahead(map(predict.Recording, names), read, 4)
+    first = next(read_ahead)
+    assert (first.name, first.error) == ("r0", "read") and len(begun) <= 5
+    assert [recording.name for recording in read_ahead] == names[1:]
 
 
 def test_a_json_object_tells_what_was_read(model, recordings, capsys):

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 
+from fgclep.commands.loading import loading
 from fgclep.errors import UserError, disk_error, without_credentials
 from fgclep.progress import printable_lines
 
@@ -18,7 +19,9 @@ def command_of(module: str, function: str = "run") -> Callable[[argparse.Namespa
     """Return a function of ``fgclep.commands`` that is loaded when it is called, so that ``--help`` does not wait."""
 
     def run(args: argparse.Namespace) -> None:
-        getattr(import_module(f"fgclep.commands.{module}"), function)(args)
+        with loading():
+            loaded = import_module(f"fgclep.commands.{module}")
+        getattr(loaded, function)(args)
 
     return run
 

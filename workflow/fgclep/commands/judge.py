@@ -6,14 +6,13 @@ from pathlib import Path
 from fgclep.commands.of_run import run_of
 from fgclep.commands.output import show
 from fgclep.errors import UserError
-from fgclep.language.vocabulary import load_vocabulary
-from fgclep.review.score import read_answers, score_text
-from fgclep.verification.record_audit import record_audit
-from fgclep.verification.score import print_recovery_scores
 
 
 def audit(args: argparse.Namespace) -> None:
     """Print what was decided about the recovered features of records, and why."""
+    from fgclep.language.vocabulary import load_vocabulary  # each command loads what it needs, and no more
+    from fgclep.verification.record_audit import record_audit
+
     vocabulary = load_vocabulary(args.vocabulary)
     show("\n\n".join(record_audit(name, Path(args.results), vocabulary) for name in args.records))
 
@@ -28,9 +27,13 @@ def score_recovery(args: argparse.Namespace) -> None:
         raise UserError(
             f"{args.truth} is of an earlier run: this one trains on no simulated source, so that nobody knows the truth"
         )
+    from fgclep.verification.score import print_recovery_scores
+
     print_recovery_scores(args.audit, args.truth, args.reports, args.texts)
 
 
 def score_review(args: argparse.Namespace) -> None:
     """Print the precision of the filter by a clinician's answers on the review sheet, weighted as they were drawn."""
+    from fgclep.review.score import read_answers, score_text
+
     show(score_text(read_answers(args.file)))

@@ -1,14 +1,17 @@
 """The model and the knowledge that a command uses: this folder's, else those that come with the package."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from fgclep.commands.loading import loading
 from fgclep.commands.output import RESEARCH_ONLY, say
 from fgclep.config.named_models import SHIPPED, SHIPPED_MODEL, check_model_folder
-from fgclep.device import choose_device
 from fgclep.errors import UserError
 from fgclep.evaluation.tasks import Task, load_task
 from fgclep.language.vocabulary import Vocabulary, load_vocabulary
-from fgclep.models.fgclep import FGCLEP
+
+if TYPE_CHECKING:
+    from fgclep.models.fgclep import FGCLEP
 
 PACKAGE = Path(__file__).resolve().parents[1]
 MODEL = Path("results/models/fine")
@@ -18,7 +21,7 @@ VOCABULARY, SHIPPED_VOCABULARY = Path("resources/vocabulary"), PACKAGE / "resour
 SIMULATED_ONLY = "the model that comes with fgclep, which has been trained on simulated ECGs only and on no patient's"
 
 
-def load_model(folder: str | None) -> FGCLEP:
+def load_model(folder: str | None) -> "FGCLEP":
     """Load a model on the GPU if there is one.
 
     Parameters
@@ -34,10 +37,14 @@ def load_model(folder: str | None) -> FGCLEP:
     if folder is None:
         folder = _default_model()
     check_model_folder(folder)
-    return FGCLEP.from_pretrained(folder).to(choose_device("auto"))  # type: ignore[arg-type]
+    with loading():
+        from fgclep.device import choose_device  # loaded on demand: torch takes longer than all checks before it
+        from fgclep.models.fgclep import FGCLEP
+
+        return FGCLEP.from_pretrained(folder).to(choose_device("auto"))  # type: ignore[arg-type]
 
 
-def model_name(model: FGCLEP) -> str:
+def model_name(model: "FGCLEP") -> str:
     """Name the model that answers as the config does: ``shipped``, or its folder."""
     return SHIPPED if model.folder == str(SHIPPED_MODEL) else model.folder
 

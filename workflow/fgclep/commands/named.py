@@ -1,13 +1,13 @@
-"""``fgclep predict`` before it loads what takes seconds: the recordings that are named, and whether they are there."""
+"""``fgclep predict`` before it loads what takes seconds: whether the recordings, the output and the task are there."""
 
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from fgclep.commands.loading import loading
 from fgclep.commands.output import PREDICTIONS, Output, say
 from fgclep.config.named_models import check_model_folder
-from fgclep.config.quality import QualitySection
 from fgclep.errors import UserError, reason_of
 from fgclep.recordings.find import find_recordings, kind_of
 from fgclep.recordings.labels import lead_names
@@ -22,15 +22,18 @@ def run(args: argparse.Namespace) -> None:
     for name, error in named:
         if error:
             say(f"fgclep: {name}: {error}")
+    output = Output(args.output, args.format, PREDICTIONS)
     if all(error for _, error in named):
-        output = Output(args.output, args.format, PREDICTIONS)
         for name, error in named:
             output.error(name, error)
         output.close()
         sys.exit(1)
-    from fgclep.commands import predict
-
-    predict.run(args, named, options)
+    with loading():
+        from fgclep.commands.model import find_task
+    task = find_task(args.task) if args.task else None
+    with loading():
+        from fgclep.commands import predict
+    predict.run(args, named, options, output, task)
 
 
 def named_recordings(names: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -54,8 +57,12 @@ def named_recordings(names: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 
 def _sampling_rate(fs: float | None) -> float | None:
+    if fs is None:
+        return None
+    from fgclep.config.quality import QualitySection  # loaded on demand: pydantic takes longer than the other checks
+
     quality = QualitySection()
-    if fs is not None and not quality.min_sampling_rate <= fs <= quality.max_sampling_rate:
+    if not quality.min_sampling_rate <= fs <= quality.max_sampling_rate:
         limits = f"{quality.min_sampling_rate:g} to {quality.max_sampling_rate:g} Hz"
         raise UserError(f"--fs {fs:g}: an ECG has a sampling rate of {limits}")
     return fs

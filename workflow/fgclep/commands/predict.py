@@ -4,13 +4,15 @@ import argparse
 import re
 import sys
 import textwrap
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
-from fgclep.commands.model import find_task, find_vocabulary, load_model, model_name
-from fgclep.commands.output import PREDICTIONS, RESEARCH_ONLY, WIDTH, Output, printable, say
+from fgclep.commands.model import find_vocabulary, load_model, model_name
+from fgclep.commands.output import RESEARCH_ONLY, WIDTH, Output, printable, say
 from fgclep.errors import reason_of
+from fgclep.evaluation.tasks import Task
 from fgclep.inference.predict import Finding, Input, Questions
 from fgclep.progress import progress
 from fgclep.recordings.read import read_recording
@@ -18,6 +20,7 @@ from fgclep.signals.record import Record
 
 MEASURED = {"supported": "yes", "likely": "rather yes", "unlikely": "rather no", "refuted": "no"}
 FEATURES = 10
+THREADS = 2  # that read: more of them wait for each other, as Python code takes turns
 
 
 @dataclass(frozen=True)
@@ -53,14 +56,14 @@ class Remarks:
             say(f"and {count:,} more like this: {self._first[kind]}")
 
 
-def run(args: argparse.Namespace, named: Sequence[tuple[str, str]], options: dict) -> None:
+def run(
+    args: argparse.Namespace, named: Sequence[tuple[str, str]], options: dict, output: Output, task: Task | None
+) -> None:
     """Write the probabilities of all recordings; those that cannot be used end the program with status 1.
 
     ``named`` are the recordings, and why one cannot be read, which has been said (``fgclep.commands.named``);
-    ``options`` those of ``read_recording``.
+    ``options`` those of ``read_recording``; ``task`` is the one that is asked for.
     """
-    output = Output(args.output, args.format, PREDICTIONS)
-    task = find_task(args.task) if args.task else None
     most = args.features or (None if args.prompt or task else FEATURES)
     vocabulary = find_vocabulary() if most else None
     recordings = [Recording(name, error=error) for name, error in named]
@@ -84,9 +87,9 @@ def run(args: argparse.Namespace, named: Sequence[tuple[str, str]], options: dic
             _write(output, recording, findings, questions)
         batch.clear()
 
-    shown = progress(recordings, len(recordings), "predict", "ECG") if len(recordings) > 1 else recordings
-    for recording in shown:
-        batch.append(recording if recording.error else _read(recording.name, questions, options))
+    read = _read_ahead(recordings, lambda some: _read(some, questions, options), args.batch_size)
+    for recording in progress(read, len(recordings), "predict", "ECG") if len(recordings) > 1 else read:
+        batch.append(recording)
         if len(batch) == args.batch_size:
             write_batch()
     write_batch()
@@ -100,7 +103,24 @@ def run(args: argparse.Namespace, named: Sequence[tuple[str, str]], options: dic
         sys.exit(1)
 
 
-def _read(name: str, questions: Questions, options: dict) -> Recording:
+def _read_ahead(
+    recordings: Iterable[Recording], read: Callable[[Recording], Recording], ahead: int
+) -> Iterator[Recording]:
+    """Yield recordings in their order, read by threads that stay up to ``ahead`` of them before the one in use."""
+    with ThreadPoolExecutor(THREADS) as threads:
+        reading: deque[Future[Recording]] = deque()
+        for recording in recordings:
+            reading.append(threads.submit(read, recording))
+            if len(reading) > ahead:
+                yield reading.popleft().result()
+        while reading:
+            yield reading.popleft().result()
+
+
+def _read(recording: Recording, questions: Questions, options: dict) -> Recording:
+    if recording.error:
+        return recording
+    name = recording.name
     try:
         record = read_recording(name, **options)
         prepared = questions.prepare(record)

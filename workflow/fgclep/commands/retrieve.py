@@ -3,23 +3,24 @@
 import argparse
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tabulate import tabulate
 
+from fgclep.commands.loading import loading
 from fgclep.commands.model import load_model, model_name
 from fgclep.commands.of_run import of_the_run
 from fgclep.commands.output import RESEARCH_ONLY, WIDTH, Output, printable, say
 from fgclep.errors import UserError
 from fgclep.files import write_text
-from fgclep.inference.predict import unknown_words
-from fgclep.inference.search import Found, count_ecgs, search
 from fgclep.progress import progress
 from fgclep.report.results.read import Key, rows_of, scan
-from fgclep.report.search_page import Shown, render_retrieved
 from fgclep.schemas.manifest import MANIFEST
 from fgclep.schemas.shards import SHARD
 from fgclep.tables import check_table
+
+if TYPE_CHECKING:
+    from fgclep.inference.search import Found
 
 COLUMNS = ("query", "rank", "source", "record_id", "split", "probability", "report", "model")
 
@@ -32,6 +33,10 @@ def run(args: argparse.Namespace) -> None:
         raise UserError(f"{args.html} is a folder; give --html a file")
     shards = _shards(args.shards)
     split = None if args.split == "all" else args.split
+    with loading():  # on demand: torch takes longer than the checks above
+        from fgclep.inference.predict import unknown_words
+        from fgclep.inference.search import count_ecgs, search
+
     model = load_model(args.model)
     for remark in unknown_words(model, queries):
         say(remark)
@@ -99,7 +104,7 @@ def _shards(names: Sequence[Path]) -> list[Path]:
     return paths
 
 
-def _reports(ecgs: Iterable[Found]) -> dict[Key, list[str]]:
+def _reports(ecgs: Iterable["Found"]) -> dict[Key, list[str]]:
     """Return the reports of records from the manifests beside the shards, where there are any.
 
     The shards of a run are ``<results>/shards/<source>/<chunk>.parquet``, and its manifests
@@ -118,7 +123,7 @@ def _reports(ecgs: Iterable[Found]) -> dict[Key, list[str]]:
     return reports
 
 
-def _row(query: str, rank: int, ecg: Found, reports: dict[Key, list[str]]) -> dict[str, Any]:
+def _row(query: str, rank: int, ecg: "Found", reports: dict[Key, list[str]]) -> dict[str, Any]:
     key = (ecg.source, ecg.record_id)
     named = {"source": ecg.source, "record_id": ecg.record_id, "split": ecg.split}
     return {"query": query, "rank": rank, **named, "probability": ecg.probability, "report": reports.get(key, [])}
@@ -136,7 +141,9 @@ def _table(query: str, rows: Sequence[dict[str, Any]]) -> list[str]:
     return [printable(query), *((line if len(line) <= WIDTH else line[: WIDTH - 1] + "…").rstrip() for line in lines)]
 
 
-def _page(found: dict[str, list[Found]], reports: dict[Key, list[str]], model: str, searched: str) -> str:
+def _page(found: dict[str, list["Found"]], reports: dict[Key, list[str]], model: str, searched: str) -> str:
+    from fgclep.report.search_page import Shown, render_retrieved  # loaded on demand: few draw the ECGs
+
     by_shard: dict[str, list[Key]] = {}
     for ecgs in found.values():
         for ecg in ecgs:

@@ -2,14 +2,14 @@
 
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import numpy as np
 import torch
 
 from fgclep.evaluation.tasks import Task, TaskClass
-from fgclep.evaluation.zero_shot import score_classes
 from fgclep.language.vocabulary import Feature, Vocabulary
 from fgclep.leads import LEADS
 from fgclep.measurement.measure import measure
@@ -20,6 +20,7 @@ from fgclep.signals.record import Record
 from fgclep.verification.explain import measured
 
 _OTHER_LEADS = re.compile(r"\bv([3-6]r|[789])\b")  # right and posterior ones, which no recording here has
+_AT_ONCE = 256  # texts
 Input = tuple[torch.Tensor, torch.Tensor]  # of the model: FGCLEP.prepare
 
 
@@ -82,9 +83,11 @@ class Questions:
         self._asked = [TaskClass(prompt, prompt, (), (prompt,)) for prompt in prompts]
         self._asked += [] if task is None else task.classes
         self._prompts = len(prompts)
-        self._texts_of = [item.prompts for item in self._asked] + [(feature.text,) for feature in self.features]
-        texts = list(dict.fromkeys(text for some in self._texts_of for text in some))
-        self._place = {text: place for place, text in enumerate(texts)}
+        texts_of = [item.prompts for item in self._asked] + [(feature.text,) for feature in self.features]
+        texts = list(dict.fromkeys(text for some in texts_of for text in some))
+        place = {text: number for number, text in enumerate(texts)}
+        self._places = [[place[text] for text in some] for some in texts_of]
+        self._rules = RuleTable([feature.rule for feature in self.features])
         self.remarks = unknown_words(model, prompts)
         self._texts = model.embed_texts(texts)
 
@@ -93,9 +96,16 @@ class Questions:
         """Answer all questions about recordings and what ``prepare`` made of them: prompts, classes, then features."""
         signals, present = map(torch.stack, zip(*inputs, strict=True))
         embeddings = self.model.encode_prepared(signals, present).flatten(1).float().cpu().numpy()
-        scores = score_classes(self._score, embeddings, [[(text,) for text in some] for some in self._texts_of])
+        logits = np.concatenate([self.model.score(embeddings, some) for some in self._texts.split(_AT_ONCE)], axis=1)
+        scores = np.stack([logits[:, places].max(axis=1) for places in self._places], axis=1)
         probabilities = 1 / (1 + np.exp(-scores.astype(np.float64)))
-        return [self._findings(record, row) for record, row in zip(records, probabilities, strict=True)]
+        best = [self._best(record, row[len(self._asked) :]) for record, row in zip(records, probabilities, strict=True)]
+        measures = [_measures(record) if places else None for record, places in zip(records, best, strict=True)]
+        verdicts = self._rules.verdicts(_together(measures), len(records)).tolist()
+        return [
+            self._of_prompts(row) + self._of_features(row[len(self._asked) :], *judged)
+            for row, *judged in zip(probabilities, best, measures, verdicts, strict=True)
+        ]
 
     def prepare(self, record: Record) -> Input:
         """Make the model's input; raises ``ValueError`` if the model needs leads that are not there."""
@@ -110,19 +120,32 @@ class Questions:
             return [f"{seconds:.3g} s are repeated to the {seen:g} s that the model sees"]
         return []
 
-    def _score(self, embeddings: np.ndarray, texts: list[str]) -> np.ndarray:
-        return self.model.score(embeddings, self._texts[[self._place[text] for text in texts]])
-
-    def _findings(self, record: Record, probabilities: np.ndarray) -> list[Finding]:
-        asked = [
+    def _of_prompts(self, probabilities: np.ndarray) -> list[Finding]:
+        return [
             Finding("prompt" if place < self._prompts else "class", item.name, item.title, float(probability))
             for place, (item, probability) in enumerate(zip(self._asked, probabilities, strict=False))
         ]
-        of_features = probabilities[len(self._asked) :]
-        best = [place for place in np.argsort(-of_features, kind="stable") if _shown(self.features[place], record)]
-        return asked + _with_measurements(
-            record, [(self.features[i], float(of_features[i])) for i in best[: self.most]]
-        )
+
+    def _best(self, record: Record, probabilities: np.ndarray) -> list[int]:
+        """Places of the most probable features that may be told of."""
+        places = np.argsort(-probabilities, kind="stable").tolist()
+        return list(islice((place for place in places if _shown(self.features[place], record)), self.most))
+
+    def _of_features(
+        self, probabilities: np.ndarray, best: Sequence[int], measures: Mapping | None, verdicts: Sequence[int]
+    ) -> list[Finding]:
+        """Tell of features what the measurement says; ``verdicts`` are those of all features."""
+        findings = []
+        for place in best:
+            feature, verdict = self.features[place], verdicts[place]
+            told = Finding("feature", feature.id, feature.text, float(probabilities[place]))
+            if verdict != UNTESTABLE:
+                assert feature.rule is not None and measures is not None  # without which nothing decides
+                told = replace(told, measurement=VERDICTS[verdict], measured=measured(feature.rule, measures))
+            elif measures == {} and feature.rule is not None:
+                told = replace(told, measured="no beats found")
+            findings.append(told)
+        return findings
 
 
 def unknown_words(model: FGCLEP, texts: Sequence[str]) -> list[str]:
@@ -143,23 +166,18 @@ def _shown(feature: Feature, record: Record) -> bool:
     return not feature.leads or bool(set(feature.leads) & set(record.leads))
 
 
-def _with_measurements(record: Record, features: Sequence[tuple[Feature, float]]) -> list[Finding]:
-    """Judge features by their rules; only all twelve leads are measured."""
-    measures: dict = {}
-    nothing = ""
-    if features and record.leads == LEADS:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)  # means of no beats, which become missing values
-            found = measure(record.millivolts(), record.sampling_rate)
-        measures = {} if found is None else {**found.scalars, **found.leads}
-        nothing = "no beats found" if found is None else ""
-    (verdicts,) = RuleTable([feature.rule for feature, _ in features]).verdicts(measures).tolist()
-    findings = []
-    for (feature, probability), verdict in zip(features, verdicts, strict=True):
-        told = Finding("feature", feature.id, feature.text, probability)
-        if verdict != UNTESTABLE:
-            told = replace(told, measurement=VERDICTS[verdict], measured=measured(feature.rule, measures))
-        elif nothing and feature.rule is not None:
-            told = replace(told, measured=nothing)
-        findings.append(told)
-    return findings
+def _measures(record: Record) -> dict | None:
+    """What is measured of a record, empty without beats; ``None``: only all twelve leads are measured."""
+    if record.leads != LEADS:
+        return None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # means of no beats, which become missing values
+        found = measure(record.millivolts(), record.sampling_rate)
+    return {} if found is None else {**found.scalars, **found.leads}
+
+
+def _together(measures: Sequence[Mapping | None]) -> dict[str, list]:
+    """Values of several records, as ``RuleTable`` takes them."""
+    known = next((some for some in measures if some), {})
+    missing = {name: np.full(np.shape(value), np.nan) for name, value in known.items()}
+    return {name: [(some or missing)[name] for some in measures] for name in known}

@@ -4,7 +4,6 @@ from collections import Counter
 from pathlib import Path
 
 from fgclep.header import header_file
-from fgclep.recordings.csv_file import names_leads
 from fgclep.recordings.formats import FORMATS
 
 READ = "a WFDB record (.hea), EDF (.edf), CSV (.csv, .tsv) or NumPy array (.npy)"
@@ -35,6 +34,8 @@ def find_recordings(name: str | Path) -> tuple[list[Path], list[str]]:
     folder = Path(name)
     if not folder.is_dir():
         return [folder], []
+    from fgclep.recordings.csv_file import names_leads  # loaded on demand: a file's name tells enough without readers
+
     paths = [path for path in sorted(folder.rglob("*")) if path.is_file()]
     paths = [path for path in paths if not any(part.startswith(".") for part in path.relative_to(folder).parts)]
     headers = {path.with_suffix("") for path in paths if path.suffix.lower() == ".hea"}
