@@ -78,6 +78,12 @@ def _bands(samples: int, bins: int) -> np.ndarray:
     return (bands * (samples / 2 / _DEVIATES.var())).astype(np.float32)
 
 
+@lru_cache(maxsize=8)
+def times(samples: int) -> np.ndarray:
+    """Time of each sample in s, float32; not to be written to."""
+    return np.arange(samples, dtype=np.float32) / np.float32(SAMPLING_RATE)
+
+
 def noise_spectrum(samples: int, bins: int, levels: Levels, rng: np.random.Generator) -> np.ndarray:
     """Spectrum of amplifier and muscle noise and slow drift in the eight leads, as ``scipy.fft.rfft`` would give it.
 
@@ -126,8 +132,7 @@ def add_disturbances(signal: np.ndarray, levels: Levels, rng: np.random.Generato
         hertz.append(mains)
         waves.append(rng.standard_normal((9, 2)) * math.exp(rng.normal(math.log(0.004), 0.8)))
     _add_sines(signal, hertz, waves)
-    basis, weights = [], []
-    time = np.arange(n, dtype=np.float32) / np.float32(SAMPLING_RATE)
+    basis, weights, time = [], [], times(n)
     if rng.random() < (0.5 if levels.poor else 0.05):  # motion of one electrode, 1 to 8 Hz for a second or two
         center, width = rng.uniform(0, seconds), rng.uniform(0.3, 1.2)
         course = sum(

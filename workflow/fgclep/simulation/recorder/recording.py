@@ -13,7 +13,7 @@ from fgclep.simulation.heart.morphology import Morphology, build
 from fgclep.simulation.heart.patient import Patient
 from fgclep.simulation.heart.rhythm import Timeline, draw_timeline
 from fgclep.simulation.recorder.filters import draw_cart, response
-from fgclep.simulation.recorder.noise import add_disturbances, draw_connection, draw_levels, noise_spectrum
+from fgclep.simulation.recorder.noise import add_disturbances, draw_connection, draw_levels, noise_spectrum, times
 
 _BRIDGE = 100  # samples at least, from the end of a recording back to its start
 FLUTTER = np.array([0.10, -1.0, -0.42])  # direction of the counterclockwise circuit in the vector space
@@ -42,7 +42,7 @@ def _atrial_activity(
 ) -> None:
     """Add flutter or fibrillatory waves, which go on through QRS and T."""
     n = signal.shape[1]
-    time = np.arange(n, dtype=np.float32) / np.float32(SAMPLING_RATE)
+    time = times(n)
     if flutter:
         phase = (time * line.atrial_rate + rng.random()) % 1
         rise = rng.uniform(0.55, 0.75)
