@@ -15,7 +15,6 @@ from fgclep.fetch.lists import safe_path
 from fgclep.files import whole_file
 
 _AT_ONCE = 2**24  # bytes that are copied at a time
-_PIECE = 2**20  # bytes that are read and written at a time; with the 16 KB of tarfile it is calls that take the time
 
 
 @contextmanager
@@ -25,7 +24,7 @@ def archive_writer(path: Path) -> Iterator[Callable[[str, Path], None]]:
     Yields a function that adds, under a name, the file at a place. Names, order and contents decide the bytes: owners,
     modes and times are fixed.
     """
-    with whole_file(path) as partial, tarfile.open(partial, "w:", format=tarfile.PAX_FORMAT, copybufsize=_PIECE) as tar:
+    with whole_file(path) as partial, tarfile.open(partial, "w:", format=tarfile.PAX_FORMAT) as tar:
 
         def add(name: str, place: Path) -> None:
             info = tarfile.TarInfo(name)

@@ -108,8 +108,10 @@ class Wave:
 
     def copy(self, first: int = 0) -> "Wave":
         """Return a copy, which may be changed, of the components from the ``first`` on."""
-        parts = (part[first:].copy() for part in (self.center, self.width, self.vector, self.local))
-        return Wave(*parts, self.sharp)
+        center, width, vector, local = (
+            part[first:].copy() for part in (self.center, self.width, self.vector, self.local)
+        )
+        return Wave(center, width, vector, local, self.sharp)
 
     def transform(self, matrix: np.ndarray | float) -> None:
         """Multiply all vectors by a 3 x 3 matrix or a number (a number reaches the local parts too)."""

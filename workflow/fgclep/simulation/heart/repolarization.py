@@ -272,4 +272,5 @@ def _wave(course: Course, patient: Patient, qrs: Wave, qrs_ms: float, rng: np.ra
         parts.append((4.0, (6.0, 7.0), course.notch * np.array([0.13, 0.10, 0.02]), _NOWHERE))
     u = course.u * np.array([0.45, 0.30, -0.9])
     parts.append((course.qt - qrs_ms + rng.uniform(85, 115), (30.0, 30.0), u, _NOWHERE))
-    return Wave(*map(np.array, zip(*parts, strict=True)))
+    center, width, vector, local = map(np.array, zip(*parts, strict=True))
+    return Wave(center, width, vector, local)
