@@ -34,6 +34,8 @@ SMALL = {
     ],
     "predicting": ["--asked", "wrong_path", "help", "--rounds", "1"],
     "probe": ["--records", "40", "--widths", "4", "--epochs", "2"],
+    "preparing": ["--records", "20", "--rounds", "1"],
+    "simulating": ["--records", "10", "--rounds", "1"],
     "simulation": ["--records", "30"],
     "units": ["--records", "4"],
     "similarity": ["--texts", "300", "600", "--plain-texts", "300", "--neighbors", "30"],

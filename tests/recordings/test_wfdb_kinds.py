@@ -250,9 +250,9 @@ def test_any_rate_length_and_format_gives_what_wfdb_reads(tmp_path, rate, sample
 def test_what_is_of_the_machine_is_not_the_record_s(tmp_path, monkeypatch):
     write_record(tmp_path, "r", heart())
 
-    def full(**_):
+    def full(*_, **__):
         raise MemoryError
 
-    monkeypatch.setattr("fgclep.recordings.wfdb_file._signal._rd_dat_signals", full)
+    monkeypatch.setattr("numpy.fromfile", full)
     with pytest.raises(MemoryError):
         read_record(tmp_path / "r")

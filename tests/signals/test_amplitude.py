@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from wfdb_files import heart
 
 from fgclep.leads import LEADS
-from fgclep.signals.amplitude import check_amplitude
+from fgclep.signals.amplitude import _Rows, check_amplitude
 
 EIGHT = ["I", "II", *LEADS[6:]]
 ECG = heart(10.0)
@@ -125,3 +125,13 @@ def test_missing_samples_and_flat_leads_say_nothing():
     check_amplitude(gaps, LEADS)
     check_amplitude(np.zeros((12, 5000)), LEADS)
     check_amplitude(np.full((12, 5000), np.nan), LEADS)
+
+
+def test_the_deviation_of_leads_together_is_that_of_all_their_numbers():
+    rows = np.random.default_rng(8).normal([[0.0], [300.0], [-4.0]], [[1.0], [0.2], [3.0]], (3, 400))
+    rows[2, :100] = np.nan
+    known = _Rows(rows, ["I", "II", "V1"])
+    for group in ([0], [1], [0, 2], [0, 1, 2]):
+        numbers = np.concatenate([rows[i][np.isfinite(rows[i])] for i in group])
+        assert known.deviation(group) == pytest.approx(numbers.std(), rel=1e-9)
+        np.testing.assert_array_equal(known.numbers(group), numbers)

@@ -8,7 +8,15 @@ from simulated import example
 
 from fgclep.leads import INDEX
 from fgclep.simulation.recorder.filters import Cart, response
-from fgclep.simulation.recorder.noise import AMPLIFIER, Levels, draw_connection, noise_spectrum
+from fgclep.simulation.recorder.noise import (
+    AMPLIFIER,
+    ELECTRODES,
+    Levels,
+    _add_sines,
+    at_leads,
+    draw_connection,
+    noise_spectrum,
+)
 from fgclep.simulation.truth.measures import measure
 
 
@@ -43,21 +51,46 @@ def test_a_cart_writes_whole_steps():
     assert any(np.abs(signal / step - np.rint(signal / step)).max() < 0.02 for step in (0.001, 0.0025, 0.00488, 0.005))
 
 
+def noise_of(levels, seed):
+    real, imaginary = noise_spectrum(5000, 2501, levels, np.random.default_rng(seed)).transpose(1, 0, 2)
+    return np.fft.irfft(real + 1j * imaginary, 5000, axis=1)
+
+
 def test_noise_has_the_level_that_was_drawn_and_reaches_leads_as_electrodes_do():
     levels = Levels(poor=False, muscle=0.01, wander=1e-6)
-    spectrum = noise_spectrum(5000, 2501, levels, np.random.default_rng(1))
-    noise = np.fft.irfft(spectrum, 5000, axis=1)
+    noise = noise_of(levels, seed=1)
     # lead I is the difference of two electrodes of 0.01 mV each; muscle has lost little below 15 Hz
     assert np.sqrt(2) * 0.01 * 0.5 < noise[0].std() < np.sqrt(2) * 0.01 * 1.9
 
 
 def test_most_muscle_noise_comes_from_the_arms_and_the_amplifier_is_never_silent():
     def spread(muscle):
-        spectrum = noise_spectrum(5000, 2501, Levels(False, muscle, wander=1e-9), np.random.default_rng(2))
-        return np.fft.irfft(spectrum, 5000, axis=1).std(axis=1)
+        return noise_of(Levels(False, muscle, wander=1e-9), seed=2).std(axis=1)
 
     noisy, silent = spread(0.01), spread(1e-9)
     assert noisy[0] > 2 * noisy[2:].max()  # lead I lies between the arms, V1 to V6 see a third of each
     # independent inputs: two for I and II, one and a third of three for V1 to V6
     assert silent[:2] == pytest.approx(np.sqrt(2) * AMPLIFIER, rel=0.2)
     assert silent[2:] == pytest.approx(np.sqrt(4 / 3) * AMPLIFIER, rel=0.2)
+
+
+def test_what_leads_see_of_electrodes_is_the_product_with_their_matrix():
+    electrodes = np.random.default_rng(3).standard_normal((9, 2, 7)).astype(np.float32)
+    expected = np.tensordot(ELECTRODES, electrodes, axes=1)
+    np.testing.assert_allclose(at_leads(electrodes), expected, atol=1e-6)
+
+
+def test_the_spectrum_of_noise_has_no_preferred_phase_and_its_samples_are_normal():
+    noise = noise_of(Levels(False, muscle=0.01, wander=1e-6), seed=4)[0]
+    assert abs(noise[0]) < 5 * noise.std()  # deviates of another mean than 0 would pile up there
+    assert np.mean(np.abs(noise) < noise.std()) == pytest.approx(0.683, abs=0.03)
+
+
+def test_breathing_and_mains_are_sines_and_cosines():
+    rng = np.random.default_rng(5)
+    signal, weights = np.zeros((8, 1234), np.float32), [rng.standard_normal((9, 2)) for _ in range(2)]
+    _add_sines(signal, [0.21, 50.0], weights)
+    time = np.arange(1234) / 500
+    waves = [np.stack([np.sin(2 * np.pi * hertz * time), np.cos(2 * np.pi * hertz * time)]) for hertz in (0.21, 50.0)]
+    expected = sum(ELECTRODES @ weight @ wave for weight, wave in zip(weights, waves, strict=True))
+    np.testing.assert_allclose(signal, expected, atol=1e-5)

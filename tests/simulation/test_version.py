@@ -17,12 +17,12 @@ from fgclep.simulation.version import DRAWN
 from fgclep.stages.simulate_physionet import DATABASES
 
 HASHES = {
-    1: {
-        ("mimic-iv-ecg", "flat"): "72843d38ceb47e55",
-        ("mimic-iv-ecg", "reports"): "a0a50fdbe890a465",
-        ("ptb-xl", "flat"): "52836b748d899a85",
-        ("cpsc2018", "flat"): "19d8550590b5ed25",
-        ("csn", "flat"): "353c0e7f3f97f36b",
+    2: {
+        ("mimic-iv-ecg", "flat"): "bb21f01f36e72749",
+        ("mimic-iv-ecg", "reports"): "5d9cb276ab08ec0b",
+        ("ptb-xl", "flat"): "426cd96be83c1780",
+        ("cpsc2018", "flat"): "828c5a8f9f1b65a9",
+        ("csn", "flat"): "d5a3d4bf4c738ada",
     }
 }
 SETTINGS = RecordingSettings(feature_mention_rate=0.45, prevalence="flat", seed=7)

@@ -312,12 +312,12 @@ class TestAnUpdate:
     def test_what_was_fetched_by_another_number_is_kept_by_touching_it(self, done):
         """As docs/reruns.md says for archives from before the numbers."""
         append(done / "workflow/fgclep/fetch/formats.py", "METADATA = ARCHIVE = SPLIT = 2")
-        append(done / "workflow/fgclep/simulation/version.py", "DRAWN = 2")
+        append(done / "workflow/fgclep/simulation/version.py", "DRAWN = 3")
         jobs = jobs_by_own_code(done)
         assert RAW - {"fetch_split"} <= {job.rule for job in jobs if job.causes}
         causes = {cause for job in jobs for cause in job.causes}
-        numbers = ("metadata format", "archive format", "simulation version")
-        assert causes == {f"{number} is 2, was 1" for number in numbers}
+        formats = {f"{number} is 2, was 1" for number in ("metadata format", "archive format")}
+        assert causes == {*formats, "simulation version is 3, was 2"}
         touch = ("--cores", "1", "--touch", "--until", "fetch_records", "fetch_split")
         assert " ".join(("snakemake", *touch, "--configfile")) in DOCUMENT.read_text(encoding="utf-8")
         run = Checkout.at(done).snakemake(*touch)

@@ -7,6 +7,7 @@ order; it takes a gain of 0 for 200, and needs pandas for every field.
 import math
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 _LONGEST = 2000  # characters of a line
@@ -102,6 +103,7 @@ def read_header(path: Path) -> Header:
     return parse_header(text, path.stem)
 
 
+@lru_cache(maxsize=8)  # who looks for its signal files reads it before who reads the signals
 def parse_header(text: str, stem: str) -> Header:
     """Parse the text of a header file.
 

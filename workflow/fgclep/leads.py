@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
@@ -58,6 +59,7 @@ class Label(NamedTuple):
     unit: str | None
 
 
+@lru_cache(maxsize=256)  # databases name theirs alike
 def read_label(label: str) -> Label:
     """Read the name of a signal, the same for every format. C1 is a lead only among others, see ``read_labels``.
 

@@ -3,10 +3,10 @@
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-from wfdb.io import _signal
 
 from fgclep.errors import of_the_machine
 from fgclep.header import DEFAULT_RATE, Header, Signal, found_file, header_file, read_header, signal_path
@@ -143,7 +143,8 @@ def _read(
         sums, firsts = np.zeros(len(file.signals), dtype=np.int64), [0] * len(file.signals)
         for at, block in _blocks(file, frames):
             for number, (position, signal, samples) in enumerate(zip(file.positions, file.signals, block, strict=True)):
-                sums[number] += samples.sum(dtype=np.int64)
+                # modulo 2**16, as checksums are
+                sums[number] += samples.sum(dtype=np.int16 if samples.dtype == np.int16 else np.int64)
                 firsts[number] = int(samples[0]) if at == 0 else firsts[number]
                 if position in rows:
                     first = at - signal.skew
@@ -247,16 +248,27 @@ def _blocks(file: _File, frames: int) -> Iterator[tuple[int, list[np.ndarray]]]:
     """Yield the first frame of each part of a signal file, and the samples of its signals."""
     per_frame = [signal.per_frame for signal in file.signals]
     together = max(1, _AT_ONCE // sum(per_frame))
+    kind, offset = file.signals[0].format, file.signals[0].offset
+    if kind == "16":  # nearly all there is: numbers as they are
+        bounds = np.cumsum([0, *per_frame]).tolist()
+        for start in range(0, frames, together):
+            size = sum(per_frame) * (min(start + together, frames) - start)
+            values = np.fromfile(file.place, "<i2", size, offset=offset + 2 * sum(per_frame) * start)
+            frame = values.astype(np.int16, copy=False).reshape(-1, sum(per_frame))
+            yield start, [frame[:, first:last].ravel() for first, last in pairwise(bounds)]
+        return
+    from wfdb.io import _signal  # a second of imports that most records do without
+
     before = [signal.first or 0 for signal in file.signals]  # to which format 8 adds its differences
     for start in range(0, frames, together):
         block = _signal._rd_dat_signals(
             file_name=file.place.name,
             dir_name=str(file.place.parent),
             pn_dir=None,
-            fmt=file.signals[0].format,
+            fmt=kind,
             n_sig=len(file.signals),
             sig_len=frames,
-            byte_offset=file.signals[0].offset,
+            byte_offset=offset,
             samps_per_frame=per_frame,
             skew=[0] * len(file.signals),
             init_value=before,
@@ -286,6 +298,9 @@ def _in_16_bits(
     values: np.ndarray, leads: Sequence[str], chosen: Sequence[Signal], gain: np.ndarray, rescale: bool
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[str]]:
     """Bring int32 (leads, samples) into 16 bits: digital, gain per mV, baseline, and a remark if they did not fit."""
+    stated = np.array([signal.baseline for signal in chosen])
+    if all(_MISSING_OF_FORMAT.get(signal.format) == MISSING for signal in chosen) and np.abs(stated).max() < 2**31:
+        return values.astype(np.int16), gain.copy(), stated.astype(np.int32), []
     digital = np.empty(values.shape, dtype=np.int16)
     gain = gain.copy()
     baseline = np.zeros(len(chosen), dtype=np.int64)

@@ -4,7 +4,9 @@ A standardized or rescaled ECG looks like one in millivolts, and a model answers
 leaves behind is a number that no heart gives: a deviation, an extreme or a percentile of exactly one.
 """
 
+import math
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 
 import numpy as np
 
@@ -52,32 +54,93 @@ def check_amplitude(mv: np.ndarray, leads: Sequence[str], step: float = 0.0, par
         If the amplitude is that of another unit, or the numbers were standardized or rescaled, in each lead, in limb
         and chest leads, or all together.
     """
-    rows = _known(mv[:, part], leads)
-    if not rows:
+    rows = _Rows(mv[:, part], leads)
+    if not len(rows):
         return
-    problem = _of_another_span([row for _, row in rows])
-    if not problem and (why := _standardized(_known(mv, leads), step) or _scaled(rows, step)):
-        problem = (
-            f"its numbers are no millivolts: {why}. They were standardized or rescaled, and what millivolts they had "
-            "is lost; give the ECG as it was before"
-        )
+    problem = _of_another_span(rows)
+    if not problem:
+        why = _standardized(rows, step) or _rescaled(rows, step)
+        if not why and len(mv[0, part]) < mv.shape[1]:
+            why = _standardized(_Rows(mv, leads), step)
+        if why:
+            problem = (
+                f"its numbers are no millivolts: {why}. They were standardized or rescaled, and what millivolts they "
+                "had is lost; give the ECG as it was before"
+            )
     if problem:
-        raise ValueError(_filled([row for _, row in rows]) or problem)
+        raise ValueError(_filled(rows) or problem)
 
 
-def _known(mv: np.ndarray, leads: Sequence[str]) -> list[tuple[str, np.ndarray]]:
-    """Leads that are not flat, and their numbers that are not missing."""
-    rows = []
-    for lead, row in zip(leads, mv, strict=True):
-        known = row if np.isfinite(row).all() else row[np.isfinite(row)]
-        if len(known) and known.min() < known.max():
-            rows.append((lead, known.astype(np.float64)))
-    return rows
+class _Rows:
+    """The leads that are not flat, their numbers that are not missing, and what all checks ask of these.
+
+    ``low``, ``high``, ``mean``, ``variance`` and ``count`` are arrays of (leads,), float64.
+    """
+
+    def __init__(self, mv: np.ndarray, leads: Sequence[str]):
+        finite = np.isfinite(mv)
+        if finite.all() and mv.shape[1]:
+            low, high, kept = mv.min(axis=1), mv.max(axis=1), list(mv)
+        else:
+            kept = [row[known] for row, known in zip(mv, finite, strict=True)]
+            nothing = [not len(row) for row in kept]
+            low, high = (
+                np.array([0.0 if no else end(row) for row, no in zip(kept, nothing, strict=True)])
+                for end in (np.min, np.max)
+            )
+        moves = (low < high).nonzero()[0].tolist()
+        self.leads = [leads[i] for i in moves]
+        self._known = [kept[i] for i in moves]
+        self.low, self.high = low[moves].astype(float), high[moves].astype(float)
+
+    def __len__(self) -> int:
+        return len(self.leads)
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        """Numbers of each lead, float64."""
+        return (row.astype(np.float64) for row in self._known)
+
+    @cached_property
+    def _moments(self) -> np.ndarray:
+        """Count, mean and variance of each lead."""
+        found = []
+        for row in self:
+            mean = row.mean()
+            row -= mean
+            found.append((len(row), mean, row @ row / len(row)))
+        return np.array(found).T
+
+    def numbers(self, group: Sequence[int]) -> np.ndarray:
+        """The numbers of several leads, float64."""
+        return np.concatenate([self._known[i] for i in group], dtype=np.float64)
+
+    @cached_property
+    def deviations(self) -> list[float]:
+        """Standard deviation of each lead."""
+        return np.sqrt(self._moments[2]).tolist()
+
+    def deviation(self, group: Sequence[int]) -> float:
+        """Standard deviation of the numbers of several leads together."""
+        if len(group) == 1:
+            return self.deviations[group[0]]
+        count, mean, variance = self._moments[:, group]
+        middle = count @ mean / count.sum()
+        return math.sqrt(float(count @ (variance + (mean - middle) ** 2) / count.sum()))
+
+    def groups(self) -> Iterator[tuple[str, list[list[int]]]]:
+        """Yield how leads may have been scaled together: words, and the leads of each group."""
+        every = list(range(len(self)))
+        if len(every) > 1:
+            yield "of every lead", [[i] for i in every]
+            parts = [[i for i in every if self.leads[i] in some] for some in (LIMB_LEADS, CHEST_LEADS)]
+            if all(parts):
+                yield "of limb leads and of chest leads", parts
+        yield "of all leads", [every]
 
 
-def _of_another_span(rows: list[np.ndarray]) -> str | None:
+def _of_another_span(rows: _Rows) -> str | None:
     low, high = SPAN_MV
-    span = float(np.median([np.ptp(row) for row in rows]))
+    span = float(np.median(rows.high - rows.low))
     if span > high:
         span = float(np.median([np.subtract(*np.percentile(row, TAILS)) for row in rows]))
     if low <= span <= high:
@@ -89,17 +152,12 @@ def _of_another_span(rows: list[np.ndarray]) -> str | None:
     )
 
 
-def _scaled(rows: list[tuple[str, np.ndarray]], step: float) -> str | None:
-    return _standardized(rows, step) or _rescaled(rows, step)
-
-
-def _filled(rows: list[np.ndarray]) -> str | None:
+def _filled(rows: _Rows) -> str | None:
     """Name an extreme of every lead that is far from an ECG's values, or stands there many times."""
-    for extreme in (np.min, np.max):
-        values = {float(extreme(row)) for row in rows}
-        if len(rows) == 1 or len(values) > 1:
+    for extremes in (rows.low, rows.high):
+        value = float(extremes[0])
+        if len(rows) == 1 or (extremes != value).any():
             continue
-        value = values.pop()
         if abs(value) > SPAN_MV[1] or all(np.mean(row == value) > _MANY_SAMPLES for row in rows):
             return (
                 f"the value {value:g} mV stands in every lead, as where a program has filled up a file or marked "
@@ -108,23 +166,14 @@ def _filled(rows: list[np.ndarray]) -> str | None:
     return None
 
 
-def _groups(rows: list[tuple[str, np.ndarray]]) -> Iterator[tuple[str, list[np.ndarray]]]:
-    """Yield how leads may have been scaled together: words, and the numbers of each group."""
-    if len(rows) > 1:
-        yield "of every lead", [row for _, row in rows]
-        parts = [[row for lead, row in rows if lead in some] for some in (LIMB_LEADS, CHEST_LEADS)]
-        if all(parts):
-            yield "of limb leads and of chest leads", [np.concatenate(part) for part in parts]
-    yield "of all leads", [np.concatenate([row for _, row in rows])]
-
-
-def _standardized(rows: list[tuple[str, np.ndarray]], step: float) -> str | None:
-    for whose, groups in _groups(rows):
-        deviation = [float(group.std()) for group in groups]
+def _standardized(rows: _Rows, step: float) -> str | None:
+    for whose, places in rows.groups():
+        deviation = [rows.deviation(group) for group in places]
         if _all_are(deviation, 1, _DEVIATION + step):
             return f"the standard deviation {whose} is 1"
         if min(deviation) < _LARGE:  # an offset of electrodes, say, makes a root mean square
             continue
+        groups = [rows.numbers(group) for group in places]
         if _all_are([float(np.sqrt(np.mean(group**2))) for group in groups], 1, _DEVIATION + step):
             return f"the root mean square {whose} is 1"
         quartiles = [np.percentile(group, (25, 50, 75)) for group in groups]
@@ -140,27 +189,34 @@ def _standardized(rows: list[tuple[str, np.ndarray]], step: float) -> str | None
     return None
 
 
-def _rescaled(rows: list[tuple[str, np.ndarray]], step: float) -> str | None:
+def _rescaled(rows: _Rows, step: float) -> str | None:
     near = _EXTREME + step
-    exact = step < _FINE and not (step == 0 and _on_a_converter_s_grid([row for _, row in rows]))
-    for whose, groups in _groups(rows):
-        low, high = [float(group.min()) for group in groups], [float(group.max()) for group in groups]
+    exact = step < _FINE and not (step == 0 and _on_a_converter_s_grid(list(rows)))
+    lows, highs = rows.low.tolist(), rows.high.tolist()
+    for whose, places in rows.groups():
+        low = [min(lows[i] for i in group) for group in places]
+        high = [max(highs[i] for i in group) for group in places]
         for first, last in ((0, 1), (-1, 1), (-0.5, 0.5), (0, 2), (0, 5), (0, 10), (-5, 5)):
             if _all_are(low, first, near) and _all_are(high, last, near):
                 return f"the extremes {whose} are {first} and {last}"
-        if exact or len(groups) > 1:
+        if exact or len(places) > 1:
             largest = [max(-a, b) for a, b in zip(low, high, strict=True)]
             if _all_are(largest, 1, near):
                 return f"the largest size {whose} is 1"
             if _all_are([b - a for a, b in zip(low, high, strict=True)], 1, near):
                 return f"the peak-to-peak {whose} is 1"
-        if exact and len(groups) == 1 and (why := _percentile_of_one(groups[0], _PERCENTILE + step)):
+        if exact and len(places) == 1 and (why := _percentile_of_one(rows.numbers(places[0]), _PERCENTILE + step)):
             return f"{why} {whose} is 1"
     if len(rows) >= _MANY:
-        spans = [float(np.ptp(row)) for _, row in rows]
-        for words, value in (("peak-to-peak", np.ptp), ("standard deviation", np.std), ("largest size", _largest)):
-            sizes = [float(value(row)) for _, row in rows]
-            same = _ALIKE if value is np.std and len(rows) >= _EIGHT else _SAME
+        spans = rows.high - rows.low
+        largest = np.maximum(rows.high, -rows.low)
+        for words, found in (
+            ("peak-to-peak", spans),
+            ("standard deviation", rows.deviations),
+            ("largest size", largest),
+        ):
+            sizes = list(map(float, found))
+            same = _ALIKE if found is rows.deviations and len(rows) >= _EIGHT else _SAME
             offsets = min(sizes) > max(spans)  # of electrodes, all alike and larger than what the heart adds
             if max(sizes) <= (1 + same) * min(sizes) and not offsets:
                 return f"every lead has the same {words} ({min(sizes):.3g}), each was scaled for itself"

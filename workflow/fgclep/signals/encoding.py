@@ -43,9 +43,15 @@ def encode_waveform(digital: np.ndarray) -> bytes:
     """
     if digital.dtype != np.int16 or digital.ndim != 2 or len(digital) != 12:
         raise ValueError(f"expected an int16 array of shape (12, samples), got {digital.dtype} {digital.shape}")
-    differences = np.diff(digital, axis=1, prepend=np.int16(0)) + np.int16(OFFSET)
-    planes = differences.astype("<i2", copy=False).view(np.uint8).reshape(-1, 2).T
-    return _LENGTH.pack(digital.shape[1]) + _CODEC.compress(planes.tobytes(), asbytes=True)
+    differences = np.empty_like(digital, order="C")
+    differences[:, :1] = digital[:, :1]
+    np.subtract(digital[:, 1:], digital[:, :-1], out=differences[:, 1:])
+    differences += np.int16(OFFSET)
+    planes = np.empty((2, *digital.shape), np.uint8)
+    np.copyto(planes[0], differences, casting="unsafe")  # which keeps the low byte
+    differences >>= 8
+    np.copyto(planes[1], differences, casting="unsafe")
+    return _LENGTH.pack(digital.shape[1]) + _CODEC.compress(planes, asbytes=True)
 
 
 def unpack(encoded: bytes | pa.Buffer, n_samples: int) -> np.ndarray:
@@ -91,5 +97,8 @@ def to_millivolts(waveform: np.ndarray, gain: np.ndarray, baseline: np.ndarray) 
         float32 (12, samples): ``(waveform - baseline) / gain``.
     """
     offset = np.asarray(baseline, dtype=np.float32)[:, None]
-    scale = np.asarray(gain, dtype=np.float32)[:, None]
-    return (waveform.astype(np.float32) - offset) / scale
+    millivolts = waveform.astype(np.float32)
+    if offset.any():
+        millivolts -= offset
+    millivolts /= np.asarray(gain, dtype=np.float32)[:, None]
+    return millivolts

@@ -8,7 +8,6 @@ from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
-from scipy.ndimage import maximum_filter1d, minimum_filter1d
 
 from fgclep.leads import CHEST_LEADS, LIMB_LEADS
 from fgclep.signals.record import MISSING, Record
@@ -76,6 +75,9 @@ def _pulse(mv: np.ndarray, rate: float, flat_mv: float) -> tuple[int, float] | N
     if tail.shape[1] <= 2 * wide or not np.isfinite(tail).all():
         return None
     jumps = tail[:, wide:] - tail[:, :-wide]
+    least = (1 - 2 * _ALIKE) * _STEP_MV[0]  # well below what all leads of a step have
+    if not ((jumps.min(axis=0) > least) | (jumps.max(axis=0) < -least)).any():
+        return None
     height = np.median(jumps, axis=0)
     common = (
         (np.abs(height) >= _STEP_MV[0])
@@ -143,6 +145,8 @@ def _dead_windows(row: np.ndarray, window: int, flat_mv: float) -> np.ndarray:
     """First samples of the windows within which a lead moves less than ``flat_mv``."""
     if len(row) < window:
         return np.zeros(0, dtype=int)
+    from scipy.ndimage import maximum_filter1d, minimum_filter1d  # which most recordings do without
+
     inside = slice(window // 2, window // 2 + len(row) - window + 1)
     span = maximum_filter1d(row, window)[inside] - minimum_filter1d(row, window)[inside]
     return np.flatnonzero(span < flat_mv)

@@ -42,9 +42,10 @@ def usable_record(
     """
     _check_rate(record.sampling_rate, settings, sampling_rate)
     record = without_ends(with_documented_gain(record, gain), settings.flat_mv)
+    mv = record.millivolts()
     limit = _at_limit(record)
-    saturated = limit & (limit.mean(axis=1, keepdims=True) > settings.max_artifact_share)
-    mv = np.where(saturated, np.nan, record.millivolts())  # what is at the limit is refused by that name
+    if limit.any():  # what is at the limit is refused by that name
+        mv[limit & (limit.mean(axis=1, keepdims=True) > settings.max_artifact_share)] = np.nan
     check_amplitude(mv, record.leads, step=float(np.max(1 / np.abs(record.gain))))
     record = with_all_limb_leads(record)
     if all_leads and (absent := [lead for lead in LEADS if lead not in record.leads]):
@@ -108,16 +109,16 @@ def _check_leads(record: Record, mv: np.ndarray, settings: QualitySection) -> No
     def named(which: np.ndarray) -> str:
         return ", ".join(lead for lead, yes in zip(record.leads, which, strict=True) if yes)
 
-    missing = np.count_nonzero(digital == MISSING, axis=1)
-    if missing.any():
+    if (gaps := digital == MISSING).any():
+        missing = np.count_nonzero(gaps, axis=1)
         where = ", ".join(f"{lead} ({count})" for lead, count in zip(record.leads, missing, strict=True) if count)
         raise ValueError(f"missing samples (NaN) in {where}")
     if dead := dead_parts(record, settings.flat_mv):
         raise ValueError(f"dead (flat) leads: {dead}")
-    span = np.ptp(mv, axis=1)
+    span = mv.max(axis=1) - mv.min(axis=1)
     share = settings.max_artifact_share
     limit = _at_limit(record)
-    if (at_limit := np.mean(limit, axis=1) > share).any():
+    if limit.any() and (at_limit := np.mean(limit, axis=1) > share).any():
         raise ValueError(f"saturated leads: {named(at_limit)}{_filling(record, mv, limit)}")
     beyond = np.zeros(len(mv))
     for lead in np.flatnonzero(span > settings.max_mv):  # nothing is further from the median than the span

@@ -47,7 +47,9 @@ class Record:
     def millivolts(self) -> np.ndarray:
         """Return the signal in mV, float32 (leads, samples), NaN where a sample is missing."""
         signal = to_millivolts(self.digital, self.gain, self.baseline)
-        signal[self.digital == MISSING] = np.nan
+        missing = self.digital == MISSING
+        if missing.any():
+            signal[missing] = np.nan
         return signal
 
 

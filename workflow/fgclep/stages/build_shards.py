@@ -105,11 +105,11 @@ def _extracted(archive: ArchiveReader, header: str, memory: Path, disk: Path) ->
     ]
     place = disk if sum(map(archive.size, found)) > _LARGE else memory
     try:
-        for file in [header, *found]:
+        for file in found if place == memory else [header, *found]:
             archive.extract(file, place / PurePosixPath(file).relative_to(folder))
         yield place / name
     finally:
-        for work in (memory, disk):
+        for work in {memory, place}:
             for left in work.iterdir():
                 shutil.rmtree(left) if left.is_dir() else left.unlink()
 

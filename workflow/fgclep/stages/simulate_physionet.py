@@ -17,7 +17,7 @@ from fgclep.language.vocabulary import Vocabulary, load_vocabulary
 from fgclep.progress import progress
 from fgclep.schemas.truth import TRUTH
 from fgclep.simulation.databases import challenge, mimic_iv_ecg, ptb_xl
-from fgclep.simulation.databases.databases import Made, Plan, plan_database, write_files, write_lists
+from fgclep.simulation.databases.databases import Made, Plan, keep_freed_memory, plan_database, write_files, write_lists
 from fgclep.stage import run_stage, stage_parser
 from fgclep.tables import write_table
 
@@ -49,11 +49,12 @@ def _make_and_write(plan: Plan, vocabulary: Vocabulary, settings: RecordingSetti
 
 def _in_parallel(work: Callable[[Plan], Row], plans: list[Plan], workers: int) -> Iterator[Row]:
     if workers == 1:
+        keep_freed_memory()
         yield from map(work, plans)
         return
     # numpy's own threads would only get in the way of the other processes; they read this when they start
     os.environ.update(OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1", MKL_NUM_THREADS="1")
-    with multiprocessing.get_context("spawn").Pool(workers) as pool:
+    with multiprocessing.get_context("spawn").Pool(workers, keep_freed_memory) as pool:
         yield from pool.imap(work, plans, chunksize=50)
 
 

@@ -71,6 +71,16 @@ def plan_database(source: str, seed: int, records: int, broken: int, prevalence:
     return plans
 
 
+def keep_freed_memory() -> None:
+    """Let the C library keep what arrays of a recording have taken, for those of the next one.
+
+    glibc gives blocks as large as these back to the system, which fills their pages with zeros each time: a sixth of
+    all processor time. Once it has seen a larger block freed, it keeps such as are smaller (mallopt(3),
+    M_MMAP_THRESHOLD). Elsewhere this does nothing.
+    """
+    np.empty(2**24, np.uint8)
+
+
 def make_signal(
     plan: Plan,
     vocabulary: Vocabulary,
@@ -101,10 +111,14 @@ def make_signal(
     """
     number = SOURCE_NUMBERS[plan.source]
     prevalence = PREVALENCES[plan.prevalence]
-    patient = draw_patient(np.random.default_rng([plan.seed, number, _PATIENTS, plan.patient]), prevalence)
-    chronic = np.random.default_rng([plan.seed, number, _CHRONIC, plan.patient])
     rng = np.random.default_rng([plan.seed, number, _RECORDINGS, plan.number])
-    condition = draw_record(rng, chronic, patient, plan.repeated, prevalence)
+    patients, chronic = rng, None
+    if plan.repeated:
+        patients, chronic = (
+            np.random.default_rng([plan.seed, number, drawn, plan.patient]) for drawn in (_PATIENTS, _CHRONIC)
+        )
+    patient = draw_patient(patients, prevalence)
+    condition = draw_record(rng, chronic, patient, prevalence)
     for refusals in range(9):
         recording = simulate(patient, condition, rng, duration(rng), mains)
         truth = find_truth(recording, vocabulary)

@@ -6,6 +6,7 @@ with probability ``feature_mention_rate`` a report mentions one to four of those
 
 import re
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -76,14 +77,21 @@ _TERRITORY = {"inferior": "inferior", "lateral": "lateral", "anterior": "anterio
 _CHANGE = ("std_", "ste_", "tinv_", "flat_t_")
 
 
+@cache
+def _limits(phrase: str) -> tuple[tuple[Callable[[Truth], bool], ...], tuple[str, ...]]:
+    """What must hold for a wording by the rules above, and the territories that it names."""
+    allowed = tuple(fits for pattern, fits in _RULES_COMPILED if pattern.search(phrase))
+    return allowed, tuple(territory for word, territory in _TERRITORY.items() if word in phrase)
+
+
 def _fits(phrase: str, group: str, truth: Truth) -> bool:
     """Whether a wording says nothing that is wrong for this recording."""
-    for pattern, allowed in _RULES_COMPILED:
-        if pattern.search(phrase) and not allowed(truth):
-            return False
-    if group == "repolarization":
+    allowed, territories = _limits(phrase)
+    if not all(fits(truth) for fits in allowed):
+        return False
+    if group == "repolarization" and territories:
         changed = " ".join(name for name in truth.features if name.startswith(_CHANGE))
-        return all(territory in changed for word, territory in _TERRITORY.items() if word in phrase)
+        return all(territory in changed for territory in territories)
     return True
 
 
@@ -143,12 +151,16 @@ def mentioned_features(truth: Truth, vocabulary: Vocabulary, rng: np.random.Gene
     """Wordings of one to four features that are present; abnormal ones are preferred."""
     if not truth.features:
         return []
-    weights = np.array([0.12 if vocabulary.features[name].normal else 1.0 for name in truth.features])
-    number = min(int(rng.integers(1, 5)), len(truth.features))
-    chosen = rng.choice(len(truth.features), number, replace=False, p=weights / weights.sum())
+    number = int(rng.integers(1, 5))
+    # who waits for the shortest times comes first, as if drawn one after the other by weight
+    times = rng.standard_exponential(len(truth.features)).tolist()
+    waits = [
+        (time / (0.12 if vocabulary.features[name].normal else 1.0), name)
+        for name, time in zip(truth.features, times, strict=True)
+    ]
     statements = []
-    for index in chosen:
-        feature = vocabulary.features[truth.features[index]]
+    for _, name in sorted(waits)[:number]:
+        feature = vocabulary.features[name]
         words = (feature.text, feature.text, *feature.synonyms)
         statements.append(words[int(rng.integers(len(words)))])
     return statements

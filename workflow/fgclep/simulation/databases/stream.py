@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from fgclep.folds import stable_bucket
 from fgclep.language.vocabulary import Vocabulary
 from fgclep.signals.encoding import encode_waveform
-from fgclep.simulation.databases.databases import Plan, make_signal
+from fgclep.simulation.databases.databases import Plan, keep_freed_memory, make_signal
 from fgclep.simulation.databases.reports import machine_report
 from fgclep.simulation.heart.heart import SAMPLING_RATE
 
@@ -42,6 +42,7 @@ def stream(
     prevalence
         How frequent findings are, a key of ``PREVALENCES``.
     """
+    keep_freed_memory()
     for number in numbers:
         plan = Plan(SOURCE, seed, number, number, visit=0, repeated=False, damage=None, prevalence=prevalence)
         yield _recording(plan, chunk, mention_rate, vocabulary)

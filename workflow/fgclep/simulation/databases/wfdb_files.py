@@ -22,15 +22,16 @@ def digitize(leads: np.ndarray, gain: float) -> np.ndarray:
     numpy.ndarray
         int16, shape (12, n), in canonical lead order; II = I + III exactly, the augmented leads within half a unit.
     """
-    units = np.clip(np.rint(leads * np.float32(gain)), -10_000, 10_000).astype(np.int16)
+    units = leads * np.float32(gain)
+    np.rint(units, out=units)
+    np.clip(units, -10_000, 10_000, out=units)
     twelve = np.empty((12, units.shape[1]), np.int16)
-    first, second = units[0], units[1]
-    twelve[0], twelve[1] = first, second
+    twelve[:2], twelve[6:] = units[:2], units[2:]
+    first, second = twelve[:2]
     twelve[2] = second - first
-    twelve[3] = -((first + second) // 2)
-    twelve[4] = (2 * first - second) // 2
-    twelve[5] = (2 * second - first) // 2
-    twelve[6:] = units[2:]
+    twelve[3] = -((first + second) >> 1)
+    twelve[4] = (2 * first - second) >> 1
+    twelve[5] = (2 * second - first) >> 1
     return twelve
 
 

@@ -6,29 +6,43 @@ remove or reverse the early forces of their territory (part VI). Times are ms fr
 stretched to its duration afterwards.
 """
 
+import math
+
 import numpy as np
 
 from fgclep.simulation.heart.condition import PACED, Condition
 from fgclep.simulation.heart.heart import Wave, bounded, horizontal_rotation, turn_to_axis
 from fgclep.simulation.heart.patient import Patient
 
+# Septum, apex, lateral wall and base; then the first septal fibres, and the last of the base: too small to be seen in
+# most leads. Centre and width in ms, vector in mV, and how both differ between persons: what for each of the deviates.
+_NORMAL_CENTER = np.array([17.0, 37, 50, 67, 6, 82])
+_NORMAL_WIDTH = np.repeat([[5.6], [6.7], [7.4], [6.4], [4.5], [5.0]], 2, axis=1)
+_NORMAL = np.array(
+    [
+        [-0.055, -0.04, 0.0], [1.04, 0.74, -0.02], [0.44, 0.26, 0.0], [-0.11, -0.03, 0.24], [-0.02, 0.01, -0.045],
+        [-0.02, -0.02, 0.035],
+    ]
+)  # fmt: skip
+_NORMAL_SPREAD = np.array(
+    [[0.06, 0.09, 0.0], [0.11, 0.12, 0.18], [0.16, 0.18, 0.0], [0.13, 0.15, 0.15], [0.0] * 3, [0.02, 0.02, 0.0]]
+)
+_NORMAL_DEVIATES = np.array([[1, 2, 3], [5, 6, 7], [9, 10, 11], [13, 14, 15], [0] * 3, [16, 17, 0]])
+
 
 def _normal_qrs(patient: Patient) -> Wave:
-    """Septum, apex, lateral wall and base; onset near 0 ms, about 90 ms long."""
+    """Onset near 0 ms, about 90 ms long."""
     d = patient.shape
-    wave = Wave(sharp=True)
-    wave.add(17 + 1.5 * d[0], 5.6, (-0.055 + 0.06 * d[1], -0.04 + 0.09 * d[2], -0.28 * np.exp(0.42 * d[3])))
-    wave.add(37 + 2.0 * d[4], 6.7, (1.04 + 0.11 * d[5], 0.74 + 0.12 * d[6], -0.02 + 0.18 * d[7]))
-    wave.add(50 + 1.5 * d[8], 7.4, (0.44 + 0.16 * d[9], 0.26 + 0.18 * d[10], 0.88 * np.exp(0.24 * d[11])))
-    wave.add(67 + 2.0 * d[12], 6.4, (-0.11 + 0.13 * d[13], -0.03 + 0.15 * d[14], 0.24 + 0.15 * d[15]))
-    # the first septal fibres, and the last of the base: too small to be seen in most leads
-    wave.add(6, 4.5, (-0.02, 0.01, -0.045))
-    wave.add(82, 5.0, (-0.02 + 0.02 * d[16], -0.02 + 0.02 * d[17], 0.035))
-    return wave
+    center = _NORMAL_CENTER.copy()
+    center[:4] += d[[0, 4, 8, 12]] * (1.5, 2.0, 1.5, 2.0)
+    vector = _NORMAL + _NORMAL_SPREAD * d[_NORMAL_DEVIATES]
+    vector[0, 2], vector[2, 2] = -0.28 * math.exp(0.42 * d[3]), 0.88 * math.exp(0.24 * d[11])
+    return Wave(center, _NORMAL_WIDTH.copy(), vector, np.zeros((6, 6)), sharp=True)
 
 
 # how much more V1 to V6 see of small fronts than a dipole gives: V2 and V3 lie closest to the heart
 _NEAR = np.array([0.45, 1.0, 0.9, 0.65, 0.4, 0.3])
+_FRAGMENTS = np.linspace(0.02, 0.98, 12)  # of the time from the first front to the last
 
 
 def fragment(wave: Wave, rng: np.random.Generator, share: float) -> None:
@@ -42,17 +56,13 @@ def fragment(wave: Wave, rng: np.random.Generator, share: float) -> None:
     share
         Standard deviation of the additional vectors, relative to the vector of that moment.
     """
-    span = max(wave.center) - min(wave.center)
-    times = min(wave.center) + span * np.linspace(0.02, 0.98, 12) + rng.normal(0, 2.0, 12)
-    size = share * np.linalg.norm(wave.curves(times).T @ np.array(wave.vector), axis=1)
-    vectors = rng.standard_normal((12, 3)) * size[:, None]
-    local = rng.standard_normal((12, 6)) * size[:, None] * _NEAR
-    widths = rng.uniform(1.3, 4.0, 12)
-    wave.center += times.tolist()
-    wave.left += widths.tolist()
-    wave.right += widths.tolist()
-    wave.vector += list(vectors)
-    wave.local += list(local)
+    first, last = float(wave.center.min()), float(wave.center.max())
+    deviates = rng.standard_normal(120)
+    times = first + (last - first) * _FRAGMENTS + 2.0 * deviates[:12]
+    moment = wave.curves(times).T @ wave.vector
+    size = share * np.sqrt(np.einsum("ij,ij->i", moment, moment))[:, None]
+    vector, local = size * deviates[12:48].reshape(12, 3), size * deviates[48:].reshape(12, 6) * _NEAR
+    wave.extend(times, np.repeat(rng.uniform(1.3, 4.0, (12, 1)), 2, axis=1), vector, local)
 
 
 def _chest(center: float, width: float, height: float) -> np.ndarray:
@@ -128,7 +138,7 @@ def _preexcitation(wave: Wave, rng: np.random.Generator) -> Wave:
     result.add(48, 13, size * weight * vector)
     shift = rng.uniform(24, 34)
     for i in range(4):
-        result.add(wave.center[i] + shift, wave.left[i], wave.vector[i] * (0.35 if i == 0 else 0.85), wave.local[i])
+        result.add(wave.center[i] + shift, wave.width[i, 0], wave.vector[i] * (0.35 if i == 0 else 0.85), wave.local[i])
     return result
 
 
@@ -162,7 +172,7 @@ def conducted_qrs(patient: Patient, condition: Condition, rng: np.random.Generat
         else:
             blocked.transform(0.9)
             wave, duration = blocked, rng.uniform(104, 118.5)
-            wave.vector = [v * np.array([1.0, 1.0, 0.85]) for v in wave.vector]
+            wave.vector = wave.vector * (1.0, 1.0, 0.85)
     elif kind == "wpw":
         wave = _preexcitation(wave, rng)
         duration = rng.uniform(108, 152)
@@ -201,11 +211,9 @@ def _left_anterior(wave: Wave, patient: Patient, rng: np.random.Generator) -> No
     # V4 to V6 lie below the late forces, which move away from them: S waves up to V6
     for i in (2, 3):
         wave.local[i] = wave.local[i] + wave.vector[i][1] * rng.uniform(0.5, 1.5) * _BELOW
-    first = wave.copy()
-    for part in (first.center, first.left, first.right, first.vector, first.local):
-        del part[0]  # the initial force keeps its direction while the axis is set
+    first = wave.copy(1)  # the initial force keeps its direction while the axis is set
     turn = turn_to_axis(first, patient.torso, bounded(rng.normal(-52, 8), -80, -46))
-    wave.vector[1:] = [turn @ vector for vector in wave.vector[1:]]
+    wave.vector[1:] = wave.vector[1:] @ turn.T
 
 
 def _left_posterior(wave: Wave, patient: Patient, rng: np.random.Generator) -> None:
@@ -214,11 +222,9 @@ def _left_posterior(wave: Wave, patient: Patient, rng: np.random.Generator) -> N
     wave.vector[1] = np.array([0.30, 0.80, wave.vector[1][2]])
     wave.vector[2] = np.array([-0.30, 0.62, wave.vector[2][2]])
     wave.vector[3] = np.array([-0.24, 0.24, 0.16])
-    rest = wave.copy()
-    for part in (rest.center, rest.left, rest.right, rest.vector, rest.local):
-        del part[0]
+    rest = wave.copy(1)
     turn = turn_to_axis(rest, patient.torso, float(rng.uniform(103, 136)))
-    wave.vector[1:] = [turn @ vector for vector in wave.vector[1:]]
+    wave.vector[1:] = wave.vector[1:] @ turn.T
 
 
 def enlarge(wave: Wave, patient: Patient, condition: Condition, rng: np.random.Generator) -> float:

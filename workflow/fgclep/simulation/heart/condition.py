@@ -43,34 +43,35 @@ class Condition:
     long_pr: bool = False
 
 
+# bpm: lowest, highest, mean, standard deviation
+_RATES = {
+    "sinus": (60.0, 99.5, 70.0, 10.0),
+    "sinus_bradycardia": (38.0, 59.2, 53.0, 5.0),
+    "sinus_tachycardia": (101.0, 158.0, 112.0, 12.0),
+    "sinus_arrhythmia": (48.0, 96.0, 68.0, 10.0),
+    "svt": (130.0, 225.0, 172.0, 22.0),
+    "ectopic_atrial": (46.0, 98.0, 68.0, 13.0),
+    "junctional": (36.0, 98.0, 56.0, 14.0),
+    "idioventricular": (30.0, 108.0, 62.0, 22.0),
+    "atrial_tachycardia": (101.0, 180.0, 128.0, 20.0),
+    "ventricular_tachycardia": (112.0, 220.0, 158.0, 26.0),
+    "ventricular_pacing": (58.0, 96.0, 69.0, 8.0),
+    "atrial_pacing": (58.0, 96.0, 69.0, 8.0),
+    "av_pacing": (58.0, 96.0, 69.0, 8.0),
+    "mobitz_1": (40.0, 90.0, 62.0, 11.0),
+    "mobitz_2": (28.0, 80.0, 48.0, 10.0),
+    "av_block_3": (26.0, 58.0, 40.0, 7.0),
+    "aflutter": (55.0, 170.0, 105.0, 30.0),
+    "afib_rapid": (102.0, 185.0, 124.0, 16.0),
+    "afib_controlled": (62.0, 98.0, 80.0, 9.0),
+    "afib_slow": (32.0, 58.0, 50.0, 6.0),
+}
+_AFIB = {"rapid": 0.36, "controlled": 0.42, "slow": 0.22}
+
+
 def draw_rate(rng: np.random.Generator, rhythm: str, age: float) -> float:
     """Ventricular rate in bpm for a rhythm."""
-    low, high, mean, spread = {
-        "sinus": (60.0, 99.5, 70.0, 10.0),
-        "sinus_bradycardia": (38.0, 59.2, 53.0, 5.0),
-        "sinus_tachycardia": (101.0, 158.0, 112.0, 12.0),
-        "sinus_arrhythmia": (48.0, 96.0, 68.0, 10.0),
-        "svt": (130.0, 225.0, 172.0, 22.0),
-        "ectopic_atrial": (46.0, 98.0, 68.0, 13.0),
-        "junctional": (36.0, 98.0, 56.0, 14.0),
-        "idioventricular": (30.0, 108.0, 62.0, 22.0),
-        "atrial_tachycardia": (101.0, 180.0, 128.0, 20.0),
-        "ventricular_tachycardia": (112.0, 220.0, 158.0, 26.0),
-        "ventricular_pacing": (58.0, 96.0, 69.0, 8.0),
-        "atrial_pacing": (58.0, 96.0, 69.0, 8.0),
-        "av_pacing": (58.0, 96.0, 69.0, 8.0),
-        "mobitz_1": (40.0, 90.0, 62.0, 11.0),
-        "mobitz_2": (28.0, 80.0, 48.0, 10.0),
-        "av_block_3": (26.0, 58.0, 40.0, 7.0),
-        "aflutter": (55.0, 170.0, 105.0, 30.0),
-    }.get(rhythm, (0.0, 0.0, 0.0, 0.0))
-    if rhythm == "afib":
-        kind = pick(rng, {"rapid": 0.36, "controlled": 0.42, "slow": 0.22})
-        low, high, mean, spread = {
-            "rapid": (102.0, 185.0, 124.0, 16.0),
-            "controlled": (62.0, 98.0, 80.0, 9.0),
-            "slow": (32.0, 58.0, 50.0, 6.0),
-        }[kind]
+    low, high, mean, spread = _RATES[f"afib_{pick(rng, _AFIB)}" if rhythm == "afib" else rhythm]
     if rhythm == "sinus_tachycardia":
         high = min(high, 208 - 0.7 * age)
     rate = rng.normal(mean, spread)
@@ -215,14 +216,13 @@ def draw_condition(rng: np.random.Generator, patient: Patient, prevalence: Preva
 
 
 def draw_record(
-    rng: np.random.Generator,
-    chronic: np.random.Generator,
-    patient: Patient,
-    repeated: bool,
-    prevalence: Prevalence,
+    rng: np.random.Generator, chronic: np.random.Generator | None, patient: Patient, prevalence: Prevalence
 ) -> Condition:
-    """Draw a recording: of a patient with several, two thirds show what the patient always has, at another rate."""
-    if repeated and rng.random() < 0.67:
+    """Draw a recording: of a patient with several, two thirds show what the patient always has, at another rate.
+
+    ``chronic`` draws what that is; ``None``: the patient has this recording only.
+    """
+    if chronic is not None and rng.random() < 0.67:
         condition = draw_condition(chronic, patient, prevalence)
         return replace(condition, rate=draw_rate(rng, condition.rhythm, patient.age))
     return draw_condition(rng, patient, prevalence)

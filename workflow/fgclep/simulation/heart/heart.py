@@ -7,7 +7,9 @@ heart is no dipole: a component may carry an extra local part that reaches the c
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -62,66 +64,96 @@ def _front() -> np.ndarray:
     return rounded[4 * _FRONT_STEPS :]
 
 
-_FRONT = _front()
+_FRONT = _front().astype(np.float32)
+_REACH = 4.0  # widths from its peak at which a component is over
 
 
 @dataclass
 class Wave:
-    """Components of one wave: centre and widths in ms, vector in mV, and what reaches the chest leads alone.
+    """Components of one wave, each with its time course and its vector.
 
     The components of a QRS complex are ``sharp``: they rise and fall as activation fronts do; others are Gaussian.
+
+    Parameters
+    ----------
+    center
+        (components,) ms.
+    width
+        (components, 2) standard deviations before and after the peak, ms; the same for a sharp one.
+    vector
+        (components, 3) mV.
+    local
+        (components, 6) mV that reach V1 to V6 alone.
     """
 
-    center: list[float] = field(default_factory=list)
-    left: list[float] = field(default_factory=list)
-    right: list[float] = field(default_factory=list)
-    vector: list[np.ndarray] = field(default_factory=list)
-    local: list[np.ndarray] = field(default_factory=list)
+    center: np.ndarray = field(default_factory=lambda: np.empty(0))
+    width: np.ndarray = field(default_factory=lambda: np.empty((0, 2)))
+    vector: np.ndarray = field(default_factory=lambda: np.empty((0, 3)))
+    local: np.ndarray = field(default_factory=lambda: np.empty((0, 6)))
     sharp: bool = False
 
     def add(
         self, center: float, width: float | tuple[float, float], vector: object, local: np.ndarray | None = None
     ) -> None:
         """Append a component; ``width`` is one standard deviation in ms, or those before and after the peak."""
-        left, right = width if isinstance(width, tuple) else (width, width)
-        self.center.append(center)
-        self.left.append(left)
-        self.right.append(right)
-        self.vector.append(np.asarray(vector, float))
-        self.local.append(np.zeros(6) if local is None else local)
+        both = width if isinstance(width, tuple) else (width, width)
+        self.extend([center], [both], [vector], np.zeros((1, 6)) if local is None else local[None])
 
-    def copy(self) -> "Wave":
-        """Return a copy whose lists may be changed."""
-        return Wave(
-            list(self.center), list(self.left), list(self.right), list(self.vector), list(self.local), self.sharp
+    def extend(self, center: object, width: object, vector: object, local: np.ndarray) -> None:
+        """Append several components, given as the attributes are."""
+        self.center = np.concatenate([self.center, center])
+        self.width = np.concatenate([self.width, width])
+        self.vector = np.concatenate([self.vector, vector])
+        self.local = np.concatenate([self.local, local])
+
+    def copy(self, first: int = 0) -> "Wave":
+        """Return a copy, which may be changed, of the components from the ``first`` on."""
+        center, width, vector, local = (
+            part[first:].copy() for part in (self.center, self.width, self.vector, self.local)
         )
+        return Wave(center, width, vector, local, self.sharp)
 
     def transform(self, matrix: np.ndarray | float) -> None:
         """Multiply all vectors by a 3 x 3 matrix or a number (a number reaches the local parts too)."""
         if np.ndim(matrix):
-            self.vector = [matrix @ vector for vector in self.vector]
+            self.vector = self.vector @ np.transpose(matrix)
         else:
-            self.vector = [matrix * vector for vector in self.vector]
-            self.local = [matrix * local for local in self.local]
+            self.vector = self.vector * matrix
+            self.local = self.local * matrix
+
+    def stretch(self, onset: float, factor: float) -> None:
+        """Let time ``onset`` (ms) be 0, and go on ``factor`` times as slowly."""
+        self.center = (self.center - onset) * factor
+        self.width = self.width * factor
 
     def area(self) -> np.ndarray:
         """Time integral of the vector, mV ms, shape (3,)."""
-        widths = (np.array(self.left) + np.array(self.right)) * _AREA
-        return widths @ np.array(self.vector)
+        return (self.width[:, 0] + self.width[:, 1]) * _AREA @ self.vector
+
+    def span(self) -> tuple[float, float]:
+        """First and last time in ms at which a component may be seen."""
+        reach = _REACH * self.width
+        return float((self.center - reach[:, 0]).min()), float((self.center + reach[:, 1]).max())
 
     def leads(self, torso: np.ndarray) -> np.ndarray:
         """Amplitude of each component in the eight independent leads, shape (components, 8)."""
-        seen = np.array(self.vector) @ torso.T
-        seen[:, 2:] += np.array(self.local)
+        seen = self.vector @ torso.T
+        seen[:, 2:] += self.local
         return seen
 
     def curves(self, times: np.ndarray) -> np.ndarray:
-        """Time course of each component at ``times`` (ms), shape (components, len(times))."""
-        offset = times[None, :] - np.array(self.center)[:, None]
-        width = np.where(offset < 0, np.array(self.left)[:, None], np.array(self.right)[:, None])
+        """Time course of each component at ``times`` (ms), float32, shape (components, len(times))."""
+        offset = times.astype(np.float32) - self.center.astype(np.float32)[:, None]
         if self.sharp:
-            return _FRONT.take((np.abs(offset / width) * _FRONT_STEPS + 0.5).astype(np.intp), mode="clip")
-        return np.exp(-0.5 * (offset / width) ** 2)
+            offset *= (_FRONT_STEPS / self.width[:, :1]).astype(np.float32)
+            np.abs(offset, out=offset)
+            offset += np.float32(0.5)
+            return _FRONT.take(offset.astype(np.intp), mode="clip")
+        before, after = (1 / self.width.astype(np.float32)).T
+        offset = np.maximum(offset * -before[:, None], offset * after[:, None])
+        offset *= offset
+        offset *= np.float32(-0.5)
+        return np.exp(offset, out=offset)
 
 
 @dataclass(frozen=True)
@@ -130,6 +162,11 @@ class Table:
 
     values: np.ndarray
     origin: int
+
+    @cached_property
+    def phases(self) -> list[np.ndarray]:
+        """The samples at ``SAMPLING_RATE`` from each of the first ``STRIDE`` samples on."""
+        return [np.ascontiguousarray(self.values[:, phase::STRIDE]) for phase in range(STRIDE)]
 
 
 def frontal_rotation(degrees: float) -> np.ndarray:
@@ -161,52 +198,71 @@ def turn_to_axis(wave: Wave, torso: np.ndarray, target: float) -> np.ndarray:
     The leads are neither orthogonal nor blind to z. With u the wanted direction, the turned area fulfills
     A cos(phi) + B sin(phi) + C = 0, where A, B and C are cross products of u with its parts in the leads.
     """
-    area = wave.area()
-    plane = np.array([[1.0, 0.0], [-1 / np.sqrt(3), 2 / np.sqrt(3)]]) @ torso[:2]  # to lead I and scaled aVF
-    across = np.array([-np.sin(np.radians(target)), np.cos(np.radians(target))]) @ plane
-    cosine = across[0] * area[0] + across[1] * area[1]
-    sine = across[1] * area[0] - across[0] * area[1]
-    limit = np.clip(-across[2] * area[2] / np.hypot(cosine, sine), -1, 1)
-    along = np.array([np.cos(np.radians(target)), np.sin(np.radians(target))]) @ plane
-    rotations = [
-        frontal_rotation(float(np.degrees(np.arctan2(sine, cosine) + sign * np.arccos(limit)))) for sign in (-1, 1)
-    ]
-    rotation = max(rotations, key=lambda turn: along @ turn @ area)
+    x, y, z = wave.area().tolist()
+    first, second = torso[:2].tolist()
+    cosine, sine = math.cos(math.radians(target)), math.sin(math.radians(target))
+    # in the plane of lead I and aVF, scaled as the axis of the ECG has it: along u, and across it
+    rows = [(lead_i, (2 * lead_ii - lead_i) / math.sqrt(3)) for lead_i, lead_ii in zip(first, second, strict=True)]
+    along = [cosine * a + sine * b for a, b in rows]
+    across = [cosine * b - sine * a for a, b in rows]
+    a, b = across[0] * x + across[1] * y, across[1] * x - across[0] * y
+    middle, half = math.atan2(b, a), math.acos(bounded(-across[2] * z / math.hypot(a, b), -1, 1))
+
+    def seen(turn: float) -> float:
+        c, s = math.cos(turn), math.sin(turn)
+        return along[0] * (c * x - s * y) + along[1] * (s * x + c * y)
+
+    rotation = frontal_rotation(math.degrees(max((middle - half, middle + half), key=seen)))
     wave.transform(rotation)
     return rotation
 
 
 def tabulate(wave: Wave, torso: np.ndarray, before: float, after: float, rate: int = TABLE_RATE) -> Table:
     """Tabulate a wave from ``-before`` to ``after`` ms around its reference time 0, at ``rate`` Hz."""
+    (table,) = tabulate_as([wave.leads(torso)], wave, before, after, rate)
+    return table
+
+
+def tabulate_as(
+    leads: Sequence[np.ndarray], wave: Wave, before: float, after: float, rate: int = TABLE_RATE
+) -> list[Table]:
+    """Tabulate the components of a wave as they are seen in different ways, ``Wave.leads`` each; see ``tabulate``."""
     origin = round(before * rate / 1000)
     times = (np.arange(origin + round(after * rate / 1000)) - origin) * (1000 / rate)
-    return Table((wave.leads(torso).T @ wave.curves(times)).astype(np.float32), origin)
+    values = np.concatenate(leads, axis=1).astype(np.float32).T @ wave.curves(times)
+    return [Table(values[8 * i : 8 * i + 8], origin) for i in range(len(leads))]
 
 
 def support(values: np.ndarray, share: float) -> tuple[int, int]:
     """First and last sample at which any lead exceeds ``share`` of the largest deflection."""
     size = np.abs(values).max(axis=0)
-    above = np.flatnonzero(size > share * size.max())
+    above = (size > share * size.max()).nonzero()[0]
     return int(above[0]), int(above[-1])
 
 
-def add_table(signal: np.ndarray, table: Table, time: float, stretch: float = 1.0) -> None:
-    """Add a tabulated wave to ``signal`` (8, n) with its origin at ``time`` seconds, stretched in time about it."""
-    length = table.values.shape[1]
-    start = time - table.origin * stretch / TABLE_RATE
-    first = max(0, math.ceil(start * SAMPLING_RATE))
-    last = min(signal.shape[1], int((start + (length - 1) * stretch / TABLE_RATE) * SAMPLING_RATE) + 1)
-    if last <= first:
-        return
-    place = (first / SAMPLING_RATE - time) * TABLE_RATE / stretch + table.origin
-    if stretch == 1.0:
-        begin = min(max(round(place), 0), length - 1)
-        values = table.values[:, begin : begin + (last - first) * STRIDE : STRIDE]
-        last = first + values.shape[1]
-    else:
-        index = (place + np.arange(last - first) * (STRIDE / stretch)).astype(np.intp)
-        values = table.values.take(index, axis=1, mode="clip")
-    signal[:, first:last] += values
+def add_table(signal: np.ndarray, table: Table, time: float, change: Table | None = None, share: float = 0.0) -> None:
+    """Add a tabulated wave, and a share of how it may change, to ``signal`` (8, n) with its origin at ``time`` s."""
+    start = table.origin - round(time * TABLE_RATE)  # the table's sample at the first one of the signal
+    first = max(0, -(start // STRIDE))
+    place, phase = divmod(start + STRIDE * first, STRIDE)
+    part = slice(place, place + max(0, signal.shape[1] - first))
+    values = table.phases[phase][:, part]
+    if change is not None:
+        values = values + np.float32(share) * change.phases[phase][:, part]
+    target = signal[:, first : first + values.shape[1]]
+    target += values
+
+
+def add_stretched(signal: np.ndarray, table: Table, time: float, stretch: float) -> None:
+    """Add a tabulated wave to ``signal`` (8, n), stretched in time about its origin at ``time`` seconds."""
+    step = STRIDE / stretch
+    start = table.origin - time * SAMPLING_RATE * step
+    first = max(0, math.ceil(-start / step))
+    last = min(signal.shape[1], int((table.values.shape[1] - 1 - start) / step) + 1)
+    if first < last:
+        index = (np.arange(first, last) * step + start).astype(np.intp)
+        target = signal[:, first:last]
+        target += table.values.take(index, axis=1, mode="clip")
 
 
 def twelve_leads(eight: np.ndarray) -> np.ndarray:

@@ -1,12 +1,23 @@
 """From a patient and a condition to the tabulated waves of each kind of beat."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from fgclep.simulation.heart.activation import conducted_qrs, ectopic_qrs, enlarge, fragment, infarct
 from fgclep.simulation.heart.condition import ATRIAL_ECTOPY, Condition
-from fgclep.simulation.heart.heart import Table, Wave, bounded, horizontal_rotation, support, tabulate, turn_to_axis
+from fgclep.simulation.heart.heart import (
+    TABLE_RATE,
+    Table,
+    Wave,
+    bounded,
+    horizontal_rotation,
+    support,
+    tabulate,
+    tabulate_as,
+    turn_to_axis,
+)
 from fgclep.simulation.heart.patient import Patient
 from fgclep.simulation.heart.repolarization import repolarize
 
@@ -14,6 +25,8 @@ QRS_EDGE = 0.012  # share of the largest deflection at which the QRS begins and 
 P_EDGE = 0.08
 _BEFORE, _AFTER = 60.0, 320.0
 _COARSE = 1000  # Hz, at which the edges of a wave are looked for
+# of the vectors at full inspiration: the heart hangs lower and turns
+_INSPIRED = np.array([[1.0, -0.07, 0.0], [0.07, 1.0, 0.0], [0.0, 0.0, 1.0]]) @ horizontal_rotation(3.0)
 
 
 @dataclass(frozen=True)
@@ -24,7 +37,7 @@ class Beat:
     qrs_ms: float
     repolarization: Table
     qt: float  # ms at RR = 1 s
-    wobble: np.ndarray | None = None  # change of the QRS at full inspiration, as ``qrs.values``
+    wobble: Table | None = None  # change of the QRS at full inspiration
 
 
 @dataclass(frozen=True)
@@ -42,15 +55,24 @@ class Morphology:
     u_wave: bool = False
 
 
-def _fit_duration(wave: Wave, torso: np.ndarray, duration: float, edge: float) -> Table:
-    """Stretch the wave in time to ``duration`` ms between its visible edges; the table's origin is the onset."""
-    first, last = support(tabulate(wave, torso, _BEFORE, _AFTER, _COARSE).values, edge)
-    factor = duration * _COARSE / 1000 / max(last - first, 1)
-    onset = first * 1000 / _COARSE - _BEFORE
-    wave.center = [(center - onset) * factor for center in wave.center]
-    wave.left = [width * factor for width in wave.left]
-    wave.right = [width * factor for width in wave.right]
-    return tabulate(wave, torso, 40, duration + 45)
+def _fitted(
+    wave: Wave, torso: np.ndarray, duration: float, edge: float, change: np.ndarray | None = None
+) -> list[Table]:
+    """Stretch the wave in time so that it is seen from 0 to ``duration`` ms, the origin of its table.
+
+    With a matrix that its vectors may be ``change``d by, a second table holds what that adds.
+    """
+    leads = [wave.leads(torso)]
+    begin, end = wave.span()
+    begin, end = max(math.floor(begin), -_BEFORE), min(math.ceil(end), _AFTER)
+    (table,) = tabulate_as(leads, wave, -begin, end, _COARSE)
+    first, last = support(table.values, edge)
+    onset, factor = (first - table.origin) * 1000 / _COARSE, duration * _COARSE / 1000 / max(last - first, 1)
+    wave.stretch(onset, factor)
+    before, after = bounded((onset - begin) * factor, 1, 40), bounded((end - onset) * factor, 1, duration + 45)
+    if change is not None:
+        leads.append(replace(wave, vector=wave.vector @ change.T).leads(torso) - leads[0])
+    return tabulate_as(leads, wave, before, max(after, duration + 1), TABLE_RATE)
 
 
 def _p_waves(patient: Patient, condition: Condition, rng: np.random.Generator) -> tuple[Table, float, Table]:
@@ -60,8 +82,7 @@ def _p_waves(patient: Patient, condition: Condition, rng: np.random.Generator) -
     tilt = 0.02 * d[31]
     right, left = condition.right_atrium, condition.left_atrium
     fast = 1.15 if condition.rhythm == "sinus_tachycardia" else 1.0
-    wave = Wave()
-    wave.add(36, 15, fast * size * (1 + 1.15 * right) * np.array([0.055 - tilt, 0.100, -0.080 - 0.05 * right]))
+    first = fast * size * (1 + 1.15 * right) * np.array([0.055 - tilt, 0.100, -0.080 - 0.05 * right])
     duration = patient.p
     late = 66.0
     posterior = 0.0005 * (patient.age - 50) + 0.020 * d[32] + (0.0 if patient.healthy else 0.008)
@@ -70,7 +91,7 @@ def _p_waves(patient: Patient, condition: Condition, rng: np.random.Generator) -
         late = 74.0 + rng.uniform(0, 10)
         posterior += rng.uniform(0.05, 0.11) * left
     vector = size * (1 + 0.25 * left) * np.array([0.070 + tilt, 0.055, posterior])
-    wave.add(late, 17, vector)
+    wave = Wave(np.array([36.0, late]), np.array([[15.0] * 2, [17.0] * 2]), np.array([first, vector]), np.zeros((2, 6)))
     # of adults 0 to 75 degrees, right atrial enlargement beyond (Macfarlane; AHA/ACCF/HRS part V)
     axis = 50 - 0.15 * (patient.age - 50) + 20 * d[33] + 16 * right - 6 * left
     turn_to_axis(wave, patient.atrial_torso, bounded(axis, -10, 88))
@@ -86,28 +107,19 @@ def _p_waves(patient: Patient, condition: Condition, rng: np.random.Generator) -
         focus.add(34, 15, size * np.array([0.02 * sign, 0.10 * up, 0.02 * sign]))
         focus.add(60, 16, size * np.array([0.03 * sign, 0.11 * up, -0.03]))
         wave = focus
-    table = _fit_duration(wave, patient.atrial_torso, duration, P_EDGE)
+    (table,) = _fitted(wave, patient.atrial_torso, duration, P_EDGE)
     if condition.ectopy not in ATRIAL_ECTOPY and condition.rhythm not in ("junctional", "svt"):
         return table, float(duration), table
     other = Wave()
     other.add(34, 14, rng.normal(0, 0.06, 3) + np.array([0.03, rng.choice([-0.08, 0.09]), 0.0]))
     other.add(60, 15, rng.normal(0, 0.06, 3))
-    return (
-        table,
-        float(duration),
-        _fit_duration(other, patient.atrial_torso, 95.0, P_EDGE),
-    )
+    (ectopic,) = _fitted(other, patient.atrial_torso, 95.0, P_EDGE)
+    return table, float(duration), ectopic
 
 
 def _beat(qrs: Wave, qrs_ms: float, repolarization: Wave, qt: float, torso: np.ndarray, wobble: bool = False) -> Beat:
-    table = _fit_duration(qrs, torso, qrs_ms, QRS_EDGE)
-    change = None
-    if wobble:
-        turned = qrs.copy()
-        turned.transform(horizontal_rotation(3.0))
-        turned.vector = [np.array([[1.0, -0.07, 0.0], [0.07, 1.0, 0.0], [0.0, 0.0, 1.0]]) @ v for v in turned.vector]
-        change = tabulate(turned, torso, 40, qrs_ms + 45).values - table.values
-    return Beat(table, qrs_ms, tabulate(repolarization, torso, 60, qt - qrs_ms + 190), qt, change)
+    table, *change = _fitted(qrs, torso, qrs_ms, QRS_EDGE, _INSPIRED if wobble else None)
+    return Beat(table, qrs_ms, tabulate(repolarization, torso, 60, qt - qrs_ms + 190), qt, *change)
 
 
 def _premature(patient: Patient, qrs: Wave, torso: np.ndarray, rng: np.random.Generator) -> Beat:
@@ -173,11 +185,10 @@ def build(patient: Patient, condition: Condition, rng: np.random.Generator) -> M
         qrs.vector[0] = qrs.vector[0] * np.array([0.8, 1.0, keep])
         qrs.transform(horizontal_rotation(rng.uniform(8, 24)))
     # the chest wall is close: a part of the QRS that no dipole explains
-    noise = rng.normal(0, 0.075, (len(qrs.local), 6))
+    noise = 0.075 * rng.standard_normal((len(qrs.local), 6))
     noise += 0.5 * noise[:, [5, 0, 1, 2, 3, 4]]
-    noise *= np.linalg.norm(np.array(qrs.vector), axis=1)[:, None]
-    qrs.local = [local + more for local, more in zip(qrs.local, noise, strict=True)]
-    fragment(qrs, rng, 0.075 * np.exp(rng.normal(0, 0.4)) * (1.7 if condition.infarct else 1.0))
+    qrs.local = qrs.local + noise * np.sqrt(np.einsum("ij,ij->i", qrs.vector, qrs.vector))[:, None]
+    fragment(qrs, rng, 0.075 * math.exp(rng.normal(0, 0.4)) * (1.7 if condition.infarct else 1.0))
 
     repolarization, course = repolarize(patient, condition, conducted, normal_area, duration, rng)
     amplitude = patient.amplitude

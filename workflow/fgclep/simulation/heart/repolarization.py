@@ -31,6 +31,7 @@ _INFARCTED = {
 # T in V1 to V6 relative to what a dipole gives that fits the limb leads: T is about 2.5 times that of lead I in V2 and
 # V3, 2.2 times in V4, 1.8 in V5, 1.4 in V6 (Macfarlane)
 _T_CHEST = np.array([0.88, 1.16, 0.74, 0.66, 0.72, 0.92])
+_NOWHERE = np.zeros(6)
 _T_NEAR = np.array([0.05, 0.05, 0.04, 0.03, 0.02, 0.02])  # mV, how persons differ beyond that
 ALTERED = ("lbbb", "rbbb", "rbbb+lafb", "rbbb+lpfb", "ilbbb", "wpw", "ivcd")
 
@@ -64,8 +65,8 @@ def _healthy(patient: Patient) -> Course:
     d = patient.shape
     anterior = (-0.23 if patient.sex == "F" else -0.35) * np.exp(0.25 * d[41]) + 0.13 * d[49]
     anterior += 0.0008 * (patient.age - 40)
-    wave = Wave()
-    wave.add(0.0, 1.0, np.array([0.40, 0.23, anterior]) * patient.t_gain)
+    vector = np.array([[0.40, 0.23, anterior]]) * patient.t_gain
+    wave = Wave(np.zeros(1), np.ones((1, 2)), vector, np.zeros((1, 6)))
     # of adults about 40 degrees, 0 to 75 (Macfarlane)
     axis = 40 + 0.30 * (patient.axis - 45) + 14 * d[40]
     turn_to_axis(wave, patient.torso, bounded(axis, 0, 76))
@@ -246,29 +247,30 @@ def repolarize(
     return _wave(course, patient, qrs, qrs_ms, rng), course
 
 
-def _add_t(wave: Wave, peak: float, widths: tuple[float, float], t: np.ndarray, patient: Patient) -> None:
-    wave.add(peak, widths, t, (_T_CHEST - 1) * (patient.torso[2:] @ t))
-
-
 def _wave(course: Course, patient: Patient, qrs: Wave, qrs_ms: float, rng: np.random.Generator) -> Wave:
     peak = course.qt - qrs_ms - 2 * course.right  # the tangent at the steepest descent ends 2 widths after the peak
-    wave = Wave()
+
+    def t_wave(t: np.ndarray) -> np.ndarray:
+        return (_T_CHEST - 1) * (patient.torso[2:] @ t)
+
+    parts: list[tuple[float, tuple[float, float], np.ndarray, np.ndarray]] = []
     if course.late_t is not None:  # 2.4 widths apart, so that both parts are seen
-        _add_t(wave, peak, (course.right, course.right), course.late_t, patient)
+        parts.append((peak, (course.right, course.right), course.late_t, t_wave(course.late_t)))
         peak -= 2.4 * course.right
-    _add_t(wave, peak, (course.left, course.right), course.t, patient)
-    wave.local[-1] = wave.local[-1] + course.t_chest
+    parts.append((peak, (course.left, course.right), course.t, t_wave(course.t) + course.t_chest))
     plateau = peak - 0.3 * course.left
+    st, chest = course.st, course.st_chest
     if course.concave:
-        wave.add(0.0, (14.0, max(0.30 * plateau, 22.0)), course.st * 0.55, course.st_chest * 0.55)
-        wave.add(0.5 * plateau, 0.5 * plateau, course.st * 0.65, course.st_chest * 0.65)
+        parts.append((0.0, (14.0, max(0.30 * plateau, 22.0)), st * 0.55, chest * 0.55))
+        parts.append((0.5 * plateau, (0.5 * plateau, 0.5 * plateau), st * 0.65, chest * 0.65))
     else:
-        widths = (max(0.36 * plateau, 22.0), max(0.42 * plateau, 24.0))
-        wave.add(0.42 * plateau, widths, course.st * 1.04, course.st_chest * 1.04)
+        parts.append((0.42 * plateau, (max(0.36 * plateau, 22.0), max(0.42 * plateau, 24.0)), st * 1.04, chest * 1.04))
     if course.sag:
         area = qrs.area()
-        wave.add(0.62 * plateau, (52.0, 40.0), -course.sag * area / np.linalg.norm(area))
+        parts.append((0.62 * plateau, (52.0, 40.0), -course.sag * area / np.linalg.norm(area), _NOWHERE))
     if course.notch:
-        wave.add(4.0, (6.0, 7.0), course.notch * np.array([0.13, 0.10, 0.02]))
-    wave.add(course.qt - qrs_ms + rng.uniform(85, 115), 30.0, course.u * np.array([0.45, 0.30, -0.9]))
-    return wave
+        parts.append((4.0, (6.0, 7.0), course.notch * np.array([0.13, 0.10, 0.02]), _NOWHERE))
+    u = course.u * np.array([0.45, 0.30, -0.9])
+    parts.append((course.qt - qrs_ms + rng.uniform(85, 115), (30.0, 30.0), u, _NOWHERE))
+    center, width, vector, local = map(np.array, zip(*parts, strict=True))
+    return Wave(center, width, vector, local)

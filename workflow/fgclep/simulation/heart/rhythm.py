@@ -1,5 +1,6 @@
 """When atria and ventricles are activated: one timeline of P waves, QRS complexes and pacing spikes per recording."""
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -53,20 +54,20 @@ def _sinus_cycles(
     elif condition.rhythm in ("atrial_pacing", "av_pacing"):
         line.respiration = 0.0
     else:
-        natural = 0.065 * np.exp(-(patient.age - 25) / 40) * np.exp(0.4 * rng.standard_normal())
+        natural = 0.065 * math.exp(-(patient.age - 25) / 40 + 0.4 * rng.standard_normal())
         line.respiration = float(min(natural * min(1.0, mean / 0.8), 0.075))
     jitter = 0.0005 if condition.rhythm in ("atrial_pacing", "av_pacing") else 0.015 * min(1.0, mean)
     if condition.rhythm == "sinus_arrhythmia":
         jitter *= rng.uniform(1.0, 4.0)
     slow, phase, slow_phase = 0.6 * jitter, rng.uniform(0, 6.28), rng.uniform(0, 6.28)
     count = int((duration + 2 * LEAD_IN) / mean * 1.5) + 4
-    deviates = rng.standard_normal(count) * jitter
+    deviates = (jitter * rng.standard_normal(count)).tolist()
     depth = rng.uniform(0.0, 1.2)  # nobody breathes evenly
     times, now = [], -LEAD_IN + rng.uniform(0, mean)
     for deviate in deviates:
         times.append(now)
-        wave = line.respiration * np.sin(2 * np.pi * line.breathing * now + phase + depth * np.sin(0.9 * now))
-        now += mean * (1 + wave + slow * np.sin(0.6 * now + slow_phase) + deviate)
+        wave = line.respiration * math.sin(2 * math.pi * line.breathing * now + phase + depth * math.sin(0.9 * now))
+        now += mean * (1 + wave + slow * math.sin(0.6 * now + slow_phase) + deviate)
         if now > duration + LEAD_IN:
             break
     return times
@@ -105,7 +106,7 @@ def _supraventricular(
         p_time = cycles[i] + shift
         if p_time > duration + 1:
             break
-        _conduct(line, condition, p_time, pr + rng.normal(0, 1.2), patient)
+        _conduct(line, condition, p_time, pr + 1.2 * rng.standard_normal(), patient)
         i += 1
         since += 1
         if kind is None or i + 1 >= len(cycles):

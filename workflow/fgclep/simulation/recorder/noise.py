@@ -6,6 +6,7 @@ above 15 Hz, baseline wander falls with frequency, electrode motion lies at 1 to
 Levels are those of a resting ECG: mostly clean, sometimes poor.
 """
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -19,11 +20,14 @@ ELECTRODES[0, :2] = (-1, 1)
 ELECTRODES[1, [0, 2]] = (-1, 1)
 ELECTRODES[2:, :3] = -1 / 3
 ELECTRODES[2:, 3:] = np.eye(6)
+_BLOCK = 100  # samples
 POOR = 0.12  # share of poor recordings
 # muscle noise is that of the limb below the electrode: most of it comes from the arms
 MUSCLE = np.array([1.15, 1.15, 0.4, *[0.25] * 6])
 # drift and breathing are smallest where electrodes do not move with the chest
 WANDER = np.array([0.6, 0.6, 1.1, *[1.25] * 6])
+_BELOW_ELECTRODES = np.stack([MUSCLE, WANDER], axis=1)
+_DEVIATES = np.arange(-128, 128) + 0.5  # each as likely
 AMPLIFIER = 0.0018  # mV root mean square of an input; IEC 60601-2-25 allows 30 microvolts from peak to valley
 # arm cables are swapped in 0.4 % of outpatients and up to 4 % in intensive care (Rudiger et al. 2007, Swiss Med Wkly
 # 137:190; Batchvarov et al. 2007, Europace 9:1081); adjacent chest cables about as often
@@ -70,8 +74,14 @@ def _bands(samples: int, bins: int) -> np.ndarray:
     drift[0] = 0.0
     muscle = 1 / (1 + (15 / frequency) ** 2) / (1 + (frequency / 220) ** 4)
     bands = np.stack([np.ones(bins), muscle, drift**2 * (samples / 2 / np.sum(drift**2))])
-    # a bin of white noise has a variance of samples / 2 in either part, an even deviate one of 1/12
-    return (bands * (12 * samples / 2)).astype(np.float32)
+    # a bin of white noise has a variance of samples / 2 in either part
+    return (bands * (samples / 2 / _DEVIATES.var())).astype(np.float32)
+
+
+@lru_cache(maxsize=8)
+def times(samples: int) -> np.ndarray:
+    """Time of each sample in s, float32; not to be written to."""
+    return np.arange(samples, dtype=np.float32) / np.float32(SAMPLING_RATE)
 
 
 def noise_spectrum(samples: int, bins: int, levels: Levels, rng: np.random.Generator) -> np.ndarray:
@@ -87,55 +97,86 @@ def noise_spectrum(samples: int, bins: int, levels: Levels, rng: np.random.Gener
     Returns
     -------
     numpy.ndarray
-        complex64, shape (8, bins).
+        float32, shape (8, 2, bins): real and imaginary parts.
     """
-    # even deviates are drawn faster than normal ones, and the sum of thousands of bins is normal all the same
-    deviates = rng.random((9, bins, 2), dtype=np.float32)
-    deviates -= np.float32(0.5)
-    strength = np.exp(rng.normal(0, (0.1, 0.2, 0.35), (9, 3))) * (AMPLIFIER, levels.muscle, 0.35 * levels.wander)
-    strength[:, 1:] *= np.stack([MUSCLE, WANDER], axis=1)
-    deviates *= np.sqrt((strength**2).astype(np.float32) @ _bands(samples, bins))[:, :, None]
-    return (ELECTRODES @ deviates.reshape(9, 2 * bins)).view(np.complex64)
+    # The sum of thousands of bins is normal whatever each is drawn from: even deviates of a byte, the fastest to draw.
+    drawn = rng.bit_generator.random_raw(-(-18 * bins // 8)).astype("<u8", copy=False).view(np.int8)
+    deviates = drawn[: 18 * bins].reshape(9, 2, bins).astype(np.float32)
+    deviates += np.float32(0.5)
+    strength = np.exp(rng.standard_normal((9, 3)) * (0.1, 0.2, 0.35)) * (AMPLIFIER, levels.muscle, 0.35 * levels.wander)
+    strength[:, 1:] *= _BELOW_ELECTRODES
+    power = np.square(strength).astype(np.float32) @ _bands(samples, bins)
+    deviates *= np.sqrt(power, out=power)[:, None]
+    return at_leads(deviates)
+
+
+def at_leads(electrodes: np.ndarray) -> np.ndarray:
+    """I, II, V1 to V6 of nine electrodes, as by ``ELECTRODES``; shape (9, ...) to (8, ...), in place."""
+    right, left, foot = electrodes[:3]
+    terminal = right + left
+    terminal += foot
+    terminal *= np.float32(1 / 3)
+    leads = electrodes[1:]
+    leads[2:] -= terminal
+    leads[:2] -= right
+    return leads
 
 
 def add_disturbances(signal: np.ndarray, levels: Levels, rng: np.random.Generator, mains: float) -> None:
     """Add breathing, mains, bursts of muscle, moving and failing electrodes to ``signal`` (8, n), mV, in place."""
     n = signal.shape[1]
-    time = np.arange(n, dtype=np.float32) / np.float32(SAMPLING_RATE)
     seconds = n / SAMPLING_RATE
-    breathing = (2 * np.pi * rng.uniform(0.15, 0.35)) * time
-    basis = [np.sin(breathing), np.cos(breathing)]
-    weights = [rng.normal(0, 0.7 * levels.wander, (9, 2)) * WANDER[:, None]]
+    hertz = [rng.uniform(0.15, 0.35)]  # breathing
+    waves = [0.7 * levels.wander * rng.standard_normal((9, 2)) * WANDER[:, None]]
     if rng.random() < 0.35:
-        hum = (2 * np.pi * mains * time + rng.uniform(0, 6.28)).astype(np.float32)
-        basis += [np.sin(hum), np.cos(hum)]
-        weights.append(rng.normal(0, 1, (9, 2)) * np.exp(rng.normal(np.log(0.004), 0.8)))
+        hertz.append(mains)
+        waves.append(rng.standard_normal((9, 2)) * math.exp(rng.normal(math.log(0.004), 0.8)))
+    _add_sines(signal, hertz, waves)
+    basis, weights, time = [], [], times(n)
     if rng.random() < (0.5 if levels.poor else 0.05):  # motion of one electrode, 1 to 8 Hz for a second or two
         center, width = rng.uniform(0, seconds), rng.uniform(0.3, 1.2)
         course = sum(
-            np.sin(2 * np.pi * rng.uniform(1, 8) * time + rng.uniform(0, 6.28)) * rng.uniform(0.3, 1.0)
+            np.sin(2 * math.pi * rng.uniform(1, 8) * time + rng.uniform(0, 6.28)) * rng.uniform(0.3, 1.0)
             for _ in range(3)
         )
-        basis.append((course * np.exp(-0.5 * ((time - center) / width) ** 2)).astype(np.float32))
-        weights.append(_at_one_electrode(rng, np.exp(rng.normal(np.log(0.08), 0.6))))
+        basis.append(course * np.exp(-0.5 * ((time - center) / width) ** 2))
+        weights.append(_at_one_electrode(rng, math.exp(rng.normal(math.log(0.08), 0.6))))
     if levels.poor and rng.random() < 0.3:  # contact lost for a moment: a step that the amplifier forgets
         start = rng.uniform(0, seconds)
-        basis.append(
-            np.where(time > start, np.exp(-np.abs(time - start) / rng.uniform(0.1, 1.0)), 0.0).astype(np.float32)
-        )
+        basis.append(np.where(time > start, np.exp(-np.abs(time - start) / rng.uniform(0.1, 1.0)), np.float32(0)))
         weights.append(_at_one_electrode(rng, rng.normal(0, 0.5)))
-    signal += (ELECTRODES @ np.concatenate(weights, axis=1).astype(np.float32)) @ np.stack(basis)
+    if basis:
+        signal += (ELECTRODES @ np.concatenate(weights, axis=1).astype(np.float32)) @ np.stack(basis)
     if rng.random() < 0.15:  # a burst of tremor
         center, width = rng.uniform(0, seconds), rng.uniform(0.4, 1.5)
         low, high = max(0, int((center - 2.5 * width) * SAMPLING_RATE)), int((center + 2.5 * width) * SAMPLING_RATE)
         part = time[low:high]
         white = rng.standard_normal((9, len(part) + 1), dtype=np.float32)
         strength = (levels.muscle * rng.uniform(1, 4) * np.exp(rng.normal(0, 0.5, (9, 1)))).astype(np.float32)
-        burst = (white[:, 1:] - 0.5 * white[:, :-1]) * np.exp(-0.5 * ((part - center) / width) ** 2) * strength
-        signal[:, low:high] += ELECTRODES @ burst.astype(np.float32)
+        burst = white[:, 1:] - np.float32(0.5) * white[:, :-1]
+        burst *= np.exp(-0.5 * ((part - center) / width) ** 2) * strength
+        signal[:, low:high] += at_leads(burst)
     if levels.poor and rng.random() < 0.02:  # a chest electrode that is off for a few seconds
         start = int(rng.uniform(0, n))
         signal[2 + int(rng.integers(6)), start : start + int(rng.uniform(1, 4) * SAMPLING_RATE)] = 0.0
+
+
+def _add_sines(signal: np.ndarray, hertz: list[float], waves: list[np.ndarray]) -> None:
+    """Add sines and cosines to ``signal`` (8, n), each with its weights at the electrodes, (9, 2).
+
+    A block's samples follow from its first one by the addition theorems: few values are sines.
+    """
+    n = signal.shape[1]
+    blocks = -(-n // _BLOCK)
+    turn = 2 * math.pi / SAMPLING_RATE * np.array(hertz)
+    starts = np.exp(1j * turn * (_BLOCK * np.arange(blocks))[:, None])  # (blocks, waves)
+    within = np.exp(1j * turn[:, None] * np.arange(_BLOCK)).view(np.float64).reshape(len(hertz), _BLOCK, 2)
+    # a sine and a cosine with weights a and b are the imaginary part of (a + ib) times a unit vector that turns
+    weights = ELECTRODES.astype(float) @ np.stack(waves)
+    turned = starts * (weights[..., 0] + 1j * weights[..., 1]).T[:, None]
+    left = np.concatenate([turned.imag, turned.real], axis=2).reshape(8 * blocks, -1)
+    right = np.concatenate([within[..., 0], within[..., 1]])
+    signal += (left.astype(np.float32) @ right.astype(np.float32)).reshape(8, -1)[:, :n]
 
 
 def _at_one_electrode(rng: np.random.Generator, size: float) -> np.ndarray:

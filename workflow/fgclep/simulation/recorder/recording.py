@@ -1,5 +1,6 @@
 """One simulated recording: from random numbers to a signal with everything that is true about it."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -7,13 +8,14 @@ import numpy as np
 from scipy.fft import irfft, next_fast_len, rfft
 
 from fgclep.simulation.heart.condition import Condition
-from fgclep.simulation.heart.heart import SAMPLING_RATE, Table, add_table, twelve_leads
+from fgclep.simulation.heart.heart import SAMPLING_RATE, add_stretched, add_table, twelve_leads
 from fgclep.simulation.heart.morphology import Morphology, build
 from fgclep.simulation.heart.patient import Patient
 from fgclep.simulation.heart.rhythm import Timeline, draw_timeline
 from fgclep.simulation.recorder.filters import draw_cart, response
-from fgclep.simulation.recorder.noise import add_disturbances, draw_connection, draw_levels, noise_spectrum
+from fgclep.simulation.recorder.noise import add_disturbances, draw_connection, draw_levels, noise_spectrum, times
 
+_BRIDGE = 100  # samples at least, from the end of a recording back to its start
 FLUTTER = np.array([0.10, -1.0, -0.42])  # direction of the counterclockwise circuit in the vector space
 FIBRILLATION = np.array([0.30, 0.62, -1.0])
 
@@ -40,7 +42,7 @@ def _atrial_activity(
 ) -> None:
     """Add flutter or fibrillatory waves, which go on through QRS and T."""
     n = signal.shape[1]
-    time = np.arange(n) / SAMPLING_RATE
+    time = times(n)
     if flutter:
         phase = (time * line.atrial_rate + rng.random()) % 1
         rise = rng.uniform(0.55, 0.75)
@@ -51,15 +53,15 @@ def _atrial_activity(
         size = np.exp(rng.normal(np.log(0.19), 0.35))
         signal += ((patient.atrial_torso @ direction * size)[:, None] * saw).astype(np.float32)
         return
-    size = np.exp(rng.normal(np.log(0.045), 0.55))
+    size = math.exp(rng.normal(math.log(0.045), 0.55))
     drift = np.cumsum(rng.normal(0, 1, (3, n // 25 + 2)), axis=1) * 0.055
     for axis in range(3):  # three sources of slightly different pace: the waves change their shape
-        wander = np.interp(time, np.arange(drift.shape[1]) * 25 / SAMPLING_RATE, drift[axis])
-        phase = 2 * np.pi * (line.atrial_rate * rng.uniform(0.93, 1.07) * time + wander) + rng.uniform(0, 6.28)
+        wander = np.interp(time, np.arange(drift.shape[1]) * 25 / SAMPLING_RATE, drift[axis]).astype(np.float32)
+        phase = 2 * math.pi * (line.atrial_rate * rng.uniform(0.93, 1.07) * time + wander) + rng.uniform(0, 6.28)
         wave = np.sin(phase) + 0.35 * np.sin(2 * phase + 1.0)
         direction = FIBRILLATION * (np.arange(3) == axis) + rng.normal(0, 0.15, 3)
-        modulation = 1 + 0.4 * np.sin(2 * np.pi * rng.uniform(0.1, 0.5) * time + rng.uniform(0, 6.28))
-        signal += ((patient.atrial_torso @ direction * size)[:, None] * (wave * modulation)).astype(np.float32)
+        modulation = 1 + 0.4 * np.sin(2 * math.pi * rng.uniform(0.1, 0.5) * time + rng.uniform(0, 6.28))
+        signal += (patient.atrial_torso @ direction * size).astype(np.float32)[:, None] * (wave * modulation)
 
 
 def _spikes(signal: np.ndarray, line: Timeline, rng: np.random.Generator) -> None:
@@ -111,15 +113,12 @@ def render(
         if not -1.2 < time < duration + 0.3:
             continue
         beat = morphology.beats[kind]
-        qrs = beat.qrs
-        if beat.wobble is not None:
-            qrs = Table(qrs.values + np.float32(np.sin(breath * time)) * beat.wobble, qrs.origin)
-        add_table(signal, qrs, time)
-        add_table(signal, beat.repolarization, time + beat.qrs_ms / 1000, stretch=st_stretch)
+        add_table(signal, beat.qrs, time, beat.wobble, math.sin(breath * time))
+        add_stretched(signal, beat.repolarization, time + beat.qrs_ms / 1000, st_stretch)
     for time, kind in line.p:
         if -0.4 < time < duration + 0.1:
             add_table(signal, morphology.p if kind == "sinus" else morphology.ectopic_p, time)
-    if np.any(morphology.pr_level) and line.pr:
+    if morphology.pr_level.any() and line.pr:
         pr = float(np.median(line.pr)) / 1000
         for time, kind in line.p:
             if kind == "sinus":
@@ -136,24 +135,26 @@ def record(
 ) -> np.ndarray:  # fmt: skip
     """What an electrocardiograph writes of the heart's signal (8, n): with noise, through its filters, in its steps."""
     cart, levels = draw_cart(rng, mains), draw_levels(rng)
-    if connection is not None:
-        signal = connection @ signal
-    else:
-        signal = signal.copy()
-    add_disturbances(signal, levels, rng, mains)
     n = signal.shape[1]
     # the filters run in circles: what follows the end is bent back to the start
-    length = next_fast_len(n + 200, real=True)
+    length = next_fast_len(n + _BRIDGE, real=True)
+    whole = np.empty((8, length), np.float32)
+    whole[:, :n] = signal if connection is None else connection @ signal
+    add_disturbances(whole[:, :n], levels, rng, mains)
     ramp = np.linspace(0, 1, length - n, endpoint=False, dtype=np.float32)
-    bridge = signal[:, -1:] * (1 - ramp) + signal[:, :1] * ramp
+    whole[:, n:] = whole[:, n - 1 : n] * (1 - ramp) + whole[:, :1] * ramp
     gain = response(cart, length)
-    spectrum = rfft(np.concatenate([signal, bridge], axis=1), axis=1)
+    spectrum = rfft(whole, axis=1, overwrite_x=True)
     bins = len(gain)
-    spectrum[:, :bins] += noise_spectrum(length, bins, levels, rng)
-    spectrum[:, :bins] *= gain
+    noise = noise_spectrum(length, bins, levels, rng)
+    passed = spectrum[:, :bins]
+    passed.real += noise[:, 0]
+    passed.imag += noise[:, 1]
+    passed *= gain
     spectrum[:, bins:] = 0
-    written = irfft(spectrum, length, axis=1)[:, :n]
-    return np.rint(written * np.float32(1 / cart.step)) * np.float32(cart.step)
+    written = irfft(spectrum, length, axis=1, overwrite_x=True)[:, :n]
+    written *= np.float32(1 / cart.step)
+    return np.rint(written, out=np.empty((8, n), np.float32)) * np.float32(cart.step)
 
 
 def stretch_of(qt: float, qrs_ms: float, interval: float) -> float:

@@ -81,7 +81,12 @@ def deflections(leads: np.ndarray) -> np.ndarray:
     edges[:, 1:] = sign[:, 1:] != sign[:, :-1]
     starts = np.flatnonzero(edges)
     sizes = np.maximum.reduceat(np.abs(leads).ravel(), starts)
-    rows, signs, widths = starts // n, sign.ravel()[starts], np.diff(starts, append=count * n)
+    signs, widths = sign.ravel()[starts], np.empty_like(starts)
+    np.subtract(starts[1:], starts[:-1], out=widths[:-1])
+    widths[-1] = count * n - starts[-1]
+    waves_ = signs != 0
+    starts, signs, sizes, widths = starts[waves_], signs[waves_], sizes[waves_], widths[waves_]
+    rows = starts // n
     result = [[0.0] * 5 for _ in range(count)]  # Q depth, Q width, R, S, R'
     first = 0
     for row, direction, size, width, start in zip(

@@ -115,9 +115,10 @@ def _notched_r_lateral(seen: Seen) -> bool:
         points = seen.turns[INDEX[lead]]
         if len(points) < 5:
             continue
-        half = 0.5 * max(value for _, value in points)
-        for (_, one), (_, notch), (_, other) in zip(points, points[1:], points[2:], strict=False):
-            if VISIBLE < notch < min(one, other) and min(one, other) >= half:
+        values = [value for _, value in points]
+        half = 0.5 * max(values)
+        for one, notch, other in zip(values, values[1:], values[2:], strict=False):
+            if one >= half <= other and VISIBLE < notch < one and notch < other:
                 return True
     return False
 

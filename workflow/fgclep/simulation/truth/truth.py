@@ -7,7 +7,8 @@ can be seen on the tracing, and what any reader would add from the measures.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from itertools import compress
+from typing import Any, NamedTuple
 
 from fgclep.errors import UserError
 from fgclep.language.vocabulary import Vocabulary
@@ -46,28 +47,40 @@ NEVER_DRAWN = frozenset(
 )  # fmt: skip
 
 
-_TABLES: dict[int, tuple[Vocabulary, RuleTable]] = {}
+class _Features(NamedTuple):
+    """How the features of a vocabulary are decided: by rules, and by functions, given with the feature's place."""
+
+    vocabulary: Vocabulary  # it stays, so its id does too
+    names: tuple[str, ...]
+    rules: RuleTable
+    shown: tuple[tuple[int, Callable[[Seen], bool]], ...]
 
 
-def _rules(vocabulary: Vocabulary) -> RuleTable:
-    if id(vocabulary) not in _TABLES:
+_FEATURES: dict[int, _Features] = {}
+
+
+def _features(vocabulary: Vocabulary) -> _Features:
+    if id(vocabulary) not in _FEATURES:
         for name, feature in vocabulary.features.items():
             if feature.rule is None and name not in STATE and name not in NEVER_DRAWN:
                 raise UserError(
                     f"the vocabulary's feature {name!r} has no rule: give it a function in one of the *_features.py of "
                     "workflow/fgclep/simulation, or name it in NEVER_DRAWN of truth.py there"
                 )
-        table = RuleTable([feature.rule for feature in vocabulary.features.values()])
-        _TABLES[id(vocabulary)] = (vocabulary, table)  # the vocabulary stays, so its id does too
-    return _TABLES[id(vocabulary)][1]
+        rules = RuleTable([feature.rule for feature in vocabulary.features.values()])
+        names = tuple(vocabulary.features)
+        shown = tuple((place, STATE[name]) for place, name in enumerate(names) if name in STATE)
+        _FEATURES[id(vocabulary)] = _Features(vocabulary, names, rules, shown)
+    return _FEATURES[id(vocabulary)]
 
 
 def true_features(seen: Seen, vocabulary: Vocabulary) -> tuple[str, ...]:
     """Ids of the features that are present; raises ``UserError`` for one of which that is not known to be decidable."""
-    (holds,) = _rules(vocabulary).holds(seen.measures).tolist()
-    present = {name for name, true in zip(vocabulary.features, holds, strict=True) if true}
-    present |= {name for name, shown in STATE.items() if name in vocabulary.features and shown(seen)}
-    return tuple(name for name in vocabulary.features if name in present)
+    features = _features(vocabulary)
+    (present,) = features.rules.holds(seen.measures).tolist()
+    for place, shown in features.shown:
+        present[place] = present[place] or shown(seen)
+    return tuple(compress(features.names, present))
 
 
 _CONDUCTION = {
