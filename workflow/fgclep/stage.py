@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 
 from fgclep.errors import UserError, disk_error, without_credentials
 from fgclep.progress import start_logging
+from fgclep.tables import leave_out_pandas
 
 
 def stage_parser(description: str | None, settings: type[BaseModel] | None = None) -> argparse.ArgumentParser:
@@ -51,6 +52,7 @@ def run_stage(main: Callable[[argparse.Namespace], None], parser: argparse.Argum
     Of several processes that torchrun has started, the first one logs; the others report warnings and errors only.
     """
     args = parser.parse_args()
+    leave_out_pandas()
     try:
         start_logging(args.log)
         main(args)

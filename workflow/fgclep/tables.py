@@ -16,25 +16,27 @@ from fgclep.files import whole_file
 ROWS_PER_GROUP = 2**14  # of a table written in parts
 
 
-class _NoPandas:
-    """As if pandas were not installed.
+def leave_out_pandas() -> None:
+    """Keep pyarrow from importing pandas, in a process that is ours alone.
 
-    pyarrow imports it with the first array that it makes, to tell whether it was given a series: 0.3 s and 60 MB in
-    every process. It asks once; ``to_pandas`` still finds what is installed.
+    With the first array that it makes, pyarrow imports pandas to tell whether it was given a series, 0.3 s and 60 MB in
+    every process. It asks once; afterwards, NaN in a series of pandas that becomes an array is no null any more.
     """
+    sys.meta_path.insert(0, _NoPandas)
+    try:
+        pa.array([])
+    finally:
+        sys.meta_path.remove(_NoPandas)
+
+
+class _NoPandas:
+    """As if pandas were not installed, to what imports it."""
 
     @staticmethod
     def find_spec(name: str, path: Sequence[str] | None = None, target: object = None) -> ModuleSpec | None:
         if name == "pandas":
             raise ModuleNotFoundError(name)
         return None
-
-
-sys.meta_path.insert(0, _NoPandas)
-try:
-    pa.array([])
-finally:
-    sys.meta_path.remove(_NoPandas)
 
 
 def _mismatch(found: pa.Schema, schema: pa.Schema) -> str:
