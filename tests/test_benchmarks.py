@@ -156,6 +156,7 @@ def test_variants_are_asked_as_the_run_asks(finished, printed, tmp_path):
 def test_every_benchmark_is_tried():
     assert {path.stem for path in BENCHMARKS.glob("*.py")} == {
         *SMALL,
+        "before",
         "continued",
         "losses",
         "measured",
