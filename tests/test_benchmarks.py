@@ -25,6 +25,7 @@ SMALL = {
     ],
     "loss_memory": ["--batches", "512", "1024", "--losses", "fg_clep"],
     "manifest": ["--records", "500"],
+    "measuring": ["--records", "4", "--rounds", "1"],
     "recovery": ["--records", "60"],
     "soak": ["--records", "60", "--pool", "10", "--per-chunk", "30"],
     "verification": ["--records", "300", "600"],
@@ -163,8 +164,10 @@ def test_variants_are_asked_as_the_run_asks(finished, printed, tmp_path):
 def test_every_benchmark_is_tried():
     assert {path.stem for path in BENCHMARKS.glob("*.py")} == {
         *SMALL,
+        "before",
         "continued",
         "losses",
+        "measured",
         "measurements",
         "reader",
         "reports",

@@ -168,17 +168,26 @@ def _triangles(*heights, width=15):
     ],
 )
 def test_deflections_of_the_qrs_are_named(heights, expected):
-    found = qrs_waves(_triangles(*heights))
+    wave = _triangles(*heights)
+    found = {name: values[1] for name, values in qrs_waves(np.stack([-wave, wave])).items()}
     assert found == pytest.approx({"q_mv": 0, "q_ms": 0, "r_mv": 0, "s_mv": 0, "rp_mv": 0} | expected, abs=0.01)
 
 
 def test_st_elevation_is_no_second_r_wave():
     rs = np.concatenate([_triangles(0.3, -0.8)[:-5], np.linspace(0, 0.3, 12)])
-    assert qrs_waves(rs)["rp_mv"] == 0
+    assert qrs_waves(rs[None])["rp_mv"] == 0
 
 
 def test_a_signal_without_beats_is_not_measured():
     assert measure(np.zeros((12, 5000)), RATE) is None
+    assert measure(heart()[:, :100], RATE) is None
+
+
+def test_the_signal_stays_as_it_was():
+    mv = heart().astype(np.float32)
+    kept = mv.copy()
+    assert measure(mv, RATE) is not None
+    np.testing.assert_array_equal(mv, kept)
 
 
 def _ludb(physionet, record):

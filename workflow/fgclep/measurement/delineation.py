@@ -6,13 +6,14 @@ Positions are samples of the median beat (``fgclep.measurement.beats``: ``RATE``
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import correlate1d
 
-from fgclep.measurement.beats import AFTER, BEFORE, MS
+from fgclep.measurement.beats import AFTER, BEFORE, MS, magnitude, quantile, slope
 
-_SMOOTH = np.hanning(9)[1:-1] / np.hanning(9).sum()
+_SMOOTH = (np.hanning(9)[1:-1] / np.hanning(9).sum()).astype(np.float32)
 # Fit LUDB's cardiologists without bias, in the median over leads; a P wave close to the QRS reaches 4 % of its velocity
 QRS_EDGES = (0.05, 0.03)
+# what decides on the ends of the QRS, with a margin for smoothing
+AROUND_QRS = slice(BEFORE - round(220 * MS), BEFORE + round(370 * MS))
 _QUIET = round(10 * MS)  # for so long it must stay below
 # a tangent ends before the wave does: by these factors, LUDB's cardiologists see its foot further out
 _T_FOOT = 1.35
@@ -35,10 +36,15 @@ class Delineation:
 
 def smooth(beat: np.ndarray) -> np.ndarray:
     """Weighted moving mean over 14 ms along time."""
-    return correlate1d(beat, _SMOOTH, axis=1, mode="nearest")
+    reach = len(_SMOOTH) // 2
+    line = np.empty((len(beat), beat.shape[1] + 2 * reach), beat.dtype)
+    line[:, reach:-reach] = beat
+    line[:, :reach], line[:, -reach:] = beat[:, :1], beat[:, -1:]
+    # all leads in one line, whose seams lie in what is cut off
+    return np.convolve(line.ravel(), _SMOOTH, "same").reshape(line.shape)[:, reach:-reach]
 
 
-def delineate(beat: np.ndarray, rr_ms: float) -> Delineation:
+def delineate(even: np.ndarray, rr_ms: float) -> Delineation:
     """Delineate a median beat.
 
     QRS: from the spatial velocity, the root mean square of the leads' slopes. P and T: tangents at the steepest flanks
@@ -46,46 +52,45 @@ def delineate(beat: np.ndarray, rr_ms: float) -> Delineation:
 
     Parameters
     ----------
-    beat
-        (12, samples) in mV.
+    even
+        (12, samples) in mV, smoothed.
     rr_ms
         Typical RR interval, which limits where P and T can be.
     """
-    even = smooth(beat)
-    onset, end = qrs_limits(even)
+    onset, end = qrs_limits(even[:, AROUND_QRS])
     t = find_t(even, onset, end, rr_ms)
     p = find_p(even, onset, rr_ms, t[1] if t else None)
     return Delineation(onset, end, *(p or (None, None, None)), *(t or (None, None)))
 
 
-def spatial_velocity(beat: np.ndarray) -> np.ndarray:
-    """Root mean square over the leads of the slope, mV per sample: (samples,)."""
-    return np.sqrt(np.mean(np.square(np.gradient(beat, axis=1)), axis=0))
-
-
-def qrs_limits(beat: np.ndarray, edges: tuple[float, float] = QRS_EDGES) -> tuple[int, int]:
-    """First and last sample of the QRS of a smoothed beat, by its spatial velocity.
+def qrs_limits(even: np.ndarray, edges: tuple[float, float] = QRS_EDGES) -> tuple[int, int]:
+    """First and last sample of a beat's QRS by its spatial velocity, the root mean square of the leads' slopes.
 
     Beyond them the velocity stays below ``edges`` (before, after) times the largest, counted from a quiet level, which
     in a single beat is the noise.
+
+    Parameters
+    ----------
+    even
+        (12, samples) in mV, the samples ``AROUND_QRS`` of a smoothed beat.
+    edges
+        Shares of the largest velocity.
     """
-    velocity = spatial_velocity(beat)
-    center = slice(BEFORE - round(60 * MS), BEFORE + round(80 * MS))
-    peak = int(np.argmax(velocity[center])) + center.start
-    quiet = np.percentile(velocity[BEFORE - round(200 * MS) : BEFORE + round(350 * MS)], 25)
-    rise = velocity - quiet
-    before, after = rise < edges[0] * rise[peak], rise < edges[1] * rise[peak]
-    onset, end = peak, peak
-    first, last = max(peak - round(140 * MS), _QUIET), min(peak + round(200 * MS), len(rise) - _QUIET)
-    while onset > first and not before[onset - _QUIET + 1 : onset + 1].all():
-        onset -= 1
-    while end < last and not after[end : end + _QUIET].all():
-        end += 1
-    return onset, end
+    velocity = magnitude(slope(even))
+    center = BEFORE - AROUND_QRS.start
+    earliest = center - round(60 * MS)
+    peak = int(np.argmax(velocity[earliest : center + round(80 * MS)])) + earliest
+    rise = velocity - quantile(velocity[center - round(200 * MS) : center + round(350 * MS)], 0.25)
+    before = rise[peak - round(140 * MS) - _QUIET + 1 : peak + 1] < edges[0] * rise[peak]
+    after = rise[peak : peak + round(200 * MS) + _QUIET] < edges[1] * rise[peak]
+    peak += AROUND_QRS.start
+    return peak - _until_quiet(before[::-1]), peak + _until_quiet(after)
 
 
-def _magnitude(beat: np.ndarray) -> np.ndarray:
-    return np.sqrt(np.mean(np.square(beat), axis=0))
+def _until_quiet(below: np.ndarray) -> int:
+    """Samples before ``_QUIET`` of them in a row are below; at most as many as there are but the last ``_QUIET``."""
+    found = below.tobytes().find(bytes([True] * _QUIET))
+    return found if found >= 0 else len(below) - _QUIET
 
 
 def find_p(beat: np.ndarray, qrs_onset: int, rr_ms: float, t_end: int | None) -> tuple[int, int, int] | None:
@@ -95,29 +100,41 @@ def find_p(beat: np.ndarray, qrs_onset: int, rr_ms: float, t_end: int | None) ->
     stop = qrs_onset - round(8 * MS)
     if stop - start < round(50 * MS):
         return None
-    share = np.linspace(0, 1, stop - start)
     part = beat[:, start:stop]
     edge = max(3, round(12 * MS))
-    left, right = part[:, :edge].mean(axis=1, keepdims=True), part[:, -edge:].mean(axis=1, keepdims=True)
-    height = _magnitude(part - left * (1 - share) - right * share)
+    height = magnitude(above_ends(part, edge))
     peak = int(np.argmax(height))
     if height[peak] < _P_MV or peak < edge or peak > len(height) - edge:
         return None
-    slope = np.gradient(height)
-    onset = _foot(height, slope, peak, -1)
-    end = _foot(height, slope, peak, 1)
+    slopes = slope(height)
+    onset = _foot(height, slopes, peak, -1)
+    end = _foot(height, slopes, peak, 1)
     return start + onset, start + peak, start + min(end, stop - start)
 
 
-def _foot(height: np.ndarray, slope: np.ndarray, peak: int, direction: int) -> int:
+def above_line(waves: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Subtract straight lines from ``left`` to ``right``, both (..., 1), of (..., samples)."""
+    share = np.arange(waves.shape[-1], dtype=waves.dtype) / max(waves.shape[-1] - 1, 1)
+    return waves - left - (right - left) * share
+
+
+def above_ends(waves: np.ndarray, edge: int) -> np.ndarray:
+    """Subtract straight lines from the mean of the first ``edge`` of (..., samples) to that of the last ones."""
+    ends = (waves[..., :edge], waves[..., -edge:])
+    left, right = (end.sum(axis=-1, keepdims=True) / end.shape[-1] for end in ends)
+    return above_line(waves, left, right)
+
+
+def _foot(height: np.ndarray, slopes: np.ndarray, peak: int, direction: int) -> int:
     """Where the tangent at the steepest point of a flank meets the floor."""
     reach = round(90 * MS)
-    flank = (
-        np.arange(max(peak - reach, 0), peak) if direction < 0 else np.arange(peak + 1, min(peak + reach, len(height)))
-    )
-    steepest = flank[np.argmax(-direction * slope[flank])] if len(flank) else peak
-    floor = float(height[flank].min()) if len(flank) else 0.0
-    rise = max(abs(float(slope[steepest])), 1e-6)
+    first, last = (max(peak - reach, 0), peak) if direction < 0 else (peak + 1, min(peak + reach, len(height)))
+    if last > first:
+        steepest = first + int(np.argmax(-direction * slopes[first:last]))
+        floor = float(height[first:last].min())
+    else:
+        steepest, floor = peak, 0.0
+    rise = max(abs(float(slopes[steepest])), 1e-6)
     foot = steepest + direction * _P_FOOT * (float(height[steepest]) - floor) / rise
     return round(min(max(foot, 0), len(height)))
 
@@ -132,17 +149,14 @@ def find_t(beat: np.ndarray, qrs_onset: int, qrs_end: int, rr_ms: float) -> tupl
         return None
     part = beat[:, start:stop]
     # the direction of the leads in which T is largest: the sign stays, unlike in the root mean square
-    weights = np.linalg.svd(part, full_matrices=False)[0][:, 0]
-    wave = weights @ part
-    bend = wave - np.linspace(wave[0], wave[-1], len(wave))
+    wave = np.linalg.eigh(part @ part.T)[1][:, -1] @ part
+    bend = above_line(wave, wave[:1], wave[-1:])
     peak = int(np.argmax(np.abs(bend)))
-    sign = 1.0 if bend[peak] > 0 else -1.0
-    wave = sign * wave
-    slope = np.gradient(wave)
-    flank = np.arange(peak, min(peak + round(200 * MS), len(wave)))
-    steepest = flank[np.argmin(slope[flank])]
-    if slope[steepest] > -1e-5:
+    wave = wave if bend[peak] > 0 else -wave
+    slopes = slope(wave)
+    steepest = peak + int(np.argmin(slopes[peak : peak + round(200 * MS)]))
+    if slopes[steepest] > -1e-5:
         return None
-    floor = float(np.median(wave[-round(20 * MS) :]))
-    end = steepest + _T_FOOT * (wave[steepest] - floor) / -slope[steepest]
+    floor = quantile(wave[-round(20 * MS) :], 0.5)
+    end = steepest + _T_FOOT * float((wave[steepest] - floor) / -slopes[steepest])
     return start + peak, start + round(min(max(end, peak), len(wave)))

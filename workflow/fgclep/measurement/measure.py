@@ -6,24 +6,37 @@ import numpy as np
 
 from fgclep.leads import INDEX
 from fgclep.measurement.beats import (
+    AFTER,
     BEFORE,
     MS,
     RATE,
     Beats,
-    cut_beats,
+    cut,
     find_qrs,
     find_spikes,
+    inside,
     level_at,
     median_beat,
+    pad,
+    quantile,
     remove_baseline,
     remove_drift,
     remove_spikes,
     sort_beats,
 )
-from fgclep.measurement.delineation import Delineation, delineate, qrs_limits, smooth
+from fgclep.measurement.delineation import (
+    AROUND_QRS,
+    Delineation,
+    above_ends,
+    above_line,
+    delineate,
+    qrs_limits,
+    smooth,
+)
 from fgclep.schemas.measurements import LEAD_MEASURES
 from fgclep.signals.preparation import resample
 
+_SHORTEST = round(500 * MS)  # no two beats are in less
 _WAVE_MV = 0.025  # smaller deflections of the QRS are no waves (Willems et al. 1985)
 _WAVE_SAMPLES = round(6 * MS)
 _FOOT = round(16 * MS)
@@ -54,7 +67,7 @@ def measure(mv: np.ndarray, fs: float, qrs_ms: float | None = None) -> Measures 
     """Measure an ECG.
 
     Amplitudes are those of the median beat of the prevailing shape, against the PR segment; QRS complexes are found by
-    NeuroKit2.
+    NeuroKit2's rule.
 
     Parameters
     ----------
@@ -70,32 +83,38 @@ def measure(mv: np.ndarray, fs: float, qrs_ms: float | None = None) -> Measures 
     Measures or None
         ``None`` if there are fewer than two beats. Units: ms, bpm, degrees, mV.
     """
-    signal = resample(np.asarray(mv, dtype=np.float64), fs, RATE)
+    signal = resample(np.asarray(mv, dtype=np.float32), fs, RATE)
+    if signal.shape[1] < _SHORTEST:
+        return None
     spikes = find_spikes(signal)
-    signal = remove_drift(remove_spikes(signal, spikes))
+    padded = pad(remove_drift(remove_spikes(signal, spikes)))
+    signal = padded[:, BEFORE:-AFTER]
     positions = find_qrs(signal)
     if len(positions) < 2:
         return None
     beats = sort_beats(signal, positions)
     if beats is None:
         return None
-    rr_ms = float(np.median(np.diff(positions))) / MS
-    onset, _ = qrs_limits(smooth(np.nanmean(cut_beats(signal, beats.positions[beats.dominant]), axis=0)))
-    lead_in = BEFORE - onset + round(4 * MS)
-    width = round(16 * MS)
-    # an ectopic beat has no PR segment: what precedes it may be a T wave
-    knots = beats.positions[beats.dominant]
-    signal = remove_baseline(signal, knots - lead_in - width // 2, level_at(signal, knots, lead_in, width))
-    segments = cut_beats(signal, beats.positions)
-    beat = median_beat(segments[beats.dominant])
-    points = delineate(beat, rr_ms)
-    present = p_presence(segments[beats.dominant], points)
+    rr_ms = quantile(np.diff(positions), 0.5) / MS
+    seen, usual = inside(beats.positions, signal.shape[1]), np.flatnonzero(beats.dominant)
+    # only of these beats: an ectopic beat has no PR segment, what precedes it may be a T wave
+    knots = beats.positions[usual]
+    around = cut(padded, knots + AROUND_QRS.start, AROUND_QRS.stop - AROUND_QRS.start)
+    count = np.maximum(seen[usual, AROUND_QRS].sum(axis=0, dtype=np.float32), 1)
+    onset, _ = qrs_limits(smooth(around.sum(axis=0) / count))
+    lead_in, width = BEFORE - onset + round(4 * MS), round(16 * MS)
+    remove_baseline(signal, knots - lead_in - width // 2, level_at(signal, knots, lead_in, width))
+    segments = cut(padded, beats.positions, BEFORE + AFTER)
+    beat = median_beat(segments, seen, usual)
+    even = smooth(beat)
+    points = delineate(even, rr_ms)
+    present = p_presence(segments, seen, usual, points)
     if present < _P_PRESENT:
         points = replace(points, p_onset=None, p_peak=None, p_end=None)
     if qrs_ms is not None:
         points = _with_qrs(points, qrs_ms)
 
-    leads = lead_amplitudes(beat, points)
+    leads = lead_amplitudes(beat, even, points)
     beating = rhythm(positions, beats, segments)
     tallest, deepest = np.fmax(leads["r_mv"], leads["rp_mv"]), leads["s_mv"]
     scalars = {
@@ -125,7 +144,7 @@ def rhythm(positions: np.ndarray, beats: Beats, segments: np.ndarray) -> dict[st
     beats
         Those that lie within it whole.
     segments
-        Their waveforms, from ``cut_beats``.
+        Their waveforms from ``-BEFORE`` to ``AFTER``, (beats, 12, samples).
     """
     rr = np.diff(positions) / MS
     early = premature(rr)
@@ -133,24 +152,19 @@ def rhythm(positions: np.ndarray, beats: Beats, segments: np.ndarray) -> dict[st
     after[1:] = early[:-1]
     rest = rr[~(early | after)[1:]]
     regular = len(rest) > 1 and float(np.std(rest) / np.mean(rest)) < _REGULAR_CV
-    widths = [qrs_width_ms(segment) for segment in segments[beats.dominant]] if early.any() else [np.nan]
-    usual = float(np.median(widths))
-    narrow = wide = 0
-    for number, position in enumerate(beats.positions):
-        if not early[np.argmin(np.abs(positions - position))]:
-            continue
-        width = qrs_width_ms(segments[number])
-        if width >= _WIDE_MS and (beats.similarity[number] < _OTHER_SHAPE or width > usual + _WIDER_MS):
-            wide += 1
-        elif regular:
-            narrow += 1
+    premature_beats = np.flatnonzero(early[np.abs(positions - beats.positions[:, None]).argmin(axis=1)])
+    widths = qrs_widths_ms(segments[premature_beats])
+    wide = widths >= _WIDE_MS
+    if wide.any():
+        usual = np.median(qrs_widths_ms(segments[beats.dominant]))
+        wide &= (beats.similarity[premature_beats] < _OTHER_SHAPE) | (widths > usual + _WIDER_MS)
     mean = float(np.mean(rr))
     return {
         "heart_rate": 60000 / mean,
         "rr_cv": float(np.std(rr)) / mean,
         "rr_max_ms": float(np.max(rr)),
-        "premature_narrow": float(narrow),
-        "premature_wide": float(wide),
+        "premature_narrow": float(np.sum(~wide)) if regular else 0.0,
+        "premature_wide": float(np.sum(wide)),
         "compensatory_pauses": compensatory_pauses(rr, early),
     }
 
@@ -172,13 +186,11 @@ def premature(rr: np.ndarray) -> np.ndarray:
         bool (n + 1,), the first one false: its interval is unknown.
     """
     # in bigeminy half of the intervals are short, and the median may be one of them
-    expected = float(np.percentile(rr, 60))
+    expected = quantile(rr, 0.6)
     early = np.zeros(len(rr) + 1, dtype=bool)
-    for number, interval in enumerate(rr):
-        sudden = number == 0 or early[number] or interval < _SUDDEN * rr[number - 1]
-        following = rr[number + 1 : number + 3]
-        recovers = len(following) > 0 and max(following) > _RECOVERY * interval
-        early[number + 1] = sudden and recovers and interval < _PREMATURE * expected
+    for number in np.flatnonzero(rr < _PREMATURE * expected):
+        sudden = number == 0 or early[number] or rr[number] < _SUDDEN * rr[number - 1]
+        early[number + 1] = sudden and (rr[number + 1 : number + 3] > _RECOVERY * rr[number]).any()
     return early
 
 
@@ -208,10 +220,10 @@ def compensatory_pauses(rr: np.ndarray, early: np.ndarray) -> float:
     return float(np.sum(early[1:-1] & (np.abs(around - cycles) < _TWO_CYCLES * cycles)))
 
 
-def qrs_width_ms(segment: np.ndarray) -> float:
-    """QRS duration of a single beat."""
-    onset, end = qrs_limits(smooth(np.nan_to_num(segment)), edges=_SINGLE_BEAT_EDGES)
-    return (end - onset) / MS
+def qrs_widths_ms(segments: np.ndarray) -> np.ndarray:
+    """QRS durations of single beats (beats, 12, samples)."""
+    limits = [qrs_limits(smooth(beat[:, AROUND_QRS]), edges=_SINGLE_BEAT_EDGES) for beat in segments]
+    return np.array([(end - onset) / MS for onset, end in limits])
 
 
 def intervals(beat: np.ndarray, points: Delineation, heart_rate: float) -> dict[str, float]:
@@ -252,11 +264,10 @@ def frontal_axis(wave: np.ndarray) -> float:
 
 
 def _above_chord(beat: np.ndarray, first: int, last: int) -> np.ndarray:
-    share = np.linspace(0, 1, last - first + 1)
-    return beat[:, first : last + 1] - beat[:, [first]] * (1 - share) - beat[:, [last]] * share
+    return above_line(beat[:, first : last + 1], beat[:, [first]], beat[:, [last]])
 
 
-def p_presence(segments: np.ndarray, points: Delineation) -> float:
+def p_presence(segments: np.ndarray, seen: np.ndarray, chosen: np.ndarray, points: Delineation) -> float:
     """Share of beats that have the same P wave in the same place before the QRS.
 
     Each beat is compared with the mean of the others, in shape and in size: fibrillation waves correlate with the QRS
@@ -265,7 +276,11 @@ def p_presence(segments: np.ndarray, points: Delineation) -> float:
     Parameters
     ----------
     segments
-        Beats of the prevailing shape (beats, 12, samples).
+        (beats, 12, samples).
+    seen
+        bool (beats, samples), what of them lies inside of the recording.
+    chosen
+        Numbers of the beats of the prevailing shape.
     points
         Of their median.
     """
@@ -273,27 +288,20 @@ def p_presence(segments: np.ndarray, points: Delineation) -> float:
         return 0.0
     first = max(points.p_onset - round(40 * MS), 0)
     last = min(points.p_end + round(20 * MS), points.qrs_onset)
-    part = segments[:, :, first:last]
-    part = part[~np.isnan(part).any(axis=(1, 2))]
+    part = segments[chosen[seen[chosen, first:last].all(axis=1)], :, first:last]
     if len(part) < 2:
         return np.nan
-    share = np.linspace(0, 1, last - first)
-    edge = round(12 * MS)
-    left, right = part[:, :, :edge].mean(axis=2, keepdims=True), part[:, :, -edge:].mean(axis=2, keepdims=True)
-    flat = (part - left * (1 - share) - right * share).reshape(len(part), -1)
+    flat = above_ends(part, round(12 * MS)).reshape(len(part), -1)
     others = (flat.sum(axis=0) - flat) / (len(flat) - 1)
     sizes, typical = np.linalg.norm(flat, axis=1), np.linalg.norm(others, axis=1)
     match = np.einsum("bn,bn->b", flat, others) / np.maximum(sizes * typical, 1e-12)
     return float(np.mean((match > _P_MATCH) & (sizes < _P_SIZE * typical)))
 
 
-def lead_amplitudes(beat: np.ndarray, points: Delineation) -> dict[str, np.ndarray]:
-    """Amplitudes and widths of a median beat whose PR segment is at 0 mV: arrays of 12 (``LEAD_MEASURES``)."""
+def lead_amplitudes(beat: np.ndarray, even: np.ndarray, points: Delineation) -> dict[str, np.ndarray]:
+    """Amplitudes and widths of a median beat, also given smoothed, whose PR segment is at 0 mV: arrays of 12."""
     measures = {name: np.full(len(beat), np.nan, dtype=np.float32) for name in LEAD_MEASURES}
-    even = smooth(beat)
-    for lead, wave in enumerate(beat):
-        for name, value in qrs_waves(wave[points.qrs_onset : points.qrs_end + 1]).items():
-            measures[name][lead] = value
+    measures |= qrs_waves(beat[:, points.qrs_onset : points.qrs_end + 1])
     st = min(points.qrs_end + _ST_AFTER_J, beat.shape[1] - 1)
     measures["st_mv"] = even[:, st].astype(np.float32)
     if points.p_onset is not None and points.p_end is not None:
@@ -324,55 +332,52 @@ def _t_peaks(even: np.ndarray, start: int, peak: int, end: int) -> np.ndarray:
     return np.where(height[rows, best] > 0, part[rows, best], common).astype(np.float32)
 
 
-def qrs_waves(wave: np.ndarray) -> dict[str, float]:
-    """Name the deflections of a QRS complex in one lead: Q, R, S, R'.
+def qrs_waves(waves: np.ndarray) -> dict[str, np.ndarray]:
+    """Name the deflections of a QRS complex in each lead: Q, R, S, R'.
 
     The depth of a QS complex, one without any positive deflection, counts as S and as Q.
 
     Parameters
     ----------
-    wave
-        (samples,) in mV from onset to end at ``RATE`` Hz, the PR segment at 0.
+    waves
+        (leads, samples) in mV from onset to end at ``RATE`` Hz, the PR segment at 0.
 
     Returns
     -------
     dict
-        ``q_mv``, ``q_ms``, ``r_mv``, ``s_mv``, ``rp_mv``: sizes, positive; 0 where there is no such deflection.
+        ``q_mv``, ``q_ms``, ``r_mv``, ``s_mv``, ``rp_mv``, each float32 (leads,): sizes, positive; 0 where there is no
+        such deflection.
     """
-    names = {"q_mv": 0.0, "q_ms": 0.0, "r_mv": 0.0, "s_mv": 0.0, "rp_mv": 0.0}
-    seen_r = seen_s = False
-    lobes = _lobes(wave)
-    has_r = any(size > 0 for size, _ in lobes)
-    for size, samples in lobes:
-        if size < 0 and not seen_r and has_r:
-            if -size > names["q_mv"]:
-                names["q_mv"], names["q_ms"] = -size, samples / MS
-        elif size < 0:
-            names["s_mv"] = max(names["s_mv"], -size)
-            seen_s = seen_r
-            if not has_r:
-                names["q_mv"], names["q_ms"] = names["s_mv"], samples / MS
-        elif not seen_s:
-            names["r_mv"] = max(names["r_mv"], size)
-            seen_r = True
+    q_mv, q_ms, r_mv, s_mv, rp_mv = ([0.0] * len(waves) for _ in range(5))
+    lobes = _lobes(waves)
+    with_r = {lead for lead, size, _ in lobes if size > 0}
+    for lead, size, samples in lobes:
+        if size > 0:
+            r = rp_mv if s_mv[lead] else r_mv
+            r[lead] = max(r[lead], size)
+        elif lead in with_r and not r_mv[lead]:
+            if -size > q_mv[lead]:
+                q_mv[lead], q_ms[lead] = -size, samples / MS
         else:
-            names["rp_mv"] = max(names["rp_mv"], size)
-    return names
+            s_mv[lead] = max(s_mv[lead], -size)
+            if lead not in with_r:
+                q_mv[lead], q_ms[lead] = s_mv[lead], samples / MS
+    found = {"q_mv": q_mv, "q_ms": q_ms, "r_mv": r_mv, "s_mv": s_mv, "rp_mv": rp_mv}
+    return {name: np.array(values, np.float32) for name, values in found.items()}
 
 
-def _lobes(wave: np.ndarray) -> list[tuple[float, int]]:
-    """Signed peak and width in samples of each deflection between crossings of 0.
+def _lobes(waves: np.ndarray) -> list[tuple[int, float, int]]:
+    """Lead, signed peak and width in samples of each deflection between crossings of 0, in order of time in each lead.
 
     The last one, cut off by the end of the QRS, counts only as far as it rises above the J point: the rest is ST.
     """
-    signs = np.sign(wave)
-    edges = np.flatnonzero(np.diff(signs)) + 1
-    lobes = []
-    for first, last in zip(np.r_[0, edges], np.r_[edges, len(wave)], strict=True):
-        part = wave[first:last]
-        size = float(part[np.argmax(np.abs(part))])
-        if last == len(wave) and abs(size) - abs(float(wave[-1])) < _WAVE_MV:
-            continue
-        if abs(size) >= _WAVE_MV and last - first >= _WAVE_SAMPLES:
-            lobes.append((size, int(last - first)))
-    return lobes
+    samples = waves.shape[1]
+    begins, signs = np.ones(waves.shape, bool), np.sign(waves)
+    begins[:, 1:] = signs[:, 1:] != signs[:, :-1]
+    first = np.flatnonzero(begins)
+    widths = np.diff(first, append=waves.size)
+    highest, lowest = (extreme.reduceat(waves.ravel(), first) for extreme in (np.maximum, np.minimum))
+    sizes, leads = np.where(highest > 0, highest, lowest), first // samples
+    cut_off = np.where((first + widths) % samples == 0, np.abs(waves[leads, -1]), 0)
+    chosen = (np.abs(sizes) - cut_off >= _WAVE_MV) & (widths >= _WAVE_SAMPLES)
+    return list(zip(leads[chosen].tolist(), sizes[chosen].tolist(), widths[chosen].tolist(), strict=True))

@@ -5,7 +5,9 @@ import logging
 import multiprocessing
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from logging.handlers import QueueHandler, QueueListener
+from multiprocessing.pool import Pool
 from multiprocessing.queues import Queue
 from pathlib import Path
 
@@ -14,6 +16,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from threadpoolctl import threadpool_limits
 
 from fgclep.config.measurement import MeasurementSection
 from fgclep.errors import UserError, reason_of
@@ -53,7 +56,7 @@ def main(args: argparse.Namespace) -> None:
     if settings.intervals == "database" and source.intervals is not None:
         intervals = source.intervals(args.metadata)
     tasks = list(_tasks(args.shards, intervals))
-    parts = _in_parallel(tasks, min(settings.workers, max(len(tasks), 1)))
+    parts = _measured(tasks, min(settings.workers, max(len(tasks), 1)))
     write_parts(progress(parts, len(tasks), f"measure {source.key}", "group"), args.output, MEASUREMENTS)
     problems = read_table(args.output, MEASUREMENTS, ["problem"])["problem"]
     unmeasured = len(problems) - problems.null_count
@@ -78,11 +81,21 @@ def _of_records(intervals: pl.DataFrame | None, ids: list[str]) -> dict[str, dic
     return {row.pop("record_id"): row for row in chosen.iter_rows(named=True)}
 
 
-def _in_parallel(tasks: Iterable[Task], workers: int) -> Iterator[pa.Table]:
-    """Measure row groups in processes of one thread each, so that nothing depends on the number of cores.
+def _measured(tasks: Iterable[Task], workers: int) -> Iterator[pa.Table]:
+    """Measure row groups, and log what could not be measured.
 
-    Tasks are taken as fast as the pipe to the processes has room. What the processes log comes to this one's log.
+    Nothing depends on the number of cores: one worker is this process, several are others, and each has one thread.
     """
+    with threadpool_limits(1) if workers == 1 else _pool(workers) as pool:
+        for table in map(_measure_group, tasks) if workers == 1 else pool.imap(_measure_group, tasks):
+            for row in table.filter(pc.is_valid(table["problem"])).select([*KEY, "problem"]).to_pylist():
+                LOG.warning("%s/%s: %s", *row.values())
+            yield table
+
+
+@contextmanager
+def _pool(workers: int) -> Iterator[Pool]:
+    """Processes that take tasks as fast as the pipe to them has room; what they log comes to this one's log."""
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = "1"
     # spawn: a forked child would inherit the locks of polars' and Arrow's threads
@@ -91,10 +104,7 @@ def _in_parallel(tasks: Iterable[Task], workers: int) -> Iterator[pa.Table]:
     listener = QueueListener(told, *logging.getLogger().handlers)
     listener.start()
     with context.Pool(workers, _log_to, (told,)) as pool:
-        for table in pool.imap(_measure_group, tasks):
-            for row in table.filter(pc.is_valid(table["problem"])).select([*KEY, "problem"]).to_pylist():
-                LOG.warning("%s/%s: %s", *row.values())
-            yield table
+        yield pool
     listener.stop()
 
 
