@@ -36,7 +36,7 @@ SMALL = {
 }  # fmt: skip
 
 
-SLOW = {"loader", "pretrain", "recovery", "soak"}  # of more than half a minute each
+SLOW = {"loader", "preparing", "pretrain", "recovery", "soak"}  # of more than half a minute each
 
 
 @pytest.fixture
@@ -157,6 +157,7 @@ def test_variants_are_asked_as_the_run_asks(finished, printed, tmp_path):
 def test_every_benchmark_is_tried():
     assert {path.stem for path in BENCHMARKS.glob("*.py")} == {
         *SMALL,
+        "before",
         "continued",
         "losses",
         "measurements",
