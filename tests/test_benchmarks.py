@@ -43,7 +43,7 @@ SMALL = {
 }  # fmt: skip
 
 
-SLOW = {"loader", "pretrain", "recovery", "soak"}  # of more than half a minute each
+SLOW = {"loader", "preparing", "pretrain", "recovery", "soak"}  # of more than half a minute each
 
 
 @pytest.fixture
