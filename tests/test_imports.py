@@ -23,6 +23,8 @@ def test_the_package_itself_loads_nothing():
 
 
 def test_tables_need_no_pandas_and_become_its_frames_where_it_is():
-    code = "import sys, fgclep.tables, pyarrow as pa; table = pa.table({'a': [1, 2]}); assert 'pandas' not in sys.modules; "
-    finished = run(code + "assert table.to_pandas().shape == (2, 1); import pandas; pa.array(pandas.Series([1]))")
+    code = (
+        "import sys, fgclep.tables, pyarrow as pa; table = pa.table({'a': [1, 2]}); assert 'pandas' not in sys.modules"
+    )
+    finished = run(f"{code}; assert table.to_pandas().shape == (2, 1); import pandas; pa.array(pandas.Series([1]))")
     assert finished.returncode == 0, finished.stderr
