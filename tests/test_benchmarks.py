@@ -16,7 +16,7 @@ SMALL = {
     "codecs": ["--records", "6"],
     "default_run": ["--", "results/evaluation/prompts.parquet"],
     "evaluating": [
-        *("--records", "60", "--features", "4", "--tasks", "ptbxl_super", "cpsc2018", "--seeds", "1"),
+        *("--records", "60", "--features", "4", "--tasks", "cpsc2018", "--seeds", "1"),
         *("--resamples", "5", "--tested", "30", "--rounds", "1"),
     ],
     "ingest": ["--records", "8", "--rounds", "1"],
