@@ -29,12 +29,13 @@ SMALL = {
     ],
     "probe": ["--records", "40", "--widths", "4", "--epochs", "2"],
     "simulation": ["--records", "30"],
+    "training": ["--records", "60", "--settings", "default", "--epochs", "1"],
     "units": ["--records", "4"],
     "similarity": ["--texts", "300", "600", "--plain-texts", "300", "--neighbors", "30"],
 }  # fmt: skip
 
 
-SLOW = {"loader", "pretrain", "recovery", "soak"}  # of more than half a minute each
+SLOW = {"loader", "pretrain", "recovery", "soak", "training"}  # of more than half a minute each
 
 
 @pytest.fixture

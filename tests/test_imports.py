@@ -20,3 +20,14 @@ def test_pre_training_needs_none_of_the_workflow_s_other_packages():
 def test_the_package_itself_loads_nothing():
     finished = run("import sys, fgclep, fgclep.leads; assert 'torch' not in sys.modules and 'numpy' not in sys.modules")
     assert finished.returncode == 0, finished.stderr
+
+
+def test_a_model_of_this_package_is_loaded_without_libraries_that_take_longer_than_that():
+    heavy = ["transformers", "accelerate", "huggingface_hub", "scipy.signal", "scipy.stats", "torch._dynamo", "sympy"]
+    finished = run(
+        "import sys, fgclep.stages.embed_ecgs, fgclep.stages.score_candidates; from fgclep import FGCLEP; "
+        "from fgclep.config.named_models import SHIPPED_MODEL; "
+        "FGCLEP.from_pretrained(SHIPPED_MODEL).embed_texts(['sinus rhythm']); "
+        f"assert not (found := set({heavy}) & set(sys.modules)), found"
+    )
+    assert finished.returncode == 0, finished.stderr

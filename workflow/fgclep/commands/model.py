@@ -34,7 +34,7 @@ def load_model(folder: str | None) -> FGCLEP:
     if folder is None:
         folder = _default_model()
     check_model_folder(folder)
-    return FGCLEP.from_pretrained(folder).to(choose_device("auto"))  # type: ignore[arg-type]
+    return FGCLEP.from_pretrained(folder).to(choose_device("auto"))
 
 
 def model_name(model: FGCLEP) -> str:
