@@ -29,7 +29,7 @@ SMALL = {
     ],
     "probe": ["--records", "40", "--widths", "4", "--epochs", "2"],
     "simulation": ["--records", "30"],
-    "training": ["--records", "200", "--settings", "default", "--epochs", "1"],
+    "training": ["--records", "200", "--settings", "default", "--epochs", "4"],
     "units": ["--records", "4"],
     "similarity": ["--texts", "300", "600", "--plain-texts", "300", "--neighbors", "30"],
 }  # fmt: skip
