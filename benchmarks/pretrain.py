@@ -44,7 +44,7 @@ from fgclep.config.pretraining import PretrainingSection, TrainingSettings
 from fgclep.config.signal import SignalSection
 from fgclep.models.build import new_model
 from fgclep.models.ecg import ResNet1d
-from fgclep.models.text import mean_over_tokens, train_tokenizer
+from fgclep.models.text import mean_over_tokens, padded, train_tokenizer
 from fgclep.signals.loader import SignalStore
 from fgclep.training.prefetch import Prefetched
 from fgclep.training.text_batches import TextBank
@@ -168,10 +168,10 @@ class Baseline:
             signals, places = next(self.batches)
             waited += time.perf_counter() - asked
             reports = [self.reports[place] for place in places.tolist()]
-            tokens = self.model.tokenizer(
-                reports, padding="max_length", truncation=True, max_length=256, return_tensors="pt"
+            rows = self.model.tokenizer.ids(reports)
+            ids, mask = (
+                F.pad(part, (0, 256 - part.shape[1])).to(self.device) for part in padded(rows, self.model.tokenizer)
             )
-            ids, mask = tokens["input_ids"].to(self.device), tokens["attention_mask"].to(self.device)
             hidden = self.model.text_encoder(input_ids=ids, attention_mask=mask).last_hidden_state
             texts = F.normalize(self.model.text_projection(mean_over_tokens(hidden, mask)), dim=-1)
             cosine = self.model.encode_ecg(signals.to(self.device)) @ texts.T

@@ -6,7 +6,7 @@ output is there is not repeated; a training that was interrupted continues.
 
     python benchmarks/simulated_large.py --install        # the model that comes with the package, anew
 
-With a GPU, add ``--set precision=bf16``; ``--set coarse_epochs=0`` leaves the coarse stage out.
+``--set coarse_epochs=0`` leaves the coarse stage out.
 """
 
 import argparse

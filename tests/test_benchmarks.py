@@ -38,12 +38,13 @@ SMALL = {
     "preparing": ["--records", "20", "--rounds", "1"],
     "simulating": ["--records", "10", "--rounds", "1"],
     "simulation": ["--records", "30"],
+    "training": ["--records", "200", "--settings", "default", "--epochs", "4"],
     "units": ["--records", "4"],
     "similarity": ["--texts", "300", "600", "--plain-texts", "300", "--neighbors", "30"],
 }  # fmt: skip
 
 
-SLOW = {"loader", "preparing", "pretrain", "recovery", "soak"}  # of more than half a minute each
+SLOW = {"loader", "preparing", "pretrain", "recovery", "soak", "training"}  # of more than half a minute each
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from fgclep.digest import source_files
 
 ENVIRONMENTS = runpy.run_path(str(ROOT / "envs/generate.py"))
 CONTAINERS = ("containers/Dockerfile", "containers/fg-clep.def")
-BROUGHT = {"markupsafe", "packaging", "pydantic-core"}  # by Jinja2, Snakemake and pydantic
+BROUGHT = {"huggingface-hub", "markupsafe", "packaging", "pydantic-core"}  # by transformers, Jinja2, Snakemake...
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 

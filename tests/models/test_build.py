@@ -29,7 +29,7 @@ def test_the_text_encoder_learns_the_words_that_are_new_and_keeps_the_others(fol
     assert "breiter" not in before.tokenizer.get_vocab()
     vocabulary = after.tokenizer.get_vocab()
     assert {word: vocabulary[word] for word in before.tokenizer.get_vocab()} == before.tokenizer.get_vocab()
-    assert after.tokenizer.tokenize("breiter qrs komplex") == ["breiter", "qrs", "komplex"]
+    assert after.tokenizer.words("breiter qrs komplex") == [(0, "breiter"), (1, "qrs"), (2, "komplex")]
     assert after.text_encoder.get_input_embeddings().num_embeddings == len(vocabulary) == max(vocabulary.values()) + 1
     # a text of known words is what it was
     first = type(after).from_pretrained(folder)

@@ -273,3 +273,13 @@ def test_the_fast_decoder_agrees_with_the_plain_one(physionet):
         digital = read_record(physionet / path).digital
         out = torch.empty(12, digital.shape[1], dtype=torch.int16)
         np.testing.assert_array_equal(decode(encode_waveform(digital), out).numpy(), digital)
+
+
+@pytest.mark.parametrize("memory_mb", [100, 1e-6])
+def test_signals_held_in_half_precision_are_the_same_within_it(shards, expected, memory_mb):
+    store = SignalStore(shards, SIGNAL, memory_mb, half=True)
+    for places, signals in [*store.in_order(7), *store.shuffled(7, [0])]:
+        assert signals.dtype == torch.float32
+        np.testing.assert_allclose(signals.numpy(), expected[places], rtol=2**-10, atol=1e-5)
+    whole = SignalStore(shards, SIGNAL, memory_mb)
+    assert 2 * whole._capacity <= store._capacity <= 2 * whole._capacity + 1

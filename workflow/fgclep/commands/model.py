@@ -41,7 +41,7 @@ def load_model(folder: str | None) -> "FGCLEP":
         from fgclep.device import choose_device  # loaded on demand: torch takes longer than all checks before it
         from fgclep.models.fgclep import FGCLEP
 
-        return FGCLEP.from_pretrained(folder).to(choose_device("auto"))  # type: ignore[arg-type]
+        return FGCLEP.from_pretrained(folder).to(choose_device("auto"))
 
 
 def model_name(model: "FGCLEP") -> str:

@@ -166,10 +166,11 @@ class PretrainingSection(Section):
         description="Held-out ECGs that, after every epoch, look for their reports among each other's, and the reports "
         "for their ECGs, and of which the texts' AUROC is taken; 0: none.",
     )
-    precision: Literal["fp32", "bf16", "fp16"] = Field(
-        "fp32",
-        description="Arithmetic of the encoders. bf16 and fp16 are for GPUs: bf16 for those that have it, fp16 with a "
-        "scaled loss for older ones. A CPU takes bf16, too, and gains by it if it has instructions for it.",
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
+        "auto",
+        description="Arithmetic of the encoders. auto: bf16 on a CPU or GPU that has instructions for it, else fp32; "
+        "the weights then depend on the kind of processor. bf16: any CPU takes it, but only such a one gains by it. "
+        "fp16: with a scaled loss, for older GPUs.",
     )
     compile: bool = Field(
         False,

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -21,7 +22,7 @@ def new_model(settings: PretrainingSection, signal: SignalSection, corpus: Seque
     bias = 0.0 if settings.loss in ("balanced", "balanced_clip") else -math.log(max(settings.batch_size - 1, 1))
     config = FGCLEPConfig(
         ecg_encoder=settings.ecg_encoder.model_dump(),
-        text_config=text_config.to_dict(),
+        text_config=text_config,
         projection=settings.projection,
         alignment=settings.alignment,
         signal=signal.model_dump(),
@@ -104,6 +105,7 @@ def extend_vocabulary(model: FGCLEP, corpus: Sequence[str]) -> None:
     tokenizer = train_tokenizer(corpus, model.tokenizer.model_max_length, known)
     if len(tokenizer) == len(known):
         return
-    model.text_encoder.resize_token_embeddings(len(tokenizer), mean_resizing=False)
+    encoder: Any = model.text_encoder
+    encoder.resize_token_embeddings(len(tokenizer))
     model.config.text_config = {**model.config.text_config, "vocab_size": len(tokenizer)}
     model.tokenizer = tokenizer

@@ -1,19 +1,19 @@
 """The joint ECG-text model, in Hugging Face format."""
 
+import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
 from json import JSONDecodeError
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
 from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import AutoModel, PretrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
-from transformers.tokenization_utils_base import PreTrainedTokenizerBase
-from transformers.utils import logging
 
 from fgclep.config.signal import SignalSection
 from fgclep.errors import UserError, damaged
@@ -25,10 +25,10 @@ from fgclep.models.text import (
     knows_whole_words,
     mean_over_tokens,
     splits_as_made,
-    text_config_from_dict,
+    text_encoder_of,
     tokenize,
 )
-from fgclep.recordings.arrays import usable_array
+from fgclep.models.tokenizer import TextTokenizer
 from fgclep.signals.preparation import prepare_signal
 
 BLOCK = 2**20  # cosines computed at once
@@ -42,7 +42,8 @@ def _texts(prompts: str | Sequence[str]) -> list[str]:
     return texts
 
 
-class FGCLEPConfig(PretrainedConfig):
+@dataclass
+class FGCLEPConfig:
     """What is needed to rebuild the model and to prepare its input.
 
     Parameters
@@ -61,34 +62,26 @@ class FGCLEPConfig(PretrainedConfig):
         Initial scale t and offset b of the logit t * cosine + b, and the upper limit of t.
     """
 
-    model_type = "fgclep"
+    ecg_encoder: dict[str, Any] = field(default_factory=lambda: {"kind": "resnet18", "width": 32})
+    text_config: dict[str, Any] = field(default_factory=lambda: {"model_type": "bert"})
+    projection: int = 128
+    alignment: str = "global"
+    signal: dict[str, Any] = field(default_factory=lambda: SignalSection().model_dump())
+    initial_temperature: float = 10.0
+    initial_bias: float = -5.0
+    max_temperature: float = 100.0
 
-    def __init__(
-        self,
-        ecg_encoder: dict | None = None,
-        text_config: dict | None = None,
-        projection: int = 128,
-        alignment: str = "global",
-        signal: dict | None = None,
-        initial_temperature: float = 10.0,
-        initial_bias: float = -5.0,
-        max_temperature: float = 100.0,
-        **kwargs: Any,
-    ):
-        self.ecg_encoder = ecg_encoder or {"kind": "resnet18", "width": 32}
-        self.text_config = text_config or {"model_type": "bert"}
-        self.projection = projection
-        self.alignment = alignment
-        self.signal = signal or {"sampling_rate": 100, "duration": 10.0, "highpass": 0.5, "lowpass": 40.0}
-        self.initial_temperature = initial_temperature
-        self.initial_bias = initial_bias
-        self.max_temperature = max_temperature
-        for name in ("attn_implementation", "_attn_implementation"):  # the text encoder has its own, in its own part
-            kwargs.pop(name, None)
-        super().__init__(**kwargs)
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Take what is there; Hugging Face may write more beside it."""
+        return cls(**{one.name: values[one.name] for one in fields(cls) if one.name in values})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what stands in ``config.json``."""
+        return {"model_type": "fgclep", **asdict(self)}
 
 
-class FGCLEP(PreTrainedModel):
+class FGCLEP(nn.Module):
     """ECG and text in one space: ``logit = t * cosine(ecg, text) + b``, ``sigmoid(logit)`` = the text fits the ECG.
 
     With ``alignment`` global the ECG has one embedding, with attention each patch of it has one, see
@@ -99,72 +92,72 @@ class FGCLEP(PreTrainedModel):
     >>> model.predict(signal, fs=500, leads=[...], prompts=["atrial fibrillation"])        # doctest: +SKIP
     """
 
-    config_class = FGCLEPConfig
-    base_model_prefix = "fgclep"
-
     def __init__(self, config: FGCLEPConfig):
-        super().__init__(config)
+        super().__init__()
+        self.config = config
         if config.alignment not in ALIGNMENTS:
             raise ValueError(f"unknown alignment {config.alignment!r}; known are {', '.join(ALIGNMENTS)}")
         self.signal = SignalSection.model_validate(config.signal)
         rate = self.signal.sampling_rate
         self.samples = round(rate * self.signal.duration)
         self.ecg_encoder = build_ecg_encoder(samples=self.samples, sampling_rate=rate, **config.ecg_encoder)
-        text_config = text_config_from_dict(config.text_config)
-        self.text_encoder = AutoModel.from_config(text_config)
+        text_encoder: Any = text_encoder_of(config.text_config)
+        self.text_encoder: Any = text_encoder
         self.align = ALIGNMENTS[config.alignment]()
         ecg_size = self.ecg_encoder.patch_size if self.align.by_patch else self.ecg_encoder.output_size
         self.ecg_projection = nn.Linear(ecg_size, config.projection)
-        self.text_projection = nn.Linear(text_config.hidden_size, config.projection)
+        self.text_projection = nn.Linear(text_encoder.config.hidden_size, config.projection)
         self.log_temperature = nn.Parameter(torch.tensor(math.log(config.initial_temperature)))
         self.bias = nn.Parameter(torch.tensor(float(config.initial_bias)))
-        self.tokenizer: PreTrainedTokenizerBase | None = None
+        self.tokenizer: TextTokenizer | None = None
         self.folder = ""  # from which it has been loaded
-        self.post_init()
 
-    def _init_weights(self, module: nn.Module) -> None:
-        """Keep PyTorch's initialization; the text encoder has made its own."""
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.bias.device
 
     @classmethod
-    def from_pretrained(cls, folder: str | Path, *args: Any, **kwargs: Any) -> "FGCLEP":  # type: ignore[override]
+    def from_pretrained(cls, folder: str | Path, **options: Any) -> Self:
         """Load a model and its tokenizer from a folder or from the Hugging Face hub: no pickled weights, no code.
 
-        Raises ``UserError`` naming the folder if a file in it is truncated or damaged, if its configuration is no such
-        model's (``fgclep.models.saved``), if weights are missing, unknown, of another shape or not finite, or if the
-        tokenizer is another model's.
+        Parameters
+        ----------
+        folder
+            A folder, or a name such as ``organization/model``.
+        options
+            For a name, those of ``huggingface_hub.snapshot_download``, such as ``revision``.
+
+        Raises
+        ------
+        UserError
+            Naming the folder, if a file in it is truncated or damaged, if its configuration is no such model's
+            (``fgclep.models.saved``), if weights are missing, unknown, of another shape or not finite, or if the
+            tokenizer is another model's.
         """
-        shown = logging.is_progress_bar_enabled()
-        logging.disable_progress_bar()  # loading takes no time worth a bar
-        try:
-            with saved.usable(folder):
-                return cls._checked(folder, *args, **kwargs)
-        finally:
-            if shown:
-                logging.enable_progress_bar()
+        with saved.usable(folder):
+            return cls._checked(saved.local_folder(folder, **options), folder)
 
     @classmethod
-    def _checked(cls, folder: str | Path, *args: Any, **kwargs: Any) -> "FGCLEP":
-        options = {"dtype": torch.float32, **kwargs, "use_safetensors": True, "output_loading_info": True}
+    def _checked(cls, files: Path, folder: str | Path) -> Self:
         try:
-            values, _ = FGCLEPConfig.get_config_dict(str(folder))
+            values = saved.read_config(files, folder)
             saved.check_config(values, folder)
-            with torch.random.fork_rng([]), torch.device("meta"):
-                saved.check_shapes(cls(FGCLEPConfig.from_dict(dict(values))), folder)
-            loaded: Any = super().from_pretrained(folder, *args, **options)
-            # the user names the model; its tokenizer is JSON
-            tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)  # nosec B615
+            config = FGCLEPConfig.from_dict(values)
+            with torch.random.fork_rng([]):
+                with torch.device("meta"):
+                    weight_files = saved.check_shapes(cls(config), files)
+                model = cls(config)
+            tokenizer = TextTokenizer.from_pretrained(files)
+            weights = {name: value for file in weight_files for name, value in load_file(file).items()}
         except (SafetensorError, JSONDecodeError, OSError) as error:
-            if not Path(folder).is_dir():
-                raise
             raise damaged(folder, error) from error
-        model, found = loaded
-        saved.check_names(found["missing_keys"], found["unexpected_keys"], folder)
+        model.load_state_dict(weights)
         saved.check_finite(model.state_dict(), folder)
         own_words = knows_whole_words(tokenizer.get_vocab())
         saved.check_tokenizer(tokenizer, model.text_encoder, own_words, folder)
         if own_words and not splits_as_made(tokenizer):
             raise saved.unusable(folder, "its tokenizer splits texts otherwise than that of its training")
-        tokenizer.padding_side = "right"  # as in training; to the left, a text's embedding depends on those beside it
         model.tokenizer = tokenizer
         model.folder = str(folder)
         model.eval()
@@ -174,9 +167,15 @@ class FGCLEP(PreTrainedModel):
             )
         return model
 
-    def save_pretrained(self, folder: str | Path, *args: Any, **kwargs: Any) -> None:  # type: ignore[override]
+    def save_pretrained(self, folder: str | Path) -> None:
         """Write configuration, safetensors weights and tokenizer."""
-        super().save_pretrained(folder, *args, **kwargs)
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        dtype = str(self.bias.dtype).removeprefix("torch.")
+        values = {**self.config.to_dict(), "architectures": ["FGCLEP"], "dtype": dtype}
+        text = json.dumps(values, indent=2, sort_keys=True) + "\n"
+        (Path(folder) / "config.json").write_text(text, encoding="utf-8")
+        weights = {name: value.contiguous() for name, value in self.state_dict().items()}
+        save_file(weights, Path(folder) / saved.WEIGHTS, {"format": "pt"})
         if self.tokenizer is not None:
             self.tokenizer.save_pretrained(folder)
 
@@ -348,6 +347,8 @@ class FGCLEP(PreTrainedModel):
         return self.embed_texts(prompts).to(self.device)
 
     def _encode(self, signal: np.ndarray, fs: float, leads: Sequence[str]) -> Tensor:
+        from fgclep.recordings.arrays import usable_array  # of no use where ECGs come from shards
+
         usable, names = usable_array(signal, fs, leads)
         prepared, present = self.prepare(usable, fs, names)
         return self.encode_prepared(prepared[None], present[None])

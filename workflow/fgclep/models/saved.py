@@ -11,13 +11,12 @@ import torch
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from safetensors import safe_open
 from torch import Tensor, nn
-from transformers import PreTrainedModel
-from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from fgclep.config.pretraining import EcgEncoderSection
 from fgclep.config.section import Section
 from fgclep.config.signal import SignalSection
 from fgclep.errors import UserError
+from fgclep.models.tokenizer import TextTokenizer
 
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 BUILT_IN_ATTENTION = (None, "eager", "sdpa")  # any other one is code that has to be had from elsewhere
@@ -144,7 +143,29 @@ def _all_values(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[st
             yield from _all_values(value, f"{above}{name}.")
 
 
-def check_shapes(expected: nn.Module, folder: str | Path) -> None:
+def local_folder(folder: str | Path, **options: Any) -> Path:
+    """Return a folder itself, or download what a model is read from, by its Hugging Face name.
+
+    ``options`` are those of ``huggingface_hub.snapshot_download``.
+    """
+    if Path(folder).is_dir():
+        return Path(folder)
+    from huggingface_hub import snapshot_download  # takes longer than reading a model
+
+    # the user names the model, and may give its revision; what is read of it is JSON and safetensors
+    found = snapshot_download(str(folder), allow_patterns=["*.json", "*.safetensors"], **options)  # nosec B615
+    return Path(found)
+
+
+def read_config(files: Path, folder: str | Path) -> dict[str, Any]:
+    """Return the content of ``config.json``; raises ``UserError`` if it is no mapping."""
+    values = json.loads((files / "config.json").read_text(encoding="utf-8"))
+    if not isinstance(values, dict):
+        raise unusable(folder, f"config.json holds {values!r}, which is no configuration")
+    return values
+
+
+def check_shapes(expected: nn.Module, folder: str | Path) -> list[Path]:
     """Compare names, shapes and types in the files of weights with those of a model, before memory is taken for it.
 
     Parameters
@@ -152,34 +173,39 @@ def check_shapes(expected: nn.Module, folder: str | Path) -> None:
     expected
         The model as its configuration describes it, which may be on the device ``meta``.
     folder
-        Of the model; of one that is no folder here, nothing is compared.
+        Of the model.
+
+    Returns
+    -------
+    list of Path
+        The files of weights.
 
     Raises
     ------
     UserError
         If any is missing, unexpected, of another shape or of a type that no weights are saved in, or lies elsewhere.
     """
-    shapes, found = {name: list(weights.shape) for name, weights in expected.state_dict().items()}, {}
-    for file in _weight_files(Path(folder)):
+    expected_weights, found = expected.state_dict(), {}
+    files = _weight_files(Path(folder))
+    for file in files:
         with safe_open(file, "pt") as weights:
             for name in weights.keys():  # noqa: SIM118 # is no dict
                 part = weights.get_slice(name)
                 found[name] = list(part.get_shape()), part.get_dtype()
-    if not found:
-        return
-    check_names(set(shapes) - set(found), set(found) - set(shapes), folder)
-    for name, shape in shapes.items():
-        if found[name][0] != shape:
+    check_names(set(expected_weights) - set(found), set(found) - set(expected_weights), folder)
+    for name, made in expected_weights.items():
+        if found[name][0] != (shape := list(made.shape)):
             raise unusable(folder, f"{WEIGHTS}: {name} has the shape {found[name][0]}, and by config.json {shape}")
-        if expected.state_dict()[name].is_floating_point() and found[name][1] not in _FLOATS:
+        if made.is_floating_point() and found[name][1] not in _FLOATS:
             raise unusable(folder, f"{WEIGHTS}: {name} is of the type {found[name][1]}; weights are of F32")
+    return files
 
 
 def _weight_files(folder: Path) -> list[Path]:
     """Files of a model's weights, one or those that an index names, which must lie in the same folder."""
     index = folder / INDEX
     if (folder / WEIGHTS).is_file() or not index.is_file():
-        return [folder / WEIGHTS] if (folder / WEIGHTS).is_file() else []
+        return [folder / WEIGHTS]
     names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
     if outside := [name for name in names if Path(name).name != name]:
         raise unusable(folder, f"{INDEX} names {outside[0]!r}, which is no file in the folder itself")
@@ -201,9 +227,7 @@ def check_finite(weights: Mapping[str, Tensor], folder: str | Path) -> None:
             raise unusable(folder, f"weights of {name} are not finite")
 
 
-def check_tokenizer(
-    tokenizer: PreTrainedTokenizerBase, encoder: PreTrainedModel, whole_words: bool, folder: str | Path
-) -> None:
+def check_tokenizer(tokenizer: TextTokenizer, encoder: Any, whole_words: bool, folder: str | Path) -> None:
     """Check that a tokenizer is that of a text encoder.
 
     Parameters

@@ -2,24 +2,26 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModel, AutoTokenizer, BertConfig, PreTrainedModel, PreTrainedTokenizerFast
-from transformers.configuration_utils import PretrainedConfig
-from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from fgclep.config.pretraining import TextEncoderSection
 from fgclep.errors import UserError
+from fgclep.models.bert import Bert, BertConfig, is_bert
 from fgclep.models.saved import check_finite, check_names, check_parts, check_tokenizer
+from fgclep.models.tokenizer import TextTokenizer
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 SPECIAL_TOKENS = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}  # nosec B105
 
 
-def train_tokenizer(
-    corpus: Sequence[str], max_tokens: int, known: Mapping[str, int] | None = None
-) -> PreTrainedTokenizerFast:
+def train_tokenizer(corpus: Sequence[str], max_tokens: int, known: Mapping[str, int] | None = None) -> TextTokenizer:
     """Return a lower-case tokenizer that knows every word of the corpus and spells other words by characters.
 
     A WordPiece model whose vocabulary is the corpus's words and all printable ASCII characters. It is written down
@@ -39,7 +41,8 @@ def train_tokenizer(
     tokenizer.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]", special_tokens=[(token, vocabulary[token]) for token in ("[CLS]", "[SEP]")]
     )
-    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=max_tokens, **SPECIAL_TOKENS)
+    tokenizer.add_special_tokens(list(SPECIAL_TOKENS.values()))
+    return TextTokenizer(tokenizer, max_tokens, SPECIAL_TOKENS)
 
 
 def knows_whole_words(vocabulary: Mapping[str, int]) -> bool:
@@ -48,7 +51,7 @@ def knows_whole_words(vocabulary: Mapping[str, int]) -> bool:
     return bool(parts) and all(len(piece) == 3 for piece in parts)
 
 
-def splits_as_made(tokenizer: PreTrainedTokenizerBase) -> bool:
+def splits_as_made(tokenizer: TextTokenizer) -> bool:
     """Whether a tokenizer of whole words splits texts as one of ``train_tokenizer``, and has its numbers of characters.
 
     One that has the words and not this gives other numbers to the same text, and says nothing.
@@ -62,15 +65,14 @@ def splits_as_made(tokenizer: PreTrainedTokenizerBase) -> bool:
     return train_tokenizer((), 1).get_vocab().items() <= known.items() and all(made[x] == found[x] for x in parts)
 
 
-def knows_no_word(tokenizer: PreTrainedTokenizerBase, text: str) -> bool:
+def knows_no_word(tokenizer: TextTokenizer, text: str) -> bool:
     """Whether a tokenizer knows none of a text's words, so that nothing is learned of it: punctuation does not count.
 
     A word that a tokenizer of whole words spells by characters is one that it does not know.
     """
     spells = knows_whole_words(tokenizer.get_vocab())
     known: dict[int, bool] = {}
-    encoded = tokenizer(text, add_special_tokens=False)
-    for word, piece in zip(encoded.word_ids(), encoded.tokens(), strict=True):
+    for word, piece in tokenizer.words(text):
         if word is not None and any(character.isalnum() for character in piece):
             is_known = piece != tokenizer.unk_token and not (spells and (word in known or len(piece) == 1))
             known[word] = is_known and known.get(word, True)
@@ -79,8 +81,8 @@ def knows_no_word(tokenizer: PreTrainedTokenizerBase, text: str) -> bool:
 
 def new_text_tower(
     settings: TextEncoderSection, corpus: Sequence[str]
-) -> tuple[PretrainedConfig, PreTrainedTokenizerBase, nn.Module]:
-    """Return configuration, tokenizer and encoder for ``pretraining.text_encoder``.
+) -> tuple[dict[str, Any], TextTokenizer, nn.Module]:
+    """Return configuration (as transformers writes it), tokenizer and encoder for ``pretraining.text_encoder``.
 
     Parameters
     ----------
@@ -102,7 +104,7 @@ def new_text_tower(
                 f"pretraining.text_encoder.max_tokens is {settings.max_tokens}, and {settings.name} takes up to {takes}"
                 f". Write\n\n    pretraining:\n      text_encoder:\n        max_tokens: {takes}"
             )
-        return encoder.config, tokenizer, encoder
+        return encoder.config.to_dict(), tokenizer, encoder
     tokenizer = train_tokenizer(corpus, settings.max_tokens)
     config = BertConfig(
         vocab_size=len(tokenizer),
@@ -113,10 +115,10 @@ def new_text_tower(
         max_position_embeddings=settings.max_tokens,
         pad_token_id=tokenizer.pad_token_id,
     )
-    return config, tokenizer, AutoModel.from_config(config)
+    return config.to_dict(), tokenizer, Bert(config)
 
 
-def load_encoder(name: str, max_tokens: int, setting: str) -> tuple[PreTrainedTokenizerBase, PreTrainedModel]:
+def load_encoder(name: str, max_tokens: int, setting: str) -> "tuple[TextTokenizer, PreTrainedModel]":
     """Return tokenizer and encoder of a Hugging Face name or folder: no pickled weights, and no code from there.
 
     Parameters
@@ -134,10 +136,14 @@ def load_encoder(name: str, max_tokens: int, setting: str) -> tuple[PreTrainedTo
         If there is no such model, its weights are not in safetensors, not all there or not finite, or its tokenizer is
         another one's.
     """
+    # only here, because it takes longer than all that is done with a text encoder of this package
+    from transformers import AutoModel, AutoTokenizer, PretrainedConfig
+
     try:  # the user names the model, and may name a folder where its revision matters
-        tokenizer = AutoTokenizer.from_pretrained(  # nosec B615
+        found_tokenizer = AutoTokenizer.from_pretrained(  # nosec B615
             name, model_max_length=max_tokens, trust_remote_code=False
         )
+        tokenizer = TextTokenizer.of(found_tokenizer)
         values, _ = PretrainedConfig.get_config_dict(name)
         check_parts(values, name)
         encoder, found = AutoModel.from_pretrained(  # nosec B615
@@ -158,14 +164,17 @@ def load_encoder(name: str, max_tokens: int, setting: str) -> tuple[PreTrainedTo
     check_names([weights for weights in found["missing_keys"] if "pooler." not in weights], (), name)
     check_finite(encoder.state_dict(), name)
     check_tokenizer(tokenizer, encoder, knows_whole_words(tokenizer.get_vocab()), name)
-    tokenizer.padding_side = "right"  # as in training; to the left, a text's embedding depends on those beside it
     return tokenizer, encoder
 
 
-def text_config_from_dict(values: dict) -> PretrainedConfig:
-    """Rebuild a text encoder's configuration from what ``FGCLEPConfig`` stores; its weights are float32."""
+def text_encoder_of(values: Mapping[str, Any]) -> nn.Module:
+    """Make a text encoder, with new weights in float32, of the configuration that ``FGCLEPConfig`` stores."""
     values = {name: value for name, value in values.items() if name not in ("dtype", "torch_dtype")}
-    return AutoConfig.for_model(values.pop("model_type"), **values)
+    if is_bert(values):
+        return Bert(BertConfig.from_dict(values))
+    from transformers import AutoConfig, AutoModel
+
+    return AutoModel.from_config(AutoConfig.for_model(values.pop("model_type"), **values))
 
 
 def freeze_text_layers(encoder: nn.Module, trained_layers: int | str) -> None:
@@ -193,7 +202,18 @@ def mean_over_tokens(hidden: Tensor, mask: Tensor) -> Tensor:
     return (hidden * weights).sum(1) / weights.sum(1).clamp_min(1)
 
 
-def tokenize(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> dict[str, Tensor]:
+def tokenize(tokenizer: TextTokenizer, texts: Sequence[str]) -> dict[str, Tensor]:
     """Tokenize texts, padded to the longest of them; longer than the tokenizer's limit is cut."""
-    batch = tokenizer(list(texts), padding=True, truncation=True, return_tensors="pt")
-    return {"input_ids": batch["input_ids"], "attention_mask": batch["attention_mask"].to(torch.long)}
+    ids, mask = padded(tokenizer.ids(texts), tokenizer)
+    return {"input_ids": ids, "attention_mask": mask}
+
+
+def padded(rows: Sequence[Sequence[int] | np.ndarray], tokenizer: TextTokenizer) -> tuple[Tensor, Tensor]:
+    """Return token ids and attention mask, both int64 of shape (texts, tokens), filled up to the longest text."""
+    assert tokenizer.pad_token_id is not None
+    ids = np.full((len(rows), max(map(len, rows))), tokenizer.pad_token_id, dtype=np.int64)
+    mask = np.zeros_like(ids)
+    for number, row in enumerate(rows):
+        ids[number, : len(row)] = row
+        mask[number, : len(row)] = 1
+    return torch.from_numpy(ids), torch.from_numpy(mask)

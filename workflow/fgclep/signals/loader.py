@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
+from numpy.typing import DTypeLike
 from torch import Tensor
 
 from fgclep.config.signal import SignalSection
@@ -70,14 +71,14 @@ class Group:
 
 
 class Window:
-    """Signals in memory: prepared ones as float32, stored ones as int16 with what makes mV of them.
+    """Signals in memory: prepared ones as float32 or float16, stored ones as int16 with what makes mV of them.
 
     Arrays, not tensors: what is read in torch's inference mode must serve for training, too.
     """
 
-    def __init__(self, records: int, samples: int, prepared: bool):
-        self.signals = np.empty((records, 12, samples), np.float32 if prepared else np.int16)
-        self.scale, self.shift = np.empty((2, 0 if prepared else records, 12, 1), np.float32)
+    def __init__(self, records: int, samples: int, dtype: DTypeLike):
+        self.signals = np.empty((records, 12, samples), dtype)
+        self.scale, self.shift = np.empty((2, records if dtype == np.int16 else 0, 12, 1), np.float32)
 
     def __len__(self) -> int:
         return len(self.signals)
@@ -89,6 +90,9 @@ class Window:
             torch.index_select(torch.from_numpy(self.signals), 0, index, out=out)
             return
         digital = torch.index_select(torch.from_numpy(self.signals), 0, index)
+        if self.signals.dtype == np.float16:
+            out.copy_(digital)
+            return
         torch.mul(digital, torch.from_numpy(self.scale[records]), out=out)
         if (shift := self.shift[records]).any():
             out.add_(torch.from_numpy(shift))
@@ -119,6 +123,9 @@ class SignalStore:
         Threads that read and prepare; the result does not depend on it.
     pin_memory
         Whether batches are in page-locked memory, from which a GPU copies without waiting.
+    half
+        Whether prepared signals are held in half precision, with an error of 0.05 %, in half of the memory; for
+        encoders that compute in no more.
     """
 
     def __init__(
@@ -129,8 +136,10 @@ class SignalStore:
         keep: Callable[[pa.Table], Sequence[bool] | np.ndarray] | None = None,
         workers: int = 1,
         pin_memory: bool = False,
+        half: bool = False,
     ):
         self.signal = signal
+        self._dtype = np.dtype(np.int16 if signal is None else np.float16 if half else np.float32)
         self.workers = workers
         self.pin_memory = pin_memory
         self.groups: list[Group] = []
@@ -152,7 +161,7 @@ class SignalStore:
             self.samples = _stored_samples(self.groups[0]) if self.groups else 0
         else:
             self.samples = round(signal.sampling_rate * signal.duration)
-        self._capacity = int(memory_mb * 2**20 / (12 * max(1, self.samples) * (2 if signal is None else 4)))
+        self._capacity = int(memory_mb * 2**20 / (12 * max(1, self.samples) * self._dtype.itemsize))
         self._cached: tuple[list[Group], Window] | None = None
         self.failed: dict[int, str] = {}
 
@@ -275,13 +284,12 @@ class SignalStore:
         if self._cached is not None and windows == [self._cached[0]]:
             yield 0, self._cached[1]
             return
-        prepared = self.signal is not None
-        free = [Window(0, self.samples, prepared), Window(0, self.samples, prepared)]
+        free = [Window(0, self.samples, self._dtype), Window(0, self.samples, self._dtype)]
 
         def start(number: int) -> tuple[Window, list[Future]]:
             groups, window = windows[number], free.pop(0)
             if len(window) < _records(groups):
-                window = Window(_records(groups), self.samples, prepared)
+                window = Window(_records(groups), self.samples, self._dtype)
             places = np.cumsum([0, *map(len, groups)]).tolist()
             return window, [
                 pool.submit(self._read, group, window, place) for group, place in zip(groups, places, strict=False)

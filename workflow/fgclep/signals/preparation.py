@@ -12,9 +12,9 @@ from functools import cache, lru_cache
 
 import numpy as np
 from numpy.typing import DTypeLike
-from scipy.signal import butter, firwin, resample_poly, sosfilt, sosfilt_zi
 
 from fgclep.config.signal import SignalSection
+from fgclep.signals.sections import band_pass_sections, filter_sections, steady_states
 
 _HALF_WIDTH = 8  # of the anti-aliasing filter, in samples at the lower of the two rates
 _RESAMPLED = 20  # samples that a block of the resampling gives, or a few more
@@ -194,13 +194,15 @@ def _resampling(up: int, down: int) -> tuple[np.ndarray, int, int]:
     The block begins at the sample ``margin`` of those that go in, which are ``margin`` more on either side.
     """
     factor = max(up, down)
-    taps = firwin(2 * _HALF_WIDTH * factor + 1, 1 / factor, window=("kaiser", 5.0)).astype(np.float32)
+    half = _HALF_WIDTH * factor
+    taps = np.sinc(np.arange(-half, half + 1) / factor) * np.kaiser(2 * half + 1, 5.0)
+    taps = (taps / taps.sum()).astype(np.float32) * np.float32(up)
     steps = -(-_RESAMPLED // up)
     margin = -(-_HALF_WIDTH * factor // (up * down)) * down
-    unit = np.eye(steps * down + 2 * margin, dtype=np.float32)
-    impulses = resample_poly(unit, up, down, axis=1, window=taps, padtype="constant")
-    first = margin // down * up
-    return np.ascontiguousarray(impulses[:, first : first + steps * up]), steps * down, margin
+    before, after = np.arange(steps * down + 2 * margin)[:, None], np.arange(steps * up)
+    place = after * down - (before - margin) * up + half  # of the tap that a sample before has for one after
+    inside = (place >= 0) & (place < len(taps))
+    return np.where(inside, taps[np.clip(place, 0, len(taps) - 1)], np.float32(0)), steps * down, margin
 
 
 @cache
@@ -212,18 +214,18 @@ def _filtering(low: float, high: float, rate: float) -> tuple[np.ndarray, ...]:
     states before each and behind the last, (4 + 4 m, 4 m + 4), whose upper left corner does for fewer; and the state
     (4,) of a constant 1.
     """
-    sections = butter(2, [low, high], "bandpass", fs=rate, output="sos")
+    sections = band_pass_sections(low, high, rate)
     size = 2 * len(sections)
 
     def by_row(states: np.ndarray) -> np.ndarray:
         return np.ascontiguousarray(states.transpose(1, 0, 2).reshape(-1, size))
 
-    impulses, ends = sosfilt(sections, np.eye(_FILTERED), zi=np.zeros((len(sections), _FILTERED, 2)))
+    impulses, ends = filter_sections(sections, np.eye(_FILTERED), np.zeros((len(sections), _FILTERED, 2)))
     unit = np.eye(size).reshape(size, len(sections), 2).transpose(1, 0, 2)
-    responses, decay = sosfilt(sections, np.zeros((size, _FILTERED)), zi=unit)
+    responses, decay = filter_sections(sections, np.zeros((size, _FILTERED)), unit)
     steps = [np.linalg.matrix_power(by_row(decay), count) for count in range(_BLOCKS + 1)]
     none = np.zeros((size, size))
     course = np.block(
         [[steps[to - at] if to >= at else none for to in range(_BLOCKS + 1)] for at in range(_BLOCKS + 1)]
     )
-    return impulses, by_row(ends), responses, course, sosfilt_zi(sections).ravel()
+    return impulses, by_row(ends), responses, course, steady_states(sections).ravel()

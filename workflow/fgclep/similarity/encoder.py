@@ -50,7 +50,7 @@ def embed(texts: Sequence[str], name: str) -> np.ndarray:
     logging.disable_progress_bar()  # loading takes no time worth a bar
     tokenizer, encoder = load_encoder(name, MAX_TOKENS, "similarity.encoder")
     encoder.eval()
-    lengths = np.array([len(ids) for ids in tokenizer(list(texts), truncation=True)["input_ids"]])
+    lengths = np.array([len(ids) for ids in tokenizer.ids(texts)])
     order = np.argsort(lengths, kind="stable")
     embeddings = np.empty((len(texts), encoder.config.hidden_size), dtype=np.float32)
     batches = [order[start : start + BATCH] for start in range(0, len(order), BATCH)]

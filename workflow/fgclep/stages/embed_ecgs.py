@@ -42,7 +42,7 @@ def main(args: argparse.Namespace) -> None:
     torch.set_num_threads(settings.threads)
     device = choose_device(settings.device)
     model = random_model(settings) if settings.random else FGCLEP.from_pretrained(args.model)
-    model.to(device)  # type: ignore[arg-type]
+    model.to(device)
     with table_writer(args.output, EMBEDDINGS) as write:
         for table in embed_records(model, args.shards, settings, device, args.source):
             write(table)

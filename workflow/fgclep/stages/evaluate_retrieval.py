@@ -62,7 +62,7 @@ def main(args: argparse.Namespace) -> None:
     """
     settings: RetrievalSettings = args.settings
     torch.set_num_threads(settings.threads)
-    model = FGCLEP.from_pretrained(args.model_dir).to(choose_device(settings.device))  # type: ignore[arg-type]
+    model = FGCLEP.from_pretrained(args.model_dir).to(choose_device(settings.device))
     texts = read_table(args.texts, TEXTS, ["text"])["text"].to_pylist()
     reports = read_table(args.reports, REPORTS)
     reports = reports.filter(pc.greater(pc.list_value_length(reports["text_ids"]), 0))

@@ -41,7 +41,7 @@ def main(args: argparse.Namespace) -> None:
     settings: VariantSettings = args.settings
     torch.set_num_threads(settings.threads)
     device = choose_device(settings.device)
-    model = FGCLEP.from_pretrained(args.model_dir).to(device)  # type: ignore[arg-type]
+    model = FGCLEP.from_pretrained(args.model_dir).to(device)
     table = pa.concat_tables(embed_records(model, args.shards, settings, device, "ECGs"))
     column = "patches" if model.align.by_patch else "embedding"
     score = scoring(model)

@@ -88,7 +88,7 @@ def main(args: argparse.Namespace) -> None:
     settings: ExamSettings = args.settings
     torch.set_num_threads(settings.threads)
     vocabulary = load_vocabulary(args.vocabulary)
-    model = open_model(args.model, "verification.reader_model").to(choose_device(settings.device))  # type: ignore[arg-type]
+    model = open_model(args.model, "verification.reader_model").to(choose_device(settings.device))
     with scratch_folder(args.output) as scratch:
         scores, true = sit(model, vocabulary, args.ecgs, settings, scratch)
     rows = exam_rows(list(vocabulary.features), scores, true, settings.target_fdr)

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import torch
 
 from fgclep.config.pretraining import TrainingSettings
-from fgclep.device import choose_device
+from fgclep.device import choose_device, choose_precision
 from fgclep.errors import UserError
 from fgclep.files import whole_folder
 from fgclep.folds import fold_of
@@ -86,6 +86,8 @@ def main(args: argparse.Namespace) -> None:
 
         return usable
 
+    device = choose_device(settings.device)
+    half = choose_precision(settings.precision, device) != "fp32"
     stores, banks = [], []
     for split in ("train", "val"):
         store = SignalStore(
@@ -94,7 +96,8 @@ def main(args: argparse.Namespace) -> None:
             settings.memory_mb,
             usable_in(split),
             settings.workers,
-            pin_memory=choose_device(settings.device).type == "cuda",
+            pin_memory=device.type == "cuda",
+            half=half,
         )
         ids = reports["text_ids"].take(places_among(record_names(store.keys), reported)).combine_chunks()
         stores.append(store)
@@ -120,7 +123,8 @@ def main(args: argparse.Namespace) -> None:
         history = [{**row, "selected": int(row["epoch"] == trainer.selected_epoch())} for row in history]
         records = {split: store.keys for split, store in zip(("train", "val"), stores, strict=True)}
         start = Path(args.start_from).name if args.start_from else None
-        card = model_card(args.name, records, len(texts), settings, history, start)
+        used = settings.model_copy(update={"precision": trainer.precision})
+        card = model_card(args.name, records, len(texts), used, history, start)
         tables = {
             "training.csv": (TRAINING_COLUMNS, history),
             "throughput.csv": (THROUGHPUT_COLUMNS, trainer.throughput),

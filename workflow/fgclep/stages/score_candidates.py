@@ -50,7 +50,7 @@ def main(args: argparse.Namespace) -> None:
     settings: ReaderSettings = args.settings
     torch.set_num_threads(settings.threads)
     device = choose_device(settings.device)
-    model = open_model(args.model, "verification.reader_model").to(device)  # type: ignore[arg-type]
+    model = open_model(args.model, "verification.reader_model").to(device)
     vocabulary = load_vocabulary(args.vocabulary)
 
     def in_fold(keys: pa.Table) -> list[bool]:

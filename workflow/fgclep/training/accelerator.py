@@ -12,31 +12,23 @@ from fgclep.device import choose_device
 from fgclep.errors import UserError
 
 
-def new_accelerator(settings: PretrainingSection) -> Accelerator:
-    """Join the processes that train together, and choose this one's device and precision.
+def new_accelerator(settings: PretrainingSection, precision: str) -> Accelerator:
+    """Join the processes that train together, and choose this one's device.
 
     Parameters
     ----------
     settings
-        ``device``, ``precision``, ``processes`` and ``threads`` of the section ``pretraining``. Processes are started
-        by ``torchrun``, which tells each its number by environment variables.
+        ``device``, ``processes`` and ``threads`` of the section ``pretraining``. Processes are started by ``torchrun``,
+        which tells each its number by environment variables.
+    precision
+        Of the encoders: ``fp32``, ``bf16`` or ``fp16``.
 
     Raises
     ------
     UserError
         If the machine lacks what the settings ask for, or ``torchrun`` has started another number of processes.
     """
-    device, precision = choose_device(settings.device), settings.precision
-    if precision == "fp16" and device.type == "cpu":
-        raise UserError(
-            "pretraining.precision is fp16, which needs a CUDA device, and the training runs on the CPU; "
-            "set pretraining: {precision: bf16} or {precision: fp32}"
-        )
-    if precision == "bf16" and device.type == "cuda" and not torch.cuda.is_bf16_supported():
-        raise UserError(
-            f"pretraining.precision is bf16, which {torch.cuda.get_device_name()} lacks; "
-            "set pretraining: {precision: fp16}"
-        )
+    device = choose_device(settings.device)
     started = int(os.environ.get("WORLD_SIZE", "1"))
     if started != settings.processes:
         raise UserError(

@@ -21,7 +21,12 @@ _LAST_CALL = ("padding", "truncation")  # of a tokenizer: how it was called last
 
 
 def training_identity(
-    settings: TrainingSettings, model: FGCLEP, stores: Sequence[SignalStore], banks: Sequence[TextBank], module: str
+    settings: TrainingSettings,
+    precision: str,
+    model: FGCLEP,
+    stores: Sequence[SignalStore],
+    banks: Sequence[TextBank],
+    module: str,
 ) -> str:
     """Digest of settings, code, libraries, start weights, tokenizer, signals, texts and their similarity.
 
@@ -31,7 +36,9 @@ def training_identity(
     Parameters
     ----------
     settings
-        What the stage takes of the config.
+        What the stage takes of the config; of its precision ``auto`` counts what it is here.
+    precision
+        In which the encoders compute.
     model
         As the training begins with it.
     stores, banks
@@ -42,10 +49,10 @@ def training_identity(
     Returns
     -------
     str
-        64 hexadecimal digits.
+        The precision, and 64 hexadecimal digits of all else.
     """
     digest = _Digest()
-    digest.add("settings", settings.dependencies())
+    digest.add("settings", {name: v for name, v in settings.dependencies().items() if name != "precision"})
     digest.add("code", [source_digest(module), {name: version(name) for name in LIBRARIES}])
     for path in dict.fromkeys(path for store in stores for path in store.files()):
         digest.add("shard", file_digest(path))
@@ -65,7 +72,7 @@ def training_identity(
     for name, weights in model.state_dict().items():
         digest.add("weights", name)
         digest.arrays("weights", [weights.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy()])
-    return digest.hex()
+    return f"{precision} {digest.hex()}"
 
 
 def processor(device: torch.device) -> str:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 
 import numpy as np
@@ -28,6 +29,15 @@ def texts_by_frequency(unit: str, banks: Iterable[TextBank]) -> dict[Key, str]:
         else:
             counts.update((text,) for text in records.values.tolist())
     return {key: ". ".join(texts[text] for text in key) for key in sorted(counts, key=lambda key: (-counts[key], key))}
+
+
+def text_precision(device: torch.device) -> AbstractContextManager:
+    """Keep texts in fp32 on a CPU, whatever the precision of the ECG encoder.
+
+    The numbers of texts and tokens are new in every step, and the kernels that oneDNN makes of bf16 for each take more
+    time than they save, and a gigabyte of memory.
+    """
+    return torch.autocast(device.type, enabled=False) if device.type == "cpu" else nullcontext()
 
 
 class TextGroup(NamedTuple):
@@ -77,7 +87,8 @@ class PairEncoder(nn.Module):
 
     def forward(self, signals: Tensor, texts: list[TextGroup]) -> tuple[Tensor, Tensor]:
         """Embeddings of signals (batch, 12, samples) and of prepared texts, as ``FGCLEP.forward``."""
-        pooled = torch.cat([self._pooled(group.values, group.mask) for group in texts])
         place = np.argsort([row for group in texts for row in group.rows])
-        projected = self.model.text_projection(pooled[torch.from_numpy(place).to(pooled.device)])
+        with text_precision(signals.device):
+            pooled = torch.cat([self._pooled(group.values, group.mask) for group in texts])
+            projected = self.model.text_projection(pooled[torch.from_numpy(place).to(pooled.device)])
         return self.model.encode_ecg(signals), F.normalize(projected.to(torch.float32), dim=-1)

@@ -3,15 +3,16 @@
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 from torch import Tensor
-from transformers.tokenization_utils_base import PreTrainedTokenizerBase
+
+from fgclep.models.text import padded
+from fgclep.models.tokenizer import TextTokenizer
 
 
 class TokenCache:
     """``models.text.tokenize`` with a memory."""
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase):
+    def __init__(self, tokenizer: TextTokenizer):
         self.tokenizer = tokenizer
         self._ids: dict[str, np.ndarray] = {}
 
@@ -19,19 +20,13 @@ class TokenCache:
         """Token ids of every text; what is longer than the tokenizer's limit is cut."""
         new = [text for text in dict.fromkeys(texts) if text not in self._ids]
         if new:
-            found = self.tokenizer(new, truncation=True)["input_ids"]
+            found = self.tokenizer.ids(new)
             self._ids.update((text, np.array(ids, dtype=np.int64)) for text, ids in zip(new, found, strict=True))
         return [self._ids[text] for text in texts]
 
     def __call__(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
         """Return token ids and attention mask, both int64 of shape (texts, tokens), padded to the longest text."""
-        rows = self.ids(texts)
-        ids = np.full((len(rows), max(map(len, rows))), self.tokenizer.pad_token_id, dtype=np.int64)
-        mask = np.zeros_like(ids)
-        for number, row in enumerate(rows):
-            ids[number, : len(row)] = row
-            mask[number, : len(row)] = 1
-        return torch.from_numpy(ids), torch.from_numpy(mask)
+        return padded(self.ids(texts), self.tokenizer)
 
 
 SHORTEST = 0.75  # of a group's longest text: at most a quarter of the group's tokens is padding

@@ -15,6 +15,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from fgclep.config.pretraining import TrainingSettings
+from fgclep.device import choose_device, choose_precision
 from fgclep.errors import UserError
 from fgclep.evaluation.ranks import recall_at_k, text_auroc
 from fgclep.models.fgclep import FGCLEP
@@ -28,7 +29,7 @@ from fgclep.training.interruption import Interrupted, StopRequest, noted_stop_si
 from fgclep.training.log import Speed, TrainingLog
 from fgclep.training.losses import Logits, Objective, contrastive_loss
 from fgclep.training.optimization import cosine_with_warmup, parameter_groups
-from fgclep.training.pair_encoder import PairEncoder, texts_by_frequency
+from fgclep.training.pair_encoder import PairEncoder, text_precision, texts_by_frequency
 from fgclep.training.prefetch import Prefetched
 from fgclep.training.text_batches import ReportBatch, TextBank, TextBatch
 from fgclep.training.text_cache import TextCache
@@ -103,8 +104,9 @@ class Trainer:
         self.train_store, self.bank = train, bank
         self.validation_store, self.validation_bank = validation, validation_bank
         self.checkpoints, self.metrics = Checkpoints(checkpoint), metrics
+        self.precision = choose_precision(settings.precision, choose_device(settings.device))
         self.identity = self._identity()
-        self.accelerator = new_accelerator(settings)
+        self.accelerator = new_accelerator(settings, self.precision)
         self.rank, self.processes = self.accelerator.process_index, self.accelerator.num_processes
         self.device = self.accelerator.device
         model.to(self.device)
@@ -117,7 +119,7 @@ class Trainer:
         tokens, cache = TokenCache(model.tokenizer), None
         if layers != "all":
             texts = texts_by_frequency(settings.text_unit, (bank, validation_bank))
-            dtype = torch.float32 if settings.precision == "fp32" else torch.bfloat16
+            dtype = torch.float32 if self.precision == "fp32" else torch.bfloat16
             cache = TextCache(model.text_encoder, tokens, layers, texts, settings.text_encoder.cache_mb, dtype)
             LOG.info("the frozen text layers' states of %d of %d texts are kept", len(cache), len(texts))
         if settings.compile:
@@ -138,7 +140,7 @@ class Trainer:
 
     def _identity(self) -> str:
         stores, banks = (self.train_store, self.validation_store), (self.bank, self.validation_bank)
-        return training_identity(self.settings, self.model, stores, banks, __name__)
+        return training_identity(self.settings, self.precision, self.model, stores, banks, __name__)
 
     def fit(self) -> list[dict]:
         """Train for the epochs that remain; leave the selected epoch's weights in ``model``.
@@ -254,7 +256,7 @@ class Trainer:
         """Loss of a batch, of which this process has the ECGs ``signals``; the same in every process."""
         batch = union_of_texts(batch, self.device)
         mine, texts = share_of(len(batch)), batch.texts
-        with self.accelerator.autocast():
+        with self.accelerator.autocast(), text_precision(self.device):
             prepared = self.pairs.prepared([batch.keys[i] for i in mine], [texts[i] for i in mine])
         ecgs, encoded = self.wrapped(signals.to(self.device, non_blocking=True), prepared)
         logits = Logits(self.model.align, self.model.temperature, self.model.bias)
@@ -265,7 +267,7 @@ class Trainer:
 
         In fp16 the gradient overflows now and then; such a step is left out by the gradient scaler.
         """
-        if np.isfinite(loss) and (np.isfinite(gradient_norm) or self.settings.precision == "fp16"):
+        if np.isfinite(loss) and (np.isfinite(gradient_norm) or self.precision == "fp16"):
             return
         names = [name for batch in group for name in self.train_store.names(batch.places)]
         what = f"the loss is {loss}" if not np.isfinite(loss) else f"the norm of the gradient is {gradient_norm}"
@@ -360,7 +362,7 @@ class Trainer:
         return float(recall), text_auroc(self._cosines(ecgs, texts), targets > 0, known > 0)
 
     def _cosines(self, ecgs: Tensor, texts: TextBatch) -> np.ndarray:
-        with self.accelerator.autocast():
+        with self.accelerator.autocast(), text_precision(self.device):
             encoded = self.model.embed_texts(texts.texts).to(self.device)
         return torch.cat([self.model.align(part, encoded) for part in ecgs.split(64)]).float().cpu().numpy()
 
@@ -400,10 +402,11 @@ class Trainer:
         self.accelerator.wait_for_everyone()
         if state is None:
             return
+        here, begun = processor(self.device), state["processor"]
         if state["identity"] != self.identity:
+            self._check_precision(state["identity"], begun)
             LOG.info("%s is of a run with other data, settings or code: starting anew", self.checkpoints.path)
             return
-        here, begun = processor(self.device), state["processor"]
         if here != begun:
             LOG.warning("begun on %s and continued on %s: the last digits are those of neither alone", begun, here)
         self.model.load_state_dict(state["model"])
@@ -413,3 +416,13 @@ class Trainer:
         self.position = Position(**state["position"])
         self.history, self.throughput = state["history"], state["throughput"]
         LOG.info("resuming in epoch %d after %d batches", self.position.epoch + 1, self.position.batches)
+
+    def _check_precision(self, identity: str, begun: str) -> None:
+        """Stop before a training is lost that differs from this one only in what ``auto`` has found elsewhere."""
+        theirs, _, rest = identity.partition(" ")
+        if self.settings.precision == "auto" and rest == self.identity.partition(" ")[2]:
+            raise UserError(
+                f"{self.checkpoints.path} was begun in {theirs} on {begun}, and pretraining.precision auto is "
+                f"{self.precision} on {processor(self.device)}. To go on from it, write\n\n    pretraining:\n"
+                f"      precision: {theirs}\n\nor delete it, and the training starts anew"
+            )
