@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from scipy.stats import rankdata
 
 MIN_NEGATIVES = 30  # fewer such records say nothing about a false-discovery rate of a few percent
 MIN_STATED = 5  # reports that state the feature; a model that has hardly met a wording knows nothing about it
@@ -144,8 +143,10 @@ def exam_rows(features: Sequence[str], scores: np.ndarray, true: np.ndarray, tar
             order = np.argsort(-score, kind="stable")
             found, count = has[order].cumsum(), np.arange(1, len(order) + 1)
             last = np.append(np.diff(score[order]) != 0, True)  # of equal scores
-            ranks = rankdata(score)
-            row["auroc"] = float((ranks[has].sum() - has.sum() * (has.sum() + 1) / 2) / (has.sum() * (~has).sum()))
+            # by the trapezoids under the curve, so that equal scores count half
+            right = np.append(0, found[last])
+            wrong = np.append(0, count[last]) - right
+            row["auroc"] = float(np.sum(np.diff(wrong) * (right[1:] + right[:-1]) / 2) / (right[-1] * wrong[-1]))
             good = np.flatnonzero(last & (found >= (1 - target_fdr) * count) & (found >= MIN_TRUE))
             row["threshold"] = max(0.0, float(score[order][good[-1]])) if good.size else float("inf")
         rows.append(row)

@@ -78,6 +78,7 @@ def print_plot(figure: Figure) -> dict[str, bytes]:
             buffer = io.BytesIO()
             page.savefig(buffer, format=kind, metadata=metadata)
             files[kind] = buffer.getvalue()
+            page.set_layout_engine("none")  # once laid out, it stays so
     return files
 
 

@@ -5,12 +5,11 @@ Lengths on the sheet are in units of 0.1 mm, from the left and from the top.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from fractions import Fraction
 
 import numpy as np
-from scipy.signal import resample_poly
 
 from fgclep.leads import INDEX
+from fgclep.signals.preparation import resample
 
 ALL_LEADS = "all leads"  # in place of a lead
 PAPER_RATE = 250  # Hz; at 25 mm/s one sample is 0.1 mm wide
@@ -74,8 +73,7 @@ def at_paper_rate(millivolts: np.ndarray, fs: float) -> np.ndarray:
     filled = np.where(gaps, 0.0, millivolts).astype(np.float64)
     counted = np.where(gaps.all(axis=1, keepdims=True), 0.0, millivolts)
     filled = np.where(gaps, 0.0, filled - np.nanmedian(counted, axis=1, keepdims=True))
-    ratio = Fraction(PAPER_RATE / fs).limit_denominator(1000)
-    resampled = resample_poly(filled, ratio.numerator, ratio.denominator, axis=1, padtype="line")
+    resampled = resample(filled, fs, PAPER_RATE)
     shown = np.full((millivolts.shape[0], length), np.nan)
     shown[:, : resampled.shape[1]] = resampled[:, :length]
     nearest = np.minimum(np.arange(length) * samples // length, samples - 1)
