@@ -51,7 +51,7 @@ def test_garbage_is_collected_again_once_all_is_loaded():
             assert not gc.isenabled()
             with loading():
                 assert not gc.isenabled()
-            assert not gc.isenabled() and gc.get_freeze_count() == frozen
+            assert not gc.isenabled() and gc.get_freeze_count() <= frozen
         assert gc.isenabled() and gc.get_freeze_count() > frozen
     finally:
         gc.unfreeze()
