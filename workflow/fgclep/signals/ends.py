@@ -132,10 +132,11 @@ def dead_samples(record: Record, flat_mv: float) -> np.ndarray | None:
     if not blocks:
         return None
     parts = mv[:, : blocks * quarter].reshape(len(mv), blocks, quarter)
-    quiet = np.ptp(parts, axis=2) < flat_mv
-    three = quiet[:, 2:] & quiet[:, 1:-1] & quiet[:, :-2]  # of which a stretch of more than four has at least three
-    if not three.any():
-        return None
+    for every in (8, 1):  # few samples of a block move at most as far as all of them, and most often far enough
+        quiet = np.ptp(parts[:, :, ::every], axis=2) < flat_mv
+        three = quiet[:, 2:] & quiet[:, 1:-1] & quiet[:, :-2]  # of which a stretch of more than four has at least three
+        if not three.any():
+            return None
     window = int(DEAD_SECONDS * rate) + 1
     dead = np.zeros(mv.shape, dtype=bool)
     for lead in np.flatnonzero(three.any(axis=1)):
