@@ -32,10 +32,21 @@ def test_tables_need_no_pandas_and_are_made_of_its_series_as_ever():
     assert finished.returncode == 0, finished.stderr
 
 
-def test_a_model_of_this_package_is_loaded_without_libraries_that_take_longer_than_that():
+def test_tables_are_read_without_the_datasets_of_pyarrow(tmp_path):
+    finished = run(
+        "import sys, fgclep.tables as tables, pyarrow as pa; schema = pa.schema([('a', pa.int64())]); "
+        f"path = {str(tmp_path / 'table.parquet')!r}; tables.write_table([{{'a': 1}}], path, schema); "
+        "assert tables.read_table(path, schema, ['a'])['a'].to_pylist() == [1]; "
+        "assert 'pyarrow.dataset' not in sys.modules"
+    )
+    assert finished.returncode == 0, finished.stderr
+
+
+def test_models_and_measuring_are_loaded_without_libraries_that_take_longer_than_they():
     heavy = ["transformers", "accelerate", "huggingface_hub", "scipy.signal", "scipy.stats", "torch._dynamo", "sympy"]
     finished = run(
-        "import sys, fgclep.stages.embed_ecgs, fgclep.stages.score_candidates; from fgclep import FGCLEP; "
+        "import sys, fgclep.stages.embed_ecgs, fgclep.stages.measure_waveforms, fgclep.stages.score_candidates; "
+        "from fgclep import FGCLEP; "
         "from fgclep.config.named_models import SHIPPED_MODEL; "
         "FGCLEP.from_pretrained(SHIPPED_MODEL).embed_texts(['sinus rhythm']); "
         f"assert not (found := set({heavy}) & set(sys.modules)), found"

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from scipy.signal import find_peaks, sosfiltfilt
+from scipy.signal import find_peaks, peak_prominences, sosfiltfilt
 
 from fgclep.measurement import beats
 from fgclep.measurement.beats import AFTER, BEFORE, RATE
@@ -46,6 +46,16 @@ def test_the_baseline_is_made_of_straight_lines(positions):
     expected = mv - np.stack([np.interp(np.arange(1000), positions, row) for row in levels])
     beats.remove_baseline(mv, np.array(positions), levels)
     np.testing.assert_allclose(mv, expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("levels", [2, 5, 10**6])
+@pytest.mark.parametrize("samples", [1, 2, 3, 10, 300])
+def test_peaks_and_their_prominences_are_those_of_scipy(levels, samples):
+    for _ in range(10):  # few levels make plateaus, also at the ends
+        values = RNG.integers(0, levels, samples).astype(np.float32) / 7
+        peaks, _ = find_peaks(values)
+        np.testing.assert_array_equal(beats.find_peaks(values), peaks)
+        assert beats.prominences(values, peaks) == peak_prominences(values, peaks)[0].tolist()
 
 
 def test_each_steep_stretch_gives_its_most_prominent_peak():

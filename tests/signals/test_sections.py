@@ -1,10 +1,10 @@
-"""The band-pass in sections has the numbers of SciPy."""
+"""The filters in sections have the numbers of SciPy."""
 
 import numpy as np
 import pytest
 from scipy.signal import butter, sosfilt, sosfilt_zi
 
-from fgclep.signals.sections import band_pass_sections, filter_sections, steady_states
+from fgclep.signals.sections import band_pass_sections, filter_sections, low_pass_section, steady_states
 
 
 @pytest.mark.parametrize(
@@ -24,3 +24,8 @@ def test_sections_and_what_they_filter_are_those_of_scipy(low, high, rate):
         filter_sections(expected, signals, states), sosfilt(expected, signals, zi=states), strict=True
     ):
         np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize(("cutoff", "rate"), [(0.35, 25), (40, 100), (150, 500)])
+def test_the_section_of_a_low_pass_is_that_of_scipy(cutoff, rate):
+    np.testing.assert_allclose(low_pass_section(cutoff, rate), butter(1, cutoff, fs=rate, output="sos"), atol=1e-15)

@@ -139,8 +139,9 @@ def check_table(path: str | Path, schema: pa.Schema) -> None:
 def read_table(path: str | Path, schema: pa.Schema, columns: Sequence[str] | None = None) -> pa.Table:
     """Read a Parquet file after ``check_table``; ``columns`` limits what is read."""
     check_table(path, schema)
-    with _damage_explained(path):
-        return pq.read_table(path, columns=list(columns) if columns else None, partitioning=None)
+    # pq.read_table would import pyarrow.dataset, 0.04 s in every process
+    with _damage_explained(path), pq.ParquetFile(path) as file:
+        return file.read(list(columns) if columns else None)
 
 
 @contextmanager

@@ -13,7 +13,8 @@ from itertools import pairwise
 import numpy as np
 from scipy import fft
 from scipy.ndimage import uniform_filter1d
-from scipy.signal import butter, find_peaks, peak_prominences
+
+from fgclep.signals.sections import band_pass_sections, low_pass_section
 
 RATE = 500  # Hz
 MS = RATE / 1000  # samples per millisecond
@@ -71,8 +72,8 @@ class _BothWays:
         return np.square(np.abs(np.prod((self.sections[:, :3] @ powers) / (self.sections[:, 3:] @ powers), axis=0)))
 
 
-_QRS_BAND = _BothWays(butter(2, [5, 25], "bandpass", fs=RATE // 2, output="sos"), 15, RATE // 4)
-_DRIFT = _BothWays(butter(1, 0.35, "lowpass", fs=RATE // _BLOCK, output="sos"), 3 * RATE // _BLOCK, 6 * RATE // _BLOCK)
+_QRS_BAND = _BothWays(band_pass_sections(5, 25, RATE / 2), 15, RATE // 4)
+_DRIFT = _BothWays(low_pass_section(0.35, RATE / _BLOCK), 3 * RATE // _BLOCK, 6 * RATE // _BLOCK)
 
 
 @dataclass(frozen=True)
@@ -201,16 +202,40 @@ def _steep_peaks(envelope: np.ndarray) -> np.ndarray:
     stretches = changes[: len(changes) // 2 * 2].reshape(-1, 2)
     lengths = stretches[:, 1] - stretches[:, 0]
     stretches = stretches[lengths >= 0.4 * lengths.mean()]
-    tops, _ = find_peaks(envelope)
+    tops = find_peaks(envelope)
     within = np.searchsorted(tops, stretches + np.array([1, -1]))  # the ends of a stretch are no peaks of it
     peaks = [0]
     for (first, last), (one, behind) in zip(stretches.tolist(), within.tolist(), strict=True):
         found = tops[one:behind]
         if len(found) > 1:
-            found = found[[np.argmax(peak_prominences(envelope[first:last], found - first)[0])]]
+            found = found[[np.argmax(prominences(envelope[first:last], found - first))]]
         if len(found) and found[0] - peaks[-1] > round(150 * MS):
             peaks.append(int(found[0]))
     return np.array(peaks[1:], dtype=int)
+
+
+def find_peaks(values: np.ndarray) -> np.ndarray:
+    """Middles of what is higher than its neighbours on both sides, as ``scipy.signal.find_peaks``."""
+    steps = np.flatnonzero(values[1:] != values[:-1])  # between them the values stay as they are
+    before, after = values[steps], values[steps + 1]
+    tops = np.flatnonzero((before < after)[:-1] & (before > after)[1:])
+    return (steps[tops] + 1 + steps[tops + 1]) // 2
+
+
+def prominences(values: np.ndarray, peaks: np.ndarray) -> list[float]:
+    """How far each peak rises above the way down from it to what is higher, as ``scipy.signal.peak_prominences``."""
+    found = []
+    for peak in peaks.tolist():
+        higher = np.flatnonzero(values > values[peak])
+        place = int(np.searchsorted(higher, peak))
+        before, after = np.split(values, [peak])
+        if place:
+            before = values[higher[place - 1] + 1 : peak]
+        if place < len(higher):
+            after = values[peak : higher[place]]
+        lowest = max(float(side.min(initial=values[peak])) for side in (before, after))
+        found.append(float(values[peak]) - lowest)
+    return found
 
 
 def _search_gaps(envelope: np.ndarray, peaks: np.ndarray) -> np.ndarray:

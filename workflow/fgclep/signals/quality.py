@@ -42,9 +42,9 @@ def usable_record(
     """
     _check_rate(record.sampling_rate, settings, sampling_rate)
     record = without_ends(with_documented_gain(record, gain), settings.flat_mv)
-    mv = record.millivolts()
-    limit = _at_limit(record)
+    mv, limit = record.mv, _at_limit(record)
     if limit.any():  # what is at the limit is refused by that name
+        mv = mv.copy()
         mv[limit & (limit.mean(axis=1, keepdims=True) > settings.max_artifact_share)] = np.nan
     check_amplitude(mv, record.leads, step=float(np.max(1 / np.abs(record.gain))))
     record = with_all_limb_leads(record)
@@ -52,12 +52,12 @@ def usable_record(
         raise ValueError(f"leads {', '.join(absent)} are missing in {', '.join(record.leads)}")
     _check_time(record, settings)
     record = with_filled_gaps(record, settings.max_gap_ms)
-    mv = record.millivolts()
+    mv = record.mv
     _check_leads(record, mv, settings)
     ordered = record
     if record.leads[:6] == LIMB_LEADS:
         ordered = with_limb_leads_in_order(record, mv, settings.max_limb_error_mv)
-    odd = _odd_electrodes(ordered.leads, mv if ordered is record else ordered.millivolts())
+    odd = _odd_electrodes(ordered.leads, ordered.mv)
     return replace(ordered, remarks=(*ordered.remarks, *odd))
 
 

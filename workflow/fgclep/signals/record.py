@@ -1,6 +1,7 @@
 """One ECG as integers with gain and baseline, leads in canonical order."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -46,10 +47,16 @@ class Record:
 
     def millivolts(self) -> np.ndarray:
         """Return the signal in mV, float32 (leads, samples), NaN where a sample is missing."""
+        return self.mv.copy()
+
+    @cached_property
+    def mv(self) -> np.ndarray:
+        """What ``millivolts`` copies: worked out once, and not to be written to."""
         signal = to_millivolts(self.digital, self.gain, self.baseline)
         missing = self.digital == MISSING
         if missing.any():
             signal[missing] = np.nan
+        signal.flags.writeable = False
         return signal
 
 

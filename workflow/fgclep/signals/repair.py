@@ -68,7 +68,7 @@ def with_all_limb_leads(record: Record) -> Record:
     # six limb leads from two: solve the four equations for the other four
     weights = -np.linalg.solve(EQUATIONS[:, unknown], EQUATIONS[:, known])
     rows = [record.leads.index(LIMB_LEADS[position]) for position in known]
-    mv = record.millivolts()[rows].astype(float)
+    mv = record.mv[rows].astype(float)
     leads = tuple(lead for lead in LEADS if lead in LIMB_LEADS or lead in record.leads)
     digital = np.zeros((len(leads), record.digital.shape[1]), dtype=np.int16)
     gain, baseline = np.full(len(leads), record.gain[rows[0]]), np.zeros(len(leads), dtype=np.int32)

@@ -1,4 +1,4 @@
-"""A Butterworth band-pass in sections of second order, as in ``scipy.signal``, whose import takes half a second."""
+"""Butterworth filters in sections of second order, as in ``scipy.signal``, whose import takes half a second."""
 
 import numpy as np
 
@@ -33,6 +33,13 @@ def band_pass_sections(low: float, high: float, rate: float) -> np.ndarray:
     zero = np.sign(poles[1].real) or 1.0  # and the zeros that are nearest to it
     sections = [[1, -2 * z, 1, 1, -2 * p.real, abs(p) ** 2] for z, p in zip((-zero, zero), poles, strict=True)]
     return np.array(sections) * [[gain] * 3 + [1] * 3, [1] * 6]
+
+
+def low_pass_section(cutoff: float, rate: float) -> np.ndarray:
+    """Return ``scipy.signal.butter(1, cutoff, fs=rate, output="sos")``, float64 (1, 6); both are in Hz."""
+    tangent = np.tan(np.pi * cutoff / rate)
+    gain = tangent / (1 + tangent)
+    return np.array([[gain, gain, 0, 1, 2 * gain - 1, 0]])
 
 
 def filter_sections(sections: np.ndarray, signals: np.ndarray, states: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

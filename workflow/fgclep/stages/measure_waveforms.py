@@ -113,55 +113,60 @@ def _log_to(told: Queue) -> None:
 
 
 def _measure_group(task: Task) -> pa.Table:
+    """Rows of the measurements of a row group.
+
+    A database's own intervals and axes are used if they include at least the QRS duration and the rate, and then all of
+    them, also where they say that there is nothing to measure.
+    """
     path, group, intervals = task
     with pq.ParquetFile(path) as file:
         records = file.read_row_group(group, columns=_COLUMNS)
-    rows = []
-    for number in range(len(records)):
-        (record,) = records.slice(number, 1).to_pylist()
-        rows.append(measurement_row(record, intervals.get(record["record_id"], {})))
-    return pa.Table.from_pylist(rows, schema=MEASUREMENTS)
+    scalars = np.full((len(records), len(MEASURES)), np.nan)
+    leads = np.full((len(records), len(LEAD_MEASURES), 12), np.nan)
+    problems: list[str | None] = []
+    origins: list[str] = []
+    rows = records.drop_columns("waveform").to_pylist()
+    for row, waveform, values, of_leads in zip(rows, records["waveform"], scalars, leads, strict=True):
+        database = intervals.get(row["record_id"], {})
+        use_database = database.get("qrs_ms") is not None and database.get("heart_rate") is not None
+        origins.append("database" if use_database else "signal")
+        name, measures = f"{row['source']}/{row['record_id']}", None
+        try:
+            mv = _millivolts(name, waveform.as_buffer(), row)
+            measures = measure(mv, row["sampling_rate"], database["qrs_ms"] if use_database else None)
+        except Exception as error:
+            problems.append(reason_of(error, name))
+        else:
+            problems.append(None if measures else "fewer than two heart beats found, not measured")
+        if measures is not None:
+            values[:] = [measures.scalars[measure] for measure in MEASURES]
+            of_leads[:] = [measures.leads[measure] for measure in LEAD_MEASURES]
+        if use_database:
+            for measure_name, value in database.items():
+                values[MEASURES.index(measure_name)] = np.nan if value is None else value
+    return _table(records.select(KEY), scalars, leads, origins, problems)
 
 
-def measurement_row(record: dict, database: dict[str, float | None]) -> dict:
-    """Row of the measurements.
+def _table(
+    keys: pa.Table, scalars: np.ndarray, leads: np.ndarray, origins: list[str], problems: list[str | None]
+) -> pa.Table:
+    """Table of what was measured: scalars (records, measures) and leads (records, measures, 12); null if not finite."""
+    unmeasured = np.array([problem is not None for problem in problems], dtype=bool)
+    columns = [keys[name].combine_chunks() for name in KEY]
+    columns += [pa.array(column, pa.float32(), mask=~np.isfinite(column)) for column in scalars.T]
+    for values in leads.transpose(1, 0, 2).reshape(len(LEAD_MEASURES), -1):
+        flat = pa.array(values, pa.float32(), mask=~np.isfinite(values))
+        columns.append(pa.FixedSizeListArray.from_arrays(flat, 12, mask=pa.array(unmeasured)))
+    columns += [pa.array(origins, pa.string()), pa.array(problems, pa.string())]
+    return pa.Table.from_arrays(columns, schema=MEASUREMENTS)
 
-    Parameters
-    ----------
-    record
-        Row of a shard.
-    database
-        The database's own intervals and axes; used if they include at least the QRS duration and the rate, and then all
-        of them, also where they say that there is nothing to measure.
-    """
-    row: dict = dict.fromkeys(MEASUREMENTS.names)
-    row |= {"source": record["source"], "record_id": record["record_id"], "intervals_from": "signal"}
-    use_database = database.get("qrs_ms") is not None and database.get("heart_rate") is not None
+
+def _millivolts(name: str, waveform: pa.Buffer, row: dict) -> np.ndarray:
     try:
-        measures = measure(_millivolts(record), record["sampling_rate"], database["qrs_ms"] if use_database else None)
-    except Exception as error:
-        measures = None
-        row["problem"] = reason_of(error, f"{record['source']}/{record['record_id']}")
-    else:
-        row["problem"] = None if measures else "fewer than two heart beats found, not measured"
-    if measures is not None:
-        row |= {name: _finite(measures.scalars[name]) for name in MEASURES}
-        row |= {name: [_finite(value) for value in measures.leads[name].tolist()] for name in LEAD_MEASURES}
-    if use_database:
-        row |= {**database, "intervals_from": "database"}
-    return row
-
-
-def _millivolts(record: dict) -> np.ndarray:
-    try:
-        digital = decode_waveform(record["waveform"], record["n_samples"])
+        digital = decode_waveform(waveform, row["n_samples"])
     except ValueError as error:
-        raise UserError(f"{record['source']}/{record['record_id']}: {error}; delete its shard and run again") from error
-    return to_millivolts(digital, np.array(record["gain"]), np.array(record["baseline"]))
-
-
-def _finite(value: float) -> float | None:
-    return value if np.isfinite(value) else None
+        raise UserError(f"{name}: {error}; delete its shard and run again") from error
+    return to_millivolts(digital, np.array(row["gain"]), np.array(row["baseline"]))
 
 
 if __name__ == "__main__":

@@ -4,9 +4,8 @@ import argparse
 import multiprocessing
 import os
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
@@ -41,21 +40,41 @@ def arguments() -> argparse.ArgumentParser:
     return parser
 
 
-def _make_and_write(plan: Plan, vocabulary: Vocabulary, settings: RecordingSettings, folder: Path) -> Row:
-    made = DATABASES[plan.source][0](plan, vocabulary, settings)
-    checksums = write_files(folder, made)
-    return made.record_id, made.path, made.row, () if plan.damage else made.features, checksums
+class _Work(NamedTuple):
+    """What each recording needs beside its plan."""
+
+    vocabulary: Vocabulary
+    settings: RecordingSettings
+    folder: Path
+
+    def make(self, plan: Plan) -> Row:
+        """Make a recording and write its files."""
+        made = DATABASES[plan.source][0](plan, self.vocabulary, self.settings)
+        checksums = write_files(self.folder, made)
+        return made.record_id, made.path, made.row, () if plan.damage else made.features, checksums
 
 
-def _in_parallel(work: Callable[[Plan], Row], plans: list[Plan], workers: int) -> Iterator[Row]:
+_WORK: list[_Work] = []  # of this process, which takes it once: the vocabulary takes longer to send than a recording
+
+
+def _begin(work: _Work) -> None:
+    keep_freed_memory()
+    _WORK[:] = [work]
+
+
+def _make(plan: Plan) -> Row:
+    return _WORK[0].make(plan)
+
+
+def _in_parallel(work: _Work, plans: list[Plan], workers: int) -> Iterator[Row]:
     if workers == 1:
         keep_freed_memory()
-        yield from map(work, plans)
+        yield from map(work.make, plans)
         return
     # numpy's own threads would only get in the way of the other processes; they read this when they start
     os.environ.update(OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1", MKL_NUM_THREADS="1")
-    with multiprocessing.get_context("spawn").Pool(workers, keep_freed_memory) as pool:
-        yield from pool.imap(work, plans, chunksize=50)
+    with multiprocessing.get_context("spawn").Pool(workers, _begin, (work,)) as pool:
+        yield from pool.imap(_make, plans, chunksize=50)
 
 
 def main(args: argparse.Namespace) -> None:
@@ -69,7 +88,7 @@ def main(args: argparse.Namespace) -> None:
     vocabulary = load_vocabulary(args.vocabulary)
     plans = plan_database(source, settings.seed, records, settings.broken_records, settings.prevalence)
     with whole_folder(args.output) as folder:
-        work = partial(_make_and_write, vocabulary=vocabulary, settings=settings, folder=folder)
+        work = _Work(vocabulary, settings, folder)
         rows = list(progress(_in_parallel(work, plans, settings.workers), len(plans), f"simulating {source}", "ECG"))
         tables = DATABASES[source][1]([row for _, _, row, _, _ in rows])
         checksums = [entry for *_, listed in rows for entry in listed]

@@ -35,11 +35,6 @@ def digitize(leads: np.ndarray, gain: float) -> np.ndarray:
     return twelve
 
 
-def checksum(samples: np.ndarray) -> int:
-    """The signal checksum of a header: the sum of the samples as a signed 16 bit number."""
-    return int(((int(samples.sum(dtype=np.int64)) + 0x8000) & 0xFFFF) - 0x8000)
-
-
 def dat_bytes(digital: np.ndarray) -> bytes:
     """Content of a ``.dat`` file in format 16 for int16 samples of shape (leads, n)."""
     return np.ascontiguousarray(digital.T).astype("<i2", copy=False).tobytes()
@@ -59,7 +54,8 @@ def header_text(
     lines = [
         " ".join(part for part in (name, str(len(leads)), str(sampling_rate), str(digital.shape[1]), when) if part)
     ]
-    for lead, samples in zip(leads, digital, strict=True):
-        lines.append(f"{file} {format_text} {gain_text} 16 0 {samples[0]} {checksum(samples)} 0 {lead}")
+    checksums = digital.sum(axis=1, dtype=np.int16)  # of 16 bits, as the format has them
+    for lead, first, checksum in zip(leads, digital[:, 0].tolist(), checksums.tolist(), strict=True):
+        lines.append(f"{file} {format_text} {gain_text} 16 0 {first} {checksum} 0 {lead}")
     lines += [f"#{comment}" for comment in comments]
     return "\n".join(lines) + "\n"
