@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from training_data import SETTINGS, made_model
 
-from fgclep.models.text import tokenize
+from fgclep.models.text import groups_of_like_length, tokenize
 from fgclep.training.pair_encoder import PairEncoder, texts_by_frequency
 from fgclep.training.text_batches import TextBank
 from fgclep.training.text_cache import TextCache
-from fgclep.training.tokens import TokenCache, groups_of_like_length
+from fgclep.training.tokens import TokenCache
 
 STATEMENTS = [
     "sinus rhythm", "block", "wide qrs complex", "irregular rr intervals with absent p waves in all leads",
@@ -26,7 +26,9 @@ def test_groups_hold_every_text_once_and_little_padding(lengths):
     for group in groups:
         longest = max(lengths[row] for row in group)
         assert all(lengths[row] >= 0.75 * longest for row in group)
-    assert len(groups) <= 1 + np.log(max(lengths)) / np.log(4 / 3)
+        assert len(group) == 1 or len(group) * longest <= 8192
+    full = sum(lengths) / (0.75 * (8192 - max(lengths)))
+    assert len(groups) <= 1 + np.log(max(lengths)) / np.log(4 / 3) + full
 
 
 @pytest.mark.parametrize("trained_layers", ["all", 0, 1, 2])
@@ -47,6 +49,8 @@ def test_embeddings_of_groups_equal_those_of_the_model(trained_layers):
         ecgs, embedded = pairs(signals, prepared)
         expected = model.embed_tokens(tokenize(model.tokenizer, [texts[key] for key in keys]))
         torch.testing.assert_close(ecgs, model.encode_ecg(signals), rtol=0, atol=1e-6)
+        found = model.embed_texts([texts[key] for key in keys])
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-6)
     torch.testing.assert_close(embedded, expected, rtol=0, atol=1e-6)
     assert len(prepared) == (1 if trained_layers == 0 else 3)
 

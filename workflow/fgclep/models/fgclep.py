@@ -22,11 +22,12 @@ from fgclep.models import saved
 from fgclep.models.alignment import ALIGNMENTS, AttentionAlignment
 from fgclep.models.ecg import build_ecg_encoder
 from fgclep.models.text import (
+    groups_of_like_length,
     knows_whole_words,
     mean_over_tokens,
+    padded,
     splits_as_made,
     text_encoder_of,
-    tokenize,
 )
 from fgclep.models.tokenizer import TextTokenizer
 from fgclep.signals.preparation import prepare_signal
@@ -254,15 +255,16 @@ class FGCLEP(nn.Module):
         return logits
 
     @torch.no_grad()
-    def embed_texts(self, texts: Sequence[str], batch_size: int = 256) -> Tensor:
+    def embed_texts(self, texts: Sequence[str]) -> Tensor:
         """Unit-norm embeddings (texts, projection) on the CPU."""
         if self.tokenizer is None:
             raise ValueError("the model has no tokenizer; load it with FGCLEP.from_pretrained")
-        parts = []
-        for start in range(0, len(texts), batch_size):
-            tokens = tokenize(self.tokenizer, texts[start : start + batch_size])
-            parts.append(self.embed_tokens({name: ids.to(self.device) for name, ids in tokens.items()}).cpu().float())
-        return torch.cat(parts)
+        ids = self.tokenizer.ids(texts)
+        embedded = torch.empty(len(texts), self.config.projection)
+        for rows in groups_of_like_length([len(row) for row in ids]):
+            tokens, mask = (part.to(self.device) for part in padded([ids[row] for row in rows], self.tokenizer))
+            embedded[rows] = self.embed_tokens({"input_ids": tokens, "attention_mask": mask}).cpu().float()
+        return embedded
 
     @torch.inference_mode()
     def score(self, embeddings: np.ndarray, prompts: Sequence[str] | Tensor) -> np.ndarray:

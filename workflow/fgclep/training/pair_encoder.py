@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fgclep.models.fgclep import FGCLEP
-from fgclep.models.text import mean_over_tokens
+from fgclep.models.text import groups_of_like_length, mean_over_tokens
 from fgclep.training.text_batches import Key, TextBank
 from fgclep.training.text_cache import TextCache
-from fgclep.training.tokens import TokenCache, groups_of_like_length
+from fgclep.training.tokens import TokenCache
 
 
 def texts_by_frequency(unit: str, banks: Iterable[TextBank]) -> dict[Key, str]:
