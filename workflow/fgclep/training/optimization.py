@@ -1,26 +1,10 @@
 """What the optimizer is told: which weights learn how fast, and how that changes during the training."""
 
-import inspect
 import math
 
-import torch
 from torch import Tensor, nn
 
 from fgclep.config.pretraining import PretrainingSection
-
-
-class AdamW(torch.optim.AdamW):
-    """PyTorch's own, with its methods as they are written there.
-
-    PyTorch wraps each in a function that imports its compiler, which takes a second and 40 MB, to say that the compiler
-    shall leave it alone.
-    """
-
-    add_param_group = inspect.unwrap(torch.optim.Optimizer.add_param_group)
-    state_dict = inspect.unwrap(torch.optim.Optimizer.state_dict)
-    load_state_dict = inspect.unwrap(torch.optim.Optimizer.load_state_dict)
-    zero_grad = inspect.unwrap(torch.optim.Optimizer.zero_grad)
-    step = torch.no_grad()(inspect.unwrap(torch.optim.AdamW.step))
 
 
 def parameter_groups(model: nn.Module, settings: PretrainingSection) -> list[dict]:

@@ -28,7 +28,7 @@ from fgclep.training.identity import processor, training_identity
 from fgclep.training.interruption import Interrupted, StopRequest, noted_stop_signals
 from fgclep.training.log import Speed, TrainingLog
 from fgclep.training.losses import Logits, Objective, contrastive_loss
-from fgclep.training.optimization import AdamW, cosine_with_warmup, parameter_groups
+from fgclep.training.optimization import cosine_with_warmup, parameter_groups
 from fgclep.training.pair_encoder import PairEncoder, text_precision, texts_by_frequency
 from fgclep.training.prefetch import Prefetched
 from fgclep.training.text_batches import ReportBatch, TextBank, TextBatch
@@ -126,9 +126,8 @@ class Trainer:
             model.ecg_encoder.compile()
         self.pairs = PairEncoder(model, tokens, cache)
         self.objective = Objective(settings.loss, settings.mitigation)
-        self.optimizer = self.accelerator.prepare(AdamW(parameter_groups(model, settings), fused=True))
-        # for one process alone there is nothing to prepare, and it would import much
-        self.wrapped = self.pairs if self.processes == 1 else self.accelerator.prepare(self.pairs)
+        optimizer = torch.optim.AdamW(parameter_groups(model, settings), fused=True)
+        self.wrapped, self.optimizer = self.accelerator.prepare(self.pairs, optimizer)
         self.steps_per_epoch = train.steps(self.batch_size, self.processes)
         self.position = Position()
         self.history: list[dict] = []
@@ -233,8 +232,7 @@ class Trainer:
                 loss = self.loss(batch.texts, batch.signals)
                 self.accelerator.backward(loss / len(group))
             total += loss.detach()
-        self.accelerator.unscale_gradients()
-        norm = torch.nn.utils.clip_grad_norm_(self.pairs.parameters(), s.gradient_clip)
+        norm = self.accelerator.clip_grad_norm_(self.pairs.parameters(), s.gradient_clip)
         loss_sum, gradient_norm = torch.stack([total, norm.to(total)]).tolist()
         self._check_finite(loss_sum / len(group), gradient_norm, group)
         self.optimizer.step()
@@ -260,8 +258,7 @@ class Trainer:
         mine, texts = share_of(len(batch)), batch.texts
         with self.accelerator.autocast(), text_precision(self.device):
             prepared = self.pairs.prepared([batch.keys[i] for i in mine], [texts[i] for i in mine])
-        with self.accelerator.autocast():
-            ecgs, encoded = self.wrapped(signals.to(self.device, non_blocking=True), prepared)
+        ecgs, encoded = self.wrapped(signals.to(self.device, non_blocking=True), prepared)
         logits = Logits(self.model.align, self.model.temperature, self.model.bias)
         return contrastive_loss(self.objective, ecgs, gather_rows(encoded)[: len(batch)], batch, logits)
 
