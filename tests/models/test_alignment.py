@@ -185,11 +185,10 @@ def test_training_verification_zero_shot_and_predict_give_the_same_logits(tmp_pa
     scores = np.array(read_table(tmp_path / "scores.parquet", SCORES)["scores"].to_pylist())
     np.testing.assert_allclose(scores, expected, atol=1e-5)
 
-    options = ["--model", tmp_path / "model", "--source", "made-up", "--shards", *shards]
-    embed_ecgs.main(
-        arguments(embed_ecgs, embedding(random=False), *options, "--output", tmp_path / "embeddings.parquet")
-    )
-    table = read_table(tmp_path / "embeddings.parquet", EMBEDDINGS)
+    options = ["--model", tmp_path / "model", "--shards", *shards]
+    output = tmp_path / "embeddings" / f"{shards[0].parent.name}.parquet"
+    embed_ecgs.main(arguments(embed_ecgs, embedding(random=False), *options, "--outputs", output))
+    table = read_table(output, EMBEDDINGS)
     assert table["record_id"].to_pylist() == [store.names(places)[i].split("/")[1] for i in range(5)]
     column, other = ("embedding", "patches") if alignment == "global" else ("patches", "embedding")
     assert table[other].null_count == 5
@@ -205,17 +204,35 @@ def test_training_verification_zero_shot_and_predict_give_the_same_logits(tmp_pa
         np.testing.assert_allclose(probabilities, 1 / (1 + np.exp(-expected[row])), atol=1e-4)
 
 
+def shards_of_two_sources(folder):
+    for source in ("b", "a"):
+        (folder / source).mkdir()
+    return write_shards(folder / "b", (3, 2)), write_shards(folder / "a", (4,))
+
+
 def test_the_untrained_control_has_features_and_one_embedding_per_ecg(tmp_path):
-    shards = write_shards(tmp_path, (3,))
-    output = tmp_path / "embeddings.parquet"
-    options = ["--source", "made-up", "--shards", *shards, "--output", output]
+    (first, second), (other,) = shards_of_two_sources(tmp_path)
+    outputs = {name: tmp_path / "random" / f"{name}.parquet" for name in ("a", "b")}
+    options = ["--shards", first, other, second, "--outputs", *outputs.values()]
     embed_ecgs.main(arguments(embed_ecgs, embedding(random=True), *options))
-    table = read_table(output, EMBEDDINGS)
-    assert {len(row) for row in table["features"].to_pylist()} == {64}
-    assert {len(row) for row in table["embedding"].to_pylist()} == {16} and table["patches"].null_count == 3
+    tables = {name: read_table(path, EMBEDDINGS) for name, path in outputs.items()}
+    ids = {name: table["record_id"].to_pylist() for name, table in tables.items()}
+    assert ids == {"a": ["000", "001", "002", "003"], "b": ["000", "001", "002", "003", "004"]}
+    for table in tables.values():
+        assert {len(row) for row in table["features"].to_pylist()} == {64}
+        assert {len(row) for row in table["embedding"].to_pylist()} == {16}
+        assert table["patches"].null_count == len(table)
+
+
+def test_each_source_has_its_output(tmp_path):
+    (first, second), (other,) = shards_of_two_sources(tmp_path)
+    options = ["--shards", first, other, second, "--outputs", tmp_path / "random" / "a.parquet"]
+    with pytest.raises(UserError, match=r"--outputs names the sources \['a'\] and --shards \['a', 'b'\]"):
+        embed_ecgs.main(arguments(embed_ecgs, embedding(random=True), *options))
+    assert not (tmp_path / "random").exists()
 
 
 def test_an_embedding_needs_a_model_or_random_weights(tmp_path):
-    options = ["--source", "made-up", "--shards", tmp_path / "0.parquet", "--output", tmp_path / "embeddings.parquet"]
+    options = ["--shards", tmp_path / "a" / "0.parquet", "--outputs", tmp_path / "a.parquet"]
     with pytest.raises(UserError, match="--model is missing"):
         embed_ecgs.main(arguments(embed_ecgs, embedding(random=False), *options))

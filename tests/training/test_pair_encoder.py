@@ -19,15 +19,15 @@ STATEMENTS = [
 ]  # fmt: skip
 
 
-@given(st.lists(st.integers(1, 300), min_size=1, max_size=80))
-def test_groups_hold_every_text_once_and_little_padding(lengths):
-    groups = groups_of_like_length(lengths)
+@given(st.lists(st.integers(1, 300), min_size=1, max_size=80), st.sampled_from([2048, 8192]))
+def test_groups_hold_every_text_once_and_little_padding(lengths, together):
+    groups = groups_of_like_length(lengths, together)
     assert sorted(row for group in groups for row in group) == list(range(len(lengths)))
     for group in groups:
         longest = max(lengths[row] for row in group)
         assert all(lengths[row] >= 0.75 * longest for row in group)
-        assert len(group) == 1 or len(group) * longest <= 8192
-    full = sum(lengths) / (0.75 * (8192 - max(lengths)))
+        assert len(group) == 1 or len(group) * longest <= together
+    full = sum(lengths) / (0.75 * (together - max(lengths)))
     assert len(groups) <= 1 + np.log(max(lengths)) / np.log(4 / 3) + full
 
 

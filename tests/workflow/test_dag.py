@@ -31,7 +31,7 @@ DEFAULT_PLAN = {
     "score_candidates": 1,
     "verify_features": 1,
     "augment_reports": 1,
-    "embed_ecgs": 9,
+    "embed_ecgs": 3,
     "embed_measurements": 3,
     "join_features": 3,
     "build_prompts": 1,
@@ -46,15 +46,6 @@ DEFAULT_PLAN = {
 }
 FROM_METRICS = {"collect_metrics": 1, "compare_models": 1, **RENDERED}
 EVALUATION = {"evaluate_zero_shot": 2, "evaluate_linear_probe": 5, **FROM_METRICS}
-# of the fine model alone
-FINE = {
-    "embed_ecgs": 3,
-    "join_features": 3,
-    "evaluate_zero_shot": 1,
-    "evaluate_linear_probe": 2,
-    "evaluate_retrieval": 1,
-    **FROM_METRICS,
-}
 
 
 @contextmanager
@@ -418,7 +409,7 @@ class TestReruns:
             "merge_truth": 1,
             "collect_quarantine": 1,
             "measure_waveforms": 3,
-            "embed_ecgs": 9,
+            "embed_ecgs": 3,
             "embed_measurements": 3,
             "join_features": 3,
             **EVALUATION,

@@ -1,13 +1,13 @@
 rule embed_ecgs:
     input:
         model=embedding_model,
-        shards=shards_of_source,
+        shards=shards_of(EVALUATION_SOURCES),
     output:
-        embeddings="results/embeddings/{model}/{source}.parquet",
+        embeddings=expand("results/embeddings/{{model}}/{source}.parquet", source=EVALUATION_SOURCES),
     log:
-        "results/logs/embed_ecgs/{model}-{source}.log",
+        "results/logs/embed_ecgs/{model}.log",
     benchmark:
-        "results/benchmarks/embed_ecgs/{model}-{source}.tsv"
+        "results/benchmarks/embed_ecgs/{model}.tsv"
     wildcard_constraints:
         model="coarse|fine|random",
     conda:
@@ -21,14 +21,13 @@ rule embed_ecgs:
         options=embedding_options,
         code=source_digest("fgclep.stages.embed_ecgs"),
     message:
-        "Embedding the ECGs of {wildcards.source} (model: {wildcards.model})"
+        "Embedding the ECGs of the tasks (model: {wildcards.model})"
     shell:
         "python -m fgclep.stages.embed_ecgs "
         "{params.options:q} "
-        "--source {wildcards.source:q} "
         "--shards {input.shards:q} "
         "--settings {params.settings:q} "
-        "--output {output.embeddings:q} "
+        "--outputs {output.embeddings:q} "
         "--log {log:q}"
 
 

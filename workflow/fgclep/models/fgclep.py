@@ -22,6 +22,7 @@ from fgclep.models import saved
 from fgclep.models.alignment import ALIGNMENTS, AttentionAlignment
 from fgclep.models.ecg import build_ecg_encoder
 from fgclep.models.text import (
+    EMBEDDED_TOGETHER,
     groups_of_like_length,
     knows_whole_words,
     mean_over_tokens,
@@ -261,7 +262,7 @@ class FGCLEP(nn.Module):
             raise ValueError("the model has no tokenizer; load it with FGCLEP.from_pretrained")
         ids = self.tokenizer.ids(texts)
         embedded = torch.empty(len(texts), self.config.projection)
-        for rows in groups_of_like_length([len(row) for row in ids]):
+        for rows in groups_of_like_length([len(row) for row in ids], EMBEDDED_TOGETHER):
             tokens, mask = (part.to(self.device) for part in padded([ids[row] for row in rows], self.tokenizer))
             embedded[rows] = self.embed_tokens({"input_ids": tokens, "attention_mask": mask}).cpu().float()
         return embedded

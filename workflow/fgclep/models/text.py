@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 SPECIAL_TOKENS = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}  # nosec B105
 SHORTEST = 0.75  # of a group's longest text: at most a quarter of the group's tokens is padding
-TOGETHER = 8192  # tokens of a group, with padding: what the layers hold of them takes some ten MB
+TOGETHER = 8192  # tokens of a group in training, with padding
+EMBEDDED_TOGETHER = 2048  # no slower on a CPU, where what the layers hold of 8192 raises the peak by 60 MB or more
 
 
 def train_tokenizer(corpus: Sequence[str], max_tokens: int, known: Mapping[str, int] | None = None) -> TextTokenizer:
@@ -221,10 +222,11 @@ def padded(rows: Sequence[Sequence[int] | np.ndarray], tokenizer: TextTokenizer)
     return torch.from_numpy(ids), torch.from_numpy(mask)
 
 
-def groups_of_like_length(lengths: Sequence[int]) -> list[list[int]]:
+def groups_of_like_length(lengths: Sequence[int], together: int = TOGETHER) -> list[list[int]]:
     """Divide texts by their numbers of tokens, for an encoder that takes a group at a time.
 
-    Return the positions of each group's texts, the longest group first.
+    Return the positions of each group's texts, the longest group first. A group of more than one text has at most
+    ``together`` tokens with its padding.
 
     >>> groups_of_like_length([4, 12, 5, 10])
     [[1, 3], [2, 0]]
@@ -232,7 +234,7 @@ def groups_of_like_length(lengths: Sequence[int]) -> list[list[int]]:
     groups: list[list[int]] = []
     for position in sorted(range(len(lengths)), key=lambda position: -lengths[position]):
         longest = lengths[groups[-1][0]] if groups else 0
-        if not groups or lengths[position] < SHORTEST * longest or (len(groups[-1]) + 1) * longest > TOGETHER:
+        if not groups or lengths[position] < SHORTEST * longest or (len(groups[-1]) + 1) * longest > together:
             groups.append([])
         groups[-1].append(position)
     return groups
