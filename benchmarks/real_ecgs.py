@@ -6,11 +6,13 @@ Averaged are the classes with ``--min-positives`` records or more. Checks, repai
 workflow.
 
     python benchmarks/real_ecgs.py --model results/models/fine --base files      # with files/ptb-xl/1.0.3, ...
+
+With ``--test-fold`` these are PTB-XL's records of this fold alone, as files of ``--rate`` Hz.
 """
 
 import argparse
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import get_args
@@ -31,7 +33,7 @@ from fgclep.language.vocabulary import load_vocabulary
 from fgclep.models.fgclep import FGCLEP
 from fgclep.recordings.wfdb_file import read_record
 from fgclep.signals.quality import usable_record
-from fgclep.sources import get_source
+from fgclep.sources import Source, get_source
 
 PTB_XL = ("ptbxl_super", "ptbxl_sub", "ptbxl_rhythm", "ptbxl_form")
 CHALLENGE = ("csn", "cpsc2018", "georgia")
@@ -41,12 +43,12 @@ BATCH = 64
 class Ecgs:
     """Embedded ECGs of some sources, with patients and codes."""
 
-    def __init__(self, model: FGCLEP, base: Path, sources: tuple[str, ...]):
+    def __init__(self, model: FGCLEP, base: Path, sources: Sequence[Source], test_only: bool = False):
         self.patients: list[str] = []
         self.codes: list[tuple[str, ...]] = []
         self.unusable = 0
         inputs, parts = [], []
-        for patient, codes, prepared in self._records(model, base, sources):
+        for patient, codes, prepared in self._records(model, base, sources, test_only):
             self.patients.append(patient)
             self.codes.append(codes)
             inputs.append(prepared)
@@ -58,14 +60,15 @@ class Ecgs:
         self.vectors = np.concatenate(parts)
 
     def _records(
-        self, model: FGCLEP, base: Path, sources: tuple[str, ...]
+        self, model: FGCLEP, base: Path, sources: Sequence[Source], test_only: bool
     ) -> Iterator[tuple[str, tuple[str, ...], tuple[torch.Tensor, torch.Tensor]]]:
         quality = QualitySection()
-        for key in sources:
-            source = get_source(key)
+        for source in sources:
             folder = base / source.slug / str(source.version)
             manifest, _ = build_manifest(source, folder, 1)
             for row in manifest.iter_rows(named=True):
+                if test_only and row["split"] != "test":
+                    continue
                 try:
                     record = read_record(folder / row["path"])
                     record = usable_record(record, quality, source.gain, source.sampling_rate)
@@ -74,7 +77,7 @@ class Ecgs:
                     continue
                 codes = record.codes if row["codes"] is None else row["codes"]
                 yield (
-                    f"{key}/{row['patient_id']}",
+                    f"{source.key}/{row['patient_id']}",
                     tuple(codes),
                     model.prepare(record.millivolts(), record.sampling_rate, record.leads),
                 )
@@ -94,6 +97,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--min-positives", type=int, default=5)
     parser.add_argument("--bootstrap", type=int, default=1000)
     parser.add_argument("--every-record", action="store_true", help="also those that have none of a task's classes")
+    parser.add_argument("--test-fold", type=int, help="only PTB-XL's records of this fold")
+    parser.add_argument("--rate", type=int, choices=[100, 500], default=500, help="of PTB-XL's files, Hz")
     return parser.parse_args()
 
 
@@ -118,9 +123,13 @@ def main() -> None:
     tasks = {name: load_task(ROOT / f"resources/tasks/{name}.yaml") for name in (*PTB_XL, "csn")}
     together = replace(tasks["csn"], name="csn_cpsc2018_georgia")
     figures: dict[str, list[float | None]] = {}
-    for sources, asked in ((("ptb-xl",), [tasks[name] for name in PTB_XL]), (CHALLENGE, [together])):
-        ecgs = Ecgs(model, args.base, sources)
-        print(f"{', '.join(sources)}: {len(ecgs.codes)} records, {ecgs.unusable} cannot be used")
+    ptb_xl, challenge = [get_source("ptb-xl").at(args.rate, args.test_fold)], list(map(get_source, CHALLENGE))
+    groups = [(ptb_xl, [tasks[name] for name in PTB_XL]), (challenge, [together])]
+    for sources, asked in groups[: 1 if args.test_fold else 2]:
+        ecgs = Ecgs(model, args.base, sources, test_only=args.test_fold is not None)
+        print(
+            f"{', '.join(source.key for source in sources)}: {len(ecgs.codes)} records, {ecgs.unusable} cannot be used"
+        )
         for task in asked:
             rows = measured(model, ecgs, task, prompts, args)
             titles = {item.name: item.title for item in task.classes}

@@ -149,6 +149,16 @@ def test_what_a_run_took_is_less_than_its_rules_ask_for(finished, printed, monke
 
 
 @pytest.mark.benchmark
+def test_ways_to_join_prompts_are_compared_on_the_shards_of_a_run(finished, figures):
+    results = finished.checkout.folder / "results"
+    shards = sorted((results / "shards/ptb-xl").glob("*.parquet"))
+    found = figures("any_prompt", "--model", results / "models/fine", "--shards", *shards)["figures"]["simulated"]
+    assert list(found) == ["largest", "mean", "any"]
+    assert all(0 < value < 100 for row in found.values() for value in row)
+    assert found["largest"] != found["any"]
+
+
+@pytest.mark.benchmark
 def test_variants_are_asked_as_the_run_asks(finished, printed, tmp_path):
     results = finished.checkout.folder / "results"
     for variant in ("coarse", "fine"):
@@ -178,6 +188,7 @@ def test_variants_are_asked_as_the_run_asks(finished, printed, tmp_path):
 def test_every_benchmark_is_tried():
     assert {path.stem for path in BENCHMARKS.glob("*.py")} == {
         *SMALL,
+        "any_prompt",
         "before",
         "continued",
         "losses",

@@ -1,10 +1,14 @@
 import json
+import math
+from fractions import Fraction
 
 import numpy as np
 import pyarrow as pa
 import pytest
 import torch
 from conftest import ROOT
+from hypothesis import given
+from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from fgclep.errors import UserError
@@ -14,7 +18,7 @@ from fgclep.evaluation.scores import read_scores
 from fgclep.evaluation.task_records import task_records
 from fgclep.evaluation.tasks import Task, TaskClass, load_task
 from fgclep.evaluation.text_scores import scoring
-from fgclep.evaluation.zero_shot import added, prompts_per_lead, score_classes, score_sets
+from fgclep.evaluation.zero_shot import added, any_of, prompts_per_lead, score_classes, score_sets
 from fgclep.models.alignment import GlobalAlignment
 from fgclep.schemas.embeddings import EMBEDDINGS
 from fgclep.schemas.metrics import METRICS
@@ -47,18 +51,39 @@ class FakeModel:
         return np.stack(columns, axis=1).astype(np.float32)
 
 
-def test_the_class_score_is_the_maximum_over_its_prompts():
+def any_fits(*logits):
+    """By the definition, with exact fractions of the probabilities: one less the product of what each lacks."""
+    none = 1
+    for logit in logits:
+        none *= 1 - Fraction(1 / (1 + math.exp(-logit)))
+    return math.log((1 - none) / none)
+
+
+def test_the_class_score_is_that_any_of_its_prompts_fits():
     model = FakeModel(["x", "y", "z"])
     scores = score_classes(model.score, np.array([[1.0, 2.0, -3.0], [5.0, 4.0, 0.5]]), PROMPTS)
-    np.testing.assert_array_equal(scores, [[2, -3], [5, 0.5]])
+    np.testing.assert_allclose(scores, [[any_fits(1, 2), -3], [any_fits(5, 4), 0.5]], rtol=1e-6)
     assert scores.dtype == np.float32
+
+
+@given(st.lists(st.floats(-20, 20), min_size=2, max_size=5))
+def test_any_of_some_prompts_fits_by_the_product_of_what_each_lacks(logits):
+    [found] = any_of(np.array([logits]))
+    assert found == pytest.approx(any_fits(*logits), rel=1e-4, abs=1e-4)
+    assert found >= np.float32(max(logits))
+
+
+def test_far_logits_stay_finite_and_in_order():
+    found = any_of(np.array([[-110.0, -110.0], [-110.0, -109.0], [110.0, -110.0], [110.0, 109.0]], dtype=np.float32))
+    np.testing.assert_allclose(found, [-110 + math.log(2), -109 + math.log1p(math.exp(-1)), 110, 219], rtol=1e-6)
 
 
 def test_the_lead_ensemble_takes_the_maximum_over_thirteen_wordings():
     assert len(set(prompts_per_lead("x"))) == 13
     model = FakeModel(["x", "x in lead v3", "z in lead avr"])
     embeddings = np.array([[1.0, 4.0, 2.0], [3.0, 0.0, -1.0]])
-    np.testing.assert_array_equal(score_classes(model.score, embeddings, PROMPTS, leads=True), [[4, 2], [3, -1]])
+    scores = score_classes(model.score, embeddings, PROMPTS, leads=True)
+    np.testing.assert_allclose(scores, [[any_fits(4, -9), 2], [any_fits(3, -9), -1]], rtol=1e-6)
     np.testing.assert_array_equal(score_classes(model.score, embeddings, PROMPTS)[:, 1], -9)
 
 
@@ -85,13 +110,13 @@ def test_a_shared_prompt_is_scored_once():
     model = FakeModel(["x", "y", "z"])
     scores = score_classes(model.score, np.array([[1.0, 2.0, 3.0]]), [*PROMPTS, [("x",), ("z",)]])
     assert model.batches == [3]
-    np.testing.assert_array_equal(scores, [[2, 3, 3]])
+    np.testing.assert_allclose(scores, [[any_fits(1, 2), 3, any_fits(1, 3)]], rtol=1e-6)
 
 
 def test_of_a_prompt_of_several_texts_the_mean_counts():
     model = FakeModel(["x", "y", "z"])
     scores = score_classes(model.score, np.array([[1.0, 2.0, -6.0]]), [[("x", "y"), ("z",)], [("y", "z"), ("x", "z")]])
-    np.testing.assert_array_equal(scores, [[1.5, -2.0]])
+    np.testing.assert_allclose(scores, [[any_fits(1.5, -6), any_fits(-2, -2.5)]], rtol=1e-6)
     leads = FakeModel(["x", "x in lead v3", "y"])
     scores = score_classes(leads.score, np.array([[1.0, 4.0, 2.0]]), [[("x", "y")]], leads=True)
     np.testing.assert_array_equal(scores, [[3.0]])  # the largest over the leads of each text first

@@ -202,12 +202,12 @@ def test_a_json_object_tells_what_was_read(model, recordings, capsys):
     assert [note.split(" ")[0] for note in notes] == ["leads", "amplitudes", "the"]
 
 
-def test_a_task_gives_its_classes_the_best_of_their_prompts(model, load, record, capsys, tmp_path, monkeypatch):
+def test_a_task_gives_its_classes_that_any_of_their_prompts_fits(model, load, record, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
     (row,) = predicted(capsys, record, "--model", model, "--task", "ptbxl_super")
     assert row["task"] == "ptbxl_super" and list(row["classes"]) == ["NORM", "MI", "STTC", "HYP", "CD"]
-    best = load(model).predict(read_recording(record).millivolts(), RATE, ["normal ecg", "within normal limits"])
-    assert row["classes"]["NORM"] == pytest.approx(best.max(), abs=1e-4)
+    each = load(model).predict(read_recording(record).millivolts(), RATE, ["normal ecg", "within normal limits"])
+    assert row["classes"]["NORM"] == pytest.approx(1 - (1 - each[0]) * (1 - each[1]), abs=1e-4)
     main(["predict", str(record), "--model", model, "--task", "resources/tasks/ptbxl_super.yaml"])
     assert capsys.readouterr().out.splitlines()[1:3] == [
         "  ptbxl_super:",

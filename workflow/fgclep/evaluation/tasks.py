@@ -32,7 +32,7 @@ class TaskClass:
     codes
         SCP or SNOMED-CT codes, any of which makes a record positive.
     prompts
-        Statements in the wording of machine reports; the class score is the maximum over them.
+        Statements in the wording of machine reports; the class is scored by the probability that any of them fits.
     """
 
     name: str

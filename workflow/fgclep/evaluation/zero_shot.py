@@ -19,6 +19,32 @@ def prompts_per_lead(prompt: str) -> list[str]:
     return [prompt, *(f"{prompt} in lead {lead.lower()}" for lead in LEADS)]
 
 
+def any_of(logits: np.ndarray) -> np.ndarray:
+    r"""Logit of the probability that at least one of several prompts fits.
+
+    .. math:: \log \frac{1 - q}{q}, \quad q = \prod_i \frac{1}{1 + e^{x_i}}
+
+    They are taken as independent ("noisy or", Pearl 1988). Unlike the largest logit this counts what prompts say
+    together: three that fit half are more than one.
+
+    Parameters
+    ----------
+    logits
+        Of the prompts, shape (n, prompts).
+
+    Returns
+    -------
+    float32, shape (n,): at least the largest logit, and that of a single prompt itself.
+
+    >>> any_of(np.array([[0.0, 0.0], [2.0, -50.0]])).round(3).tolist()
+    [1.0989999771118164, 2.0]
+    """
+    if logits.shape[1] == 1:
+        return logits[:, 0].astype(np.float32)
+    surprise = np.logaddexp(0, logits.astype(np.float64)).sum(axis=1)  # -log q
+    return (surprise + np.log(-np.expm1(-surprise))).astype(np.float32)
+
+
 def score_classes(
     score: Score,
     embeddings: np.ndarray,
@@ -26,7 +52,7 @@ def score_classes(
     leads: bool = False,
     batch_size: int = 256,
 ) -> np.ndarray:
-    """Score of each ECG for each class: the largest logit over the prompts of the class.
+    """Score of each ECG for each class: the logit that any of the prompts of the class fits, see ``any_of``.
 
     Parameters
     ----------
@@ -56,7 +82,7 @@ def score_classes(
             sums[:, place] += logits
     means = sums / np.array([len(prompt) for prompt in prompts], dtype=np.float32)
     number = {prompt: place for place, prompt in enumerate(prompts)}
-    return np.stack([means[:, [number[prompt] for prompt in some]].max(axis=1) for some in classes], axis=1)
+    return np.stack([any_of(means[:, [number[prompt] for prompt in some]]) for some in classes], axis=1)
 
 
 def added(parts: Sequence[np.ndarray], over: Sequence[np.ndarray]) -> np.ndarray:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from fgclep.evaluation.tasks import Task, TaskClass
+from fgclep.evaluation.zero_shot import any_of
 from fgclep.language.vocabulary import Feature, Vocabulary
 from fgclep.leads import LEADS
 from fgclep.measurement.measure import measure
@@ -63,7 +64,7 @@ class Questions:
     prompts
         Findings in words.
     task
-        Its classes are asked for; the score of a class is the maximum over its prompts.
+        Its classes are asked for; the score of a class is the probability that any of its prompts fits.
     vocabulary
         Its waveform features are asked for; ``None``: no features.
     most
@@ -97,7 +98,7 @@ class Questions:
         signals, present = map(torch.stack, zip(*inputs, strict=True))
         embeddings = self.model.encode_prepared(signals, present).flatten(1).float().cpu().numpy()
         logits = np.concatenate([self.model.score(embeddings, some) for some in self._texts.split(_AT_ONCE)], axis=1)
-        scores = np.stack([logits[:, places].max(axis=1) for places in self._places], axis=1)
+        scores = np.stack([any_of(logits[:, places]) for places in self._places], axis=1)
         probabilities = 1 / (1 + np.exp(-scores.astype(np.float64)))
         best = [self._best(record, row[len(self._asked) :]) for record, row in zip(records, probabilities, strict=True)]
         measures = [_measures(record) if places else None for record, places in zip(records, best, strict=True)]
