@@ -25,6 +25,7 @@ SMALL = {
     "loader": [
         *("--records", "300", "--wfdb-records", "4", "--memmap-records", "8"), *("--memory-mb", "32", "--rounds", "1"),
     ],
+    "leads": ["--records", "40", "--fold", "0", "--resamples", "5"],
     "loss_memory": ["--batches", "512", "1024", "--losses", "fg_clep"],
     "manifest": ["--records", "500"],
     "measuring": ["--records", "4", "--rounds", "1"],

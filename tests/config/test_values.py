@@ -103,6 +103,8 @@ def test_a_variant_cannot_lead_out_of_the_folder(name):
         {"pretraining": {"text_encoder": {"layers": 10**6}}},
         {"pretraining": {"bias": -1e8}},
         {"pretraining": {"max_temperature": 1e8}},
+        {"pretraining": {"augmentation": {"time_scale": 0.1}}},
+        {"pretraining": {"augmentation": {"lead_masking": 1.1}}},
         {"measurement": {"workers": 10**6}},
         {"report": {"strips": 10**6}},
     ],

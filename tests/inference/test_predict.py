@@ -334,7 +334,7 @@ def test_the_output_appears_whole_or_not_at_all(model, record, capsys, tmp_path,
     main(["predict", str(record), "--model", model, *ASK, "--output", str(target)])
     printed = capsys.readouterr()
     assert printed.out == "" and f"wrote {target}" in printed.err
-    assert target.read_text().startswith("record,kind,finding,text,probability,measurement,measured,error,model\n")
+    assert target.read_text().startswith("record,kind,finding,text,probability,measurement,measured,error,model,leads")
     before = target.read_text()
 
     def broken(*_):
@@ -383,6 +383,7 @@ def test_a_resnet_needs_all_leads_and_a_transformer_any(model, vit, load, tmp_pa
     assert "leads ['I', 'III', 'aVR'" in (error := capsys.readouterr().err) and "a resnet18 needs all twelve" in error
     (row,) = predicted(capsys, path, "--model", vit, *ASK, "--features", 500, *options)
     assert row["leads"] == ["II", "V1"]
+    assert "the model is given 2 of twelve leads (II, V1), and was trained on all twelve only" in row["notes"]
     loaded, signals = load(vit), torch.randn(1, 12, 200)  # what the other leads hold does not matter
     signals[0, [1, 6]] = torch.from_numpy(prepare_signal(ECG[[1, 6]], RATE, loaded.signal))
     present = torch.tensor([[lead in {"II", "V1"} for lead in LEADS]])
@@ -402,6 +403,24 @@ def test_a_resnet_needs_all_leads_and_a_transformer_any(model, vit, load, tmp_pa
     assert rows[1]["leads"] == ["II", "V1"]
     failing("predict", path, tmp_path / "w", "--model", vit, *ASK, *options)
     assert "it names its leads itself (I, II, III, " in capsys.readouterr().err
+
+
+def test_a_resnet_trained_with_masked_leads_takes_any_and_tells_which(load, tmp_path, capsys):
+    loaded = load(saved(tmp_path / "model"))
+    loaded.config.lead_masking = 0.5
+    np.save(tmp_path / "r.npy", ECG[[1, 6]])
+    options = [str(tmp_path / "r.npy"), "--model", str(tmp_path / "model"), *ASK, "--fs", str(RATE), "--units", "mV"]
+    (row,) = predicted(capsys, *options, "--leads", "ii,v1")
+    expected = loaded.predict(ECG[[1, 6]], RATE, PROMPTS, ["II", "V1"])
+    np.testing.assert_allclose(list(row["probabilities"].values()), expected, atol=1e-3)
+    told = "the model is given 2 of twelve leads (II, V1)"
+    assert row["leads"] == ["II", "V1"] and told in row["notes"]
+    main(["predict", *options, "--leads", "ii,v1"])
+    assert "r.npy  (6 s, 500 Hz, leads II, V1)" in (printed := capsys.readouterr()).out and told in printed.err
+    (row,) = predicted(capsys, *options, "--leads", "i,ii")  # from which the other limb leads follow
+    assert row["leads"] == list(LEADS[:6]) and "III, aVR, aVL, aVF computed from I and II" in row["notes"]
+    main(["predict", *options, "--leads", "v1,ii", "--format", "csv"])
+    assert [row["leads"] for row in csv.DictReader(io.StringIO(capsys.readouterr().out))] == ["II V1"] * 2
 
 
 def test_a_wrong_name_is_told_before_a_model_is_loaded(tmp_path):

@@ -19,6 +19,7 @@ from fgclep.schemas.scores import SCORES
 from fgclep.schemas.shards import SHARD
 from fgclep.signals.encoding import decode_waveform, to_millivolts
 from fgclep.signals.loader import SignalStore
+from fgclep.signals.preparation import prepare_signal
 from fgclep.stages import embed_ecgs, score_candidates
 from fgclep.tables import read_table
 
@@ -118,6 +119,23 @@ def test_a_transformer_predicts_from_the_leads_that_there_are(signal, alignment,
     assert few.shape == (2,) and np.isfinite(few).all()
     assert not np.allclose(model.predict(signal[[1]], 100, TEXTS, ["II"]), few, atol=1e-4)
     assert not recwarn.list
+
+
+@pytest.mark.parametrize("alignment", ["global", "attention"])
+def test_a_resnet_trained_with_masked_leads_reads_missing_ones_as_flat(signal, alignment, tmp_path):
+    model = made(alignment, RESNET)
+    model.config.lead_masking = 0.5
+    model.save_pretrained(tmp_path)
+    again = FGCLEP.from_pretrained(tmp_path)
+    assert not again.needs_all_leads and again.config.lead_masking == 0.5
+    flat = np.zeros((12, 400), np.float32)
+    flat[[1, 6]] = signal[[1, 6]]
+    prepared = torch.from_numpy(prepare_signal(flat, 100, model.signal))[None]
+    with torch.no_grad():
+        expected = torch.sigmoid(model.logits(model.encode_ecg(prepared), model.embed_texts(TEXTS)))[0]
+    np.testing.assert_allclose(again.predict(signal[[6, 1]], 100, TEXTS, ["V1", "II"]), expected, atol=1e-6)
+    with pytest.raises(ValueError, match="a resnet18 needs at least one"):
+        again.prepare(signal[:0], 100, [])
 
 
 @pytest.mark.parametrize(("encoder", "kind"), [(RESNET, "resnet18"), (VIT, "vit_tiny")])

@@ -127,6 +127,7 @@ def test_the_same_holds_where_the_weights_are_in_several_files(folder):
         ({"projection": "many"}, "projection is 'many'"),
         ({"projection": 24}, "has the shape"),
         ({"max_temperature": -1}, "max_temperature is -1"),
+        ({"lead_masking": 2}, "lead_masking is 2"),
         ({"initial_temperature": 0}, "initial_temperature is 0"),
         ({"initial_bias": math.nan}, "initial_bias is nan"),
         ({"max_temperature": math.inf}, "max_temperature is inf"),

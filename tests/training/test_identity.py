@@ -145,7 +145,10 @@ def test_what_changes_the_outcome_starts_the_training_anew(interrupted, change):
     assert (other.position.epoch, other.history) == (0, [])
 
 
-@pytest.mark.parametrize("changed", [{"learning_rate": 1e-3}, {"seed": 1}, {"loss": "clip"}, {"memory_mb": 50}])
+@pytest.mark.parametrize(
+    "changed",
+    [{"learning_rate": 1e-3}, {"seed": 1}, {"loss": "clip"}, {"memory_mb": 50}, {"augmentation": {"crop": 0.1}}],
+)
 def test_a_setting_that_changes_the_outcome_starts_the_training_anew(interrupted, changed):
     other = begin(interrupted, sorted(interrupted.glob("*.parquet")), **changed)
     other._resume()
@@ -160,7 +163,9 @@ def test_other_code_or_libraries_start_the_training_anew(interrupted, monkeypatc
     assert other.position.epoch == 0
 
 
-@pytest.mark.parametrize("changed", [{}, {"workers": 2}, {"checkpoint_seconds": 1, "log_every": 7}])
+@pytest.mark.parametrize(
+    "changed", [{}, {"workers": 2}, {"checkpoint_seconds": 1, "log_every": 7}, {"augmentation": {"noise": 0.0}}]
+)
 def test_the_same_training_is_continued_wherever_its_shards_lie(interrupted, tmp_path, changed):
     shards = [tmp_path / path.name for path in sorted(interrupted.glob("*.parquet"))]
     for path in shards:

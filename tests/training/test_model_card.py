@@ -36,6 +36,13 @@ def test_the_card_has_data_settings_metrics_and_limits():
     assert "4.0 s of signal at 50 Hz between 0.5 and 20.0 Hz" in body and "not for diagnosis" in body
 
 
+def test_the_card_tells_whether_leads_were_masked():
+    card = model_card("fine", RECORDS, 2, training_settings(augmentation={"lead_masking": 0.5}), HISTORY)
+    assert "This one is a\n`resnet18`, trained with masked leads: it takes any, too." in card
+    plain = model_card("fine", RECORDS, 2, training_settings(), HISTORY)
+    assert "This one is a\n`resnet18`.\n" in plain and "augmentation" not in plain
+
+
 def test_the_machine_leaves_no_trace_in_the_card():
     other = training_settings(device="cuda", threads=7, memory_mb=90, workers=5, checkpoint_seconds=1)
     card = model_card("coarse", RECORDS, 2, training_settings(), HISTORY)

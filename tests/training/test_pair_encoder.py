@@ -50,6 +50,9 @@ def test_embeddings_of_groups_equal_those_of_the_model(trained_layers):
         expected = model.embed_tokens(tokenize(model.tokenizer, [texts[key] for key in keys]))
         torch.testing.assert_close(ecgs, model.encode_ecg(signals), rtol=0, atol=1e-6)
         found = model.embed_texts([texts[key] for key in keys])
+        present = torch.tensor([[lead % 5 > ecg for lead in range(12)] for ecg in range(3)])
+        masked = pairs(signals, prepared, present)[0]
+        torch.testing.assert_close(masked, model.encode_ecg(signals * present[..., None]), rtol=0, atol=1e-6)
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-6)
     torch.testing.assert_close(embedded, expected, rtol=0, atol=1e-6)
     assert len(prepared) == (1 if trained_layers == 0 else 3)

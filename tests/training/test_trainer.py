@@ -99,6 +99,7 @@ def test_two_kinds_of_waves_are_told_apart_by_their_texts(trainer, more_shards, 
 
 
 TEXT = SETTINGS["text_encoder"]
+CHANGED = {"lead_masking": 0.5, "crop": 0.3, "time_scale": 0.05, "noise": 0.05, "amplitude": 0.2}
 
 
 @pytest.mark.parametrize(
@@ -108,6 +109,7 @@ TEXT = SETTINGS["text_encoder"]
         {"accumulate": 2},
         {"text_encoder": {**TEXT, "layers": 2, "trained_layers": 1}},
         {"text_encoder": {**TEXT, "trained_layers": 0}, "text_unit": "report", "precision": "bf16"},
+        {"augmentation": CHANGED},
     ],
 )
 @pytest.mark.parametrize("stop_in", [1, 2, 4, 5])
@@ -215,6 +217,48 @@ def test_a_gradient_that_is_not_finite_does_not_reach_the_weights(trainer):
         run.fit()
     trained = {name for name, _ in run.model.named_parameters()}
     assert_same_weights(run.model, {name: weights for name, weights in before.items() if name in trained})
+
+
+def batches_of(run, monkeypatch, epoch=0, rank=0):
+    """Signals and leads of an epoch; of another process, as if it read the same ECGs."""
+    run.position.epoch, run.rank = epoch, rank
+    shuffled = SignalStore.shuffled
+    monkeypatch.setattr(run.train_store, "shuffled", lambda *args: shuffled(run.train_store, *args[:3]))
+    return [(batch.signals, batch.present) for batch in run.batches()]
+
+
+def test_ecgs_are_changed_anew_in_every_epoch_and_process_whatever_the_workers(trainer, monkeypatch):
+    run = trainer(augmentation=CHANGED)
+    first, second = batches_of(run, monkeypatch), batches_of(run, monkeypatch, epoch=1)
+    other = batches_of(trainer(augmentation=CHANGED, workers=3), monkeypatch)
+    for mine, same in zip(first, other, strict=True):
+        assert mine[0].equal(same[0]) and mine[1].equal(same[1])
+    assert not first[0][1].equal(second[0][1]) and not first[0][1].equal(first[1][1])
+    assert not first[0][1].equal(batches_of(run, monkeypatch, rank=1)[0][1])
+    plain = batches_of(trainer(), monkeypatch)
+    assert all(present is None for _, present in plain) and not plain[0][0].equal(first[0][0])
+
+
+def test_what_stands_in_a_masked_lead_is_not_trained_on(trainer):
+    run = trainer(augmentation={"lead_masking": 1.0})
+    run.model.eval()
+    batch = next(run.batches())
+    broken = batch.signals.masked_fill(~batch.present[..., None], float("nan"))
+    expected = run.loss(batch.texts, batch.signals * batch.present[..., None])
+    assert run.loss(batch.texts, broken, batch.present).equal(expected)
+
+
+def test_held_out_ecgs_are_judged_as_they_are(trainer):
+    assert trainer(augmentation=CHANGED).validation_loss() == trainer().validation_loss()
+
+
+def test_a_model_tells_whether_its_last_training_masked_leads(trainer):
+    masked = trainer(augmentation={"lead_masking": 0.25}).model
+    assert masked.config.to_dict()["lead_masking"] == 0.25 and not masked.needs_all_leads
+    plain = trainer().model
+    assert "lead_masking" not in plain.config.to_dict() and plain.needs_all_leads
+    untrained = trainer(epochs=0, augmentation={"lead_masking": 0.25}).model
+    assert untrained.needs_all_leads
 
 
 def test_accumulated_batches_make_one_step_with_their_mean_gradient(trainer):

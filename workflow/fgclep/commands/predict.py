@@ -126,7 +126,7 @@ def _read(recording: Recording, questions: Questions, options: dict) -> Recordin
         prepared = questions.prepare(record)
     except Exception as error:
         return Recording(name, error=reason_of(error, name))
-    remarks = (*record.remarks, *questions.length_remark(record))
+    remarks = (*record.remarks, *questions.leads_remark(record), *questions.length_remark(record))
     return Recording(name, replace(record, remarks=remarks), prepared)
 
 
@@ -158,6 +158,7 @@ def _write(output: Output, recording: Recording, findings: Sequence[Finding], qu
                     "measurement": finding.measurement,
                     "measured": finding.measured,
                     "model": model_name(questions.model),
+                    "leads": " ".join(record.leads),
                 }
                 for finding in findings
             ]

@@ -4,6 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from fgclep.config.augmentation import AugmentationSection
 from fgclep.config.named_models import made_by_this_run
 from fgclep.config.section import MACHINE, SPEED, Section, Seeded
 from fgclep.config.signal import SignalSection
@@ -108,6 +109,7 @@ class PretrainingSection(Section):
         ge=0,
         description="Waveform features drawn per ECG and batch, beside the statements; text_unit report ignores it.",
     )
+    augmentation: AugmentationSection = AugmentationSection()
     loss: Literal["balanced_clip", "balanced", "fg_clep", "siglip", "clip", "soft_sigmoid"] = Field(
         "balanced_clip",
         description="balanced_clip: balanced and clip together. balanced: pairwise sigmoid in which every text counts "
@@ -257,6 +259,7 @@ class TrainingSettings(PretrainingSection, Seeded):
     signal: SignalSection
 
     def idle(self) -> set[str]:
-        """See ``Section``: the epochs of the other stage do not count, nor what only another loss has."""
+        """See ``Section``: the epochs of the other stage do not count, nor what is off or only another loss has."""
         idle = {"coarse_epochs", "fine_epochs"} | ({"folds"} if self.folds == 1 else set())
+        idle |= {"augmentation"} if self.augmentation.is_off else set()
         return idle if self.loss == "fg_clep" else idle | {"mitigation"}

@@ -121,6 +121,13 @@ class Questions:
             return [f"{seconds:.3g} s are repeated to the {seen:g} s that the model sees"]
         return []
 
+    def leads_remark(self, record: Record) -> list[str]:
+        """Say which leads the model is given, unless they are all, and whether it was trained on such ECGs."""
+        if len(record.leads) == len(LEADS):
+            return []
+        untrained = "" if self.model.config.lead_masking else ", and was trained on all twelve only"
+        return [f"the model is given {len(record.leads)} of twelve leads ({', '.join(record.leads)}){untrained}"]
+
     def _of_prompts(self, probabilities: np.ndarray) -> list[Finding]:
         return [
             Finding("prompt" if place < self._prompts else "class", item.name, item.title, float(probability))

@@ -62,6 +62,9 @@ class FGCLEPConfig:
         ``sampling_rate`` (Hz), ``duration`` (s), ``highpass`` and ``lowpass`` (Hz) of the input.
     initial_temperature, initial_bias, max_temperature
         Initial scale t and offset b of the logit t * cosine + b, and the upper limit of t.
+    lead_masking
+        Probability with which an ECG of the training kept only some of its leads
+        (``pretraining.augmentation.lead_masking``). 0 does not stand in ``config.json``.
     """
 
     ecg_encoder: dict[str, Any] = field(default_factory=lambda: {"kind": "resnet18", "width": 32})
@@ -72,6 +75,7 @@ class FGCLEPConfig:
     initial_temperature: float = 10.0
     initial_bias: float = -5.0
     max_temperature: float = 100.0
+    lead_masking: float = 0.0
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
@@ -80,7 +84,10 @@ class FGCLEPConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """Return what stands in ``config.json``."""
-        return {"model_type": "fgclep", **asdict(self)}
+        values = {"model_type": "fgclep", **asdict(self)}
+        if not self.lead_masking:
+            del values["lead_masking"]
+        return values
 
 
 class FGCLEP(nn.Module):
@@ -118,6 +125,11 @@ class FGCLEP(nn.Module):
     def device(self) -> torch.device:
         """Where the weights are."""
         return self.bias.device
+
+    @property
+    def needs_all_leads(self) -> bool:
+        """Whether an ECG must have twelve leads: where a missing one is a flat one, which no training ECG had."""
+        return self.ecg_encoder.needs_all_leads and not self.config.lead_masking
 
     @classmethod
     def from_pretrained(cls, folder: str | Path, **options: Any) -> Self:
@@ -296,8 +308,9 @@ class FGCLEP(nn.Module):
         prompts
             Findings in words, e.g. ``["atrial fibrillation"]``; a text is one prompt.
         leads
-            Names of the rows of ``signal``, in any order. A transformer works with any of the twelve, a ResNet needs
-            all, or those from which the others can be computed: I, II and V1 to V6.
+            Names of the rows of ``signal``, in any order. A transformer, and any model that was trained with masked
+            leads (``needs_all_leads`` is false), works with any of the twelve. Another ResNet needs all, or those from
+            which the others can be computed: I, II and V1 to V6.
 
         Returns
         -------
@@ -387,8 +400,8 @@ class FGCLEP(nn.Module):
             )
         positions = lead_positions(leads)
         missing = [name for number, name in enumerate(LEADS) if number not in positions]
-        if len(missing) > (0 if self.ecg_encoder.needs_all_leads else len(LEADS) - 1):
-            needed = "all twelve" if self.ecg_encoder.needs_all_leads else "at least one"
+        if len(missing) > (0 if self.needs_all_leads else len(LEADS) - 1):
+            needed = "all twelve" if self.needs_all_leads else "at least one"
             kind = self.config.ecg_encoder["kind"]
             raise ValueError(f"leads {missing} are missing in {list(leads)}; a {kind} needs {needed}")
         prepared = prepare_signal(signal, fs, self.signal)

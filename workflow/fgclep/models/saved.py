@@ -62,6 +62,7 @@ class _Config(BaseModel):
     initial_temperature: _Scale
     initial_bias: float
     max_temperature: _Scale
+    lead_masking: float = Field(0.0, ge=0, le=1)  # decides which ECGs are taken, and no answer
     # of transformers
     architectures: list[str] | None = None
     dtype: Literal["float32", "float16", "bfloat16", None] = None

@@ -34,7 +34,7 @@ model.predict(signal, fs=500, leads=["I", "II"], prompts=["atrial fibrillation"]
 ```
 
 A model with a transformer (`vit_*`) takes any of the twelve leads, one with a ResNet needs all. This one is a
-`{kind}`.
+`{kind}`{masked}.
 
 ## Data
 
@@ -104,6 +104,7 @@ def model_card(
         name=name,
         origin=f" Training continued from the model `{start}`." if start else "",
         kind=settings.ecg_encoder.kind,
+        masked=", trained with masked leads: it takes any, too" if settings.augmentation.lead_masking else "",
         data=_table(_counts(records)),
         texts=f"{texts:,}",
         settings=json.dumps(method, indent=1, sort_keys=True),

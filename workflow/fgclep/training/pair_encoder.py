@@ -85,10 +85,13 @@ class PairEncoder(nn.Module):
         hidden = self.model.text_encoder(input_ids=values, attention_mask=mask).last_hidden_state
         return mean_over_tokens(hidden, mask)
 
-    def forward(self, signals: Tensor, texts: list[TextGroup]) -> tuple[Tensor, Tensor]:
-        """Embeddings of signals (batch, 12, samples) and of prepared texts, as ``FGCLEP.forward``."""
+    def forward(self, signals: Tensor, texts: list[TextGroup], present: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Embeddings of signals (batch, 12, samples) and of prepared texts, as ``FGCLEP.forward``.
+
+        ``present`` tells which leads are there, as ``FGCLEP.encode_ecg`` takes it.
+        """
         place = np.argsort([row for group in texts for row in group.rows])
         with text_precision(signals.device):
             pooled = torch.cat([self._pooled(group.values, group.mask) for group in texts])
             projected = self.model.text_projection(pooled[torch.from_numpy(place).to(pooled.device)])
-        return self.model.encode_ecg(signals), F.normalize(projected.to(torch.float32), dim=-1)
+        return self.model.encode_ecg(signals, present), F.normalize(projected.to(torch.float32), dim=-1)

@@ -22,6 +22,7 @@ from fgclep.models.fgclep import FGCLEP
 from fgclep.models.text import freeze_text_layers
 from fgclep.signals.loader import SignalStore
 from fgclep.training.accelerator import new_accelerator
+from fgclep.training.augmentation import augmented
 from fgclep.training.checkpoint import Checkpoints
 from fgclep.training.distributed import gather_rows, share_of, union_of_texts
 from fgclep.training.identity import processor, training_identity
@@ -53,11 +54,12 @@ class Position:
 
 @dataclass(frozen=True)
 class Batch:
-    """ECGs of this process and what they are compared with."""
+    """ECGs of this process, which of their leads are there (``None``: all), and what they are compared with."""
 
     number: int
     places: np.ndarray
     signals: Tensor
+    present: Tensor | None
     texts: TextBatch
 
 
@@ -101,6 +103,8 @@ class Trainer:
     ):
         self.settings = settings
         self.model = model
+        if settings.epochs:
+            model.config.lead_masking = settings.augmentation.lead_masking
         self.train_store, self.bank = train, bank
         self.validation_store, self.validation_bank = validation, validation_bank
         self.checkpoints, self.metrics = Checkpoints(checkpoint), metrics
@@ -179,7 +183,9 @@ class Trainer:
         signals = self.train_store.shuffled(self.batch_size, [s.seed, epoch], first, self.rank, self.processes)
         for number, (places, values) in enumerate(signals, start=first):
             rng = np.random.default_rng([s.seed, 1, epoch, number, self.rank])
-            yield Batch(number, places, values, self._texts(self.bank, places, rng))
+            texts = self._texts(self.bank, places, rng)
+            rng = np.random.default_rng([s.seed, 4, epoch, number, self.rank])
+            yield Batch(number, places, *augmented(values, s.augmentation, rng), texts)
 
     def _texts(self, bank: TextBank, places: np.ndarray, rng: np.random.Generator) -> TextBatch:
         s = self.settings
@@ -229,7 +235,7 @@ class Trainer:
             torch.manual_seed(int(seed.generate_state(1, np.uint64)[0] >> 1))
             is_last = batch is group[-1]
             with nullcontext() if is_last else self.accelerator.no_sync(self.wrapped):
-                loss = self.loss(batch.texts, batch.signals)
+                loss = self.loss(batch.texts, batch.signals, batch.present)
                 self.accelerator.backward(loss / len(group))
             total += loss.detach()
         norm = self.accelerator.clip_grad_norm_(self.pairs.parameters(), s.gradient_clip)
@@ -252,13 +258,17 @@ class Trainer:
     def _scale(self) -> dict:
         return {"temperature": self.model.temperature.item(), "bias": self.model.bias.item()}
 
-    def loss(self, batch: TextBatch, signals: Tensor) -> Tensor:
-        """Loss of a batch, of which this process has the ECGs ``signals``; the same in every process."""
+    def loss(self, batch: TextBatch, signals: Tensor, present: Tensor | None = None) -> Tensor:
+        """Loss of a batch, of which this process has the ECGs ``signals``; the same in every process.
+
+        ``present`` tells which of their leads are there, see ``FGCLEP.encode_ecg``.
+        """
         batch = union_of_texts(batch, self.device)
         mine, texts = share_of(len(batch)), batch.texts
         with self.accelerator.autocast(), text_precision(self.device):
             prepared = self.pairs.prepared([batch.keys[i] for i in mine], [texts[i] for i in mine])
-        ecgs, encoded = self.wrapped(signals.to(self.device, non_blocking=True), prepared)
+        present = None if present is None else present.to(self.device)
+        ecgs, encoded = self.wrapped(signals.to(self.device, non_blocking=True), prepared, present)
         logits = Logits(self.model.align, self.model.temperature, self.model.bias)
         return contrastive_loss(self.objective, ecgs, gather_rows(encoded)[: len(batch)], batch, logits)
 
