@@ -180,6 +180,7 @@ def test_every_benchmark_is_tried():
         *SMALL,
         "before",
         "continued",
+        "encoders",
         "losses",
         "measured",
         "measurements",

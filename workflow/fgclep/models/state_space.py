@@ -115,7 +115,7 @@ class StateSpaceEncoder(nn.Module):
     Parameters
     ----------
     width
-        Channels of all layers (512 in Mehari and Strodthoff 2022; 128 keeps a CPU busy for minutes instead of hours).
+        Channels of all layers (512 in Mehari and Strodthoff 2022; a CPU trains 64 as fast as a ResNet18 of width 32).
     """
 
     needs_all_leads = True
