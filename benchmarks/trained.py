@@ -21,7 +21,7 @@ from fgclep.evaluation.metrics import macro_aurocs
 from fgclep.evaluation.prompts import read_prompts, worded
 from fgclep.evaluation.scores import Evaluation, Scored
 from fgclep.evaluation.task_records import task_records
-from fgclep.evaluation.tasks import load_task
+from fgclep.evaluation.tasks import Task, load_task
 from fgclep.evaluation.zero_shot import score_sets
 from fgclep.models.fgclep import FGCLEP
 
@@ -51,19 +51,35 @@ def train(
     return output
 
 
-@torch.inference_mode()
-def zero_shot_scores(results: Path, folder: Path, split: str) -> dict[Evaluation, Scored]:
-    """What a model scores on the records of a split, for each of the run's tasks, by each of ``SETS``."""
+def tasks_of(results: Path) -> list[Task]:
+    """The run's tasks, by name."""
     prompts = read_prompts(results / "evaluation/prompts.parquet")
-    tasks = [load_task(ROOT / f"resources/tasks/{name}.yaml") for name in sorted({task for task, _ in prompts})]
-    sources: Sequence[str] = sorted({task.source for task in tasks})
+    return [load_task(ROOT / f"resources/tasks/{name}.yaml") for name in sorted({task for task, _ in prompts})]
+
+
+@torch.inference_mode()
+def embedded(results: Path, model: FGCLEP) -> pa.Table:
+    """Features and embeddings of all records that the run's tasks are made of, with the schema ``EMBEDDINGS``."""
+    sources: Sequence[str] = sorted({task.source for task in tasks_of(results)})
     found = [path for source in sources for path in sorted((results / "shards" / source).glob("*.parquet"))]
-    shards = of_the_run(found)
     settings = InferenceSettings.of(PretrainingSection(), threads=1, workers=1, signal=SignalSection())
+    tables = embed_records(model, of_the_run(found), settings, torch.device("cpu"), Path(model.folder).name)
+    return pa.concat_tables(tables)
+
+
+@torch.inference_mode()
+def zero_shot_scores(
+    results: Path, folder: Path, split: str, table: pa.Table | None = None
+) -> dict[Evaluation, Scored]:
+    """What a model scores on the records of a split, for each of the run's tasks, by each of ``SETS``.
+
+    ``table`` is that of ``embedded``, made here if it is not given.
+    """
+    prompts = read_prompts(results / "evaluation/prompts.parquet")
     model = FGCLEP.from_pretrained(folder)
-    table = pa.concat_tables(embed_records(model, shards, settings, torch.device("cpu"), folder.name))
+    table = embedded(results, model) if table is None else table
     found: dict[Evaluation, Scored] = {}
-    for task in tasks:
+    for task in tasks_of(results):
         records = task_records(table.filter(pc.equal(table["source"], task.source)), task, "embedding").of(split)
         classes = {kind: prompts[task.name, kind] for kind in worded(SETS)}
         facts = tuple(task.class_names), records.ids, records.patients, records.labels
@@ -72,9 +88,9 @@ def zero_shot_scores(results: Path, folder: Path, split: str) -> dict[Evaluation
     return found
 
 
-def zero_shot(results: Path, folder: Path, split: str) -> dict[str, float]:
+def zero_shot(results: Path, folder: Path, split: str, table: pa.Table | None = None) -> dict[str, float]:
     """Macro AUROC in percent, mean over the run's tasks, on the records of a split, by each of ``SETS``."""
     values: dict[str, list[float]] = {kind: [] for kind in SETS}
-    for (*_, kind), scored in zero_shot_scores(results, folder, split).items():
+    for (*_, kind), scored in zero_shot_scores(results, folder, split, table).items():
         values[kind].append(macro_aurocs(scored.scores, scored.labels, np.ones((len(scored.labels), 1)))[0])
     return {kind: 100 * float(np.mean(some)) for kind, some in values.items()}

@@ -192,6 +192,7 @@ def test_every_benchmark_is_tried():
         "any_prompt",
         "before",
         "continued",
+        "encoders",
         "losses",
         "measured",
         "measurements",

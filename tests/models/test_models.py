@@ -45,7 +45,7 @@ def signal():
 
 
 @pytest.mark.parametrize(
-    ("kind", "features"), [("resnet18", 2 * 8 * 8), ("resnet50", 2 * 4 * 8 * 8), ("vit_tiny", 192)]
+    ("kind", "features"), [("resnet18", 2 * 8 * 8), ("resnet50", 2 * 4 * 8 * 8), ("vit_tiny", 192), ("s4d", 2 * 8)]
 )
 def test_every_encoder_maps_a_batch_to_its_number_of_features(kind, features):
     encoder = build_ecg_encoder(kind, 8, 1000, 100).eval()

@@ -412,10 +412,26 @@ def test_text_and_ecg_have_their_own_rates_and_scalars_no_decay():
     assert len(group_of) == len(list(model.parameters()))
 
 
+@pytest.mark.parametrize(("rate", "expected"), [(3e-3, 1e-3), (5e-4, 5e-4)])
+def test_the_dynamics_of_state_spaces_learn_slowly_and_do_not_decay(rate, expected):
+    encoder = {"kind": "s4d", "width": 8}
+    model = made_model(ecg_encoder=encoder)
+    settings = training_settings(ecg_encoder=encoder, learning_rate=rate)
+    group_of = {id(p): group for group in parameter_groups(model, settings) for p in group["params"]}
+    space = model.ecg_encoder.layers[1].body[1]
+    for name in ("log_step", "log_decay", "frequency"):
+        group = group_of[id(getattr(space, name))]
+        assert (group["base_lr"], group["weight_decay"]) == (expected, 0)
+    readout = group_of[id(space.readout)]
+    assert (readout["base_lr"], readout["weight_decay"]) == (rate, settings.weight_decay)
+    assert len(group_of) == len(list(model.parameters()))
+
+
 @pytest.mark.parametrize(
     "changes",
     [
         {"ecg_encoder": {"kind": "vit_tiny", "width": 8}},
+        {"ecg_encoder": {"kind": "s4d", "width": 8}, "precision": "bf16"},
         {"precision": "bf16"},
         {"ecg_encoder": {"kind": "vit_tiny", "width": 8}, "alignment": "attention"},
     ],

@@ -15,16 +15,17 @@ Device = Literal["auto", "cpu", "cuda"]
 class EcgEncoderSection(Section):
     """The encoder of the waveform."""
 
-    kind: Literal["resnet18", "resnet50", "vit_tiny", "vit_small", "vit_base"] = Field(
+    kind: Literal["resnet18", "resnet50", "vit_tiny", "vit_small", "vit_base", "s4d"] = Field(
         "resnet18",
         description="resnet18, resnet50: one-dimensional residual networks. vit_tiny, vit_small, vit_base: "
-        "transformers over patches of one lead and one second.",
+        "transformers over patches of one lead and one second. s4d: state spaces, recurrences over time.",
     )
     width: int = Field(
         16,
         ge=4,
         le=4096,
-        description="Channels of the first stage of a ResNet (the original has 64); a ViT ignores it.",
+        description="Channels of the first stage of a ResNet (the original has 64), or of all layers of s4d, which "
+        "takes as long with 64 as a ResNet18 with 32. A ViT ignores it.",
     )
 
 
@@ -95,7 +96,7 @@ class PretrainingSection(Section):
     alignment: Literal["global", "attention"] = Field(
         "global",
         description="global: one embedding per ECG. attention: each text attends to the patches of the ECG, one lead "
-        "and second of a transformer, one stretch of time of a ResNet.",
+        "and second of a transformer, one stretch of time of the others.",
     )
     text_unit: Literal["statement", "report"] = Field(
         "statement",

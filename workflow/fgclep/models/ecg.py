@@ -1,11 +1,13 @@
-"""ECG encoders: one-dimensional residual networks and a spatio-temporal vision transformer.
+"""ECG encoders: one-dimensional residual networks, a spatio-temporal vision transformer, and state spaces.
 
-Both turn signals into patches, vectors of one stretch of time (a transformer's also of one lead), and pool these into
+All turn signals into patches, vectors of one stretch of time (a transformer's also of one lead), and pool these into
 the features of the whole tracing.
 """
 
 import torch
 from torch import Tensor, nn
+
+from fgclep.models.state_space import StateSpaceEncoder
 
 RESNET_LAYERS = {"resnet18": (2, 2, 2, 2), "resnet50": (3, 4, 6, 3)}
 VIT_SIZES = {"vit_tiny": (192, 12, 3), "vit_small": (384, 12, 6), "vit_base": (768, 12, 12)}  # width, depth, heads
@@ -151,7 +153,9 @@ class SpatioTemporalViT(nn.Module):
         return (patches * present[..., None]).sum(1) / present.sum(1, keepdim=True)
 
 
-def build_ecg_encoder(kind: str, width: int, samples: int, sampling_rate: int) -> ResNet1d | SpatioTemporalViT:
+def build_ecg_encoder(
+    kind: str, width: int, samples: int, sampling_rate: int
+) -> ResNet1d | SpatioTemporalViT | StateSpaceEncoder:
     """Return the encoder named ``kind``.
 
     ``encoder(signals, present)`` maps signals (batch, 12, samples) in mV, and which leads are there (batch, 12;
@@ -164,4 +168,6 @@ def build_ecg_encoder(kind: str, width: int, samples: int, sampling_rate: int) -
         return ResNet1d(kind, width)
     if kind in VIT_SIZES:
         return SpatioTemporalViT(kind, samples, patch=sampling_rate)
-    raise ValueError(f"unknown ECG encoder {kind!r}; known are {', '.join([*RESNET_LAYERS, *VIT_SIZES])}")
+    if kind == "s4d":
+        return StateSpaceEncoder(width)
+    raise ValueError(f"unknown ECG encoder {kind!r}; known are {', '.join([*RESNET_LAYERS, *VIT_SIZES, 's4d'])}")

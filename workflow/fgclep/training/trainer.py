@@ -252,7 +252,8 @@ class Trainer:
         """Where the training is, and what it has set and learned."""
         now = {"step": self.position.steps, "epoch": self.position.epoch + 1, **self._scale()}
         for parameters in self.optimizer.param_groups:
-            now[f"{parameters['side']}_learning_rate"] = parameters["lr"]
+            if parameters["side"] in {"ecg", "text"}:
+                now[f"{parameters['side']}_learning_rate"] = parameters["lr"]
         return now
 
     def _scale(self) -> dict:
