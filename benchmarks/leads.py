@@ -108,6 +108,24 @@ def scored(score: object, vectors: np.ndarray, rows: pl.DataFrame, tasks: Sequen
     return found
 
 
+def table(model: FGCLEP, signals: Tensor, rows: pl.DataFrame, kind: str, resamples: int) -> dict[str, float]:
+    """Print what a model reaches by the leads that it is given, and return the means over the tasks."""
+    tasks = [load_task(ROOT / f"resources/tasks/{name}.yaml") for name in TASKS]
+    score, drawn, means, first = scoring(model), None, {}, np.empty(0)
+    print(f"| leads | {' | '.join(task.name.removeprefix('ptbxl_') for task in tasks)} | mean | less than with 12 |")
+    print(f"|---|{'---|' * (len(tasks) + 2)}")
+    for name, leads in GIVEN.items():
+        found = scored(score, embedded(model, signals, leads), rows, tasks, kind)
+        drawn = drawn or Resamples(found, resamples, seed=0)
+        macros = [100 * drawn.macro_aurocs(name, place, own) for place, own in found.items()]
+        mean = np.mean(macros, axis=0)
+        first = first if len(first) else mean
+        means[name] = round(float(mean[0]), 2)
+        cells = [*(f"{values[0]:.1f}" for values in macros), *map(with_interval, (mean, first - mean))]
+        print(f"| {name} | {' | '.join(cells)} |", flush=True)
+    return means
+
+
 def main() -> None:
     """Print a table, and a line of JSON with the share of the AUROC that lead II alone has of that of all."""
     options = parser(__doc__)
@@ -126,22 +144,10 @@ def main() -> None:
         if database is None:
             sys.exit(f"{args.ecgs} holds no {DATABASE}; give the folder of a copy of PTB-XL")
         signals, rows, unusable = read(model, database.parent, args.fold)
-    tasks = [load_task(ROOT / f"resources/tasks/{name}.yaml") for name in TASKS]
-    score, drawn, means, first = scoring(model), None, {}, np.empty(0)
     masked = model.config.lead_masking
     print(f"{machine()}; {args.model}, trained with {f'lead_masking {masked:g}' if masked else 'twelve leads'};")
     print(f"fold {args.fold or 'any'}: {len(rows)} records, {unusable} cannot be used; prompts: {args.prompts}\n")
-    print(f"| leads | {' | '.join(task.name.removeprefix('ptbxl_') for task in tasks)} | mean | less than with 12 |")
-    print(f"|---|{'---|' * (len(tasks) + 2)}")
-    for name, leads in GIVEN.items():
-        found = scored(score, embedded(model, signals, leads), rows, tasks, args.prompts)
-        drawn = drawn or Resamples(found, args.resamples, seed=0)
-        macros = [100 * drawn.macro_aurocs(name, place, own) for place, own in found.items()]
-        mean = np.mean(macros, axis=0)
-        first = first if len(first) else mean
-        means[name] = round(float(mean[0]), 2)
-        cells = [*(f"{values[0]:.1f}" for values in macros), *map(with_interval, (mean, first - mean))]
-        print(f"| {name} | {' | '.join(cells)} |", flush=True)
+    means = table(model, signals, rows, args.prompts, args.resamples)
     ratio = means["1 (II)"] / means["12"]
     facts = {"model": str(args.model), "lead_masking": masked, "records": len(rows), "prompts": args.prompts}
     print(json.dumps({"name": "leads", "ratio": round(ratio, 4), **facts, "mean": means}))

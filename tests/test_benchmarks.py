@@ -160,6 +160,21 @@ def test_ways_to_join_prompts_are_compared_on_the_shards_of_a_run(finished, figu
 
 
 @pytest.mark.benchmark
+def test_models_with_masked_leads_are_trained_once_and_compared(finished, figures, tmp_path):
+    results = finished.checkout.folder / "results"
+    files = results / "simulation/files"
+    command = ["masked", "--results", results, "--ecgs", files, "--work", tmp_path, "--seeds", 1, "--fold", 0]
+    small = ["--records", 20, "--epochs", 1, "--width", 4, "--resamples", 5]
+    found = figures(*command, *small)
+    masked, plain = (
+        json.loads((tmp_path / f"models/{name}-1/config.json").read_text()) for name in ("masked", "plain")
+    )
+    assert masked["lead_masking"] == 0.5 and "lead_masking" not in plain
+    assert list(found["means"]) == list(found["losses"]) == ["plain", "masked"]
+    assert figures(*command, *small) == found
+
+
+@pytest.mark.benchmark
 def test_variants_are_asked_as_the_run_asks(finished, printed, tmp_path):
     results = finished.checkout.folder / "results"
     for variant in ("coarse", "fine"):
@@ -205,6 +220,7 @@ def test_every_benchmark_is_tried():
         "resources",
         "ecgs",
         "marks",
+        "masked",
         "scripted_llm",
         "trained",
         "variants",
