@@ -13,7 +13,6 @@ validation after each included), and what each encoder is better than the first,
 
 import argparse
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from ecgs import ROOT, machine  # isort: skip (puts the package on the path)
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import torch
 from trained import SETS, embedded, tasks_of, zero_shot
 from training import Run, data, train
@@ -32,15 +32,16 @@ from fgclep.evaluation.linear_probe import choose_probe, fit_probes
 from fgclep.evaluation.metrics import macro_auroc
 from fgclep.evaluation.task_records import task_records
 from fgclep.models.fgclep import FGCLEP
+from fgclep.schemas.prompts import PROMPTS
 from fgclep.schemas.shards import SHARD
 from fgclep.stages.build_shards import ROWS_PER_GROUP
-from fgclep.tables import read_table, table_writer
+from fgclep.tables import read_table, table_writer, write_table
 
 FIGURES = ("validation loss", *SETS, "linear probe")
 
 
 def patients(results: Path, folder: Path, count: int) -> Path:
-    """Write shards and prompts of a run with so many of the training records, drawn at random, and all others."""
+    """Write shards and prompts of a run: so many training records of PTB-XL, drawn at random, and all others of it."""
     shards = of_the_run(sorted(results.glob("shards/ptb-xl/*.parquet")))
     table = pa.concat_tables(read_table(path, SHARD) for path in shards).sort_by("record_id")
     in_training = np.flatnonzero(np.array(table["split"].to_pylist()) == "train")
@@ -49,9 +50,10 @@ def patients(results: Path, folder: Path, count: int) -> Path:
     with table_writer(folder / "shards/ptb-xl/0.parquet", SHARD) as write:
         for start in range(0, len(kept), ROWS_PER_GROUP):
             write(table.take(kept[start : start + ROWS_PER_GROUP]))
-    prompts = folder / "evaluation/prompts.parquet"
-    prompts.parent.mkdir(exist_ok=True)
-    shutil.copyfile(results / "evaluation/prompts.parquet", prompts)
+    prompts = read_table(results / "evaluation/prompts.parquet", PROMPTS)
+    write_table(
+        prompts.filter(pc.starts_with(prompts["task"], "ptbxl_")), folder / "evaluation/prompts.parquet", PROMPTS
+    )
     return folder
 
 

@@ -160,6 +160,16 @@ def test_ways_to_join_prompts_are_compared_on_the_shards_of_a_run(finished, figu
 
 
 @pytest.mark.benchmark
+def test_encoders_are_trained_and_asked_side_by_side(finished, printed, tmp_path):
+    options = ["--results", finished.checkout.folder / "results", "--work", tmp_path, "--records", 60, "--epochs", 2]
+    small = ["--encoders", "resnet18:4", "s4d:8", "--probe-records", 50, "--seeds", 0, 1]
+    output = printed("encoders", *options, *small)
+    found = json.loads(output.splitlines()[-1])
+    assert list(found["ecg_per_s"]) == ["resnet18:4", "s4d:8"] and found["ratio"] > 0
+    assert output.count("| s4d:8 | 0 |") == output.count("| s4d:8 | 1 |") == 1
+
+
+@pytest.mark.benchmark
 def test_models_with_masked_leads_are_trained_once_and_compared(finished, figures, tmp_path):
     results = finished.checkout.folder / "results"
     files = results / "simulation/files"
