@@ -88,7 +88,7 @@ def test_a_disk_that_is_too_small_is_warned_about(folder, monkeypatch):
     assert "WARNING: 2." in text and "GB too little. Make room" in text
 
 
-@pytest.mark.parametrize("kind", ["resnet18", "vit_tiny"])
+@pytest.mark.parametrize("kind", ["resnet18", "vit_tiny", "s4d"])
 @pytest.mark.parametrize("alignment", ["global", "attention"])
 def test_embeddings_are_planned_as_large_as_the_model_makes_them(folder, kind, alignment):
     encoder, options = {"kind": kind, "width": 4}, {"alignment": alignment, "projection": 16}

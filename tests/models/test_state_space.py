@@ -96,6 +96,15 @@ def test_at_any_length_there_are_as_many_patches_as_of_a_resnet(samples):
     assert build_ecg_encoder("resnet18", 4, samples, 100).eval()(signals)[0].shape[1] == patches.shape[1]
 
 
+def test_a_patch_is_the_mean_of_its_time_steps_also_the_last_one():
+    encoder = build_ecg_encoder("s4d", 12, 1000, 100)
+    encoder.layers = torch.nn.Identity()
+    steps = torch.randn(2, 12, 18)
+    patches = encoder(steps)[0]
+    for place, part in enumerate((steps[..., :8], steps[..., 8:16], steps[..., 16:])):
+        torch.testing.assert_close(patches[:, place], part.mean(-1))
+
+
 def test_each_patch_sees_what_was_and_what_will_be():
     torch.manual_seed(0)
     encoder = build_ecg_encoder("s4d", 8, 1000, 100).eval()

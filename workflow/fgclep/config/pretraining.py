@@ -25,7 +25,7 @@ class EcgEncoderSection(Section):
         ge=4,
         le=4096,
         description="Channels of the first stage of a ResNet (the original has 64), or of all layers of s4d, which "
-        "takes as long with 64 as a ResNet18 with 32. A ViT ignores it.",
+        "takes longer with 64 than a ResNet18 with 32. A ViT ignores it.",
     )
 
 
