@@ -309,7 +309,7 @@ class FGCLEP(nn.Module):
             Findings in words, e.g. ``["atrial fibrillation"]``; a text is one prompt.
         leads
             Names of the rows of ``signal``, in any order. A transformer, and any model that was trained with masked
-            leads (``needs_all_leads`` is false), works with any of the twelve. Another ResNet needs all, or those from
+            leads (``needs_all_leads`` is false), works with any of the twelve. Others need all, or those from
             which the others can be computed: I, II and V1 to V6.
 
         Returns
