@@ -22,7 +22,7 @@ from real_ecgs import PTB_XL, Ecgs
 from fgclep.config.inference import InferenceSettings
 from fgclep.config.pretraining import PretrainingSection
 from fgclep.evaluation.embedding import embed_records
-from fgclep.evaluation.metrics import macro_aurocs
+from fgclep.evaluation.metrics import calibration_errors, macro_aurocs
 from fgclep.evaluation.prompts import Prompt, PromptSets
 from fgclep.evaluation.tasks import load_task
 from fgclep.evaluation.zero_shot import added, any_of
@@ -35,7 +35,6 @@ WAYS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "mean": lambda logits: logits.mean(axis=1),
     "any": any_of,
 }
-BINS = 10
 
 
 @torch.inference_mode()
@@ -44,14 +43,6 @@ def of_shards(model: FGCLEP, paths: Sequence[str]) -> tuple[np.ndarray, list[lis
     settings = InferenceSettings.of(PretrainingSection(), threads=1, workers=1, signal=model.signal)
     table = pa.concat_tables(embed_records(model, paths, settings, torch.device("cpu"), "ECGs"))
     return np.array(table["embedding"].to_pylist(), dtype=np.float32), table["codes"].to_pylist()
-
-
-def calibration_error(logits: np.ndarray, labels: np.ndarray) -> float:
-    """Expected calibration error of a class in percent, in ``BINS`` bins of equal width (Guo et al. 2017)."""
-    probabilities = 1 / (1 + np.exp(-logits.astype(np.float64)))
-    bins = np.minimum((probabilities * BINS).astype(int), BINS - 1)
-    parts = [bins == number for number in range(BINS) if (bins == number).any()]
-    return 100 * float(sum(part.mean() * abs(probabilities[part].mean() - labels[part].mean()) for part in parts))
 
 
 def scored(
@@ -82,9 +73,8 @@ def table(model: FGCLEP, vectors: np.ndarray, codes: Sequence[Sequence[str]]) ->
                 100 * macro_aurocs(scores[:, occur], labels[:, occur], ones)[0]
                 for scores in (*parts, added(parts, parts))
             ]
-            error = np.mean(
-                [calibration_error(parts[0][:, place], labels[:, place]) for place in np.flatnonzero(occur)]
-            )
+            probabilities = 1 / (1 + np.exp(-parts[0][:, occur].astype(np.float64)))
+            error = 100 * calibration_errors(probabilities, labels[:, occur], ones).mean()
             found[way].append([*map(float, aurocs), float(error)])
     print(f"\n{len(codes)} records\n\n| | synonyms | features | both | calibration error |\n|---|---|---|---|---|")
     means = {way: np.mean(rows, axis=0).round(2).tolist() for way, rows in found.items()}

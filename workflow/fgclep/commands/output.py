@@ -15,8 +15,8 @@ from fgclep.progress import printable_lines
 
 FORMATS = ("table", "csv", "json")
 PREDICTIONS = (
-    *("record", "kind", "finding", "text", "probability", "measurement", "measured", "error", "model", "leads"),
-)
+    "record", "kind", "finding", "text", "probability", "measurement", "measured", "error", "model", "leads",
+)  # fmt: skip
 WIDTH = 110  # characters of a line
 RESEARCH_ONLY = "For research only: not a medical device, not for diagnosis."
 _EXTENSIONS = {".csv": "csv", ".json": "json", ".jsonl": "json"}
