@@ -17,12 +17,12 @@ from fgclep.simulation.version import DRAWN
 from fgclep.stages.simulate_physionet import DATABASES
 
 HASHES = {
-    2: {
-        ("mimic-iv-ecg", "flat"): "bb21f01f36e72749",
-        ("mimic-iv-ecg", "reports"): "5d9cb276ab08ec0b",
-        ("ptb-xl", "flat"): "426cd96be83c1780",
-        ("cpsc2018", "flat"): "828c5a8f9f1b65a9",
-        ("csn", "flat"): "d5a3d4bf4c738ada",
+    3: {
+        ("mimic-iv-ecg", "flat"): "d033b1077d8acb2d",
+        ("mimic-iv-ecg", "reports"): "d1d4f35caae41f59",
+        ("ptb-xl", "flat"): "256a07cbbc1a8703",
+        ("cpsc2018", "flat"): "957513781193dffd",
+        ("csn", "flat"): "b69e562b11b4d766",
     }
 }
 SETTINGS = RecordingSettings(feature_mention_rate=0.45, prevalence="flat", seed=7)

@@ -112,9 +112,7 @@ def scp_codes(diagnoses: Collection[str], features: Collection[str], vocabulary:
             codes["INVT"] = 0.0
     if _any(_Q, features) and _any((*_INFARCTS, "septal_hypertrophy"), diagnoses):
         codes["QWAVE"] = 0.0
-    if _any(("lbbb", "rbbb", "ivcd", "wpw", "ilbbb", "idioventricular_rhythm", "poor_r_progression"), diagnoses) or (
-        "QWAVE" in codes
-    ):
+    if _any((*_INFARCTS, "wpw"), diagnoses):  # "QRS(T) abnormal", with which one machine begins these statements
         codes["ABQRS"] = 0.0
     if "pac" in diagnoses and "pvc" in diagnoses:
         codes["PRC(S)"] = 0.0

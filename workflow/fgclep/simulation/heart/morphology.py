@@ -75,38 +75,63 @@ def _fitted(
     return tabulate_as(leads, wave, before, max(after, duration + 1), TABLE_RATE)
 
 
+# Vectors of P from a focus, and how often a rhythm comes from it: at the ostium of the coronary sinus or the lower
+# septum, the low lateral right atrium, the left atrium (pulmonary veins), or high at the crista terminalis (Kistler et
+# al. 2006, J Am Coll Cardiol 48:1010, for tachycardia). A rhythm is called ectopic by its P wave, so one from high up
+# rarely is.
+_FOCI = np.array([[0.03, -0.08, -0.03], [0.07, -0.04, 0.05], [-0.05, 0.05, -0.05], [0.05, 0.06, 0.04]])
+_FROM_FOCI = {"atrial_tachycardia": (0.20, 0.20, 0.25, 0.35)}
+_FROM_LOW = (0.38, 0.27, 0.17, 0.18)
+
+
+def _focus(rhythm: str, size: float, rng: np.random.Generator) -> Wave:
+    """P wave of an ectopic atrial rhythm: a main direction from its focus, and a part of its own in each atrium."""
+    place = np.searchsorted(np.cumsum(_FROM_FOCI.get(rhythm, _FROM_LOW)), rng.random())
+    main = _FOCI[min(place, len(_FOCI) - 1)]
+    wave = Wave()
+    wave.add(34, 15, size * (main + 0.035 * rng.standard_normal(3)))
+    wave.add(60, 16, size * (main + 0.035 * rng.standard_normal(3)))
+    return wave
+
+
 def _p_waves(patient: Patient, condition: Condition, rng: np.random.Generator) -> tuple[Table, float, Table]:
-    """Right atrium, then left atrium; and the P wave of an ectopic focus."""
+    """Right atrium, then left atrium; and the P wave of an ectopic focus.
+
+    A large left atrium lies to the back and is activated late: what counts is the product of depth and length of the
+    end of P in V1 (Morris et al. 1964, Circulation 29:242), and P is longer than the same person's by some 15 ms, which
+    half of the time reaches 120. A large right atrium is mostly that of lung disease: the diaphragm is low, so P is
+    vertical (70 degrees and more) and V1 and V2 lie above the atria, where it is negative (AHA/ACCF/HRS part V, 2009).
+    """
     d = patient.shape
     size = np.exp(0.22 * d[30]) * (0.85 if patient.bmi > 32 else 1.0)
     tilt = 0.02 * d[31]
     right, left = condition.right_atrium, condition.left_atrium
     fast = 1.15 if condition.rhythm == "sinus_tachycardia" else 1.0
-    first = fast * size * (1 + 1.15 * right) * np.array([0.055 - tilt, 0.100, -0.080 - 0.05 * right])
+    low_diaphragm = right > 0 and rng.random() < 0.75
+    front = -0.01 if low_diaphragm else -0.080 - 0.05 * right
+    first = fast * size * (1 + 1.05 * right + 0.12 * left) * np.array([0.055 - tilt, 0.100, front])
     duration = patient.p
     late = 66.0
-    posterior = 0.0005 * (patient.age - 50) + 0.020 * d[32] + (0.0 if patient.healthy else 0.008)
+    posterior = 0.008 + 0.0005 * (patient.age - 50) + 0.020 * d[32] + (0.0 if patient.healthy else 0.008)
+    if right:
+        duration = min(duration + rng.uniform(0, 10), 120)
     if left:
-        duration = rng.uniform(120.5, 146)
-        late = 74.0 + rng.uniform(0, 10)
-        posterior += rng.uniform(0.05, 0.11) * left
-    vector = size * (1 + 0.25 * left) * np.array([0.070 + tilt, 0.055, posterior])
+        duration = bounded(duration + 17 * left + rng.normal(0, 8), 92, 150)
+        late = 70.0 + rng.uniform(0, 12)
+        posterior += rng.uniform(0.02, 0.055) * left
+    vector = size * (1 + 0.55 * left) * np.array([0.070 + tilt, 0.055, posterior])
     wave = Wave(np.array([36.0, late]), np.array([[15.0] * 2, [17.0] * 2]), np.array([first, vector]), np.zeros((2, 6)))
-    # of adults 0 to 75 degrees, right atrial enlargement beyond (Macfarlane; AHA/ACCF/HRS part V)
-    axis = 50 - 0.15 * (patient.age - 50) + 20 * d[33] + 16 * right - 6 * left
-    turn_to_axis(wave, patient.atrial_torso, bounded(axis, -10, 88))
+    # of adults 0 to 75 degrees, right atrial enlargement about that limit (Macfarlane; AHA/ACCF/HRS part V)
+    axis = 74 + 9 * d[33] if right else 50 - 0.15 * (patient.age - 50) + 20 * d[33]
+    turn_to_axis(wave, patient.atrial_torso, bounded(axis, -10, 90))
+    if low_diaphragm:
+        wave.local[:, :2] = -rng.uniform(0.1, 0.35) * wave.vector[:, 1:2] * (1.0, 0.7)
     if condition.repolarization == "hyperkalemia" and condition.repolarization_size > 1.1:
         wave.transform(0.45)
         duration = max(duration, rng.uniform(112, 132))
     if condition.rhythm in ("ectopic_atrial", "svt", "atrial_tachycardia"):
-        duration = rng.uniform(82, 112)
-        focus = Wave()
-        sign = 1.0 if rng.random() < 0.5 else -1.0
-        # a low focus activates upwards; that of a tachycardia lies high as often (crista terminalis, appendage)
-        up = 0.8 if condition.rhythm == "atrial_tachycardia" and rng.random() < 0.5 else -1.0
-        focus.add(34, 15, size * np.array([0.02 * sign, 0.10 * up, 0.02 * sign]))
-        focus.add(60, 16, size * np.array([0.03 * sign, 0.11 * up, -0.03]))
-        wave = focus
+        duration = rng.uniform(74, 116)
+        wave = _focus(condition.rhythm, size, rng)
     (table,) = _fitted(wave, patient.atrial_torso, duration, P_EDGE)
     if condition.ectopy not in ATRIAL_ECTOPY and condition.rhythm not in ("junctional", "svt"):
         return table, float(duration), table

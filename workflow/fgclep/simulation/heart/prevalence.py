@@ -68,9 +68,25 @@ WEIGHTS = {
 # Share of the drawn that draw_condition keeps and the tracing shows, where that is much less than all, from simulated
 # recordings (benchmarks/prevalence.py); as many more are drawn.
 SEEN = {
-    "infarct": {"posterior": 0.5},
-    "repolarization": {"nonspecific_t": 0.45, "nonspecific_st_t": 0.7, "anterior_ischemia": 0.8, "hyperkalemia": 0.62},
-    "atria": {"right": 0.4},
+    "infarct": {
+        "posterior": 0.4,
+        "inferior": 0.74,
+        "anteroseptal": 0.73,
+        "inferolateral": 0.6,
+        "anterior": 0.55,
+        "lateral": 0.77,
+        "inferior+anteroseptal": 0.6,
+        "inferolateral+anteroseptal": 0.6,
+        "inferior+anterior": 0.6,
+    },
+    "repolarization": {
+        "nonspecific_t": 0.5,
+        "nonspecific_st_t": 0.7,
+        "anterior_ischemia": 0.8,
+        "hyperkalemia": 0.62,
+        "long_qt": 0.7,
+    },
+    "atria": {"right": 0.6},
 }
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from fgclep.simulation.heart.condition import Condition
+from fgclep.simulation.heart.condition import PACED, Condition
 from fgclep.simulation.heart.heart import bounded
 from fgclep.simulation.heart.patient import Patient
 
@@ -50,7 +50,7 @@ def _sinus_cycles(
     mean = 60 / condition.rate
     line.breathing = float(rng.uniform(0.16, 0.32))
     if condition.rhythm == "sinus_arrhythmia":
-        line.respiration = float(rng.uniform(0.115, 0.27))
+        line.respiration = float(min(rng.uniform(0.08, 0.14) + rng.exponential(0.045), 0.35))
     elif condition.rhythm in ("atrial_pacing", "av_pacing"):
         line.respiration = 0.0
     else:
@@ -79,18 +79,18 @@ def _supraventricular(
     """Sinus-like rhythms that are conducted one to one, with premature beats."""
     cycles = _sinus_cycles(rng, condition, patient, duration, line)
     mean = 60 / condition.rate
-    pr = patient.pr - 0.12 * (condition.rate - 70)
+    pr = patient.pr - 0.12 * (condition.rate - 70) + 6 * condition.left_atrium  # P itself takes longer
     if condition.long_pr:
         pr = bounded(206 + rng.gamma(1.6, 24), 206, 400)
         pr = min(pr, 1000 * mean - 330)
     elif condition.conduction == "wpw":
         pr = rng.uniform(80, 117)
-    elif condition.rhythm == "ectopic_atrial":
-        pr = rng.uniform(98, 168)
+    elif condition.rhythm == "ectopic_atrial":  # some foci lie nearer to the AV node than the sinus node does
+        pr = bounded(rng.normal(patient.pr - 6, 24), 96, 230)
     elif condition.rhythm == "atrial_tachycardia":
         pr = min(rng.uniform(110, 190), 450 * mean)
-    elif condition.rhythm in ("atrial_pacing", "av_pacing"):
-        pr = rng.uniform(140, 235)
+    elif condition.rhythm in ("atrial_pacing", *PACED):
+        pr = rng.uniform(120 if condition.rhythm == "ventricular_pacing" else 140, 235)
     elif condition.hypertrophy == "rvh" or rng.random() > 0.05:
         pr = max(pr, 121.0)
     else:
@@ -173,7 +173,7 @@ def _conduct(line: Timeline, condition: Condition, p_time: float, pr: float, pat
     line.pr.append(pr)
     if condition.rhythm in ("atrial_pacing", "av_pacing"):
         line.spikes.append((p_time - 0.012, "atrium"))
-    if condition.rhythm == "av_pacing":
+    if condition.rhythm in PACED:
         line.spikes.append((time - 0.006, "ventricle"))
 
 
@@ -292,6 +292,28 @@ def _junctional(rng: np.random.Generator, condition: Condition, duration: float,
         line.retrograde = True
 
 
+def _ventricular_pacing(
+    rng: np.random.Generator, condition: Condition, patient: Patient, duration: float, line: Timeline
+) -> None:
+    """The ventricles follow each P wave (DDD, VDD), or a fixed rate below fibrillating or sinus-driven atria (VVI).
+
+    About half of the pacemakers implanted in the 1990s were of either kind (Mond 2001, Pacing Clin Electrophysiol
+    24:869).
+    """
+    mode = rng.random()
+    if mode < 0.45:
+        _supraventricular(rng, condition, patient, duration, line)
+        return
+    if mode < 0.75:
+        line.atrial_rate = float(rng.uniform(4.6, 8.4))
+    else:
+        atrial = bounded(rng.normal(76, 11), 52, 110)
+        cycles = _sinus_cycles(rng, Condition(False, "sinus", atrial), patient, duration, line)
+        line.p = [(time, "sinus") for time in cycles]
+        line.dissociated = True
+    _ventricular_series(line, rng, condition, _regular(rng, 60 / condition.rate, 0.0008, duration), duration)
+
+
 def draw_timeline(rng: np.random.Generator, condition: Condition, patient: Patient, duration: float) -> Timeline:
     """Draw the events of a recording of ``duration`` seconds."""
     line = Timeline()
@@ -309,9 +331,7 @@ def draw_timeline(rng: np.random.Generator, condition: Condition, patient: Patie
     elif rhythm in ("idioventricular", "ventricular_tachycardia"):
         line.qrs = [(time, "main") for time in _regular(rng, 60 / condition.rate, 0.012, duration)]
     elif rhythm == "ventricular_pacing":
-        if rng.random() < 0.4:
-            line.atrial_rate = float(rng.uniform(4.6, 8.4))  # the atria fibrillate
-        _ventricular_series(line, rng, condition, _regular(rng, 60 / condition.rate, 0.0008, duration), duration)
+        _ventricular_pacing(rng, condition, patient, duration, line)
     else:
         _supraventricular(rng, condition, patient, duration, line)
     line.qrs.sort()

@@ -14,7 +14,6 @@ from fgclep.simulation.recorder.recording import Recording, stretch_of
 
 MS = TABLE_RATE // 1000
 VISIBLE = 0.025  # mV; smaller deflections are no wave (Willems et al. 1985)
-_WITHOUT_P = ("junctional", "svt", "idioventricular", "ventricular_tachycardia", "ventricular_pacing")
 
 
 @dataclass(frozen=True)
@@ -122,7 +121,7 @@ def measure(recording: Recording) -> tuple[dict[str, Any], Main]:
     p_mv: np.ndarray = np.full(12, nan)
     p_axis = nan
     # P waves are there and belong to QRS complexes, are there without belonging, or are not to be seen
-    if line.atrial_rate or condition.rhythm in _WITHOUT_P:
+    if line.atrial_rate or line.retrograde or not line.p:
         present = 0.0
     elif line.dissociated:
         present = nan

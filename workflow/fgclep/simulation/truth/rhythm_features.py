@@ -70,7 +70,7 @@ def _escape(wide: bool) -> Callable[[Seen], bool]:
 
     def present(seen: Seen) -> bool:
         line = seen.recording.timeline
-        if not line.dissociated or (seen.measures["qrs_ms"] > WIDE) != wide:
+        if not line.dissociated or line.spikes or (seen.measures["qrs_ms"] > WIDE) != wide:
             return False
         return bool(seen.measures["rr_max_ms"] > 1500 * np.median(np.diff([time for time, _ in line.p])))
 

@@ -203,18 +203,61 @@ def _small_q(seen: Seen, name: str) -> bool:
         lead for lead in INDEX if seen.lead("q_mv", lead) >= 0.06 and seen.lead("q_ms", lead) >= 20 and lead != "aVR"
     }
     lost = {lead for lead in ("V2", "V3", "V4") if seen.lead("r_mv", lead) < 0.25}
+    lateral = len(small & {"I", "aVL", "V5", "V6"}) >= 2
     if territory.startswith("infer"):
-        return len(small & {"II", "III", "aVF"}) >= 2
+        wide = seen.lead("q_ms", "III") >= 30 and seen.lead("q_mv", "III") >= 0.1  # of III, and any in aVF
+        inferior = len(small & {"II", "III", "aVF"}) >= 2 or (wide and seen.lead("q_mv", "aVF") > 0)
+        return inferior or ("lateral" in territory and lateral)
     if territory == "lateral":
-        return len(small & {"I", "aVL", "V5", "V6"}) >= 2
+        return lateral
     if "anter" in territory:
         return len((small | lost) & {"V2", "V3", "V4"}) >= 2
     return False
 
 
+def _terminal_force(seen: Seen) -> bool:
+    """Depth times length of the negative end of P in V1 of 4 mV ms (0.04 mm s) or more (Morris et al. 1964)."""
+    wave = seen.p_wave("V1")
+    if wave is None:
+        return False
+    end = wave[len(wave) // 3 :]
+    return bool(-end.min() * (end < -0.01).sum() >= 4.0)
+
+
 def _low_t(seen: Seen) -> bool:
     """T below about a tenth of R in I, V5 or V6 (low by AHA/ACCF/HRS part IV, 2009), as readers see it."""
     return any(seen.lead("t_mv", lead) < 0.12 * seen.lead("r_mv", lead) for lead in ("I", "V5", "V6"))
+
+
+def _slight_depression(seen: Seen) -> bool:
+    """ST lowered by 0.03 mV or more in two of I, II, V5 and V6, or a low T: slight changes (AHA/ACCF/HRS part IV)."""
+    return sum(seen.lead("st_mv", lead) <= -0.03 for lead in ("I", "II", "V5", "V6")) >= 2 or _low_t(seen)
+
+
+def _vertical_p(seen: Seen) -> bool:
+    """P in II of 0.2 mV or more with an axis beyond 70 degrees, as of a large right atrium (AHA/ACCF/HRS part V)."""
+    return bool(seen.lead("p_mv", "II") >= 0.2 and seen.measures["p_axis"] >= 70)
+
+
+def _long_qt(seen: Seen) -> bool:
+    """QTc above 450 ms (men) or 460 ms by eye (AHA/ACCF/HRS part IV), which a tangent reads 10 ms shorter."""
+    return bool(seen.measures["qtc_ms"] > (450 if seen.measures["sex"] == "F" else 440))
+
+
+def _longer_than_normal(seen: Seen) -> bool:
+    """QRS beyond what 98 of 100 healthy women or men have (Rijnbeek et al. 2014)."""
+    return bool(seen.measures["qrs_ms"] >= (98 if seen.measures["sex"] == "F" else 106))
+
+
+# what a reader goes by beside the features of _NEEDS, milder than these
+_MILDER: dict[str, Callable[[Seen], bool]] = {
+    "nonspecific_t": _low_t,
+    "nonspecific_st_t": _slight_depression,
+    "lae": _terminal_force,
+    "rae": _vertical_p,
+    "long_qt": _long_qt,
+    "ivcd": _longer_than_normal,
+}
 
 
 def true_diagnoses(seen: Seen, features: set[str], vocabulary: Vocabulary) -> tuple[str, ...]:
@@ -223,9 +266,7 @@ def true_diagnoses(seen: Seen, features: set[str], vocabulary: Vocabulary) -> tu
     found = _rhythm_diagnosis(seen, features)
     for name in _conditions(seen):
         visible = name not in _NEEDS or bool(features & set(_NEEDS[name]))
-        if name == "nonspecific_t":
-            visible = visible or _low_t(seen)
-        if visible or (name.endswith("_mi") and _small_q(seen, name)):
+        if visible or (name in _MILDER and _MILDER[name](seen)) or (name.endswith("_mi") and _small_q(seen, name)):
             found.append(name)
         elif name == "rbbb" and "rsr_v1" in features:
             found.append("irbbb")
