@@ -18,11 +18,11 @@ from fgclep.stages.simulate_physionet import DATABASES
 
 HASHES = {
     3: {
-        ("mimic-iv-ecg", "flat"): "d033b1077d8acb2d",
-        ("mimic-iv-ecg", "reports"): "d1d4f35caae41f59",
-        ("ptb-xl", "flat"): "256a07cbbc1a8703",
-        ("cpsc2018", "flat"): "957513781193dffd",
-        ("csn", "flat"): "b69e562b11b4d766",
+        ("mimic-iv-ecg", "flat"): "a3d7b8cefc8d1839",
+        ("mimic-iv-ecg", "reports"): "966fb252a9856adb",
+        ("ptb-xl", "flat"): "9f8481df8df96adc",
+        ("cpsc2018", "flat"): "29d2fcc0b99a5746",
+        ("csn", "flat"): "d317b5ed9b24268b",
     }
 }
 SETTINGS = RecordingSettings(feature_mention_rate=0.45, prevalence="flat", seed=7)

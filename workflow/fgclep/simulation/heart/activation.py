@@ -281,21 +281,22 @@ def infarct(wave: Wave, kind: str, size: float, rng: np.random.Generator) -> Non
         or (kind == "posterior" and rng.random() < 0.45)
     ):
         wave.vector[0] = wave.vector[0] * np.array([1.0, 0.2, 0.8])
-        start = size * rng.uniform(0.15, 0.9)  # Q waves shrink with the years, and a tenth of them goes
-        wave.add(24, 9.5, (0.40 * start, -0.26 * start, rng.normal(0.0, 0.04)))
-        wave.vector[1:3, 1] *= bounded(1 - 0.62 * size, 0.0, 1)
+        start = size * rng.uniform(0.10, 0.75)  # Q waves shrink with the years, and a tenth of them goes
+        wave.add(24, 9.5, (0.40 * start, -0.21 * start, rng.normal(0.0, 0.04)))
+        wave.vector[1:3, 1] *= bounded(1 - 0.57 * size, 0.0, 1)
     if kind in ("anteroseptal", "anterior", "anterolateral", "anterior_stemi"):
         small = kind == "anterior"  # what reaches beyond V3 is called anteroseptal or anterolateral
         wave.vector[0] = wave.vector[0] * np.array([0.6, 1.0, rng.uniform(-0.2, 0.7)])
-        place = 3.4 if kind == "anterolateral" else 1.9
-        wave.add(26, 10, (0.0, 0.0, 0.10 * size), _chest(place, 0.9, -0.18 * size))
-        wave.vector[1:3, 2] += (0.14 if small else 0.30) * size
-        wave.local[1] += _chest(3.9, 1.0, (-0.25 if small else -0.75) * size)
+        wide = kind == "anterolateral"
+        early = _chest(4.4, 0.9, -0.10 * size) if wide else _chest(1.9, 0.9, -0.18 * size)
+        wave.add(26, 10, (0.0, 0.0, 0.06 * size if wide else 0.10 * size), early)
+        wave.vector[1:3, 2] += (0.12 if small else 0.22 if wide else 0.30) * size
+        wave.local[1] += _chest(4.3 if wide else 3.9, 1.0, (-0.15 if small else -0.65) * size)
     if kind in ("lateral", "anterolateral", "inferolateral", "inferoposterolateral", "lateral_stemi"):
         high = rng.random() < (0.85 if kind == "lateral" else 0.5)
         down = rng.uniform(0.1, 0.3) if high else 0.0
-        wave.add(22, 9.5, (-0.24 * size, down * size, 0.0), _chest(5.5, 1.0, (0.30 if high else -0.12) * size))
-        wave.vector[1, 0] *= bounded(1 - 0.40 * size, 0.3, 1)
+        wave.add(22, 9.5, (-0.24 * size, down * size, 0.0), _chest(5.0, 1.3, (0.34 if high else -0.08) * size))
+        wave.vector[1:3, 0] *= bounded(1 - 0.42 * size, 0.3, 1)
     if "posterior" in kind:
         wave.vector[1] = wave.vector[1] + np.array([0.0, 0.0, -0.30 * size])
         wave.vector[2] = wave.vector[2] * np.array([1.0, 1.0, bounded(1 - 0.9 * size, -0.35, 0.6)])

@@ -79,7 +79,7 @@ def _fitted(
 # septum, the low lateral right atrium, the left atrium (pulmonary veins), or high at the crista terminalis (Kistler et
 # al. 2006, J Am Coll Cardiol 48:1010, for tachycardia). A rhythm is called ectopic by its P wave, so one from high up
 # rarely is.
-_FOCI = np.array([[0.03, -0.08, -0.03], [0.07, -0.04, 0.05], [-0.05, 0.05, -0.05], [0.05, 0.06, 0.04]])
+_FOCI = np.array([[0.03, -0.08, -0.05], [0.07, -0.04, 0.0], [-0.05, 0.05, -0.07], [0.05, 0.06, 0.0]])
 _FROM_FOCI = {"atrial_tachycardia": (0.20, 0.20, 0.25, 0.35)}
 _FROM_LOW = (0.38, 0.27, 0.17, 0.18)
 
@@ -122,10 +122,10 @@ def _p_waves(patient: Patient, condition: Condition, rng: np.random.Generator) -
     vector = size * (1 + 0.55 * left) * np.array([0.070 + tilt, 0.055, posterior])
     wave = Wave(np.array([36.0, late]), np.array([[15.0] * 2, [17.0] * 2]), np.array([first, vector]), np.zeros((2, 6)))
     # of adults 0 to 75 degrees, right atrial enlargement about that limit (Macfarlane; AHA/ACCF/HRS part V)
-    axis = 74 + 9 * d[33] if right else 50 - 0.15 * (patient.age - 50) + 20 * d[33]
+    axis = 69 + 9 * d[33] if right else 50 - 0.15 * (patient.age - 50) + 20 * d[33]
     turn_to_axis(wave, patient.atrial_torso, bounded(axis, -10, 90))
     if low_diaphragm:
-        wave.local[:, :2] = -rng.uniform(0.1, 0.35) * wave.vector[:, 1:2] * (1.0, 0.7)
+        wave.local = wave.vector[:, 1:2] * (rng.uniform(0.1, 0.35) * np.array([-1.0, -0.7, 0.1, 0.4, 0.5, 0.4]))
     if condition.repolarization == "hyperkalemia" and condition.repolarization_size > 1.1:
         wave.transform(0.45)
         duration = max(duration, rng.uniform(112, 132))
