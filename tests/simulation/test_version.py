@@ -18,11 +18,11 @@ from fgclep.stages.simulate_physionet import DATABASES
 
 HASHES = {
     3: {
-        ("mimic-iv-ecg", "flat"): "a3d7b8cefc8d1839",
-        ("mimic-iv-ecg", "reports"): "966fb252a9856adb",
-        ("ptb-xl", "flat"): "9f8481df8df96adc",
-        ("cpsc2018", "flat"): "29d2fcc0b99a5746",
-        ("csn", "flat"): "d317b5ed9b24268b",
+        ("mimic-iv-ecg", "flat"): "b699ab2426bdb710",
+        ("mimic-iv-ecg", "reports"): "7ae31455855abb03",
+        ("ptb-xl", "flat"): "0e5834289f97e5a9",
+        ("cpsc2018", "flat"): "7142d4a438eb3395",
+        ("csn", "flat"): "d54305bb55620f62",
     }
 }
 SETTINGS = RecordingSettings(feature_mention_rate=0.45, prevalence="flat", seed=7)

@@ -281,7 +281,7 @@ def infarct(wave: Wave, kind: str, size: float, rng: np.random.Generator) -> Non
         or (kind == "posterior" and rng.random() < 0.45)
     ):
         wave.vector[0] = wave.vector[0] * np.array([1.0, 0.2, 0.8])
-        start = size * rng.uniform(0.10, 0.75)  # Q waves shrink with the years, and a tenth of them goes
+        start = size * rng.uniform(0.28, 0.70)  # Q waves shrink with the years, and a tenth of them goes
         wave.add(24, 9.5, (0.40 * start, -0.21 * start, rng.normal(0.0, 0.04)))
         wave.vector[1:3, 1] *= bounded(1 - 0.57 * size, 0.0, 1)
     if kind in ("anteroseptal", "anterior", "anterolateral", "anterior_stemi"):

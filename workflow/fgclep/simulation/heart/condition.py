@@ -202,7 +202,7 @@ def draw_condition(rng: np.random.Generator, patient: Patient, prevalence: Preva
         rate=rate,
         conduction=conduction,
         infarct=infarct,
-        infarct_size=min(0.3 + rng.gamma(1.8, 0.24), 1.5) if infarct else 0.0,
+        infarct_size=min(0.42 + rng.gamma(1.6, 0.24), 1.5) if infarct else 0.0,
         inverted_t=bool(infarct and rng.random() < (0.40 if infarct.endswith("stemi") else 0.20)),
         aneurysm=bool(anterior and rng.random() < prevalence.aneurysm),
         hypertrophy=hypertrophy,

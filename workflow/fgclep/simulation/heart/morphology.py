@@ -87,7 +87,7 @@ _FROM_LOW = (0.38, 0.27, 0.17, 0.18)
 def _focus(rhythm: str, size: float, rng: np.random.Generator) -> Wave:
     """P wave of an ectopic atrial rhythm: a main direction from its focus, and a part of its own in each atrium."""
     place = np.searchsorted(np.cumsum(_FROM_FOCI.get(rhythm, _FROM_LOW)), rng.random())
-    main = _FOCI[min(place, len(_FOCI) - 1)]
+    main = _FOCI[min(int(place), len(_FOCI) - 1)]
     wave = Wave()
     wave.add(34, 15, size * (main + 0.035 * rng.standard_normal(3)))
     wave.add(60, 16, size * (main + 0.035 * rng.standard_normal(3)))

@@ -197,17 +197,19 @@ def _conditions(seen: Seen) -> list[str]:
 
 
 def _small_q(seen: Seen, name: str) -> bool:
-    """Smaller Q waves, or R waves lost, in the territory of an infarct: machines then call it possible."""
+    """Smaller Q waves, or R waves lost, in the territory of an infarct: machines then call it possible.
+
+    They do so for a Q wave of III alone as well, or of aVL alone, from 24 ms and 0.1 mV on.
+    """
     territory = name.removesuffix("_mi")
     small = {
         lead for lead in INDEX if seen.lead("q_mv", lead) >= 0.06 and seen.lead("q_ms", lead) >= 20 and lead != "aVR"
     }
-    lost = {lead for lead in ("V2", "V3", "V4") if seen.lead("r_mv", lead) < 0.25}
-    lateral = len(small & {"I", "aVL", "V5", "V6"}) >= 2
+    clear = {lead for lead in small if seen.lead("q_mv", lead) >= 0.1 and seen.lead("q_ms", lead) >= 24}
+    lost = {lead for lead in ("V2", "V3", "V4") if seen.lead("r_mv", lead) < 0.3}
+    lateral = len(small & {"I", "aVL", "V5", "V6"}) >= 2 or "aVL" in clear
     if territory.startswith("infer"):
-        wide = seen.lead("q_ms", "III") >= 30 and seen.lead("q_mv", "III") >= 0.1  # of III, and any in aVF
-        inferior = len(small & {"II", "III", "aVF"}) >= 2 or (wide and seen.lead("q_mv", "aVF") > 0)
-        return inferior or ("lateral" in territory and lateral)
+        return len(small & {"II", "III", "aVF"}) >= 2 or "III" in clear or ("lateral" in territory and lateral)
     if territory == "lateral":
         return lateral
     if "anter" in territory:
