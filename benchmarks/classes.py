@@ -23,6 +23,7 @@ import warnings
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from ecgs import ROOT, parser  # isort: skip (puts the package on the path)
@@ -140,16 +141,23 @@ def gather(offered: Iterator[tuple[frozenset[str], int, object]], classes: set[s
     return ecgs
 
 
+def millivolts(path: Path) -> np.ndarray:
+    """A record at ``FS``."""
+    record = read_record(path)
+    return resample(record.millivolts().astype(np.float32), record.sampling_rate, FS)
+
+
 def real(folder: Path) -> Iterator[tuple[frozenset[str], int, object]]:
     """Statements, patient and waveform of PTB-XL's ECGs of folds 1 to 8 at 100 Hz, in random order."""
     with (folder / "ptbxl_database.csv").open(encoding="utf-8") as table:
         rows = [row for row in csv.DictReader(table) if int(row["strat_fold"]) <= 8]
     for place in np.random.default_rng(0).permutation(len(rows)):
         row = rows[place]
-        path = folder / row["filename_lr"]
-        if path.with_suffix(".hea").exists():
+        paths = (folder / row[column] for column in ("filename_lr", "filename_hr"))
+        path = next((path for path in paths if path.with_suffix(".hea").exists()), None)
+        if path is not None:
             codes = with_group(set(ast.literal_eval(row["scp_codes"])))
-            yield codes, round(float(row["patient_id"])), lambda path=path: read_record(path).millivolts()
+            yield codes, round(float(row["patient_id"])), partial(millivolts, path)
 
 
 def simulated(count: int, seed: int, prevalence: str) -> Iterator[tuple[frozenset[str], int, object]]:

@@ -128,6 +128,13 @@ def test_simulated_statements_are_as_frequent_as_real_ones(physionet, figures):
 
 
 @pytest.mark.benchmark
+def test_classes_of_patients_are_compared_with_simulated_ones(physionet, figures):
+    options = ["--classes", "NORM", "MI", "--most", 30, "--others", 60, "--records", 250, "--shown", 3]
+    found = figures("classes", "--ecgs", physionet / "ptb-xl/1.0.3", *options)
+    assert set(found["classes"]) == {"NORM", "MI"} and found["classes"]["NORM"]["carried"] > 0.6
+
+
+@pytest.mark.benchmark
 def test_the_reports_of_ptb_xl_are_read(physionet, printed):
     table = ["--table", physionet / "ptb-xl/1.0.3/ptbxl_database.csv"]
     output = printed("reports", *table)
@@ -216,6 +223,7 @@ def test_every_benchmark_is_tried():
         *SMALL,
         "any_prompt",
         "before",
+        "classes",
         "continued",
         "encoders",
         "losses",
