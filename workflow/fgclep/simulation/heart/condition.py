@@ -189,8 +189,7 @@ def draw_condition(rng: np.random.Generator, patient: Patient, prevalence: Preva
     if rhythm == "sinus_tachycardia" and long_pr:
         rhythm = "sinus"
     rate = draw_rate(rng, rhythm, patient.age)
-    if rhythm == "sinus" and (right_atrium or repolarization == "nonspecific_st_t"):
-        # lung disease (Jensen et al. 2013, Eur Respir J 42:341) and sympathetic tone, of which both may come
+    if rhythm == "sinus" and right_atrium:  # lung disease (Jensen et al. 2013, Eur Respir J 42:341)
         rate = min(rate + rng.uniform(0, 25), 99.5)
     if prevalence.attraction and repolarization == "digitalis" and rhythm == "sinus" and rng.random() < 0.6:
         rhythm, rate = "afib", draw_rate(rng, "afib", patient.age)
@@ -203,7 +202,7 @@ def draw_condition(rng: np.random.Generator, patient: Patient, prevalence: Preva
         conduction=conduction,
         infarct=infarct,
         infarct_size=min(0.42 + rng.gamma(1.6, 0.24), 1.5) if infarct else 0.0,
-        inverted_t=bool(infarct and rng.random() < (0.40 if infarct.endswith("stemi") else 0.20)),
+        inverted_t=bool(infarct and rng.random() < (0.40 if infarct.endswith("stemi") else 0.30)),
         aneurysm=bool(anterior and rng.random() < prevalence.aneurysm),
         hypertrophy=hypertrophy,
         hypertrophy_size=rng.uniform(0.75, 1.4) if hypertrophy else 0.0,

@@ -75,25 +75,6 @@ def _fitted(
     return tabulate_as(leads, wave, before, max(after, duration + 1), TABLE_RATE)
 
 
-# Vectors of P from a focus, and how often a rhythm comes from it: at the ostium of the coronary sinus or the lower
-# septum, the low lateral right atrium, the left atrium (pulmonary veins), or high at the crista terminalis (Kistler et
-# al. 2006, J Am Coll Cardiol 48:1010, for tachycardia). A rhythm is called ectopic by its P wave, so one from high up
-# rarely is.
-_FOCI = np.array([[0.03, -0.08, -0.05], [0.07, -0.04, 0.0], [-0.05, 0.05, -0.07], [0.05, 0.06, 0.0]])
-_FROM_FOCI = {"atrial_tachycardia": (0.20, 0.20, 0.25, 0.35)}
-_FROM_LOW = (0.38, 0.27, 0.17, 0.18)
-
-
-def _focus(rhythm: str, size: float, rng: np.random.Generator) -> Wave:
-    """P wave of an ectopic atrial rhythm: a main direction from its focus, and a part of its own in each atrium."""
-    place = np.searchsorted(np.cumsum(_FROM_FOCI.get(rhythm, _FROM_LOW)), rng.random())
-    main = _FOCI[min(int(place), len(_FOCI) - 1)]
-    wave = Wave()
-    wave.add(34, 15, size * (main + 0.035 * rng.standard_normal(3)))
-    wave.add(60, 16, size * (main + 0.035 * rng.standard_normal(3)))
-    return wave
-
-
 def _p_waves(patient: Patient, condition: Condition, rng: np.random.Generator) -> tuple[Table, float, Table]:
     """Right atrium, then left atrium; and the P wave of an ectopic focus.
 
@@ -130,8 +111,14 @@ def _p_waves(patient: Patient, condition: Condition, rng: np.random.Generator) -
         wave.transform(0.45)
         duration = max(duration, rng.uniform(112, 132))
     if condition.rhythm in ("ectopic_atrial", "svt", "atrial_tachycardia"):
-        duration = rng.uniform(74, 116)
-        wave = _focus(condition.rhythm, size, rng)
+        duration = rng.uniform(82, 112)
+        focus = Wave()
+        sign = 1.0 if rng.random() < 0.5 else -1.0
+        # a low focus activates upwards; that of a tachycardia lies high as often (crista terminalis, appendage)
+        up = 0.8 if condition.rhythm == "atrial_tachycardia" and rng.random() < 0.5 else -1.0
+        focus.add(34, 15, size * np.array([0.02 * sign, 0.10 * up, 0.02 * sign]))
+        focus.add(60, 16, size * np.array([0.03 * sign, 0.11 * up, -0.03]))
+        wave = focus
     (table,) = _fitted(wave, patient.atrial_torso, duration, P_EDGE)
     if condition.ectopy not in ATRIAL_ECTOPY and condition.rhythm not in ("junctional", "svt"):
         return table, float(duration), table

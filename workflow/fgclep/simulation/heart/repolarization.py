@@ -116,8 +116,8 @@ def _infarct(course: Course, condition: Condition, rng: np.random.Generator) -> 
         return
     infarcted = set(kind.split("+"))
     hit = sum((_TERRITORY[name] for name, kinds in _INFARCTED.items() if infarcted & set(kinds)), np.zeros(3))
-    course.t = course.t * np.clip(1 - rng.uniform(0.0, 0.4) * np.abs(hit), 0.1, 1.0)
-    course.t = course.t - hit * (rng.uniform(0.08, 0.30) if condition.inverted_t else rng.uniform(-0.04, 0.05))
+    course.t = course.t * np.clip(1 - rng.uniform(0.0, 0.7) * np.abs(hit), 0.1, 1.0)
+    course.t = course.t - hit * (rng.uniform(0.08, 0.36) if condition.inverted_t else rng.uniform(-0.04, 0.12))
     if "posterior" in kind:
         course.t = course.t + np.array([0.0, 0.0, -rng.uniform(0.05, 0.22)])
     if condition.aneurysm:
@@ -155,9 +155,8 @@ def _injury(course: Course, kind: str, size: float, rng: np.random.Generator) ->
 
 def _nonspecific(course: Course, kind: str, rng: np.random.Generator) -> None:
     if kind == "nonspecific_st_t":
-        # half a small box of depression, rarely more, and a lower T (AHA/ACCF/HRS part IV)
-        course.st = course.st - np.array([0.055, 0.030, 0.0]) * rng.uniform(0.2, 1.3)
-        course.t = course.t * np.array([rng.uniform(0.2, 0.9), rng.uniform(0.2, 0.9), rng.uniform(0.3, 1.0)])
+        course.st = course.st - np.array([0.065, 0.025, 0.01]) * rng.uniform(0.4, 1.6)
+        course.t = course.t * np.array([rng.uniform(0.1, 0.65), rng.uniform(0.1, 0.65), rng.uniform(0.3, 0.9)])
     elif kind == "nonspecific_t":
         # mostly low, below a tenth of R (AHA/ACCF/HRS part IV), sometimes flat or just inverted; ST follows T
         course.st = course.st - np.array([0.025, 0.015, 0.02]) * rng.uniform(0.3, 1.3)
@@ -182,7 +181,7 @@ def _other(course: Course, kind: str, size: float, rng: np.random.Generator) -> 
     elif kind == "long_qt":
         # longer than the person's own; most of those that are called long are little beyond the limits of 450 (men) and
         # 460 ms (AHA/ACCF/HRS part IV)
-        course.qt = min(course.qt + 30 + rng.gamma(1.5, 17), 570)
+        course.qt = min(course.qt + 30 + rng.gamma(1.5, 25), 570)
         course.right *= rng.uniform(1.0, 1.52)
         course.left *= rng.uniform(1.0, 1.62)
         course.t = course.t * rng.uniform(0.35, 0.95)  # drugs and electrolytes, the common causes, flatten T
@@ -233,8 +232,7 @@ def repolarize(
     course = _healthy(patient)
     if condition.hypertrophy:
         _hypertrophy(course, condition, rng)
-    slow = condition.conduction == "ivcd" and qrs_ms < 120  # by the normal way all the same
-    if (condition.conduction in ALTERED and not slow) or condition.rhythm in VENTRICULAR:
+    if condition.conduction in ALTERED or condition.rhythm in VENTRICULAR:
         _conduction(course, normal_area - qrs.area(), qrs_ms - patient.qrs, rng)
     if condition.infarct:
         _infarct(course, condition, rng)

@@ -50,7 +50,7 @@ def _sinus_cycles(
     mean = 60 / condition.rate
     line.breathing = float(rng.uniform(0.16, 0.32))
     if condition.rhythm == "sinus_arrhythmia":
-        line.respiration = float(min(rng.uniform(0.08, 0.14) + rng.exponential(0.045), 0.35))
+        line.respiration = float(rng.uniform(0.115, 0.27))
     elif condition.rhythm in ("atrial_pacing", "av_pacing"):
         line.respiration = 0.0
     else:
@@ -85,8 +85,8 @@ def _supraventricular(
         pr = min(pr, 1000 * mean - 330)
     elif condition.conduction == "wpw":
         pr = rng.uniform(80, 117)
-    elif condition.rhythm == "ectopic_atrial":  # some foci lie nearer to the AV node than the sinus node does
-        pr = bounded(rng.normal(patient.pr - 6, 24), 96, 230)
+    elif condition.rhythm == "ectopic_atrial":
+        pr = rng.uniform(98, 168)
     elif condition.rhythm == "atrial_tachycardia":
         pr = min(rng.uniform(110, 190), 450 * mean)
     elif condition.rhythm in ("atrial_pacing", *PACED):

@@ -231,11 +231,6 @@ def _low_t(seen: Seen) -> bool:
     return any(seen.lead("t_mv", lead) < 0.12 * seen.lead("r_mv", lead) for lead in ("I", "V5", "V6"))
 
 
-def _slight_depression(seen: Seen) -> bool:
-    """ST lowered by 0.03 mV or more in two of I, II, V5 and V6, or a low T: slight changes (AHA/ACCF/HRS part IV)."""
-    return sum(seen.lead("st_mv", lead) <= -0.03 for lead in ("I", "II", "V5", "V6")) >= 2 or _low_t(seen)
-
-
 def _vertical_p(seen: Seen) -> bool:
     """P in II of 0.2 mV or more with an axis beyond 70 degrees, as of a large right atrium (AHA/ACCF/HRS part V)."""
     return bool(seen.lead("p_mv", "II") >= 0.2 and seen.measures["p_axis"] >= 70)
@@ -246,19 +241,12 @@ def _long_qt(seen: Seen) -> bool:
     return bool(seen.measures["qtc_ms"] > (450 if seen.measures["sex"] == "F" else 440))
 
 
-def _longer_than_normal(seen: Seen) -> bool:
-    """QRS beyond what 98 of 100 healthy women or men have (Rijnbeek et al. 2014)."""
-    return bool(seen.measures["qrs_ms"] >= (98 if seen.measures["sex"] == "F" else 106))
-
-
 # what a reader goes by beside the features of _NEEDS, milder than these
 _MILDER: dict[str, Callable[[Seen], bool]] = {
     "nonspecific_t": _low_t,
-    "nonspecific_st_t": _slight_depression,
     "lae": _terminal_force,
     "rae": _vertical_p,
     "long_qt": _long_qt,
-    "ivcd": _longer_than_normal,
 }
 
 
