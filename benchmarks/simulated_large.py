@@ -25,19 +25,30 @@ from typing import Any
 from ecgs import ROOT  # isort: skip (puts the package on the path)
 
 import yaml
+from calibrate import POPULATION, calibrate
+from calibrate import RECORDS as CALIBRATED_ON
 
+from fgclep.models.fgclep import FGCLEP
 from fgclep.sources.simulated import numbers_of
 
 VOCABULARY = ROOT / "resources/vocabulary"
 SHIPPED = ROOT / "workflow/fgclep/pretrained"
 LARGEST = 8_000_000  # bytes of a model that comes with the package
 OVERLAY = ROOT / "workflow/config/simulated-large.yaml"
+CALIBRATED = f"""
+## Calibration
+
+`calibration.json` holds a curve for each class of a task, for the features, and for the wordings of diagnoses. A
+probability assumes the prevalence beside it, of {POPULATION}. No
+patient's ECG was looked at for it.
+"""
 MODEL_FILES = (
     "config.json",
     "model.safetensors",
     "tokenizer.json",
     "tokenizer_config.json",
     "training.csv",
+    "calibration.json",
     "README.md",
 )
 
@@ -166,6 +177,10 @@ def steps(config: dict[str, Any], work: Path, cores: int) -> Iterator[str]:
             )  # fmt: skip
         yield f"train {name}"
 
+    model = work / "models/fine"
+    calibrate(FGCLEP.from_pretrained(model), min(CALIBRATED_ON, records)).write(model)
+    yield "calibrate"
+
 
 def copy_model(model: Path, output: Path, size: int, options: list[str]) -> None:
     """Copy the files that a model is used with, and say in its card which options made them."""
@@ -176,7 +191,7 @@ def copy_model(model: Path, output: Path, size: int, options: list[str]) -> None
         shutil.copyfile(model / file, output / file)
     command = shlex.join(["python", "benchmarks/simulated_large.py", "--install", *options])
     with (output / "README.md").open("a", encoding="utf-8") as card:
-        card.write(f"\n## How it was made\n\n```bash\n{command}\n```\n")
+        card.write(CALIBRATED + f"\n## How it was made\n\n```bash\n{command}\n```\n")
 
 
 def main() -> None:

@@ -29,6 +29,8 @@ from fgclep.inference.predict import Questions
 from fgclep.language.vocabulary import Vocabulary
 from fgclep.leads import LEADS
 from fgclep.measurement.measure import measure
+from fgclep.models.calibration import Calibration, Curve
+from fgclep.models.fgclep import FGCLEP
 from fgclep.recordings.read import read_recording
 from fgclep.signals.preparation import prepare_signal
 from fgclep.signals.record import Record
@@ -119,9 +121,41 @@ def test_a_record_gets_a_probability_per_prompt(model, load, record, capsys, ext
         f"  {expected[1]:.3f}  atrial fibrillation",
     ]
     assert printed.err.splitlines() == [
+        "probabilities are the model's own and not calibrated: compare recordings by them, and not findings",
         f"{record}{extension}: the model sees the middle 4 s of 6 s",
         "For research only: not a medical device, not for diagnosis.",
     ]
+
+
+def test_a_calibrated_model_tells_the_prevalence_that_it_assumes(model, record, tmp_path, capsys, quick_features):
+    path = tmp_path / "calibrated"
+    shutil.copytree(model, path)
+    own = FGCLEP.from_pretrained(model).predict(read_recording(record).millivolts(), RATE, PROMPTS)
+    always = Curve(0.0, 4.0, 0.97)  # a probability of 0.982, little above what is usual
+    unusual = Curve(0.0, -0.5, 0.02)  # 0.378
+    curves = {("sinus rhythm",): Curve(0.0, 1.0, 0.75)}
+    curves |= {("p wave before every qrs complex",): always, ("epsilon wave in v1 to v3",): unusual}
+    Calibration("a town", curves).write(path)
+    main(["predict", str(record), "--model", str(path), *ASK])
+    printed = capsys.readouterr()
+    assert printed.out.splitlines()[1:] == [
+        "  0.731 (0.750)  sinus rhythm",
+        f"  {own[1]:.3f} (     )  atrial fibrillation",
+    ]
+    assert printed.err.splitlines()[0] == (
+        "probabilities assume the prevalence beside them, of a town; 1 without one are the model's own and not "
+        "calibrated"
+    )
+    [row] = predicted(capsys, record, "--model", path, *ASK)
+    assert row["population"] == "a town" and row["prevalences"] == {"sinus rhythm": 0.75, "atrial fibrillation": None}
+    main(["predict", str(record), "--model", str(path), "--features", "300", "--format", "csv"])
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    found = {row["text"]: (place, row["probability"], row["prevalence"]) for place, row in enumerate(rows)}
+    assert found["epsilon wave in v1 to v3"][1:] == ("0.3775", "0.0200")
+    assert found["p wave before every qrs complex"][1:] == ("0.9820", "0.9700")
+    assert found["epsilon wave in v1 to v3"][0] < found["p wave before every qrs complex"][0] == len(rows) - 1
+    main(["predict", str(record), "--model", str(path)])
+    assert "waveform features, the most unusual first:" in capsys.readouterr().out
 
 
 def test_the_same_ecg_has_the_same_probabilities_in_every_format(model, recordings, capsys):
@@ -371,8 +405,8 @@ def test_what_is_alike_is_said_once(model, tmp_path, capsys):
     main(["predict", str(tmp_path), "--model", model, *ASK, "--fs", "500"])
     lines = capsys.readouterr().err.splitlines()
     assert [line for line in lines if line.startswith(f"{tmp_path}/r0.npy: amplitudes look like mV (median")]
-    assert len(lines) == 7  # three remarks, how often, the last line
-    assert lines[4].startswith("and 2 more like this: amplitudes look like mV")
+    assert len(lines) == 8  # on probabilities, three remarks, how often, the last line
+    assert lines[5].startswith("and 2 more like this: amplitudes look like mV")
 
 
 def test_a_resnet_needs_all_leads_and_a_transformer_any(model, vit, load, tmp_path, capsys, quick_features):

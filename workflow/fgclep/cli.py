@@ -77,8 +77,8 @@ def add_predict(commands: argparse._SubParsersAction) -> None:
         type=positive,
         const=10,
         metavar="N",
-        help="the N (10) most probable waveform features, with what the measurement of the signal says; the default "
-        "without --prompt and --task",
+        help="the N (10) most unusual waveform features, by how far their probability is above their prevalence, with "
+        "what the measurement of the signal says; the default without --prompt and --task",
     )
     command.add_argument("--model", metavar="FOLDER", help=MODEL_HELP)
     command.add_argument(

@@ -16,6 +16,7 @@ from fgclep.progress import printable_lines
 FORMATS = ("table", "csv", "json")
 PREDICTIONS = (
     "record", "kind", "finding", "text", "probability", "measurement", "measured", "error", "model", "leads",
+    "prevalence",
 )  # fmt: skip
 WIDTH = 110  # characters of a line
 RESEARCH_ONLY = "For research only: not a medical device, not for diagnosis."

@@ -69,7 +69,7 @@ def run(
     recordings = [Recording(name, error=error) for name, error in named]
     told = {name for name, error in named if error}
     questions = Questions(load_model(args.model), args.prompt, task, vocabulary, most or 0)
-    for remark in questions.remarks:
+    for remark in (*questions.remarks, questions.on_probabilities()):
         say(remark)
     remarks, failed, predicted = Remarks(), 0, 0
     batch: list[Recording] = []
@@ -155,6 +155,7 @@ def _write(output: Output, recording: Recording, findings: Sequence[Finding], qu
                     "finding": finding.name,
                     "text": finding.text,
                     "probability": f"{finding.probability:.4f}",
+                    "prevalence": None if finding.prevalence is None else f"{finding.prevalence:.4f}",
                     "measurement": finding.measurement,
                     "measured": finding.measured,
                     "model": model_name(questions.model),
@@ -185,12 +186,16 @@ def _json(name: str, record: Record, findings: Sequence[Finding], questions: Que
         row["probabilities"] = {finding.name: round(finding.probability, 4) for finding in prompts}
     if questions.task:
         row |= {"task": questions.task.name, "classes": {f.name: round(f.probability, 4) for f in classes}}
+    if population := questions.model.calibration.population:
+        assumed = {finding.name: _rounded(finding.prevalence) for finding in prompts + classes}
+        row |= {"population": population, **({"prevalences": assumed} if assumed else {})}
     if questions.features:
         row["features"] = [
             {
                 "feature": finding.name,
                 "text": finding.text,
                 "probability": round(finding.probability, 4),
+                "prevalence": _rounded(finding.prevalence),
                 "measurement": finding.measurement,
                 "measured": finding.measured or None,
             }
@@ -199,19 +204,33 @@ def _json(name: str, record: Record, findings: Sequence[Finding], questions: Que
     return row
 
 
+def _number(finding: Finding, calibrated: bool) -> str:
+    """A probability, and in brackets the prevalence that it assumes if the model is calibrated at all."""
+    if not calibrated:
+        return f"{finding.probability:.3f}"
+    assumed = "(     )" if finding.prevalence is None else f"({finding.prevalence:.3f})"
+    return f"{finding.probability:.3f} {assumed}"
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
+
+
 def _table(name: str, record: Record, findings: Sequence[Finding], questions: Questions) -> list[str]:
     seconds = record.digital.shape[1] / record.sampling_rate
     leads = "" if len(record.leads) == 12 else f", leads {', '.join(record.leads)}"
     lines = [f"{printable(name)}  ({seconds:.3g} s, {record.sampling_rate:g} Hz{leads})"]
     task = "" if questions.task is None else questions.task.name
-    titles = {"class": f"  {task}:", "feature": "  waveform features, most probable first:"}
+    calibrated = bool(questions.model.calibration.curves)
+    order = "the most unusual first" if calibrated else "most probable first"
+    titles = {"class": f"  {task}:", "feature": f"  waveform features, {order}:"}
     width = max(len(printable(_words(finding))) for finding in findings)
     kind = "prompt"
     for finding in findings:
         if finding.kind != kind:
             kind = finding.kind
             lines.append(titles[kind])
-        line = f"  {finding.probability:.3f}  {printable(_words(finding)):<{width}}"
+        line = f"  {_number(finding, calibrated)}  {printable(_words(finding)):<{width}}"
         verdict = f"{MEASURED[finding.measurement]} ({finding.measured})" if finding.measurement else finding.measured
         said = f"measured: {verdict}" if verdict else ""
         if said and len(line) + 2 + len(said) > WIDTH:

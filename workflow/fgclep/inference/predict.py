@@ -38,7 +38,9 @@ class Finding:
     text
         The prompt, the title of the class, or the text of the feature.
     probability
-        By the model.
+        By the model; calibrated if there is a prevalence.
+    prevalence
+        Which the probability assumes; ``None``: the model has no calibration for what was asked.
     measurement
         What the measurement of the signal says of a feature that has a rule: ``supported``, ``likely``, ``unlikely`` or
         ``refuted``; ``None``: nothing.
@@ -50,6 +52,7 @@ class Finding:
     name: str
     text: str
     probability: float
+    prevalence: float | None = None
     measurement: str | None = None
     measured: str = ""
 
@@ -68,7 +71,7 @@ class Questions:
     vocabulary
         Its waveform features are asked for; ``None``: no features.
     most
-        How many features are told, the most probable ones.
+        How many features are told: those whose probability is the most above their prevalence.
     """
 
     def __init__(
@@ -80,7 +83,7 @@ class Questions:
         most: int = 10,
     ):
         self.model, self.task, self.most = model, task, most
-        self.features = [] if vocabulary is None else _seen_on_twelve_leads(vocabulary)
+        self.features = [] if vocabulary is None else seen_on_twelve_leads(vocabulary)
         self._asked = [TaskClass(prompt, prompt, (), (prompt,)) for prompt in prompts]
         self._asked += [] if task is None else task.classes
         self._prompts = len(prompts)
@@ -88,6 +91,8 @@ class Questions:
         texts = list(dict.fromkeys(text for some in texts_of for text in some))
         place = {text: number for number, text in enumerate(texts)}
         self._places = [[place[text] for text in some] for some in texts_of]
+        self._questions = texts_of
+        self._prevalence = model.calibration.of(texts_of)[:, 2]
         self._rules = RuleTable([feature.rule for feature in self.features])
         self.remarks = unknown_words(model, prompts)
         self._texts = model.embed_texts(texts)
@@ -99,7 +104,7 @@ class Questions:
         embeddings = self.model.encode_prepared(signals, present).flatten(1).float().cpu().numpy()
         logits = np.concatenate([self.model.score(embeddings, some) for some in self._texts.split(_AT_ONCE)], axis=1)
         scores = np.stack([any_of(logits[:, places]) for places in self._places], axis=1)
-        probabilities = 1 / (1 + np.exp(-scores.astype(np.float64)))
+        probabilities = self.model.calibration.probabilities(scores, self._questions)
         best = [self._best(record, row[len(self._asked) :]) for record, row in zip(records, probabilities, strict=True)]
         measures = [_measures(record) if places else None for record, places in zip(records, best, strict=True)]
         verdicts = self._rules.verdicts(_together(measures), len(records)).tolist()
@@ -107,6 +112,14 @@ class Questions:
             self._of_prompts(row) + self._of_features(row[len(self._asked) :], *judged)
             for row, *judged in zip(probabilities, best, measures, verdicts, strict=True)
         ]
+
+    def on_probabilities(self) -> str:
+        """Say what the probabilities assume."""
+        population, own = self.model.calibration.population, int(np.isnan(self._prevalence).sum())
+        if own == len(self._prevalence):
+            return "probabilities are the model's own and not calibrated: compare recordings by them, and not findings"
+        some = f"; {own:,} without one are the model's own and not calibrated" if own else ""
+        return f"probabilities assume the prevalence beside them, of {population}{some}"
 
     def prepare(self, record: Record) -> Input:
         """Make the model's input; raises ``ValueError`` if the model needs leads that are not there."""
@@ -130,13 +143,25 @@ class Questions:
 
     def _of_prompts(self, probabilities: np.ndarray) -> list[Finding]:
         return [
-            Finding("prompt" if place < self._prompts else "class", item.name, item.title, float(probability))
+            Finding(
+                "prompt" if place < self._prompts else "class",
+                item.name,
+                item.title,
+                float(probability),
+                self._assumed(place),
+            )
             for place, (item, probability) in enumerate(zip(self._asked, probabilities, strict=False))
         ]
 
+    def _assumed(self, place: int) -> float | None:
+        """Prevalence that a probability assumes."""
+        value = float(self._prevalence[place])
+        return None if np.isnan(value) else value
+
     def _best(self, record: Record, probabilities: np.ndarray) -> list[int]:
-        """Places of the most probable features that may be told of."""
-        places = np.argsort(-probabilities, kind="stable").tolist()
+        """Places of the features that may be told of and are the most above what is usual."""
+        usual = np.nan_to_num(self._prevalence[len(self._asked) :])
+        places = np.argsort(usual - probabilities, kind="stable").tolist()
         return list(islice((place for place in places if _shown(self.features[place], record)), self.most))
 
     def _of_features(
@@ -146,7 +171,8 @@ class Questions:
         findings = []
         for place in best:
             feature, verdict = self.features[place], verdicts[place]
-            told = Finding("feature", feature.id, feature.text, float(probabilities[place]))
+            assumed = self._assumed(len(self._asked) + place)
+            told = Finding("feature", feature.id, feature.text, float(probabilities[place]), assumed)
             if verdict != UNTESTABLE:
                 assert feature.rule is not None and measures is not None  # without which nothing decides
                 told = replace(told, measurement=VERDICTS[verdict], measured=measured(feature.rule, measures))
@@ -165,7 +191,8 @@ def unknown_words(model: FGCLEP, texts: Sequence[str]) -> list[str]:
     return [f"the model knows no word of {named}{more}: what it says of that means nothing"] if unknown else []
 
 
-def _seen_on_twelve_leads(vocabulary: Vocabulary) -> list[Feature]:
+def seen_on_twelve_leads(vocabulary: Vocabulary) -> list[Feature]:
+    """Return the features that do not need leads which no recording here has."""
     return [feature for feature in vocabulary.features.values() if not _OTHER_LEADS.search(feature.text)]
 
 

@@ -2,7 +2,7 @@
 
 import heapq
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +32,8 @@ class Found:
         ``train``, ``val`` or ``test``.
     shard
         File that holds it.
+    probability
+        That the text fits the ECG, by the model and its calibration.
     """
 
     negative_logit: float
@@ -39,11 +41,7 @@ class Found:
     record_id: str
     split: str
     shard: str
-
-    @property
-    def probability(self) -> float:
-        """That the text fits the ECG, by the model."""
-        return float(1 / (1 + np.exp(self.negative_logit)))
+    probability: float = field(compare=False)
 
 
 @torch.inference_mode()
@@ -56,7 +54,7 @@ def search(
     batch_size: int = 64,
     shown: Callable[[Iterator, int], Iterator] = lambda batches, total: batches,
 ) -> list[list[Found]]:
-    """Find for each query the ECGs whose probability is highest.
+    """Find for each query the ECGs whose score is highest.
 
     ECGs are embedded batch by batch, and only the best so far are kept: memory does not grow with their number.
 
@@ -91,10 +89,11 @@ def search(
         logits = model.logits(embedded, texts.to(model.device)).double().cpu().numpy().round(_EQUAL)
         keys = store.keys.take(pa.array(places)).select([*KEY, "split"]).to_pylist()
         groups = np.searchsorted(places_of, places, side="right") - 1
+        probabilities = model.calibration.probabilities(logits, [(query,) for query in queries])
         for number, column in enumerate(logits.T):
             new = (
-                Found(-float(logit), **key, shard=str(store.groups[group].path))
-                for logit, key, group in zip(column, keys, groups, strict=True)
+                Found(-float(logit), **key, shard=str(store.groups[group].path), probability=float(probability))
+                for logit, probability, key, group in zip(column, probabilities[:, number], keys, groups, strict=True)
             )
             best[number] = heapq.nsmallest(top, [*best[number], *new])
     return best

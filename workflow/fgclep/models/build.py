@@ -11,6 +11,7 @@ from fgclep.config.named_models import WEIGHTS, folder_of
 from fgclep.config.pretraining import PretrainingSection
 from fgclep.config.signal import SignalSection
 from fgclep.errors import UserError
+from fgclep.models.calibration import Calibration
 from fgclep.models.fgclep import FGCLEP, FGCLEPConfig
 from fgclep.models.saved import unusable
 from fgclep.models.text import knows_whole_words, new_text_tower, train_tokenizer
@@ -89,6 +90,7 @@ def model_to_continue(start: str, settings: PretrainingSection, signal: SignalSe
     if differing:
         lines = "\n    ".join(yaml.safe_dump(differing, sort_keys=False).splitlines())
         raise UserError(f"the model in {start} is another one than the config describes. Write\n\n    {lines}")
+    model.calibration = Calibration()  # which holds for the weights as they were
     extend_vocabulary(model, corpus)
     return model
 

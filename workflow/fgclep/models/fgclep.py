@@ -20,6 +20,7 @@ from fgclep.errors import UserError, damaged
 from fgclep.leads import LEADS, lead_positions
 from fgclep.models import saved
 from fgclep.models.alignment import ALIGNMENTS, AttentionAlignment
+from fgclep.models.calibration import Calibration
 from fgclep.models.ecg import build_ecg_encoder
 from fgclep.models.text import (
     EMBEDDED_TOGETHER,
@@ -119,6 +120,7 @@ class FGCLEP(nn.Module):
         self.log_temperature = nn.Parameter(torch.tensor(math.log(config.initial_temperature)))
         self.bias = nn.Parameter(torch.tensor(float(config.initial_bias)))
         self.tokenizer: TextTokenizer | None = None
+        self.calibration = Calibration()  # what its scores mean; none if it has not been calibrated
         self.folder = ""  # from which it has been loaded
 
     @property
@@ -172,7 +174,7 @@ class FGCLEP(nn.Module):
         saved.check_tokenizer(tokenizer, model.text_encoder, own_words, folder)
         if own_words and not splits_as_made(tokenizer):
             raise saved.unusable(folder, "its tokenizer splits texts otherwise than that of its training")
-        model.tokenizer = tokenizer
+        model.tokenizer, model.calibration = tokenizer, Calibration.read(files)
         model.folder = str(folder)
         model.eval()
         with torch.inference_mode():  # what does not fit together ends here, and not in the first answer
@@ -182,7 +184,7 @@ class FGCLEP(nn.Module):
         return model
 
     def save_pretrained(self, folder: str | Path) -> None:
-        """Write configuration, safetensors weights and tokenizer."""
+        """Write configuration, safetensors weights, tokenizer and calibration."""
         Path(folder).mkdir(parents=True, exist_ok=True)
         dtype = str(self.bias.dtype).removeprefix("torch.")
         values = {**self.config.to_dict(), "architectures": ["FGCLEP"], "dtype": dtype}
@@ -192,6 +194,7 @@ class FGCLEP(nn.Module):
         save_file(weights, Path(folder) / saved.WEIGHTS, {"format": "pt"})
         if self.tokenizer is not None:
             self.tokenizer.save_pretrained(folder)
+        self.calibration.write(folder)
 
     @property
     def temperature(self) -> Tensor:
@@ -314,7 +317,8 @@ class FGCLEP(nn.Module):
 
         Returns
         -------
-        Probabilities, float32, shape (len(prompts),). How far they are calibrated depends on the training data.
+        Probabilities, float32, shape (len(prompts),). For a prompt with a curve in ``calibration`` they assume its
+        prevalence; how far others mean anything depends on the training data.
 
         Raises
         ------
@@ -323,8 +327,9 @@ class FGCLEP(nn.Module):
             file could not have (``fgclep.recordings.arrays.usable_array``): dead leads, missing samples, amplitudes of
             no heart, numbers that are no millivolts.
         """
-        texts = self._embed(_texts(prompts))
-        return torch.sigmoid(self.logits(self._encode(signal, fs, leads), texts))[0].cpu().numpy()
+        texts = _texts(prompts)
+        logits = self.logits(self._encode(signal, fs, leads), self._embed(texts))
+        return self.calibration.probabilities(logits.cpu().numpy(), [(text,) for text in texts])[0].astype(np.float32)
 
     @torch.inference_mode()
     def attention(
