@@ -15,6 +15,7 @@ validation after each included), and what each encoder is better than the first,
 
 import argparse
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,11 @@ def shown(values: np.ndarray) -> str:
     return f"{mean:+.2f} ({low:.2f} to {high:.2f})"
 
 
+def rate(ecgs: float, seconds: float) -> float:
+    """ECGs per second; NaN where more epochs took no longer than one, as with so few ECGs that the start is all."""
+    return ecgs / seconds if seconds > 0 else math.nan
+
+
 def main() -> None:
     """Print three tables, and a line of JSON with the ratio of the rates of the second encoder and the first."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -131,7 +137,7 @@ def main() -> None:
     print(f"\n| encoder | weights | ECG/s | {' | '.join(FIGURES)} |\n|---|---|---|{'---|' * len(FIGURES)}")
     for encoder in args.encoders:
         folder, run = trained(encoder, 1, args.seeds[0])
-        rates[encoder] = args.records * 0.9 * (args.epochs - 1) / (took[encoder] - run.took.cpu)
+        rates[encoder] = rate(args.records * 0.9 * (args.epochs - 1), took[encoder] - run.took.cpu)
         weights = sum(p.numel() for p in FGCLEP.from_pretrained(folder).ecg_encoder.parameters())
         means = " | ".join(f"{value:.2f}" for value in np.mean(found[encoder], axis=0))
         print(f"| {encoder} | {weights:,} | {rates[encoder]:.0f} | {means} |", flush=True)
