@@ -1,4 +1,4 @@
-"""ECG encoders and augmentations side by side: trained on the same simulated ECGs, asked and probed on patients.
+r"""ECG encoders and augmentations side by side: trained on the same simulated ECGs, asked and probed on patients.
 
 Takes a finished run on PTB-XL (``workflow/config/ptb-xl.yaml``, with ``test_fold: 9`` to leave fold 10 alone) for its
 shards and prompts. Each model is trained in one stage on what is true of each simulated ECG, with the default's batches
@@ -9,7 +9,7 @@ validation after each included), and what each encoder is better than the first,
 (Student's t over differences seed by seed; they hold for these ECGs).
 
     python benchmarks/encoders.py --results patients/results --work /tmp/encoders
-    python benchmarks/encoders.py --results patients/results --work /tmp/augmented --records 12000 \\
+    python benchmarks/encoders.py --results patients/results --work /tmp/augmented --records 12000 \
       --encoders resnet18:16 resnet18:16+crop=0.3 resnet18:16+time_scale=0.05 resnet18:16+noise=0.05
 """
 
@@ -98,7 +98,10 @@ def main() -> None:
     parser.add_argument("--records", type=int, default=3000, help="ECGs to simulate; nine tenths are trained on")
     parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument(
-        "--encoders", nargs="+", default=["resnet18:16", "resnet18:32", "s4d:64"], help="kind:width of each, and +change=value for an augmentation"
+        "--encoders",
+        nargs="+",
+        default=["resnet18:16", "resnet18:32", "s4d:64"],
+        help="kind:width of each, and +change=value for an augmentation",
     )
     parser.add_argument("--probe-records", type=int, default=4000, help="of the training patients, for linear probes")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])

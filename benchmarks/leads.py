@@ -39,7 +39,7 @@ from fgclep.leads import CHEST_LEADS, INDEX, LEADS, LIMB_LEADS
 from fgclep.models.fgclep import FGCLEP
 from fgclep.recordings.wfdb_file import read_record
 from fgclep.signals.quality import usable_record
-from fgclep.sources import get_source
+from fgclep.sources import Source, get_source
 from fgclep.sources.ptb_xl import DATABASE
 
 TASKS = ("ptbxl_super", "ptbxl_sub", "ptbxl_form", "ptbxl_rhythm")
@@ -68,12 +68,16 @@ def given(signals: Tensor, leads: Sequence[str]) -> tuple[Tensor, Tensor]:
     return made, torch.tensor([lead in known for lead in LEADS]).expand(len(signals), -1)
 
 
-def read(model: FGCLEP, folder: Path, fold: int) -> tuple[Tensor, pl.DataFrame, int]:
-    """Prepared signals (n, 12, samples) of a fold of PTB-XL (0: of all), their rows, and how many cannot be used."""
+def listed(folder: Path, fold: int) -> tuple[Source, pl.DataFrame]:
+    """PTB-XL at the rate of the files that are there, and its records of a fold (0: all)."""
     rate = 100 if (folder / "records100").is_dir() else 500
     source = get_source("ptb-xl").at(rate, fold or None)
     rows = source.records(folder, set()).sort("record_id")
-    rows = rows.filter(pl.lit(not fold) | (pl.col("split") == "test"))
+    return source, rows.filter(pl.lit(not fold) | (pl.col("split") == "test"))
+
+
+def prepared(model: FGCLEP, folder: Path, source: Source, rows: pl.DataFrame) -> tuple[Tensor, pl.DataFrame, int]:
+    """Prepared signals (n, 12, samples) of records, their rows, and how many cannot be used."""
     signals, usable = [], []
     for number, path in enumerate(rows["path"]):
         try:
@@ -83,8 +87,13 @@ def read(model: FGCLEP, folder: Path, fold: int) -> tuple[Tensor, pl.DataFrame, 
         signals.append(model.prepare(record.millivolts(), record.sampling_rate, record.leads)[0])
         usable.append(number)
     if not signals:
-        sys.exit(f"{folder} holds no record of fold {fold} that can be used")
+        sys.exit(f"{folder} holds none of {len(rows)} records that can be used")
     return torch.stack(signals), rows[usable], len(rows) - len(usable)
+
+
+def read(model: FGCLEP, folder: Path, fold: int) -> tuple[Tensor, pl.DataFrame, int]:
+    """As ``prepared``, of a fold of PTB-XL (0: of all)."""
+    return prepared(model, folder, *listed(folder, fold))
 
 
 @torch.inference_mode()

@@ -25,8 +25,8 @@ from typing import Any
 from ecgs import ROOT  # isort: skip (puts the package on the path)
 
 import yaml
-from calibrate import POPULATION, calibrate
 from calibrate import RECORDS as CALIBRATED_ON
+from calibrate import SIMULATED, calibrate
 
 from fgclep.models.fgclep import FGCLEP
 from fgclep.sources.simulated import numbers_of
@@ -39,7 +39,7 @@ CALIBRATED = f"""
 ## Calibration
 
 `calibration.json` holds a curve for each class of a task, for the features, and for the wordings of diagnoses. A
-probability assumes the prevalence beside it, of {POPULATION}. No
+probability assumes the prevalence beside it, of {SIMULATED}. No
 patient's ECG was looked at for it.
 """
 MODEL_FILES = (

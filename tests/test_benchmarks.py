@@ -177,8 +177,7 @@ def test_a_model_is_calibrated_on_simulated_ecgs_and_judged_on_others(finished, 
     assert found["curves"] == len(curves) > 100 and 0 < found["ratio"] < 1
     assert {"texts", "slope", "offset", "prevalence"} == set(curves[0])
     # the curves say how frequent findings are, which a model of ECGs and texts in batches does not know
-    assert found["ece"]["calibrated"] < found["ece"]["raw"]
-    assert figures(*command, "--keep") == found
+    assert found["ece"]["moved"] < found["ece"]["as it is"]
 
 
 @pytest.mark.benchmark

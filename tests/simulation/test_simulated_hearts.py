@@ -53,7 +53,7 @@ RARE = {
     *("biphasic_p_inferior", "biphasic_t", "biphasic_t_v2_v3", "notched_t", "saddleback_v1", "coved_ste_v1"),
     *("de_winter_t", "hyperacute_t", "concordant_ste", "concordant_std", "std_upsloping", "std_junctional"),
     *("pseudo_r_v1", "paced_rbbb_shape", "r_on_t", "tu_fusion", "wide_escape"),
-    *("delta_positive_v1", "pr_elevation_avr", "long_st", "broad_based_t", "fusion_beats"),
+    *("delta_positive_v1", "pr_elevation_avr", "long_st"),
 }
 
 
@@ -155,7 +155,7 @@ def test_a_long_qt_is_long_in_t_or_before_it_but_not_in_both():
         seen = Seen(recording, *measure(recording))
         found.append([STATE[name](seen) for name in ("broad_based_t", "late_onset_t")])
     broad, late = np.mean(found, axis=0)
-    assert broad + late > 0.05
+    assert broad > 0.15 and late > 0.05
     assert not np.all(found, axis=1).any()
 
 

@@ -18,11 +18,11 @@ from fgclep.stages.simulate_physionet import DATABASES
 
 HASHES = {
     3: {
-        ("mimic-iv-ecg", "flat"): "b699ab2426bdb710",
-        ("mimic-iv-ecg", "reports"): "7ae31455855abb03",
-        ("ptb-xl", "flat"): "0e5834289f97e5a9",
-        ("cpsc2018", "flat"): "7142d4a438eb3395",
-        ("csn", "flat"): "d54305bb55620f62",
+        ("mimic-iv-ecg", "flat"): "eb4c841321b77a05",
+        ("mimic-iv-ecg", "reports"): "771ea8e74beabfac",
+        ("ptb-xl", "flat"): "d2f573e832bd707e",
+        ("cpsc2018", "flat"): "2e0713715cd02681",
+        ("csn", "flat"): "0ec65a25ea9a1aa2",
     }
 }
 SETTINGS = RecordingSettings(feature_mention_rate=0.45, prevalence="flat", seed=7)

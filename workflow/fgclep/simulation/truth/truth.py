@@ -255,6 +255,8 @@ def true_diagnoses(seen: Seen, features: set[str], vocabulary: Vocabulary) -> tu
     condition, measures = seen.recording.condition, seen.measures
     found = _rhythm_diagnosis(seen, features)
     for name in _conditions(seen):
+        if name == "poor_r_progression" and "early_r_v2" in features:
+            continue  # R is lost in V3 only, after an infarct
         visible = name not in _NEEDS or bool(features & set(_NEEDS[name]))
         if visible or (name in _MILDER and _MILDER[name](seen)) or (name.endswith("_mi") and _small_q(seen, name)):
             found.append(name)
