@@ -134,6 +134,14 @@ def calibrate(model: FGCLEP, count: int = RECORDS) -> Fitted:
     )
 
 
+def database_in(folder: Path) -> Path:
+    """The folder of PTB-XL in or below a folder."""
+    found = next(iter(sorted(folder.rglob(DATABASE))), None)
+    if found is None:
+        sys.exit(f"{folder} holds no {DATABASE}; give the folder of a copy of PTB-XL")
+    return found.parent
+
+
 def classes_of(tasks: dict[str, Task]) -> Iterator[tuple[Task, int, TaskClass]]:
     """The classes of PTB-XL's tasks, each with its task and its place there."""
     for task in tasks.values():
@@ -238,12 +246,10 @@ def main() -> None:
     calibration = Calibration(SIMULATED, fitted.curves)
     print(f"{args.records:,} simulated ECGs, {len(fitted.curves):,} curves\n")
     if args.ecgs:
-        folder = next(iter(sorted(args.ecgs.rglob(DATABASE))), None)
-        if folder is None:
-            sys.exit(f"{args.ecgs} holds no {DATABASE}; give the folder of a copy of PTB-XL")
-        moved, factor = move(model, fitted, tasks, folder.parent)
+        folder = database_in(args.ecgs)
+        moved, factor = move(model, fitted, tasks, folder)
         print(f"all slopes by {factor:.2f}")
-        told = judge(model, [Calibration(), calibration, moved], tasks, folder.parent, args.fold, args.classes)
+        told = judge(model, [Calibration(), calibration, moved], tasks, folder, args.fold, args.classes)
         calibration = moved
     calibration.write(args.model)
     asked = [item.prompts for task in tasks.values() for item in task.classes]
