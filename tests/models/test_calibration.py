@@ -83,7 +83,7 @@ def test_a_curve_needs_enough_of_both_labels(count):
 def test_probabilities_are_those_of_the_curves_and_else_of_the_model():
     calibration = Calibration("a town", CURVES)
     scores = np.array([[1.0, 1.0, 1.0], [-800.0, 0.0, 800.0]])
-    asked = [["sinus rhythm"], ("afib", "atrial fibrillation"), ("afib",)]
+    asked = [["Sinus  rhythm"], ("afib", "atrial fibrillation"), ("afib",)]
     expected = [
         [1 / (1 + math.exp(0.75)), 1 / (1 + math.exp(-2.5)), 1 / (1 + math.exp(-1))],
         [0, 1 / (1 + math.exp(-0.5)), 1],

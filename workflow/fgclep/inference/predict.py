@@ -159,9 +159,10 @@ class Questions:
         return None if np.isnan(value) else value
 
     def _best(self, record: Record, probabilities: np.ndarray) -> list[int]:
-        """Places of the features that may be told of and are the most above what is usual."""
-        usual = np.nan_to_num(self._prevalence[len(self._asked) :])
-        places = np.argsort(usual - probabilities, kind="stable").tolist()
+        """Places of the features that may be told of and are the most above what is usual; last what has no curve."""
+        usual = self._prevalence[len(self._asked) :]
+        unknown = np.isnan(usual)
+        places = np.lexsort([np.nan_to_num(usual) - probabilities, unknown]).tolist()
         return list(islice((place for place in places if _shown(self.features[place], record)), self.most))
 
     def _of_features(

@@ -37,7 +37,7 @@ class Calibration:
     population
         In words, whose prevalence the probabilities assume.
     curves
-        By the texts of a question. A question that is not among them has the model's own probability.
+        By the texts of a question, in lower case. A question that is not among them has the model's own probability.
     """
 
     population: str = ""
@@ -85,8 +85,9 @@ class Calibration:
         write_text(Path(folder) / FILE, text)
 
     def of(self, questions: Iterable[Iterable[str]]) -> np.ndarray:
-        """Slope, offset and prevalence (NaN without a curve) of each question, float64 (questions, 3)."""
-        return np.array([self.curves.get(tuple(texts), _AS_IT_IS) for texts in questions]).reshape(-1, 3)
+        """Slope, offset and prevalence (NaN without a curve) of each question in any case, float64 (questions, 3)."""
+        asked = (tuple(" ".join(text.lower().split()) for text in texts) for texts in questions)
+        return np.array([self.curves.get(texts, _AS_IT_IS) for texts in asked]).reshape(-1, 3)
 
     def probabilities(self, scores: np.ndarray, questions: Iterable[Iterable[str]]) -> np.ndarray:
         """Probabilities, float64 (n, questions), of the scores of questions."""
