@@ -59,8 +59,8 @@ run of the workflow that this model belongs to.
 
 ## Intended use and limits
 
-For research only: not a medical device, not for diagnosis. Probabilities are as well calibrated as the training data
-let them be; compare scores within a prompt rather than between prompts. The model knows what its reports say, machine
+For research only: not a medical device, not for diagnosis. Without a `calibration.json` beside it its probabilities are
+its own: compare them within a prompt rather than between prompts. The model knows what its reports say, machine
 reports included, with their errors and their populations; findings that were rare in them are scored poorly, and it
 has seen {seconds} s of signal at {rate} Hz between {low} and {high} Hz only, in millivolts. Trained on simulated
 sources, a model shows that the workflow works, and nothing about patients.
