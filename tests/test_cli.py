@@ -3,10 +3,12 @@
 import os
 import subprocess
 import sys
+from importlib.metadata import version
 
 import pytest
 
 from fgclep.cli import COMMANDS, main
+from fgclep.config.named_models import SHIPPED_MODEL
 
 
 @pytest.mark.parametrize(
@@ -46,6 +48,21 @@ def test_help_names_every_command_and_waits_for_no_library(capsys):
     assert len(listed) == len(COMMANDS)
     code = "import sys, fgclep.cli; fgclep.cli.arguments(); assert not {'numpy', 'torch', 'polars'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_version_is_told_by_the_command_the_module_and_the_package():
+    import fgclep
+
+    told = subprocess.run([sys.executable, "-m", "fgclep", "--version"], check=True, capture_output=True, text=True)
+    assert told.stdout == f"fgclep {fgclep.__version__}\n" and version("fgclep") == fgclep.__version__
+
+
+def test_the_package_loads_its_own_model_without_a_path():
+    import fgclep
+
+    assert fgclep.load().folder == str(SHIPPED_MODEL)
+    with pytest.raises(AttributeError, match="no attribute 'laod'"):
+        fgclep.laod()
 
 
 @pytest.mark.parametrize("command", ["predict", "retrieve"])

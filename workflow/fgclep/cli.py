@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 
+from fgclep import __version__
 from fgclep.commands.loading import loading
 from fgclep.errors import UserError, disk_error, without_credentials
 from fgclep.progress import printable_lines
@@ -253,6 +254,7 @@ COMMANDS = (
 def arguments() -> argparse.ArgumentParser:
     """Command line of ``fgclep``."""
     parser = argparse.ArgumentParser(prog="fgclep", description=__doc__)
+    parser.add_argument("--version", action="version", version=f"fgclep {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for add in COMMANDS:
         add(commands)
