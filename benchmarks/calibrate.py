@@ -8,8 +8,9 @@ diagnosis; each gets a logistic curve (Platt 1999), written to ``calibration.jso
 With ``--ecgs``, a copy of PTB-XL, the curves are moved to its patients, by 2,000 ECGs of folds 1 to 8: all slopes by
 one factor, as simulated findings are easier to tell, and the offset of each class of its tasks such that the mean
 probability is its share in these folds. Then the patients of another fold judge: for the most frequent classes the
-expected calibration error (ECE, ten bins of equal width) over all its records, of the model's own probabilities, of the
-curves of simulated ECGs, and of those that were moved.
+expected calibration error (ECE, ten bins of equal width) over all its records, of the assumed share said of every ECG,
+of the model's own probabilities, of the curves of simulated ECGs, and of those that were moved. (Fold 0, all records,
+judges by some that were fitted as well.)
 
     python benchmarks/calibrate.py --model results/models/fine --ecgs <folder with a copy of PTB-XL>
 """
@@ -36,7 +37,7 @@ from fgclep.evaluation.zero_shot import score_classes
 from fgclep.inference.predict import seen_on_twelve_leads
 from fgclep.language.vocabulary import Vocabulary, load_vocabulary
 from fgclep.leads import LEADS
-from fgclep.models.calibration import Calibration, Curve, Question, fit
+from fgclep.models.calibration import Calibration, Curve, Question, fit, question_of
 from fgclep.models.fgclep import FGCLEP
 from fgclep.simulation.databases.codes import cpsc_codes, scp_codes, snomed_codes
 from fgclep.simulation.databases.databases import Plan, make_signal
@@ -90,17 +91,21 @@ class Simulated:
         return task.labels([codes(diagnoses, features, self.vocabulary) for diagnoses, features in each])
 
     def questions(self, tasks: dict[str, Task]) -> Iterator[tuple[Question, np.ndarray]]:
-        """All that is asked for, and of which ECGs it is true, bool (ECGs,)."""
-        for name, codes in TASKS.items():
-            for item, true in zip(tasks[name].classes, self.labels(tasks[name], codes).T, strict=True):
-                yield item.prompts, true
+        """All that is asked for, and of which ECGs it is true, bool (ECGs,).
+
+        Of equal questions the first counts: a class of one prompt is asked for by a feature or the wording of a
+        diagnosis, and not every code of a class is ever simulated.
+        """
         for feature in seen_on_twelve_leads(self.vocabulary):
-            yield (feature.text,), np.array([feature.id in some for some in self.features])
+            yield question_of([feature.text]), np.array([feature.id in some for some in self.features])
         wider = {diagnosis.id: diagnosis.kind_of for diagnosis in self.vocabulary.diagnoses.values()}
         for diagnosis in self.vocabulary.diagnoses.values():
             kinds = {name for name in wider if diagnosis.id in _kinds(name, wider)}
             for text in (diagnosis.text, *diagnosis.synonyms):
-                yield (text.lower(),), np.array([bool(kinds & some) for some in self.diagnoses])
+                yield question_of([text]), np.array([bool(kinds & some) for some in self.diagnoses])
+        for name, codes in TASKS.items():
+            for item, true in zip(tasks[name].classes, self.labels(tasks[name], codes).T, strict=True):
+                yield question_of(item.prompts), true
 
 
 def _kinds(name: str | None, wider: dict[str, str | None]) -> Iterator[str]:
@@ -126,7 +131,7 @@ def calibrate(model: FGCLEP, count: int = RECORDS) -> Fitted:
     simulated = Simulated(model, count, load_vocabulary(ROOT / "resources/vocabulary"))
     asked: dict[Question, np.ndarray] = {}
     for question, true in simulated.questions(load_tasks()):
-        asked.setdefault(tuple(question), true)
+        asked.setdefault(question, true)
     scores = score_classes(scoring(model), simulated.vectors, [[(text,) for text in some] for some in asked])
     found = {question: fit(x, true) for (question, true), x in zip(asked.items(), scores.T, strict=True)}
     return Fitted(
@@ -174,7 +179,7 @@ def move(model: FGCLEP, fitted: Fitted, tasks: dict[str, Task], folder: Path) ->
     )
     known = {}
     for (task, place, item), x in zip(classes_of(tasks), scores.T, strict=True):
-        share, question = float(shares[task.name][:, place].mean()), tuple(item.prompts)
+        share, question = float(shares[task.name][:, place].mean()), question_of(item.prompts)
         if question in fitted.curves and 0 < share < 1:
             known.setdefault(question, (fitted.curves[question].slope * x, labels[task.name][:, place], share))
 
@@ -209,20 +214,24 @@ def judge(
 
     signals, rows, _ = read(model, folder, fold)
     scores, found = asked_for(model, embedded(model, signals), tasks), {}
+    names = ("share alone", "as it is", "by simulated ECGs", "moved")
     for (task, place, item), x in zip(classes_of(tasks), scores.T, strict=True):
         true = task.labels(rows["codes"].to_list())[:, place]
         curves = np.stack([way.of([item.prompts])[0] for way in ways])  # NaN: its prevalence is not known
         probabilities = expit(curves[:, 0] * x[:, None] + curves[:, 1])
-        errors = calibration_errors(probabilities, np.repeat(true[:, None], len(ways), axis=1), np.ones((len(true), 1)))
-        if true.any() and item.name not in found:  # a class that two tasks have counts once
-            found[item.name] = int(true.sum()), task.name, item.name, true.mean(), curves[-1, 2], *errors[:, 0]
+        share = curves[-1, 2]  # said of every ECG: what it takes no model for
+        probabilities = np.column_stack([np.full(len(true), np.nan_to_num(share)), probabilities])
+        each = np.repeat(true[:, None], len(names), axis=1)
+        errors = calibration_errors(probabilities, each, np.ones((len(true), 1)))[:, 0]
+        if true.any():  # a class that two tasks have counts once
+            row = int(true.sum()), task.name, item.name, true.mean(), share, *errors
+            found.setdefault(question_of(item.prompts), row)
     table = sorted(found.values(), reverse=True)[:most]
-    names = ("as it is", "by simulated ECGs", "moved")
     print(f"fold {fold or 'any'}: {len(rows)} records; ECE of the {len(table)} most frequent classes\n")
     print(f"| task | class | share | assumed | {' | '.join(names)} |\n|---|---|---|---|{'---|' * len(names)}")
     for _, task_name, name, *values in table:
         print(f"| {task_name} | {name} | {' | '.join(f'{value:.3f}' for value in values)} |")
-    errors = np.array([row[-len(ways) :] for row in table])
+    errors = np.array([row[-len(names) :] for row in table])
     means, small = errors.mean(axis=0).round(4).tolist(), (errors <= ENOUGH).sum(axis=0).tolist()
     print(f"| mean | | | | {' | '.join(f'{value:.3f}' for value in means)} |")
     print(f"| at most {ENOUGH} | | | | {' | '.join(f'{value} of {len(table)}' for value in small)} |")

@@ -15,7 +15,6 @@ validation after each included), and what each encoder is better than the first,
 
 import argparse
 import json
-import math
 from pathlib import Path
 from typing import Any
 
@@ -85,9 +84,9 @@ def shown(values: np.ndarray) -> str:
     return f"{mean:+.2f} ({low:.2f} to {high:.2f})"
 
 
-def rate(ecgs: float, seconds: float) -> float:
-    """ECGs per second; NaN where more epochs took no longer than one, as with so few ECGs that the start is all."""
-    return ecgs / seconds if seconds > 0 else math.nan
+def rate(ecgs: float, seconds: float) -> float | None:
+    """ECGs per second; ``None`` where more epochs took no longer than one, as with very few ECGs."""
+    return ecgs / seconds if seconds > 0 else None
 
 
 def main() -> None:
@@ -136,20 +135,23 @@ def main() -> None:
             found[encoder].append(judged(results, folder, run))
             row = " | ".join(f"{value:.2f}" for value in found[encoder][-1])
             print(f"| {encoder} | {seed} | {row} |", flush=True)
-    rates = {}
+    rates: dict[str, float | None] = {}
     print(f"\n| encoder | weights | ECG/s | {' | '.join(FIGURES)} |\n|---|---|---|{'---|' * len(FIGURES)}")
     for encoder in args.encoders:
         folder, run = trained(encoder, 1, args.seeds[0])
         rates[encoder] = rate(args.records * 0.9 * (args.epochs - 1), took[encoder] - run.took.cpu)
         weights = sum(p.numel() for p in FGCLEP.from_pretrained(folder).ecg_encoder.parameters())
         means = " | ".join(f"{value:.2f}" for value in np.mean(found[encoder], axis=0))
-        print(f"| {encoder} | {weights:,} | {rates[encoder]:.0f} | {means} |", flush=True)
+        told = "too few" if rates[encoder] is None else f"{rates[encoder]:.0f}"
+        print(f"| {encoder} | {weights:,} | {told} | {means} |", flush=True)
     first, *others = args.encoders
     print(f"\n| less {first} | {' | '.join(FIGURES)} |\n|---|{'---|' * len(FIGURES)}")
     for encoder in others:
         apart = np.subtract(found[encoder], found[first]).T
         print(f"| {encoder} | {' | '.join(shown(values) for values in apart)} |")
-    print(json.dumps({"name": "encoders", "ratio": rates[args.encoders[-1]] / rates[first], "ecg_per_s": rates}))
+    one, other = rates[first], rates[args.encoders[-1]]
+    ratio = None if one is None or other is None else other / one
+    print(json.dumps({"name": "encoders", "ratio": ratio, "ecg_per_s": rates}))
 
 
 if __name__ == "__main__":

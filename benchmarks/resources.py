@@ -75,7 +75,8 @@ def main() -> None:
     for rule, found in sorted(jobs.items()):
         peak, longest = max(job.peak_mb for job in found), max(job.seconds for job in found)
         memory, minutes = max(job.asked_mb for job in found), max(job.asked_minutes for job in found)
-        margins[rule] = memory / peak
+        if peak:  # 0: over before Snakemake looked at its memory
+            margins[rule] = memory / peak
         print(f"| `{rule}` | {len(found)} | {peak:,.0f} | {memory:,} | {longest:,.0f} | {60 * minutes:,} |")
     closest = min(margins, key=margins.__getitem__)
     print(json.dumps({"name": "resources", "ratio": round(margins[closest], 2), "closest": closest}))

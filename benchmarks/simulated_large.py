@@ -108,9 +108,10 @@ def settings(args: argparse.Namespace) -> dict[str, Any]:
     return config
 
 
-def claim(work: Path, config: dict[str, Any]) -> None:
+def claim(work: Path, config: dict[str, Any], by_patients: bool) -> None:
     """Note in ``work`` what it is made with; exit if it holds what other settings made."""
     tracked = {name: config[name] for name in ("seed", "simulation", "reports", "similarity", "pretraining", "signal")}
+    tracked["ecgs"] = by_patients  # to whom the calibration is moved
     noted, text = work / "settings.json", json.dumps(tracked, indent=1, sort_keys=True)
     if noted.exists() and noted.read_text(encoding="utf-8") != text:
         sys.exit(f"{work} was made with other settings, see {noted}; give another --work, or delete it")
@@ -225,7 +226,7 @@ def main() -> None:
     config = settings(args)
     records = config["simulation"]["records"]["simulated"]
     print(f"{records:,} records, {args.cores} cores; pretraining: {config['pretraining']}", flush=True)
-    claim(args.work, config)
+    claim(args.work, config, bool(args.ecgs))
     begin = time.perf_counter()
     seconds: dict[str, float] = {}
     for name in steps(config, args.work, args.cores):
@@ -238,7 +239,7 @@ def main() -> None:
     size = sum((model / file).stat().st_size for file in MODEL_FILES)
     if args.output:
         options = ["--records", str(records), *(["--set", *args.set] if args.set else [])]
-        options += ["--ecgs", "ECGS"] if args.ecgs else []  # no path of this machine
+        options += ["--ecgs", "FOLDER_OF_PTB_XL"] if args.ecgs else []  # no path of this machine
         copy_model(model, args.output, size, options)
     print(
         json.dumps(

@@ -15,6 +15,7 @@ from training_data import TEXTS, made_model, write_shards
 
 from fgclep.cli import main
 from fgclep.inference.search import search
+from fgclep.models.calibration import Calibration, Curve
 from fgclep.report.results.read import millivolts
 from fgclep.schemas.manifest import MANIFEST
 from fgclep.schemas.shards import SHARD
@@ -82,6 +83,22 @@ def test_the_most_probable_ecgs_come_first_and_equal_ones_by_name(model, results
     # each ECG is followed by its copy
     names = [row["record_id"] for row in rows[:6]]
     assert names[1::2] == [f"c{name}" for name in names[::2]]
+
+
+def test_probabilities_are_calibrated_and_keep_their_order(model, results, capsys, tmp_path):
+    shutil.copytree(model[1], tmp_path / "calibrated")
+    Calibration("a town", {(TEXTS[0],): Curve(0.5, -2.0, 0.1)}).write(tmp_path / "calibrated")
+    before = found(capsys, results, model[1], TEXTS[0], "--top", "5")
+    after = found(capsys, results, str(tmp_path / "calibrated"), TEXTS[0], "--top", "5")
+    assert [row["record_id"] for row in after] == [row["record_id"] for row in before]
+    logits = [np.log(row["probability"] / (1 - row["probability"])) for row in before]
+    expected = [1 / (1 + np.exp(2.0 - 0.5 * logit)) for logit in logits]
+    np.testing.assert_allclose([row["probability"] for row in after], expected, atol=2e-3)
+    options = ["--model", str(tmp_path / "calibrated"), "--shards", str(results / "shards"), "--top", "1"]
+    main(["retrieve", *TEXTS[:2], *options])
+    told = capsys.readouterr().err
+    assert f"the probabilities of {TEXTS[0]!r} assume that 10.0% have it, as of a town" in told
+    assert f"the probabilities of {TEXTS[1]!r} are the model's own and not calibrated" in told
 
 
 @pytest.mark.parametrize("batch_size", [4, 100])

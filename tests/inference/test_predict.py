@@ -143,8 +143,8 @@ def test_a_calibrated_model_tells_the_prevalence_that_it_assumes(model, record, 
         f"  {own[1]:.3f} (     )  atrial fibrillation",
     ]
     assert printed.err.splitlines()[0] == (
-        "probabilities assume the prevalence beside them, of a town; 1 without one are the model's own and not "
-        "calibrated"
+        "probabilities assume the prevalence beside them, of a town; 1 of 2 answers have none, and the model's own "
+        "probability"
     )
     [row] = predicted(capsys, record, "--model", path, *ASK)
     assert row["population"] == "a town" and row["prevalences"] == {"sinus rhythm": 0.75, "atrial fibrillation": None}

@@ -2,9 +2,11 @@
 
 import json
 import math
+import shutil
 
 import numpy as np
 import pytest
+import torch
 from training_data import SETTINGS, made_model
 
 from fgclep.config.pretraining import TrainingSettings
@@ -15,17 +17,16 @@ from fgclep.models.calibration import FEWEST, Calibration, Curve, fit
 from fgclep.models.fgclep import FGCLEP
 
 CURVES = {("sinus rhythm",): Curve(0.5, -1.25, 0.7), ("afib", "atrial fibrillation"): Curve(2.0, 0.5, 0.06)}
+GOOD = {"texts": ["a", "b"], "slope": 1, "offset": 0, "prevalence": 0.5}
 
 
 def logistic(x):
     return 1 / (1 + math.exp(-x))
 
 
-def damaged(**changes):
-    row = {"texts": ["a"], "slope": 1, "offset": 0, "prevalence": 0.5} | changes
-    return json.dumps(
-        {"population": "x", "curves": [{name: value for name, value in row.items() if value is not None}]}
-    )
+def damaged(also=(), population="x", weights=None, **changes):
+    row = {name: value for name, value in (GOOD | changes).items() if value is not None}
+    return json.dumps({"population": population, "weights": weights, "curves": [row, *also]})
 
 
 def drawn(slope, offset, n=40_000):
@@ -124,19 +125,45 @@ def test_training_on_leaves_the_calibration_behind(tmp_path):
     [
         ("[", "is no calibration"),
         ("[]", "is no calibration"),
-        ('{"population": "x"}', "'curves'"),
+        ('{"population": "x", "weights": null}', "'curves'"),
         (damaged(prevalence=None), "'prevalence'"),
         (damaged(slope="much"), "much"),
-        (damaged(slope=-1), "curve of 'a'"),
-        (damaged(offset=math.nan), "curve of 'a'"),
-        (damaged(prevalence=1), "curve of 'a'"),
+        (damaged(slope=-1), "curve of 'a, b'"),
+        (damaged(offset=math.nan), "curve of 'a, b'"),
+        (damaged(prevalence=1), "curve of 'a, b'"),
+        (damaged(weights="0123456789abcdef"), "is for other weights"),
+        (damaged(population=" "), "the population is ' '"),
+        (damaged(population=7), "the population is 7"),
+        (damaged(texts="ab"), "the texts 'ab'"),
+        (damaged(texts=[]), r"the texts []"),
+        (damaged(texts=["A"]), "the texts ['A']"),
+        (damaged(texts=["b", "a"]), "the texts ['b', 'a']"),
+        (damaged(also=[GOOD]), "the texts ['a', 'b']"),
     ],
 )
 def test_a_damaged_calibration_is_refused(tmp_path, text, said):
     (tmp_path / "calibration.json").write_text(text)
     with pytest.raises(UserError, match=r"calibration\.json") as caught:
         Calibration.read(tmp_path)
-    assert said in str(caught.value)
+    assert said in str(caught.value) and "delete the file" in str(caught.value)
+
+
+def test_curves_are_for_the_weights_beside_them(tmp_path):
+    model = made_model(["sinus rhythm"])
+    model.calibration = Calibration("a town", CURVES)
+    model.save_pretrained(tmp_path / "one")
+    with torch.no_grad():
+        model.bias += 1
+    model.save_pretrained(tmp_path / "other")
+    assert FGCLEP.from_pretrained(tmp_path / "other").calibration.curves
+    shutil.copy(tmp_path / "one/calibration.json", tmp_path / "other")
+    with pytest.raises(UserError, match="for other weights than those beside it; delete the file"):
+        FGCLEP.from_pretrained(tmp_path / "other")
+
+
+def test_a_question_is_the_same_in_any_order_and_case():
+    calibration = Calibration("a town", CURVES)
+    assert calibration.of([["Atrial fibrillation", "AFIB"]])[0].tolist() == list(CURVES["afib", "atrial fibrillation"])
 
 
 def test_the_file_is_json_with_a_line_per_question(tmp_path):

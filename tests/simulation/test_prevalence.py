@@ -20,7 +20,7 @@ STATED = {
     "ASMI": 2357, "ILMI": 478, "PVC": 953, "PAC": 270, "1AVB": 755, "LAO/LAE": 423,
 }  # fmt: skip
 # share of the drawn that is seen, of which so many more are drawn
-SEEN = {"IMI": 0.70, "ASMI": 0.70, "ILMI": 0.60}
+SEEN = {"IMI": 0.90, "ASMI": 0.86, "ILMI": 0.71}
 # records without NORM that have both of two statements
 BOTH = {
     ("ASMI", "IMI"): 588, ("ASMI", "LAFB"): 518, ("IMI", "LAFB"): 197, ("CRBBB", "LAFB"): 162, ("AFIB", "PVC"): 202,

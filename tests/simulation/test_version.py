@@ -19,7 +19,7 @@ from fgclep.stages.simulate_physionet import DATABASES
 HASHES = {
     3: {
         ("mimic-iv-ecg", "flat"): "eb4c841321b77a05",
-        ("mimic-iv-ecg", "reports"): "771ea8e74beabfac",
+        ("mimic-iv-ecg", "reports"): "5c1d7d1b20061ab7",
         ("ptb-xl", "flat"): "d2f573e832bd707e",
         ("cpsc2018", "flat"): "2e0713715cd02681",
         ("csn", "flat"): "0ec65a25ea9a1aa2",

@@ -317,7 +317,7 @@ class TestAnUpdate:
         assert RAW - {"fetch_split"} <= {job.rule for job in jobs if job.causes}
         causes = {cause for job in jobs for cause in job.causes}
         formats = {f"{number} is 2, was 1" for number in ("metadata format", "archive format")}
-        assert causes == {*formats, "simulation version is 3, was 2"}
+        assert causes == {*formats, "simulation version is 4, was 3"}
         touch = ("--cores", "1", "--touch", "--until", "fetch_records", "fetch_split")
         assert " ".join(("snakemake", *touch, "--configfile")) in DOCUMENT.read_text(encoding="utf-8")
         run = Checkout.at(done).snakemake(*touch)

@@ -16,10 +16,12 @@ def load() -> "FGCLEP":
     UserError
         If this installation comes without one.
     """
-    from fgclep.config.named_models import SHIPPED_MODEL, check_model_folder
+    from fgclep.config.named_models import SHIPPED_MODEL
+    from fgclep.errors import UserError
     from fgclep.models.fgclep import FGCLEP
 
-    check_model_folder(str(SHIPPED_MODEL))
+    if not (SHIPPED_MODEL / "config.json").is_file():
+        raise UserError(f"{SHIPPED_MODEL} holds no model; load another one by FGCLEP.from_pretrained(folder)")
     return FGCLEP.from_pretrained(SHIPPED_MODEL)
 
 

@@ -222,7 +222,8 @@ def _table(name: str, record: Record, findings: Sequence[Finding], questions: Qu
     lines = [f"{printable(name)}  ({seconds:.3g} s, {record.sampling_rate:g} Hz{leads})"]
     task = "" if questions.task is None else questions.task.name
     calibrated = bool(questions.model.calibration.curves)
-    order = "the most unusual first" if calibrated else "most probable first"
+    known = any(finding.kind == "feature" and finding.prevalence is not None for finding in findings)
+    order = "the most unusual first" if known else "most probable first"
     titles = {"class": f"  {task}:", "feature": f"  waveform features, {order}:"}
     width = max(len(printable(_words(finding))) for finding in findings)
     kind = "prompt"

@@ -51,6 +51,8 @@ def run(args: argparse.Namespace) -> None:
     )
     if not any(found):
         raise UserError(f"the shards hold no ECG of the split {args.split}")
+    for query in queries:
+        say(model.calibration.remark(query))
     reports = _reports([ecg for ecgs in found for ecg in ecgs])
     for query, ecgs in zip(queries, found, strict=True):
         named = {"model": model_name(model)}

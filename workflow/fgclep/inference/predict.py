@@ -118,8 +118,11 @@ class Questions:
         population, own = self.model.calibration.population, int(np.isnan(self._prevalence).sum())
         if own == len(self._prevalence):
             return "probabilities are the model's own and not calibrated: compare recordings by them, and not findings"
-        some = f"; {own:,} without one are the model's own and not calibrated" if own else ""
-        return f"probabilities assume the prevalence beside them, of {population}{some}"
+        some = (
+            f"; {own:,} of {len(self._prevalence):,} answers have none, and the model's own probability" if own else ""
+        )
+        last = ", so that features among them come last" if own and self.features else ""
+        return f"probabilities assume the prevalence beside them, of {population}{some}{last}"
 
     def prepare(self, record: Record) -> Input:
         """Make the model's input; raises ``ValueError`` if the model needs leads that are not there."""
@@ -139,7 +142,10 @@ class Questions:
         if len(record.leads) == len(LEADS):
             return []
         untrained = "" if self.model.config.lead_masking else ", and was trained on all twelve only"
-        return [f"the model is given {len(record.leads)} of twelve leads ({', '.join(record.leads)}){untrained}"]
+        curves = "; its probabilities are calibrated for twelve" if self.model.calibration.curves else ""
+        return [
+            f"the model is given {len(record.leads)} of twelve leads ({', '.join(record.leads)}){untrained}{curves}"
+        ]
 
     def _of_prompts(self, probabilities: np.ndarray) -> list[Finding]:
         return [

@@ -70,23 +70,23 @@ WEIGHTS = {
 SEEN = {
     "infarct": {
         "posterior": 0.4,
-        "inferior": 0.74,
-        "anteroseptal": 0.73,
-        "inferolateral": 0.6,
-        "anterior": 0.55,
-        "lateral": 0.77,
-        "inferior+anteroseptal": 0.6,
-        "inferolateral+anteroseptal": 0.6,
-        "inferior+anterior": 0.6,
+        "inferior": 0.95,
+        "anteroseptal": 0.89,
+        "inferolateral": 0.71,
+        "anterior": 0.84,
+        "lateral": 0.86,
+        "inferior+anteroseptal": 0.76,
+        "inferolateral+anteroseptal": 0.72,
+        "inferior+anterior": 0.76,
     },
     "repolarization": {
-        "nonspecific_t": 0.5,
-        "nonspecific_st_t": 0.7,
+        "nonspecific_t": 0.4,
+        "nonspecific_st_t": 0.62,
         "anterior_ischemia": 0.8,
         "hyperkalemia": 0.62,
-        "long_qt": 0.7,
+        "long_qt": 0.9,
     },
-    "atria": {"right": 0.6},
+    "atria": {"right": 0.55},
 }
 
 
