@@ -125,9 +125,12 @@ def test_measurements_agree_with_the_marks_of_cardiologists(physionet, figures):
 
 @pytest.mark.benchmark
 def test_simulated_statements_are_as_frequent_as_real_ones(physionet, figures):
-    table = physionet / "ptb-xl/1.0.3/ptbxl_database.csv"
+    # the whole table: the first records of it are no sample
+    table = physionet.parents[1] / "tables/ptbxl/ptbxl_database_full_v1.0.3.csv"
+    if not table.is_file():
+        pytest.skip(f"needs the whole table of PTB-XL at {table}")
     found = figures("prevalence", "--table", table, "--records", 1500)
-    assert found["drawn"]["statements"] > 15 and found["drawn"]["median_error"] < 0.5
+    assert found["drawn"]["statements"] > 20 and found["drawn"]["median_error"] < 0.3
 
 
 @pytest.mark.benchmark
