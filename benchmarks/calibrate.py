@@ -42,13 +42,13 @@ from fgclep.models.fgclep import FGCLEP
 from fgclep.simulation.databases.codes import cpsc_codes, scp_codes, snomed_codes
 from fgclep.simulation.databases.databases import Plan, make_signal
 from fgclep.simulation.heart.heart import SAMPLING_RATE
+from fgclep.sources.ptb_xl import DATABASE
 
 RECORDS = 20_000
 SEED = 10_000  # of no training
 GAIN = 1000.0  # ADC units per mV
 BATCH = 64
 ENOUGH = 0.05  # ECE
-DATABASE = "ptbxl_database.csv"
 PATIENTS = 2000  # ECGs of theirs that curves are moved by
 SIMULATED = "simulated ECGs with findings about as frequent as in PTB-XL"
 MOVED = f"PTB-XL for the classes of its tasks, and for all else of {SIMULATED}"

@@ -29,8 +29,6 @@ from fgclep.inference.predict import Questions
 from fgclep.language.vocabulary import Vocabulary
 from fgclep.leads import LEADS
 from fgclep.measurement.measure import measure
-from fgclep.models.calibration import Calibration, Curve
-from fgclep.models.fgclep import FGCLEP
 from fgclep.recordings.read import read_recording
 from fgclep.signals.preparation import prepare_signal
 from fgclep.signals.record import Record
@@ -125,39 +123,6 @@ def test_a_record_gets_a_probability_per_prompt(model, load, record, capsys, ext
         f"{record}{extension}: the model sees the middle 4 s of 6 s",
         "For research only: not a medical device, not for diagnosis.",
     ]
-
-
-def test_a_calibrated_model_tells_the_prevalence_that_it_assumes(model, record, tmp_path, capsys, quick_features):
-    path = tmp_path / "calibrated"
-    shutil.copytree(model, path)
-    own = FGCLEP.from_pretrained(model).predict(read_recording(record).millivolts(), RATE, PROMPTS)
-    always = Curve(0.0, 4.0, 0.97)  # a probability of 0.982, little above what is usual
-    unusual = Curve(0.0, -0.5, 0.02)  # 0.378
-    curves = {("sinus rhythm",): Curve(0.0, 1.0, 0.75)}
-    curves |= {("p wave before every qrs complex",): always, ("epsilon wave in v1 to v3",): unusual}
-    Calibration("a town", curves).write(path)
-    main(["predict", str(record), "--model", str(path), *ASK])
-    printed = capsys.readouterr()
-    assert printed.out.splitlines()[1:] == [
-        "  0.731 (0.750)  sinus rhythm",
-        f"  {own[1]:.3f} (     )  atrial fibrillation",
-    ]
-    assert printed.err.splitlines()[0] == (
-        "probabilities assume the prevalence beside them, of a town; 1 of 2 answers have none, and the model's own "
-        "probability"
-    )
-    [row] = predicted(capsys, record, "--model", path, *ASK)
-    assert row["population"] == "a town" and row["prevalences"] == {"sinus rhythm": 0.75, "atrial fibrillation": None}
-    main(["predict", str(record), "--model", str(path), "--features", "300", "--format", "csv"])
-    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
-    found = {row["text"]: (place, row["probability"], row["prevalence"]) for place, row in enumerate(rows)}
-    assert found["epsilon wave in v1 to v3"][1:] == ("0.3775", "0.0200")
-    assert found["p wave before every qrs complex"][1:] == ("0.9820", "0.9700")
-    # first what is the most above the usual, last what has no curve
-    assert (found["epsilon wave in v1 to v3"][0], found["p wave before every qrs complex"][0]) == (0, 1)
-    assert all(not row["prevalence"] for row in rows[2:])
-    main(["predict", str(record), "--model", str(path)])
-    assert "waveform features, the most unusual first:" in capsys.readouterr().out
 
 
 def test_the_same_ecg_has_the_same_probabilities_in_every_format(model, recordings, capsys):
