@@ -2,15 +2,15 @@ r"""ECG encoders and augmentations side by side: trained on the same simulated E
 
 Takes a finished run on PTB-XL (``workflow/config/ptb-xl.yaml``, with ``test_fold: 9`` to leave fold 10 alone) for its
 shards and prompts. Each model is trained in one stage on what is true of each simulated ECG, with the default's batches
-of 64, by every seed. Printed is for each training the loss on held-out simulated ECGs and, on the patients of the split
-test, the macro AUROC in percent, mean over the tasks: zero-shot by each prompt set, and of linear probes on so many
-records of the split train. Then the means, ECGs per second of processor time (from what more epochs take than one, the
-validation after each included), and what each encoder is better than the first, with 95 % intervals over the seeds
-(Student's t over differences seed by seed; they hold for these ECGs).
+of 64 and no augmentation but what is named, by every seed. Printed is for each training the loss on held-out simulated
+ECGs and, on the patients of the split test, the macro AUROC in percent, mean over the tasks: zero-shot by each prompt
+set, and of linear probes on so many records of the split train. Then the means, ECGs per second of processor time (from
+what more epochs take than one, the validation after each included), and what each encoder is better than the first,
+with 95 % intervals over the seeds (Student's t over differences seed by seed; they hold for these ECGs).
 
     python benchmarks/encoders.py --results patients/results --work /tmp/encoders
     python benchmarks/encoders.py --results patients/results --work /tmp/augmented --records 12000 \
-      --encoders resnet18:16 resnet18:16+crop=0.3 resnet18:16+time_scale=0.05 resnet18:16+noise=0.05
+      --encoders resnet18:16 resnet18:16+crop=0.3 resnet18:16+time_scale=0.05 resnet18:16+noise=0.03
 """
 
 import argparse
@@ -111,7 +111,7 @@ def main() -> None:
     config = data(work, args.records)
     base = {
         **config["pretraining"], "signal": config["signal"], "tensorboard": False, "workers": 1, "memory_mb": 2000,
-        "batch_size": 64, "precision": "auto",
+        "batch_size": 64, "precision": "auto", "augmentation": {},
     }  # fmt: skip
 
     def trained(encoder: str, epochs: int, seed: int) -> tuple[Path, Run]:

@@ -167,7 +167,7 @@ def test_ways_to_join_prompts_are_compared_on_the_shards_of_a_run(finished, figu
     results = finished.checkout.folder / "results"
     shards = sorted((results / "shards/ptb-xl").glob("*.parquet"))
     found = figures("any_prompt", "--model", results / "models/fine", "--shards", *shards)["figures"]["simulated"]
-    assert list(found) == ["largest", "mean", "any"]
+    assert list(found) == ["largest", "mean", "any", "averaged"]
     assert all(0 < value < 100 for row in found.values() for value in row)
     assert found["largest"] != found["any"]
 
@@ -196,6 +196,20 @@ def test_encoders_are_trained_and_asked_side_by_side(finished, printed, tmp_path
     rates = list(found["ecg_per_s"].values())  # so few may be too short to time
     assert found["ratio"] == (None if None in rates else pytest.approx(rates[1] / rates[0]))
     assert output.count("| s4d:8 | 0 |") == output.count("| s4d:8 | 1 |") == 1
+
+
+@pytest.mark.benchmark
+def test_saved_models_are_probed_as_the_run_probes(finished, printed):
+    results = finished.checkout.folder / "results"
+    small = ["--bootstrap", 5, "--regularization", 0.1, 1.0]  # as tests/config/tiny.yaml
+    output = printed("probed", "--results", results, "--models", results / "models/fine", *small)
+    rows = pl.read_csv(results / "evaluation/linear_probe/fine.csv", schema_overrides={"setting": pl.String})
+    rows = rows.filter(protocol="linear_probe", fraction=1, metric="auroc", **{"class": "macro"})
+    lines = [line.split("|") for line in output.splitlines() if line.startswith("| ")]
+    told = dict(zip(*([cell.strip() for cell in cells[3:-2]] for cells in lines[:2]), strict=True))
+    assert len(rows) == len(told) > 1
+    for row in rows.iter_rows(named=True):
+        assert float(told[row["task"]].split()[0]) == pytest.approx(100 * row["value"], abs=0.051)
 
 
 @pytest.mark.benchmark
@@ -252,6 +266,7 @@ def test_every_benchmark_is_tried():
         "losses",
         "measured",
         "measurements",
+        "probed",
         "reader",
         "reports",
         "prevalence",

@@ -101,7 +101,7 @@ def test_a_model_keeps_its_calibration(tmp_path):
     assert read.calibration == Calibration("a town", CURVES)
     sizes = np.linspace(0.2, 0.4, 12)[:, None]  # of leads, which differ in hearts
     signal = (sizes * np.random.default_rng(0).normal(size=(12, 5000))).astype(np.float32)
-    logit = read.score(read._encode(signal, 500, LEADS).detach().numpy(), ["sinus rhythm", "afib"])[0]
+    logit = read.score(read.embed(signal, 500, LEADS), ["sinus rhythm", "afib"])[0]
     found = read.predict(signal, 500, ["sinus rhythm", "afib"])
     assert found == pytest.approx(
         [1 / (1 + math.exp(-(0.5 * logit[0] - 1.25))), 1 / (1 + math.exp(-logit[1]))], rel=1e-5

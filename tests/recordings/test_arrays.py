@@ -99,7 +99,6 @@ def dead(mv):
         (ECG, {"leads": [*LEADS[:3], "-aVR", *LEADS[4:]]}, "'-aVR' is an inverted lead; multiply it by -1"),
         (ECG, {"leads": [*LEADS[:11], "V7"]}, "unknown lead 'V7'"),
         (ECG, {"leads": "I,II"}, "leads is the text 'I,II'; give a list of names"),
-        (ECG, {"leads": None}, r"leads is None; give a list of names"),
         (ECG, {"leads": range(12)}, r"leads is range\(0, 12\); give a list of names"),
         (np.ma.masked_array(ECG, ECG > 0.5), {}, "the signal holds masked samples; fill or cut these first"),
         (ECG[:6], {"leads": LEADS[:6]}, r"leads \['V1', .* are missing .*a resnet18 needs all twelve"),

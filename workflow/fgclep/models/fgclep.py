@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from json import JSONDecodeError
 from pathlib import Path
@@ -17,11 +17,12 @@ from torch.nn import functional as F
 
 from fgclep.config.signal import SignalSection
 from fgclep.errors import UserError, damaged
-from fgclep.leads import LEADS, lead_positions
+from fgclep.leads import LEADS
 from fgclep.models import saved
 from fgclep.models.alignment import ALIGNMENTS, AttentionAlignment
 from fgclep.models.calibration import Calibration
 from fgclep.models.ecg import build_ecg_encoder
+from fgclep.models.processor import FGCLEPProcessor, Recording, each, is_one
 from fgclep.models.text import (
     EMBEDDED_TOGETHER,
     groups_of_like_length,
@@ -32,7 +33,6 @@ from fgclep.models.text import (
     text_encoder_of,
 )
 from fgclep.models.tokenizer import TextTokenizer
-from fgclep.signals.preparation import prepare_signal
 
 BLOCK = 2**20  # cosines computed at once
 
@@ -100,6 +100,7 @@ class FGCLEP(nn.Module):
 
     >>> model = FGCLEP.from_pretrained("results/models/fine")                              # doctest: +SKIP
     >>> model.predict(signal, fs=500, leads=[...], prompts=["atrial fibrillation"])        # doctest: +SKIP
+    >>> model.embed(["r1.hea", "r2.edf"])                                                  # doctest: +SKIP
     """
 
     def __init__(self, config: FGCLEPConfig):
@@ -127,6 +128,11 @@ class FGCLEP(nn.Module):
     def device(self) -> torch.device:
         """Where the weights are."""
         return self.bias.device
+
+    @property
+    def processor(self) -> FGCLEPProcessor:
+        """Makes the model's input of arrays and files."""
+        return FGCLEPProcessor(self.signal, self.config.ecg_encoder["kind"], self.needs_all_leads)
 
     @property
     def needs_all_leads(self) -> bool:
@@ -240,7 +246,17 @@ class FGCLEP(nn.Module):
         present
             Which leads are there, bool of shape (batch, 12); ``None`` if all are. What a signal holds in the others
             does not matter: a transformer leaves their patches out, a ResNet takes them as flat.
+
+        Raises
+        ------
+        ValueError
+            For another shape: an ECG that was not prepared.
         """
+        if signals.shape[1:] != (len(LEADS), self.samples):
+            raise ValueError(
+                f"signals has shape {tuple(signals.shape)}, the model takes (ECGs, {len(LEADS)}, {self.samples}) as "
+                "model.processor(signals, fs=...) makes them; model.embed(signals, fs=...) does both"
+            )
         return self.embed_ecgs(*self.ecg_patches(signals, present))
 
     def embed_tokens(self, tokens: dict[str, Tensor]) -> Tensor:
@@ -249,7 +265,8 @@ class FGCLEP(nn.Module):
         return self._unit(self.text_projection(mean_over_tokens(hidden, tokens["attention_mask"])))
 
     def _unit(self, projected: Tensor) -> Tensor:
-        return F.normalize(projected.to(self.bias.dtype), dim=-1)  # not in the half precision of autocast
+        wide = torch.promote_types(self.bias.dtype, torch.float32)  # not in half precision, of weights or of autocast
+        return F.normalize(projected.to(wide), dim=-1)
 
     def forward(self, signals: Tensor, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor]:
         """Embeddings of ECGs and of tokenized texts, for ``align``."""
@@ -295,30 +312,67 @@ class FGCLEP(nn.Module):
         return self.logits(ecgs, texts).float().cpu().numpy()
 
     @torch.inference_mode()
-    def predict(
-        self, signal: np.ndarray, fs: float, prompts: str | Sequence[str], leads: Sequence[str] = LEADS
+    def embed(
+        self,
+        recordings: Recording | Sequence[Recording],
+        fs: float | None = None,
+        leads: Sequence[str] | None = None,
+        units: str | None = None,
+        batch_size: int = 64,
     ) -> np.ndarray:
-        """Probability of each prompt for one ECG, which is checked and repaired as a file is.
+        """Embeddings of one recording or many, which are checked and repaired as files are.
+
+        Parameters
+        ----------
+        recordings, fs, leads, units
+            As ``FGCLEPProcessor.__call__`` takes them.
+        batch_size
+            ECGs embedded at once.
+
+        Returns
+        -------
+        numpy.ndarray
+            float32 (ECGs, projection), of length 1; of a model with ``alignment`` attention (ECGs, patches *
+            projection), each patch of length 1. One recording is one row.
+
+        Raises
+        ------
+        ValueError
+            As ``FGCLEPProcessor.__call__``.
+        """
+        parts = self._encode(each(recordings), fs, leads, units, batch_size)
+        return np.concatenate([part.flatten(1).float().cpu().numpy() for part in parts])
+
+    @torch.inference_mode()
+    def predict(
+        self,
+        recordings: Recording | Sequence[Recording],
+        fs: float | None = None,
+        prompts: str | Sequence[str] = (),
+        leads: Sequence[str] | None = None,
+        units: str | None = None,
+        batch_size: int = 64,
+    ) -> np.ndarray:
+        """Probability of each prompt for one recording or many, which are checked and repaired as files are.
 
         What was repaired, such as limb leads computed from I and II, is told as a warning.
 
         Parameters
         ----------
-        signal
-            Millivolts, floating-point numbers of shape (leads, samples).
-        fs
-            Sampling rate in Hz.
+        recordings, fs, leads, units
+            As ``FGCLEPProcessor.__call__`` takes them. A transformer, and any model that was trained with masked leads
+            (``needs_all_leads`` is false), works with any of the twelve. Others need all, or those from which the
+            others can be computed: I, II and V1 to V6.
         prompts
             Findings in words, e.g. ``["atrial fibrillation"]``; a text is one prompt.
-        leads
-            Names of the rows of ``signal``, in any order. A transformer, and any model that was trained with masked
-            leads (``needs_all_leads`` is false), works with any of the twelve. Others need all, or those from
-            which the others can be computed: I, II and V1 to V6.
+        batch_size
+            ECGs embedded at once.
 
         Returns
         -------
-        Probabilities, float32, shape (len(prompts),). For a prompt with a curve in ``calibration`` they assume its
-        prevalence; how far others mean anything depends on the training data.
+        Probabilities, float32: of one recording (prompts,), of a list of them or an array (ECGs, leads, samples)
+        (ECGs, prompts). For a prompt with a curve in ``calibration`` they assume its prevalence; how far others mean
+        anything depends on the training data.
 
         Raises
         ------
@@ -328,8 +382,11 @@ class FGCLEP(nn.Module):
             no heart, numbers that are no millivolts.
         """
         texts = _texts(prompts)
-        logits = self.logits(self._encode(signal, fs, leads), self._embed(texts))
-        return self.calibration.probabilities(logits.cpu().numpy(), [(text,) for text in texts])[0].astype(np.float32)
+        embedded = self._embed(texts)
+        parts = self._encode(each(recordings), fs, leads, units, batch_size)
+        logits = np.concatenate([self.logits(part, embedded).float().cpu().numpy() for part in parts])
+        found = self.calibration.probabilities(logits, [(text,) for text in texts]).astype(np.float32)
+        return found[0] if is_one(recordings) else found
 
     @torch.inference_mode()
     def attention(
@@ -353,7 +410,8 @@ class FGCLEP(nn.Module):
         ValueError
             As ``predict``, and for a model with global alignment.
         """
-        return self.attention_of(self._encode(signal, fs, leads), prompts)
+        signals, present = self.processor.one(signal, fs, leads, None)
+        return self.attention_of(self.encode_prepared(signals[None], present[None]), prompts)
 
     @torch.inference_mode()
     def attention_of(self, ecg: Tensor, prompts: str | Sequence[str]) -> np.ndarray:
@@ -367,51 +425,23 @@ class FGCLEP(nn.Module):
     def _embed(self, prompts: Sequence[str]) -> Tensor:
         return self.embed_texts(prompts).to(self.device)
 
-    def _encode(self, signal: np.ndarray, fs: float, leads: Sequence[str]) -> Tensor:
-        from fgclep.recordings.arrays import usable_array  # of no use where ECGs come from shards
-
-        usable, names = usable_array(signal, fs, leads)
-        prepared, present = self.prepare(usable, fs, names)
-        return self.encode_prepared(prepared[None], present[None])
+    def _encode(
+        self,
+        recordings: Sequence[Recording],
+        fs: float | None,
+        leads: Sequence[str] | None,
+        units: str | None,
+        batch_size: int,
+    ) -> Iterator[Tensor]:
+        for start in range(0, len(recordings), batch_size):
+            yield self.encode_prepared(**self.processor(recordings[start : start + batch_size], fs, leads, units))
 
     def encode_prepared(self, signals: Tensor, present: Tensor) -> Tensor:
         """Embeddings of ECGs from ``prepare``, stacked: (batch, 12, samples) and (batch, 12)."""
         some_missing = not bool(present.all())
-        return self.encode_ecg(signals.to(self.device), present.to(self.device) if some_missing else None)
+        signals = signals.to(self.device, self.bias.dtype)
+        return self.encode_ecg(signals, present.to(self.device) if some_missing else None)
 
     def prepare(self, signal: np.ndarray, fs: float, leads: Sequence[str] = LEADS) -> tuple[Tensor, Tensor]:
-        """Make the model's input of one ECG that has been checked: nothing is repaired here, or refused as odd.
-
-        Parameters
-        ----------
-        signal, fs, leads
-            As in ``predict``.
-
-        Returns
-        -------
-        Tensor, Tensor
-            Signal float32 (12, samples), 0 where a lead is missing, and which leads are there, bool (12,).
-
-        Raises
-        ------
-        ValueError
-            For another number of rows than lead names, a lead that is missing and needed, or samples that are not
-            finite.
-        """
-        signal = np.asarray(signal, dtype=np.float32)
-        if signal.ndim != 2 or len(signal) != len(leads):
-            raise ValueError(
-                f"signal has shape {signal.shape}, expected ({len(leads)}, samples) for leads {list(leads)}"
-            )
-        positions = lead_positions(leads)
-        missing = [name for number, name in enumerate(LEADS) if number not in positions]
-        if len(missing) > (0 if self.needs_all_leads else len(LEADS) - 1):
-            needed = "all twelve" if self.needs_all_leads else "at least one"
-            kind = self.config.ecg_encoder["kind"]
-            raise ValueError(f"leads {missing} are missing in {list(leads)}; a {kind} needs {needed}")
-        prepared = prepare_signal(signal, fs, self.signal)
-        signals = torch.zeros(len(LEADS), prepared.shape[1])
-        signals[positions] = torch.from_numpy(prepared)
-        present = torch.zeros(len(LEADS), dtype=torch.bool)
-        present[positions] = True
-        return signals, present
+        """Make the model's input of one ECG that has been checked; see ``FGCLEPProcessor.prepare``."""
+        return self.processor.prepare(signal, fs, leads)

@@ -16,7 +16,9 @@ from fgclep.signals.quality import usable_record
 _QUALITY = QualitySection(min_seconds=1.0, max_limb_error_mv=1e9)
 
 
-def usable_array(signal: np.ndarray, fs: float, leads: Sequence[str] = LEADS) -> tuple[np.ndarray, tuple[str, ...]]:
+def usable_array(
+    signal: np.ndarray, fs: float | None, leads: Sequence[str] = LEADS
+) -> tuple[np.ndarray, tuple[str, ...]]:
     """Check and repair an ECG with the defaults of the config's ``quality``, and any leads.
 
     Parameters
