@@ -82,3 +82,31 @@ def test_a_reader_that_has_had_enough_is_no_error(tmp_path):
     env = {key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"}
     finished = subprocess.run(["bash", "-c", run], cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
     assert finished.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "meant", "usage"),
+    [
+        (["predict", "r", "--prompts", "x"], "did you mean --prompt?", "usage: fgclep predict"),
+        (["retrieve", "x", "--tpo=3"], "did you mean --top?", "usage: fgclep retrieve"),
+        (["predct", "r"], "did you mean predict?", "usage: fgclep [-h]"),
+    ],
+)
+def test_a_slip_of_the_pen_is_told_with_what_was_perhaps_meant(capsys, arguments, meant, usage):
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    printed = capsys.readouterr().err
+    assert stop.value.code == 2 and meant in printed and printed.startswith(usage)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["predict", "r", "--output", "x.parquet"], ".parquet is not written, but .txt, .csv, .json, .jsonl"),
+        (["embed", "r", "--output", "x.csv"], "give a file that ends in .npz or .parquet"),
+    ],
+)
+def test_a_file_of_another_kind_is_refused_before_anything_is_read(capsys, arguments, message):
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    assert stop.value.code == 1 and message in capsys.readouterr().err

@@ -13,10 +13,10 @@ from training_data import made_model
 from wfdb_files import heart, write_record
 
 from fgclep.cli import main
-from fgclep.commands import predict
+from fgclep.commands import predict, reading
 from fgclep.errors import UserError, reason_of
-from fgclep.inference.predict import Questions
 from fgclep.measurement.measure import measure
+from fgclep.models.fgclep import FGCLEP
 from fgclep.stages import build_shards, measure_waveforms
 
 ECG = heart(6.0)
@@ -158,13 +158,13 @@ def test_one_file_s_fault_is_its_row_and_the_others_are_answered_as_without_it(
 
     if where == "read_recording":
         monkeypatch.setattr(
-            predict, where, broken(predict.read_recording, lambda path, *_: str(path).endswith("c.hea"))
+            reading, where, broken(reading.read_recording, lambda path, *_: str(path).endswith("c.hea"))
         )
     elif where == "measure":
         monkeypatch.setattr("fgclep.inference.predict.measure", broken(measure, lambda _, fs: fs == 500.2))
     else:
-        prepare = broken(Questions.prepare, lambda _, record: record.sampling_rate == 500.2)
-        monkeypatch.setattr(Questions, "prepare", prepare)
+        prepare = broken(FGCLEP.prepare, lambda _, signal, fs, leads: fs == 500.2)
+        monkeypatch.setattr(FGCLEP, "prepare", prepare)
     rows, said = answers(capsys, *ask, status=1)
     assert [row["record"] for row in rows] == [row["record"] for row in whole]
     reason = "a fault of the program (KeyError: 'a mistake'); please report it with the log's traceback"

@@ -22,7 +22,7 @@ from wfdb_files import RATE, heart, write_record
 
 from fgclep.cli import main
 from fgclep.commands import model as commands_model
-from fgclep.commands import predict
+from fgclep.commands import predict, reading
 from fgclep.commands.model import load_model
 from fgclep.inference import predict as inference
 from fgclep.inference.predict import Questions
@@ -114,7 +114,7 @@ def test_a_record_gets_a_probability_per_prompt(model, load, record, capsys, ext
     printed = capsys.readouterr()
     expected = load(model).predict(read_recording(record).millivolts(), RATE, PROMPTS)
     assert printed.out.splitlines() == [
-        f"{record}{extension}  (6 s, 500 Hz)",
+        f"{record}{extension}  (6 s, 500 Hz; by the model {model})",
         f"  {expected[0]:.3f}  sinus rhythm",
         f"  {expected[1]:.3f}  atrial fibrillation",
     ]
@@ -166,24 +166,24 @@ def test_ecgs_that_are_asked_about_together_are_told_of_as_alone(load, vit, voca
     answers = questions.answer(records, inputs)
     for together, record, given in zip(answers, records, inputs, strict=True):
         (alone,) = questions.answer([record], [given])
-        same = {found.name: found for found in alone}
-        assert len(same) == len(together)
-        for found in together:
+        same = {found.name: found for found in alone.findings}
+        assert len(same) == len(together.findings)
+        for found in together.findings:
             assert found == replace(same[found.name], probability=found.probability)
             assert found.probability == pytest.approx(same[found.name].probability, abs=1e-6)
-    told = [{found.measured for found in answer if found.measured} for answer in answers]
+    told = [{found.measured for found in answer.findings if found.measured} for answer in answers]
     assert told[1] == {"no beats found"} and not told[2] and len(told[0]) > 50 and len(told[3]) > 50
 
 
 def test_recordings_are_read_ahead_in_their_order_and_no_further_than_asked():
     begun: list[str] = []
 
-    def read(recording: predict.Recording) -> predict.Recording:
+    def read(recording: reading.Recording) -> reading.Recording:
         begun.append(recording.name)
         return replace(recording, error="read")
 
     names = [f"r{number}" for number in range(20)]
-    read_ahead = predict._read_ahead(map(predict.Recording, names), read, 4)
+    read_ahead = reading.read_ahead(map(reading.Recording, names), read, 4)
     first = next(read_ahead)
     assert (first.name, first.error) == ("r0", "read") and len(begun) <= 5
     assert [recording.name for recording in read_ahead] == names[1:]
@@ -250,7 +250,8 @@ def test_a_value_closer_to_the_limit_than_its_error_is_told_as_such(model, load,
     near = replace(vocabulary.features["rate_60_100"], rule=rule)
     questions = Questions(load(model), vocabulary=Vocabulary(1, {near.id: near}, {}, ()))
     record = Record(np.round(ECG * 1000).astype(np.int16), np.full(12, 1000.0), np.zeros(12, np.int32), 500.0)
-    ((finding,),) = questions.answer([record], [questions.prepare(record)])
+    (answer,) = questions.answer([record], [questions.prepare(record)])
+    (finding,) = answer.findings
     assert (finding.measurement, finding.measured) == ("likely", "Ventricular rate 75 bpm")
 
 
@@ -417,7 +418,10 @@ def test_a_resnet_trained_with_masked_leads_takes_any_and_tells_which(load, tmp_
     told = "the model is given 2 of twelve leads (II, V1)"
     assert row["leads"] == ["II", "V1"] and told in row["notes"]
     main(["predict", *options, "--leads", "ii,v1"])
-    assert "r.npy  (6 s, 500 Hz, leads II, V1)" in (printed := capsys.readouterr()).out and told in printed.err
+    assert (
+        "r.npy  (6 s, 500 Hz, leads II, V1; by the model" in (printed := capsys.readouterr()).out
+        and told in printed.err
+    )
     (row,) = predicted(capsys, *options, "--leads", "i,ii")  # from which the other limb leads follow
     assert row["leads"] == list(LEADS[:6]) and "III, aVR, aVL, aVF computed from I and II" in row["notes"]
     main(["predict", *options, "--leads", "v1,ii", "--format", "csv"])

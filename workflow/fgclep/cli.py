@@ -2,10 +2,13 @@
 
 import argparse
 import os
+import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
+from typing import NoReturn
 
 from fgclep import __version__
 from fgclep.commands.loading import loading
@@ -53,33 +56,12 @@ def _add_output(command: argparse.ArgumentParser) -> None:
     command.add_argument("--output", type=Path, metavar="FILE", help="file in place of standard output")
 
 
-def add_predict(commands: argparse._SubParsersAction) -> None:
-    """Add ``fgclep predict``."""
-    command = commands.add_parser(
-        "predict",
-        help="probabilities of findings for recordings",
-        description="Give the probability of prompts, of the classes of a task, or of the waveform features that the "
-        "model sees, for recordings in WFDB, EDF, CSV or NPY. docs/using-the-model.md tells more.",
-    )
+def _add_recordings(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "records",
         nargs="+",
         metavar="RECORD",
         help="WFDB record (with or without extension), .edf, .csv or .npy file, or a folder of them",
-    )
-    asked = command.add_mutually_exclusive_group()
-    asked.add_argument("--prompt", action="append", default=[], help="a finding in words; may be given many times")
-    asked.add_argument(
-        "--task", help="classes of a task of resources/tasks, such as ptbxl_super, or of a file FILE.yaml"
-    )
-    command.add_argument(
-        "--features",
-        nargs="?",
-        type=positive,
-        const=10,
-        metavar="N",
-        help="the N (10) most unusual waveform features, by how far their probability is above their prevalence, with "
-        "what the measurement of the signal says; the default without --prompt and --task",
     )
     command.add_argument("--model", metavar="FOLDER", help=MODEL_HELP)
     command.add_argument(
@@ -99,8 +81,51 @@ def add_predict(commands: argparse._SubParsersAction) -> None:
     command.add_argument(
         "--batch-size", type=positive, default=64, metavar="N", help="ECGs embedded at once (default: %(default)s)"
     )
+
+
+def add_predict(commands: argparse._SubParsersAction) -> None:
+    """Add ``fgclep predict``."""
+    command = commands.add_parser(
+        "predict",
+        help="probabilities of findings for recordings",
+        description="Give the probability of prompts, of the classes of a task, or of the waveform features that the "
+        "model sees, for recordings in WFDB, EDF, CSV or NPY. docs/using-the-model.md tells more.",
+    )
+    _add_recordings(command)
+    command.add_argument("--prompt", action="append", default=[], help="a finding in words; may be given many times")
+    command.add_argument(
+        "--task", help="classes of a task of resources/tasks, such as ptbxl_super, or of a file FILE.yaml"
+    )
+    command.add_argument(
+        "--features",
+        nargs="?",
+        type=positive,
+        const=10,
+        metavar="N",
+        help="the N (10) most unusual waveform features, by how far their probability is above their prevalence, with "
+        "what the measurement of the signal says; the default without --prompt and --task",
+    )
     _add_output(command)
-    command.set_defaults(run=command_of("named"))
+    command.set_defaults(run=command_of("named", "predict"))
+
+
+def add_embed(commands: argparse._SubParsersAction) -> None:
+    """Add ``fgclep embed``."""
+    command = commands.add_parser(
+        "embed",
+        help="embeddings of recordings, for a classifier of one's own",
+        description="Write the embeddings of recordings in WFDB, EDF, CSV or NPY, with the names by which they were "
+        "given as keys. docs/using-the-model.md tells more.",
+    )
+    _add_recordings(command)
+    command.add_argument(
+        "--output",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="FILE.npz with the arrays keys, embeddings and model, or FILE.parquet with the columns key and embedding",
+    )
+    command.set_defaults(run=command_of("named", "embed"))
 
 
 def add_retrieve(commands: argparse._SubParsersAction) -> None:
@@ -240,6 +265,7 @@ def add_score_recovery(commands: argparse._SubParsersAction) -> None:
 
 COMMANDS = (
     add_predict,
+    add_embed,
     add_retrieve,
     add_compare,
     add_audit,
@@ -251,9 +277,34 @@ COMMANDS = (
 )
 
 
+class Parser(argparse.ArgumentParser):
+    """Says which option or command was perhaps meant, with the usage of the command that it belongs to."""
+
+    def parse_known_args(self, args=None, namespace=None):
+        """Parse as ever; an unknown option ends the program here, where its command is known."""
+        found, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            option = unknown[0].partition("=")[0]
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{_meant(option, self._option_string_actions)}")
+        return found, unknown
+
+    def error(self, message: str) -> NoReturn:
+        """Print usage and message, with the nearest command for one that is unknown, and exit with status 2."""
+        wrong = re.match(r"argument COMMAND: invalid choice: '([^']*)'", message)
+        super().error(message + (_meant(wrong[1], self._commands()) if wrong else ""))
+
+    def _commands(self) -> list[str]:
+        return [name for action in self._actions for name in (action.choices or ())]
+
+
+def _meant(given: str, known: Iterable[str]) -> str:
+    near = get_close_matches(given, list(known), n=1)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
 def arguments() -> argparse.ArgumentParser:
     """Command line of ``fgclep``."""
-    parser = argparse.ArgumentParser(prog="fgclep", description=__doc__)
+    parser = Parser(prog="fgclep", description=__doc__)
     parser.add_argument("--version", action="version", version=f"fgclep {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for add in COMMANDS:

@@ -1,4 +1,4 @@
-"""``fgclep predict`` before it loads what takes seconds: whether the recordings, the output and the task are there."""
+"""``fgclep predict`` and ``embed`` before they load what takes seconds: whether all that they are given is there."""
 
 import argparse
 import sys
@@ -12,16 +12,12 @@ from fgclep.errors import UserError, reason_of
 from fgclep.recordings.find import find_recordings, kind_of
 from fgclep.recordings.labels import lead_names
 
+EMBEDDINGS = (".npz", ".parquet")
 
-def run(args: argparse.Namespace) -> None:
+
+def predict(args: argparse.Namespace) -> None:
     """Say which recordings are not there, and predict for the others."""
-    options = {"fs": _sampling_rate(args.fs), "leads": _leads(args.leads), "units": args.units}
-    if args.model is not None:
-        check_model_folder(args.model)
-    named = list(named_recordings(args.records))
-    for name, error in named:
-        if error:
-            say(f"fgclep: {name}: {error}")
+    options, named = _asked(args)
     output = Output(args.output, args.format, PREDICTIONS)
     if all(error for _, error in named):
         for name, error in named:
@@ -34,6 +30,30 @@ def run(args: argparse.Namespace) -> None:
     with loading():
         from fgclep.commands import predict
     predict.run(args, named, options, output, task)
+
+
+def embed(args: argparse.Namespace) -> None:
+    """Say which recordings are not there, and embed the others."""
+    if args.output.suffix not in EMBEDDINGS or args.output.is_dir():
+        raise UserError(f"--output {args.output}: give a file that ends in {' or '.join(EMBEDDINGS)}")
+    options, named = _asked(args)
+    if all(error for _, error in named):
+        sys.exit(1)
+    with loading():
+        from fgclep.commands import embed
+    embed.run(args, named, options)
+
+
+def _asked(args: argparse.Namespace) -> tuple[dict, list[tuple[str, str]]]:
+    """Options of ``read_recording``, and the recordings with what is wrong with them, which is said."""
+    options = {"fs": _sampling_rate(args.fs), "leads": _leads(args.leads), "units": args.units}
+    if args.model is not None:
+        check_model_folder(args.model)
+    named = list(named_recordings(args.records))
+    for name, error in named:
+        if error:
+            say(f"fgclep: {name}: {error}")
+    return options, named
 
 
 def named_recordings(names: Sequence[str]) -> Iterator[tuple[str, str]]:

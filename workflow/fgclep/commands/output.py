@@ -20,7 +20,7 @@ PREDICTIONS = (
 )  # fmt: skip
 WIDTH = 110  # characters of a line
 RESEARCH_ONLY = "For research only: not a medical device, not for diagnosis."
-_EXTENSIONS = {".csv": "csv", ".json": "json", ".jsonl": "json"}
+_EXTENSIONS = {"": "table", ".txt": "table", ".csv": "csv", ".json": "json", ".jsonl": "json"}
 
 
 def say(message: object) -> None:
@@ -48,14 +48,20 @@ class Output:
     Raises
     ------
     UserError
-        If the file is a folder.
+        If the file is a folder, or its extension is that of no form and ``form`` is ``None``.
     """
 
     def __init__(self, file: Path | None, form: str | None, columns: Sequence[str]):
         if file is not None and file.is_dir():
             raise UserError(f"{file} is a folder; give --output a file")
+        extension = "" if file is None else file.suffix.lower()
+        if form is None and extension not in _EXTENSIONS:
+            raise UserError(
+                f"--output {file}: {extension} is not written, but {', '.join(filter(None, _EXTENSIONS))}; give one of "
+                f"these, or --format {'|'.join(FORMATS)}"
+            )
         self.file = file
-        self.form = form or (_EXTENSIONS.get(file.suffix.lower()) if file else None) or "table"
+        self.form = form or _EXTENSIONS[extension]
         self.columns = columns
         self._parts: list[str] = []
         self._header = csv_text([columns])

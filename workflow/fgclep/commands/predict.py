@@ -1,59 +1,22 @@
 """``fgclep predict``: what a model says of recordings."""
 
 import argparse
-import re
-import sys
 import textwrap
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
 
 from fgclep.commands.model import find_vocabulary, load_model, model_name
-from fgclep.commands.output import RESEARCH_ONLY, WIDTH, Output, printable, say
+from fgclep.commands.output import WIDTH, Output, printable, say
+from fgclep.commands.reading import Recording, Teller, in_batches
 from fgclep.errors import reason_of
 from fgclep.evaluation.tasks import Task
-from fgclep.inference.predict import Finding, Input, Questions
-from fgclep.progress import progress
-from fgclep.recordings.read import read_recording
+from fgclep.inference.predict import Answer, Finding, Questions
+from fgclep.measurement.names import INTERVALS
 from fgclep.signals.record import Record
+from fgclep.verification.explain import intervals, is_missing
 
 MEASURED = {"supported": "yes", "likely": "rather yes", "unlikely": "rather no", "refuted": "no"}
 FEATURES = 10
-THREADS = 2  # that read: more of them wait for each other, as Python code takes turns
-
-
-@dataclass(frozen=True)
-class Recording:
-    """One that was asked for: as read, or why it could not be."""
-
-    name: str
-    record: Record | None = None
-    prepared: Input | None = None
-    error: str = ""
-
-
-class Remarks:
-    """Tells what was noticed about recordings, the like of it once."""
-
-    def __init__(self) -> None:
-        self._first: dict[str, str] = {}
-        self._alike: Counter[str] = Counter()
-
-    def tell(self, name: str, remarks: Iterable[str]) -> None:
-        """Say the remarks that differ from those before by more than their numbers."""
-        for remark in remarks:
-            kind = re.sub(r"\d[\d.,]*", "#", remark)
-            if kind in self._first:
-                self._alike[kind] += 1
-            else:
-                self._first[kind] = remark
-                say(f"{name}: {remark}")
-
-    def tell_how_often(self) -> None:
-        """Say how many recordings more each remark is about."""
-        for kind, count in self._alike.items():
-            say(f"and {count:,} more like this: {self._first[kind]}")
+READING = ("heart_rate", "pr_ms", "qrs_ms", "qtc_ms", "p_axis", "qrs_axis", "t_axis")  # of MEASURES
 
 
 def run(
@@ -67,83 +30,32 @@ def run(
     most = args.features or (None if args.prompt or task else FEATURES)
     vocabulary = find_vocabulary() if most else None
     recordings = [Recording(name, error=error) for name, error in named]
-    told = {name for name, error in named if error}
+    teller = Teller(recordings)
     questions = Questions(load_model(args.model), args.prompt, task, vocabulary, most or 0)
     for remark in (*questions.remarks, questions.on_probabilities()):
         say(remark)
-    remarks, failed, predicted = Remarks(), 0, 0
-    batch: list[Recording] = []
-
-    def write_batch() -> None:
-        nonlocal failed, predicted
-        for recording, findings in _answered(batch, questions):
-            if recording.record is None:
-                failed += 1
-                if recording.name not in told:
-                    say(f"fgclep: {recording.name}: {recording.error}")
-            else:
-                predicted += 1
-                remarks.tell(recording.name, recording.record.remarks)
-            _write(output, recording, findings, questions)
-        batch.clear()
-
-    read = _read_ahead(recordings, lambda some: _read(some, questions, options), args.batch_size)
-    for recording in progress(read, len(recordings), "predict", "ECG") if len(recordings) > 1 else read:
-        batch.append(recording)
-        if len(batch) == args.batch_size:
-            write_batch()
-    write_batch()
+    for batch in in_batches(recordings, questions.model, options, args.batch_size, "predict"):
+        for recording, answer in _answered(batch, questions):
+            teller.tell(recording)
+            _write(output, recording, answer, questions)
     output.close()
-    remarks.tell_how_often()
-    if failed and len(recordings) > 1:
-        say(f"fgclep: {failed:,} of {len(recordings):,} recordings could not be used; the reasons stand above")
-    if predicted:
-        say(RESEARCH_ONLY)
-    if failed:
-        sys.exit(1)
+    teller.end()
 
 
-def _read_ahead(
-    recordings: Iterable[Recording], read: Callable[[Recording], Recording], ahead: int
-) -> Iterator[Recording]:
-    """Yield recordings in their order, read by threads that stay up to ``ahead`` of them before the one in use."""
-    with ThreadPoolExecutor(THREADS) as threads:
-        reading: deque[Future[Recording]] = deque()
-        for recording in recordings:
-            reading.append(threads.submit(read, recording))
-            if len(reading) > ahead:
-                yield reading.popleft().result()
-        while reading:
-            yield reading.popleft().result()
-
-
-def _read(recording: Recording, questions: Questions, options: dict) -> Recording:
-    if recording.error:
-        return recording
-    name = recording.name
-    try:
-        record = read_recording(name, **options)
-        prepared = questions.prepare(record)
-    except Exception as error:
-        return Recording(name, error=reason_of(error, name))
-    remarks = (*record.remarks, *questions.leads_remark(record), *questions.length_remark(record))
-    return Recording(name, replace(record, remarks=remarks), prepared)
-
-
-def _answered(batch: Sequence[Recording], questions: Questions) -> list[tuple[Recording, list[Finding]]]:
+def _answered(batch: Sequence[Recording], questions: Questions) -> list[tuple[Recording, Answer]]:
     """Answer the questions about a batch; if that fails, about each recording alone, to find the one that it is."""
     good = [(some.record, some.prepared) for some in batch if some.record and some.prepared]
     try:
         answers = iter(questions.answer(*zip(*good, strict=True)) if good else [])
-        return [(recording, next(answers) if recording.record else []) for recording in batch]
+        return [(recording, next(answers) if recording.record else Answer([])) for recording in batch]
     except Exception as error:
         if len(batch) > 1:
             return [answered for recording in batch for answered in _answered([recording], questions)]
-        return [(Recording(batch[0].name, error=reason_of(error, batch[0].name)), [])]
+        return [(Recording(batch[0].name, error=reason_of(error, batch[0].name)), Answer([]))]
 
 
-def _write(output: Output, recording: Recording, findings: Sequence[Finding], questions: Questions) -> None:
-    record = recording.record
+def _write(output: Output, recording: Recording, answer: Answer, questions: Questions) -> None:
+    record, findings = recording.record, answer.findings
     if record is None:
         output.error(recording.name, recording.error)
     elif output.form == "csv":
@@ -165,12 +77,12 @@ def _write(output: Output, recording: Recording, findings: Sequence[Finding], qu
             ]
         )
     elif output.form == "json":
-        output.json(_json(recording.name, record, findings, questions))
+        output.json(_json(recording.name, record, answer, questions))
     else:
-        output.lines(_table(recording.name, record, findings, questions))
+        output.lines(_table(recording.name, record, answer, questions))
 
 
-def _json(name: str, record: Record, findings: Sequence[Finding], questions: Questions) -> dict:
+def _json(name: str, record: Record, answer: Answer, questions: Questions) -> dict:
     row: dict = {
         "record": name,
         "sampling_rate": record.sampling_rate,
@@ -180,8 +92,10 @@ def _json(name: str, record: Record, findings: Sequence[Finding], questions: Que
         "model": model_name(questions.model),
     }
     prompts, classes, features = (
-        [finding for finding in findings if finding.kind == kind] for kind in ("prompt", "class", "feature")
+        [finding for finding in answer.findings if finding.kind == kind] for kind in ("prompt", "class", "feature")
     )
+    if answer.measures is not None:
+        row["measurements"] = {name: _rounded(answer.measures.get(name)) for name in READING}
     if prompts:
         row["probabilities"] = {finding.name: round(finding.probability, 4) for finding in prompts}
     if questions.task:
@@ -213,13 +127,29 @@ def _number(finding: Finding, calibrated: bool) -> str:
 
 
 def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 4)
+    return None if is_missing(value) else round(float(value), 4)  # type: ignore[arg-type]
 
 
-def _table(name: str, record: Record, findings: Sequence[Finding], questions: Questions) -> list[str]:
+def _reading(measures: Mapping) -> str:
+    """Rate, intervals and axes, a dash where one cannot be measured.
+
+    >>> _reading({"heart_rate": 71.6, "pr_ms": 160.0, "qrs_ms": 92.0, "qtc_ms": 401.2, "qrs_axis": 42.0})
+    'Ventricular rate 72 bpm, PR 160 ms, QRS 92 ms, QTc (Bazett) 401 ms, P axis –, QRS axis 42°, T axis –'
+    """
+    if not measures:
+        return "no beats found"
+    known = dict(intervals(measures))
+    return ", ".join(f"{INTERVALS[name][0]} {known.get(INTERVALS[name][0], '–')}" for name in READING)
+
+
+def _table(name: str, record: Record, answer: Answer, questions: Questions) -> list[str]:
+    findings = answer.findings
     seconds = record.digital.shape[1] / record.sampling_rate
     leads = "" if len(record.leads) == 12 else f", leads {', '.join(record.leads)}"
-    lines = [f"{printable(name)}  ({seconds:.3g} s, {record.sampling_rate:g} Hz{leads})"]
+    read = f"{seconds:.3g} s, {record.sampling_rate:g} Hz{leads}"
+    lines = [f"{printable(name)}  ({read}; by the model {model_name(questions.model)})"]
+    if answer.measures is not None:
+        lines += textwrap.wrap(_reading(answer.measures), WIDTH, initial_indent="  ", subsequent_indent="  ")
     task = "" if questions.task is None else questions.task.name
     calibrated = bool(questions.model.calibration.curves)
     known = any(finding.kind == "feature" and finding.prevalence is not None for finding in findings)

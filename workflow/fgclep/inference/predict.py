@@ -57,6 +57,23 @@ class Finding:
     measured: str = ""
 
 
+@dataclass(frozen=True)
+class Answer:
+    """What is said of a recording.
+
+    Parameters
+    ----------
+    findings
+        Prompts, classes, then features.
+    measures
+        What was measured of it, by the names of ``MEASURES`` and ``LEAD_MEASURES``; empty without beats. ``None``: it
+        was not measured, as no features were asked for or a lead is missing.
+    """
+
+    findings: list[Finding]
+    measures: Mapping | None = None
+
+
 class Questions:
     """What is asked of every recording; each distinct text is embedded once.
 
@@ -98,8 +115,8 @@ class Questions:
         self._texts = model.embed_texts(texts)
 
     @torch.inference_mode()
-    def answer(self, records: Sequence[Record], inputs: Sequence[Input]) -> list[list[Finding]]:
-        """Answer all questions about recordings and what ``prepare`` made of them: prompts, classes, then features."""
+    def answer(self, records: Sequence[Record], inputs: Sequence[Input]) -> list[Answer]:
+        """Answer all questions about recordings and what ``prepare`` made of them."""
         signals, present = map(torch.stack, zip(*inputs, strict=True))
         embeddings = self.model.encode_prepared(signals, present).flatten(1).float().cpu().numpy()
         logits = np.concatenate([self.model.score(embeddings, some) for some in self._texts.split(_AT_ONCE)], axis=1)
@@ -109,7 +126,7 @@ class Questions:
         measures = [_measures(record) if places else None for record, places in zip(records, best, strict=True)]
         verdicts = self._rules.verdicts(_together(measures), len(records)).tolist()
         return [
-            self._of_prompts(row) + self._of_features(row[len(self._asked) :], *judged)
+            Answer(self._of_prompts(row) + self._of_features(row[len(self._asked) :], *judged), judged[1])
             for row, *judged in zip(probabilities, best, measures, verdicts, strict=True)
         ]
 
@@ -127,25 +144,6 @@ class Questions:
     def prepare(self, record: Record) -> Input:
         """Make the model's input; raises ``ValueError`` if the model needs leads that are not there."""
         return self.model.prepare(record.millivolts(), record.sampling_rate, record.leads)
-
-    def length_remark(self, record: Record) -> list[str]:
-        """Say which part of a recording the model sees, unless it is the whole."""
-        seconds, seen = record.digital.shape[1] / record.sampling_rate, self.model.signal.duration
-        if seconds >= seen + 1 / record.sampling_rate:
-            return [f"the model sees the middle {seen:g} s of {seconds:.4g} s"]
-        if seconds < seen - 1 / record.sampling_rate:
-            return [f"{seconds:.3g} s are repeated to the {seen:g} s that the model sees"]
-        return []
-
-    def leads_remark(self, record: Record) -> list[str]:
-        """Say which leads the model is given, unless they are all, and whether it was trained on such ECGs."""
-        if len(record.leads) == len(LEADS):
-            return []
-        untrained = "" if self.model.config.lead_masking else ", and was trained on all twelve only"
-        curves = "; its probabilities are calibrated for twelve" if self.model.calibration.curves else ""
-        return [
-            f"the model is given {len(record.leads)} of twelve leads ({', '.join(record.leads)}){untrained}{curves}"
-        ]
 
     def _of_prompts(self, probabilities: np.ndarray) -> list[Finding]:
         return [
@@ -187,6 +185,25 @@ class Questions:
                 told = replace(told, measured="no beats found")
             findings.append(told)
         return findings
+
+
+def length_remark(model: FGCLEP, record: Record) -> list[str]:
+    """Say which part of a recording the model sees, unless it is the whole."""
+    seconds, seen = record.digital.shape[1] / record.sampling_rate, model.signal.duration
+    if seconds >= seen + 1 / record.sampling_rate:
+        return [f"the model sees the middle {seen:g} s of {seconds:.4g} s"]
+    if seconds < seen - 1 / record.sampling_rate:
+        return [f"{seconds:.3g} s are repeated to the {seen:g} s that the model sees"]
+    return []
+
+
+def leads_remark(model: FGCLEP, record: Record) -> list[str]:
+    """Say which leads the model is given, unless they are all, and whether it was trained on such ECGs."""
+    if len(record.leads) == len(LEADS):
+        return []
+    untrained = "" if model.config.lead_masking else ", and was trained on all twelve only"
+    curves = "; its probabilities are calibrated for twelve" if model.calibration.curves else ""
+    return [f"the model is given {len(record.leads)} of twelve leads ({', '.join(record.leads)}){untrained}{curves}"]
 
 
 def unknown_words(model: FGCLEP, texts: Sequence[str]) -> list[str]:
