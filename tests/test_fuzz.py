@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
+from clinical_files import aecg, write_dicom
 from edfio import Edf, EdfSignal
 from fuzzing import ROOT, fuzzed, mutated, outcome
 from hypothesis import example, given
@@ -113,6 +114,11 @@ def edf() -> bytes:
     return edf.to_bytes()
 
 
+def dicom() -> bytes:
+    with TemporaryDirectory() as folder:
+        return write_dicom(Path(folder) / "r.dcm").read_bytes()
+
+
 def npy() -> bytes:
     buffer = io.BytesIO()
     np.save(buffer, SHORT.astype(np.float32))
@@ -197,6 +203,8 @@ def _readers() -> dict[str, Reader]:
         "predict-edf": recording("r.edf", edf()),
         "predict-csv": recording("r.csv", table(SHORT)),
         "predict-npy": recording("r.npy", npy(), fs=500),
+        "predict-aecg": recording("r.xml", aecg()),
+        "predict-dicom": recording("r.dcm", dicom()),
         "checksums": one(CHECKSUMS, SUMS.encode(), lambda path: list(iterate_checksums(path))),
         "records": one(RECORDS, b"files/1\nfiles/3.hea\n", lambda path: listed_records(path.parent, ""), lists[0]),
         "mimic-list": tables("mimic-iv-ecg", MIMIC[0], MIMIC_LIST, (MIMIC[1], MIMIC_MACHINE.encode())),
@@ -221,7 +229,8 @@ def _readers() -> dict[str, Reader]:
 
 
 READERS = _readers()
-NAMES_NO_FILE = {"predict-wfdb", "predict-edf", "predict-csv", "predict-npy"}  # the command puts the name before it
+# the command puts the name before it
+NAMES_NO_FILE = {f"predict-{kind}" for kind in ("wfdb", "edf", "csv", "npy", "aecg", "dicom")}
 
 
 @pytest.fixture(scope="module")
