@@ -9,11 +9,13 @@ import json
 import tarfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
+from clinical_files import aecg, write_dicom
 from edfio import Edf, EdfSignal
 from fuzzing import ROOT, fuzzed, mutated, outcome
 from hypothesis import example, given
@@ -41,6 +43,7 @@ from fgclep.sources import get_source
 from fgclep.stages.fetch_split import record_ids
 
 SHORT = heart(seconds=6)
+CLINICAL = find_spec("ecgdatakit") and find_spec("pydicom")  # of the extra 'clinical', which the extra 'test' has
 SUMS = "".join(f"{number:064x} {name}\n" for number, name in enumerate(("files/1.hea", "files/1.dat", "files/2.hea")))
 TASK = """name: task
 source: csn
@@ -111,6 +114,11 @@ def archive() -> bytes:
 def edf() -> bytes:
     edf = Edf([EdfSignal(mv, 500, label=lead, physical_dimension="mV") for lead, mv in zip(LEADS, SHORT, strict=True)])
     return edf.to_bytes()
+
+
+def dicom() -> bytes:
+    with TemporaryDirectory() as folder:
+        return write_dicom(Path(folder) / "r.dcm").read_bytes()
 
 
 def npy() -> bytes:
@@ -197,6 +205,11 @@ def _readers() -> dict[str, Reader]:
         "predict-edf": recording("r.edf", edf()),
         "predict-csv": recording("r.csv", table(SHORT)),
         "predict-npy": recording("r.npy", npy(), fs=500),
+        **(
+            {"predict-aecg": recording("r.xml", aecg()), "predict-dicom": recording("r.dcm", dicom())}
+            if CLINICAL
+            else {}
+        ),
         "checksums": one(CHECKSUMS, SUMS.encode(), lambda path: list(iterate_checksums(path))),
         "records": one(RECORDS, b"files/1\nfiles/3.hea\n", lambda path: listed_records(path.parent, ""), lists[0]),
         "mimic-list": tables("mimic-iv-ecg", MIMIC[0], MIMIC_LIST, (MIMIC[1], MIMIC_MACHINE.encode())),
@@ -221,7 +234,8 @@ def _readers() -> dict[str, Reader]:
 
 
 READERS = _readers()
-NAMES_NO_FILE = {"predict-wfdb", "predict-edf", "predict-csv", "predict-npy"}  # the command puts the name before it
+# the command puts the name before it
+NAMES_NO_FILE = {f"predict-{kind}" for kind in ("wfdb", "edf", "csv", "npy", "aecg", "dicom")}
 
 
 @pytest.fixture(scope="module")

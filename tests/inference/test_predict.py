@@ -436,24 +436,24 @@ def test_a_wrong_name_is_told_before_a_model_is_loaded(tmp_path):
         "try: main()\n"
         "finally: assert not {'torch', 'transformers', 'wfdb', 'polars'} & set(sys.modules)"
     )
-    (tmp_path / "x.xml").write_text("<x/>")
-    names = [tmp_path / "r.csv", tmp_path / "r", tmp_path / "r.hea", tmp_path / "x.xml", tmp_path]
+    (tmp_path / "x.doc").write_text("x")
+    names = [tmp_path / "r.csv", tmp_path / "r", tmp_path / "r.hea", tmp_path / "x.doc", tmp_path]
     command = [sys.executable, "-c", code, *map(str, names), "--format", "json"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1 and "AssertionError" not in done.stderr
     errors = [json.loads(line)["error"] for line in done.stdout.splitlines()]
     assert [line.split(": ", 2)[2] for line in done.stderr.splitlines()] == errors
     assert errors[:3] == ["there is no such file", *["record r: the file r.hea is missing"] * 2]
-    assert errors[3].startswith("the extension '.xml' is not known")
-    assert errors[4].startswith("the folder holds no recordings (left out 1 files of other kinds (.xml)); read are ")
+    assert errors[3].startswith("the extension '.doc' is not known")
+    assert errors[4].startswith("the folder holds no recordings (left out 1 files of other kinds (.doc)); read are ")
 
 
 def test_what_a_folder_holds_beside_recordings_is_counted(model, record, capsys):
-    for name in ("a.dcm", "b.scp", "c.XML", "d.txt", "e.npz"):
+    for name in ("a.doc", "b.pdf", "c.XML", "d.txt", "e.npz"):
         (record.parent / name).write_text("x")
     main(["predict", str(record.parent), "--model", model, *ASK])
     told = capsys.readouterr().err.splitlines()[0]
-    assert told == f"{record.parent}: left out 5 files of other kinds (.dcm, .npz, .scp, .txt, .xml)"
+    assert told == f"{record.parent}: left out 5 files of other kinds (.doc, .npz, .pdf, .txt, .xml)"
 
 
 def test_without_beats_it_is_said_that_nothing_is_measured(model, record, capsys, quick_features, monkeypatch):

@@ -5,11 +5,15 @@ import hashlib
 import numpy as np
 import pytest
 import wfdb
+from clinical_files import muse, write_dicom
+from recording_files import ECG, TIMES, write_csv, write_edf
 from road import Road
 from wfdb_files import heart, write_record
 
 from fgclep.errors import UserError
+from fgclep.fetch.lists import FILE_SUFFIXES
 from fgclep.leads import LEADS
+from fgclep.recordings.formats import FORMATS
 from fgclep.recordings.wfdb_file import read_record
 from fgclep.signals.encoding import decode_waveform
 
@@ -250,3 +254,48 @@ def test_what_the_header_names_is_fetched(ward, tmp_path):
         stored = decode_waveform(shard[name]["waveform"], shard[name]["n_samples"])
         np.testing.assert_array_equal(stored, spelled.digital)
     assert road.quarantine()["gone"] == ("build_shards", "record gone: the file gone.dat is missing")
+
+
+def test_records_of_one_file_travel_to_the_shard_and_are_named_with_their_extension(ward, tmp_path):
+    write_edf(ward / "e1.edf")
+    write_csv(ward / "2024/c1.csv", header=["time", *LEADS], first=[TIMES])
+    (ward / "2024/other.csv").write_text("a,b\n1,2\n")
+    (ward / "r1.edf").write_bytes((ward / "e1.edf").read_bytes()[:900])  # beside r1.hea
+    (ward / "n1.npy").write_bytes(b"x")
+    with (ward / "records.csv").open("a") as table:
+        table.write("e1,p3,x,e1.edf\nc1,p4,x,2024/c1.csv\nbroken,p5,x,r1.edf\nslip,p6,x,E1\nn1,p7,x,n1.npy\n")
+    rows, road = manifest(ward, tmp_path)
+    assert {rows[name]["path"] for name in ("r1", "e1", "c1")} == {"r1", "e1.edf", "2024/c1.csv"}
+    road.records()
+    shard = {row["record_id"]: row for row in road.shard()}
+    assert sorted(shard) == ["c1", "e1", "r1", "r2", "visit-3"]
+    ecg = decode_waveform(shard["e1"]["waveform"], shard["e1"]["n_samples"]).astype(float)
+    mv = (ecg - np.array(shard["e1"]["baseline"])[:, None]) / np.array(shard["e1"]["gain"])[:, None]
+    np.testing.assert_allclose(mv, ECG, atol=0.004)
+    reasons = {name: reason for name, (_, reason) in road.quarantine().items()}
+    table = ward / "records.csv"
+    assert reasons["slip"] == (
+        f"{table}: there is no record E1; write e1.edf, its path below the folder, with extension"
+    )
+    assert reasons["n1"].endswith("n1.npy does not say its sampling rate; write it as another format, such as WFDB")
+    assert sorted(reasons) == ["broken", "n1", "slip"]
+
+
+def test_the_files_of_recorders_travel_to_the_shard(tmp_path):
+    pytest.importorskip("ecgdatakit")
+    folder = tmp_path / "clinic"
+    folder.mkdir()
+    (folder / "m.xml").write_bytes(muse())
+    write_dicom(folder / "d.dcm", padding=0)
+    (folder / "order.xml").write_text("<order/>")
+    (folder / "records.csv").write_text("id,patient,report,path\nm,p1,x,m.xml\nd,p2,x,d.dcm\n")
+    _, road = manifest(folder, tmp_path)
+    road.records()
+    shard = {row["record_id"]: row for row in road.shard()}
+    assert {name: (row["age"], row["sex"]) for name, row in shard.items()} == {"m": (61, "F"), "d": (1.5, "F")}
+    assert road.quarantine() == {}
+
+
+def test_the_kinds_of_one_file_are_those_that_are_read():
+    known = {extension for kind, found in FORMATS.items() if kind != "wfdb" for extension in found.extensions}
+    assert known - {".npy"} == FILE_SUFFIXES

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from fgclep.errors import UserError
 from fgclep.header import found_file, read_header, signal_path
+from fgclep.sources.local import TABLE
 
 LOG = logging.getLogger(__name__)
 CHECKSUMS = "SHA256SUMS.txt"
@@ -17,6 +18,8 @@ FILES = "FILES"  # of a folder of the user's own
 _LINE = re.compile(r"([0-9a-fA-F]{64}) [ *]?(.+)")
 SIGNAL_SUFFIXES = (".dat", ".mat")
 _SUFFIXES = {".hea", *SIGNAL_SUFFIXES}
+# Of records of one file, as fgclep.recordings.formats has them; but for .npy, which says no sampling rate
+FILE_SUFFIXES = {".edf", ".bdf", ".csv", ".tsv", ".xml", ".dcm", ".dicom", ".scp", ".ecg"}
 
 
 def safe_path(path: str) -> str:
@@ -147,7 +150,7 @@ def write_folder_lists(folder: Path, output: Path) -> int:
 
     The last names the signal files of those records where they are not those beside the header, of its name and with
     the extension ``.dat`` or ``.mat``; without such records it is not there. A file that cannot be read is left out
-    with a warning.
+    with a warning. A record of one file, such as EDF, has the file's name with its extension; ``records.csv`` is none.
 
     Parameters
     ----------
@@ -159,7 +162,7 @@ def write_folder_lists(folder: Path, output: Path) -> int:
     Returns
     -------
     int
-        Number of records, which are the headers.
+        Number of records, which are the headers and the records of one file.
 
     Raises
     ------
@@ -179,7 +182,7 @@ def write_folder_lists(folder: Path, output: Path) -> int:
         except OSError as error:
             LOG.warning("%s cannot be read, and is left out: %s", folder / name, error.strerror)
     (output / CHECKSUMS).write_text("".join(f"{sums[name]} {name}\n" for name in sums), encoding="utf-8")
-    records = [_stem(name) for name in sums if _is_header(name)]
+    records = [_stem(name) if _is_header(name) else name for name in sums if _is_header(name) or _is_record(name)]
     (output / RECORDS).write_text("".join(f"{record}\n" for record in records), encoding="utf-8")
     if others:
         rows = "".join(
@@ -195,7 +198,7 @@ def folder_records(metadata: Path) -> tuple[dict[str, list[str]], dict[str, str]
     Returns
     -------
     records
-        Path without extension -> its files, the header first.
+        Path without extension -> its files, the header first; of a record of one file, its path -> itself.
     stray
         Path without extension of signal files that no header names -> why they are no record.
     checksums
@@ -204,6 +207,7 @@ def folder_records(metadata: Path) -> tuple[dict[str, list[str]], dict[str, str]
     checksums = dict(iterate_checksums(metadata / CHECKSUMS))
     names = checksums.keys()
     records = {_stem(name): [name, *_usual_files(name, names)] for name in names if _is_header(name)}
+    records |= {name: [name] for name in names if _is_record(name)}
     if (metadata / FILES).exists():
         for line in (metadata / FILES).read_text(encoding="utf-8").splitlines():
             record, *files = line.split("\t")
@@ -220,6 +224,10 @@ def folder_records(metadata: Path) -> tuple[dict[str, list[str]], dict[str, str]
 
 def _is_header(name: str) -> bool:
     return name.lower().endswith(".hea")
+
+
+def _is_record(name: str) -> bool:
+    return name != TABLE and Path(name).suffix.lower() in FILE_SUFFIXES
 
 
 def _stem(name: str) -> str:
@@ -245,7 +253,7 @@ def _named_files(folder: Path, top: Path, name: str) -> list[str] | None:
 
 
 def _record_files(folder: Path) -> Iterator[str]:
-    """Yield the paths, relative to the folder, of headers and signal files; links to folders are not followed."""
+    """Yield the paths, relative to the folder, of a record's files; links to folders are not followed."""
     top = folder.resolve()
     for here, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
@@ -257,7 +265,7 @@ def _record_files(folder: Path) -> Iterator[str]:
                 raise UserError(
                     f"{place} is a symbolic link that leads out of {folder}; copy the records there, or remove it"
                 )
-            if name in folders or place.suffix.lower() not in _SUFFIXES:
+            if name in folders or place.suffix.lower() not in _SUFFIXES | FILE_SUFFIXES or place == folder / TABLE:
                 continue
             try:
                 yield safe_path(place.relative_to(folder).as_posix())

@@ -118,7 +118,10 @@ def _of_own_folder(
             "it?\n\n" + "\n".join(f"    {text}" for text in shared[:50])
         )
     for path in records.keys() - known:
-        reasons[path if path not in ids else f"{path}.hea"] = f"{table} has no row for {path}.hea"
+        header = records[path][0]
+        if Path(header).suffix.lower() in {".csv", ".tsv", ".xml"}:
+            continue  # which may be no ECG
+        reasons[path if path not in ids else header] = f"{table} has no row for {header}"
     for path, problem in stray.items():
         if path not in known and path not in ids:
             reasons[path] = problem
@@ -129,7 +132,7 @@ def _warn_of_copies(rows: pl.DataFrame, records: Mapping[str, Sequence[str]], ch
     """Name patients whose signal files have the same content."""
     first: dict[str, tuple[str, str]] = {}
     for patient, path in rows.select("patient_id", "path").iter_rows():
-        for file in records.get(path, ())[1:]:
+        for file in records.get(path, ())[1:] or records.get(path, ()):
             other, whose = first.setdefault(checksums.get(file, file), (file, patient))
             if whose != patient:
                 LOG.warning("the patients %s and %s have the same signals, %s and %s", whose, patient, other, file)

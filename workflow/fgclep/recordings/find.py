@@ -6,7 +6,10 @@ from pathlib import Path
 from fgclep.header import header_file
 from fgclep.recordings.formats import FORMATS
 
-READ = "a WFDB record (.hea), EDF (.edf), CSV (.csv, .tsv) or NumPy array (.npy)"
+READ = (
+    "a WFDB record (.hea), EDF (.edf), BDF (.bdf), CSV (.csv, .tsv), NumPy array (.npy), XML of MUSE, Sierra, aECG or "
+    "Mortara (.xml), DICOM (.dcm), SCP-ECG (.scp) or ISHNE (.ecg)"
+)
 _WFDB = FORMATS["wfdb"].extensions
 _SIGNALS = {".dat", ".mat", ".xyz", ".flac"}  # which a header in their folder or above names
 
@@ -34,7 +37,9 @@ def find_recordings(name: str | Path) -> tuple[list[Path], list[str]]:
     folder = Path(name)
     if not folder.is_dir():
         return [folder], []
-    from fgclep.recordings.csv_file import names_leads  # loaded on demand: a file's name tells enough without readers
+    # loaded on demand: a file's name tells enough without readers
+    from fgclep.recordings.clinical_file import is_ecg_xml
+    from fgclep.recordings.csv_file import names_leads
 
     paths = [path for path in sorted(folder.rglob("*")) if path.is_file()]
     paths = [path for path in paths if not any(part.startswith(".") for part in path.relative_to(folder).parts)]
@@ -48,6 +53,8 @@ def find_recordings(name: str | Path) -> tuple[list[Path], list[str]]:
         kind = next((kind for kind, known in FORMATS.items() if extension in known.extensions), None)
         if kind == "csv" and not names_leads(path):
             tables.append(path)
+        elif kind == "xml" and not is_ecg_xml(path):
+            others[extension] += 1
         elif kind is not None and extension not in _SIGNALS:
             found.append(path)
         elif path.with_suffix("") not in headers and (

@@ -27,6 +27,11 @@ class Format:
     units: str
 
 
+_STATED = (
+    "by name; of a file that names none, `--leads`",
+    "file, fractions of 1 Hz as well",
+    "file; where it states none, `--units`",
+)
 FORMATS = {
     "wfdb": Format(
         "WFDB, `.hea` with the signal files that it names (`.dat`, `.mat`, ...; formats 8 to 524, FLAC included); the "
@@ -37,8 +42,8 @@ FORMATS = {
         "header; where it is none that is known (`adu`), `--units`",
     ),
     "edf": Format(
-        "EDF, EDF+C, `.edf`",
-        (".edf",),
+        "EDF, EDF+C, `.edf`; BDF, BDF+C, `.bdf`",
+        (".edf", ".bdf"),
         "by name; of a file that names none, `--leads`",
         "header; one for all leads",
         "header; where it is blank, as CSV",
@@ -57,6 +62,14 @@ FORMATS = {
         "`--fs`",
         "`--units`, else guessed; integers are never guessed",
     ),
+    "xml": Format(
+        "GE MUSE, Philips Sierra, HL7 aECG and Mortara, `.xml`, told apart by content \\*",
+        (".xml",),
+        *_STATED,
+    ),
+    "dicom": Format("DICOM waveforms, `.dcm`, `.dicom`: all groups of one time \\*", (".dcm", ".dicom"), *_STATED),
+    "scp": Format("SCP-ECG, `.scp` \\*", (".scp",), *_STATED),
+    "ishne": Format("ISHNE, `.ecg` \\*", (".ecg",), *_STATED),
 }
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from fgclep.config.quality import QualitySection
 from fgclep.errors import of_the_machine
+from fgclep.recordings.clinical_file import read_clinical
 from fgclep.recordings.csv_file import read_csv
 from fgclep.recordings.edf_file import read_edf
 from fgclep.recordings.find import kind_of
@@ -20,12 +21,22 @@ def read_recording(
 ) -> Record:
     """Read a recording, and repair or refuse it as the workflow does (``fgclep.signals.quality``), with any leads.
 
+    Arguments and errors as for ``read_file``, and leads are in canonical order, at least one.
+    """
+    return usable_record(read_file(path, fs, leads, units), QualitySection(), all_leads=False)
+
+
+def read_file(
+    path: str | Path, fs: float | None = None, leads: Sequence[str] | None = None, units: str | None = None
+) -> Record:
+    """Read a recording as it is.
+
     Of a longer recording the middle 60 s are taken.
 
     Parameters
     ----------
     path
-        A WFDB record with or without extension, or an EDF, CSV or NPY file.
+        A WFDB record with or without extension, or a file of another kind of ``fgclep.recordings.formats``.
     fs
         Sampling rate in Hz of a CSV or NPY file, and of a WFDB record whose header says none; a CSV file may have a
         column of time in its place.
@@ -39,7 +50,7 @@ def read_recording(
     Returns
     -------
     Record
-        With leads in canonical order, at least one; ``remarks`` say what was guessed, left out or repaired.
+        ``remarks`` say what was guessed or left out.
 
     Raises
     ------
@@ -55,14 +66,13 @@ def read_recording(
     try:
         if kind != "wfdb" and not path.stat().st_size:
             raise ValueError("it is empty")
-        record = READERS[kind](path, fs, leads, units)
+        return READERS[kind](path, fs, leads, units)
     except OSError as error:
         if of_the_machine(error):
             raise
         raise ValueError(f"it cannot be read: {error.strerror or error}") from error
     except ValueError as error:  # a library's words on a file are a reason like ours
         raise ValueError(str(error)) from error
-    return usable_record(record, QualitySection(), all_leads=False)
 
 
 def _wfdb(path: Path, fs: float | None, leads: Sequence[str] | None, units: str | None) -> Record:
@@ -73,10 +83,23 @@ def _edf(path: Path, fs: float | None, leads: Sequence[str] | None, units: str |
     return _with_own_rate(read_edf(path, leads, units), fs)
 
 
+def _clinical(path: Path, fs: float | None, leads: Sequence[str] | None, units: str | None) -> Record:
+    return _with_own_rate(read_clinical(path, leads, units), fs)
+
+
 def _with_own_rate(record: Record, fs: float | None) -> Record:
     if fs is not None and fs != record.sampling_rate:
         raise ValueError(f"the sampling rate is {record.sampling_rate:g} Hz by its header; leave --fs {fs:g} out")
     return record
 
 
-READERS = {"wfdb": _wfdb, "edf": _edf, "csv": read_csv, "npy": read_npy}  # of FORMATS
+READERS = {
+    "wfdb": _wfdb,
+    "edf": _edf,
+    "csv": read_csv,
+    "npy": read_npy,
+    "xml": _clinical,
+    "dicom": _clinical,
+    "scp": _clinical,
+    "ishne": _clinical,
+}  # of FORMATS

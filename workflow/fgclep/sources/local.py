@@ -1,4 +1,4 @@
-"""Records of your own: a folder of WFDB records with a ``records.csv``, as docs/own-data.md describes."""
+"""Records of your own: a folder of ECGs with a ``records.csv``, as docs/own-data.md describes."""
 
 import csv
 import io
@@ -21,7 +21,7 @@ EXAMPLE = (
     "id,patient,report,age,sex\nr1,p1,Sinus rhythm; Left axis deviation,61,F\n"
     "r2,p1,Atrial fibrillation,62,F\nr3,p2,Sinus bradycardia,,M"
 )
-_SUFFIXES = {"hea", "dat", "mat", "xyz", "edf", "csv", "npy"}
+_SUFFIXES = {"hea", "dat", "mat", "xyz", "edf", "bdf", "csv", "tsv", "xml", "dcm", "dicom", "scp", "ecg", "npy"}
 _SHOWN = 50  # mistakes
 _ALLOWED = {"sex": ("F", "M"), "split": ("train", "val", "test")}
 
@@ -86,9 +86,15 @@ def why_not_there(path: str, paths: Collection[str]) -> str:
         return unicodedata.normalize("NFC", text).casefold()
 
     alike = [other for other in paths if folded(other) in {folded(plain), folded(stem)}]
+    alike = alike or [other for other in paths if folded(other.rpartition(".")[0]) == folded(plain)]  # of one file
     alike = alike or [other for other in paths if plain.startswith("/") and folded(stem).endswith(f"/{folded(other)}")]
     if alike:
-        return f"there is no record {path}; write {min(alike)}, its path below the folder, without extension"
+        what = "with" if min(alike).rpartition(".")[2].lower() in _SUFFIXES else "without"
+        return f"there is no record {path}; write {min(alike)}, its path below the folder, {what} extension"
+    if plain.lower().endswith(".npy"):
+        return f"{path} does not say its sampling rate; write it as another format, such as WFDB"
+    if plain != stem and plain.rpartition(".")[2].lower() not in {"hea", "dat", "mat", "xyz"}:
+        return f"there is no file {path} in the folder"
     return f"there is no record {path}: its header {path}.hea is not in the folder"
 
 

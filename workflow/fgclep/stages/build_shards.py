@@ -4,7 +4,7 @@ import argparse
 import logging
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 
 import pyarrow.compute as pc
@@ -63,7 +63,8 @@ def main(args: argparse.Namespace) -> None:
         table_writer(args.output, SHARD) as write,
     ):
         for entry in progress(manifest, len(manifest), f"{args.source} {args.chunk}", "record"):
-            header = next((name for name in header_names(entry["path"]) if name in archive), None)
+            names = [*header_names(entry["path"]), entry["path"]]  # the last is that of a record of one file
+            header = next((name for name in names if name in archive), None)
             if header is None:
                 if unavailable & {entry["path"], source.record_id(entry["path"])}:
                     continue  # fetch_records has told why
@@ -73,7 +74,7 @@ def main(args: argparse.Namespace) -> None:
                 )
             with _extracted(archive, header, memory, disk) as place:
                 try:
-                    record = read_record(place, LONGEST_SECONDS, rescale=source.gain is None)
+                    record = _read(place, header == entry["path"], source.gain is None)
                     record = usable_record(record, settings, source.gain, source.sampling_rate)
                     rows.append(shard_row(entry, record))
                 except Exception as error:
@@ -89,23 +90,31 @@ def main(args: argparse.Namespace) -> None:
     LOG.info("%s, chunk %d: %d records, %d unusable", args.source, args.chunk, written + len(rows), len(quarantine))
 
 
+def _read(place: Path, is_one_file: bool, rescale: bool) -> Record:
+    if is_one_file:
+        from fgclep.recordings.read import read_file  # other readers than a database needs
+
+        return read_file(place)
+    return read_record(place, LONGEST_SECONDS, rescale=rescale)
+
+
 @contextmanager
 def _extracted(archive: ArchiveReader, header: str, memory: Path, disk: Path) -> Iterator[Path]:
-    """Yield the place of a record's header, beside or below which are the signal files that it names.
+    """Yield the place of a record's header, beside or below which are its signal files, or of its one file.
 
     They lie in memory, or on disk if they are large, and are deleted afterwards. Reading misses what the archive lacks.
     """
     folder, name = PurePosixPath(header).parent, PurePosixPath(header).name
-    try:
-        files = [folder / signal_path(file) for file in read_header(archive.extract(header, memory / name)).files]
-    except ValueError:
-        files = []  # reading says why
+    files: list[PurePosixPath] = []
+    if name.lower().endswith(".hea"):
+        with suppress(ValueError):  # reading says why
+            files = [folder / signal_path(file) for file in read_header(archive.extract(header, memory / name)).files]
     found = [
         str(file.with_name(name)) for file in files for name in spellings(file.name) if file.with_name(name) in archive
     ]
-    place = disk if sum(map(archive.size, found)) > _LARGE else memory
+    place = disk if sum(map(archive.size, found or [header])) > _LARGE else memory
     try:
-        for file in found if place == memory else [header, *found]:
+        for file in [header, *found]:
             archive.extract(file, place / PurePosixPath(file).relative_to(folder))
         yield place / name
     finally:
