@@ -210,9 +210,7 @@ def _dicom(path: Path) -> Channels:
         warnings.simplefilter("ignore")  # of dates and names that the standard would have otherwise
         read = _library("pydicom").dcmread
         logging.getLogger("pydicom").setLevel(logging.ERROR)  # in which they are told once more
-        data = read(
-            io.BytesIO(path.read_bytes())
-        )  # of a file, it would ask for as much memory as a damaged length says
+        data = read(io.BytesIO(path.read_bytes()))  # which has no more to allocate than a file has bytes
         groups = list(data.get("WaveformSequence") or [])
         if not groups:
             raise ValueError("it holds no waveforms, as DICOM files of images do not")
