@@ -19,7 +19,7 @@ from fgclep.report.ecg.attention_grid import grid
 from fgclep.report.ecg.strips import draw_small
 from fgclep.report.results import audit_summary, dataflow
 from fgclep.report.results.estimate import Estimate, percent
-from fgclep.report.results.metrics import ALL_RECORDS, FEW_SHOT, ZERO_SHOT, Condition, Metrics
+from fgclep.report.results.metrics import ALL_RECORDS, FEW_SHOT, ZERO_SHOT, Condition, Metrics, seed_spread
 from fgclep.report.results.run import Results
 from fgclep.report.tables.class_tables import class_tables
 from fgclep.report.tables.comparisons import verdict
@@ -124,6 +124,7 @@ def render(
     config_yaml: str,
     versions: Mapping[str, str],
     decisions: int,
+    commit: str | None = None,
 ) -> str:
     """Return the report as HTML.
 
@@ -139,6 +140,8 @@ def render(
         Installed versions of the packages that matter.
     decisions
         Rows of the table of single decisions.
+    commit
+        Of the code, if it is known.
     """
     flows = dataflow.flows(results.manifest, results.shards, results.quarantine)
     bases = source_bases(config)
@@ -155,6 +158,8 @@ def render(
         key=key_figures(results.metrics),
         tasks=len({column.task for column in results.metrics.columns()}),
         seeds=results.metrics.seeds(FEW_SHOT),
+        seed_spread=seed_spread(results.metrics_table),
+        commit=commit,
         prompts=results.prompts,
         verdict=verdict(results.comparisons, results.prompts),
         worth=worth(results.ablation, results.comparisons),
