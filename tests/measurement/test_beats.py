@@ -71,15 +71,30 @@ def test_each_steep_stretch_gives_its_most_prominent_peak():
     steep = short > 1.5 * np.array([pad[i + 200 - 94 : i + 200 + 94].mean() for i in range(slope.size)])
     changes = np.flatnonzero(np.diff(steep.astype(int)))[int(steep[0]) :]
     stretches = list(zip(changes[::2], changes[1::2], strict=False))
-    mean, expected = np.mean([last - first for first, last in stretches]), [0]
+    mean, expected = np.mean([last - first for first, last in stretches]), []
     for first, last in stretches:
         tops, properties = find_peaks(envelope[first:last], prominence=(None, None))
         if last - first >= 0.4 * mean and len(tops):
-            peak = first + tops[np.argmax(properties["prominences"])]
-            if peak - expected[-1] > 75:
-                expected.append(peak)
+            expected.append(first + tops[np.argmax(properties["prominences"])])
     assert len(expected) > 8
-    assert beats._steep_peaks(envelope).tolist() == expected[1:]
+    assert beats._steep_peaks(envelope).tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("gap_ms", "height", "rise", "kept"),
+    [
+        (296, 1.0, 1.0, False),  # nothing is so soon
+        (304, 1.0, 1.0, True),
+        (304, 1.0, 0.5, False),  # a tall T wave
+        (356, 1.0, 0.5, False),
+        (364, 1.0, 0.5, True),
+        (332, 1.4, 0.5, True),  # as the ectopic beats of PTB-XL 5292
+    ],
+)
+def test_t_waves_are_less_steep_than_what_they_follow(gap_ms, height, rise, kept):
+    peaks = np.array([20, 250, 250 + gap_ms // 4, 500])  # the first lies too near to the beginning
+    found = beats._without_t_waves(peaks, np.array([1, 1, height, 1]), np.array([1, 1, rise, 1]))
+    assert found.tolist() == [250, *[250 + gap_ms // 4] * kept, 500]
 
 
 def test_beats_are_shifted_to_where_they_fit_best():

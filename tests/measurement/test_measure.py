@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import wfdb
+from simulated import example
 from wfdb_files import RATE, heart
 
 from fgclep.leads import INDEX
@@ -122,6 +123,16 @@ def test_a_pause_is_compensatory_if_two_cycles_lie_around_the_premature_beat():
     assert compensatory_pauses(regular, premature(regular)) == 0
     bigeminy = np.array([500.0, 1100, 500, 1100, 500, 1100])
     assert np.isnan(compensatory_pauses(bigeminy, premature(bigeminy)))  # the cycle cannot be seen
+
+
+@pytest.mark.parametrize("rate", [52.0, 66.0, 88.0])
+def test_tall_peaked_t_waves_are_not_counted_as_beats(rate):
+    for seed in range(6):
+        ecg = example(seed, rhythm="sinus", rate=rate, repolarization="hyperkalemia", repolarization_size=1.0)
+        measured = measure(ecg.twelve(), 500).scalars
+        times = np.array([time for time, _ in ecg.timeline.qrs if 0.3 < time < 9.8])
+        assert measured["heart_rate"] == pytest.approx(60 / np.diff(times).mean(), rel=0.03)
+        assert measured["rr_cv"] < 0.08 and measured["compensatory_pauses"] == 0
 
 
 def test_sinus_arrhythmia_is_not_premature():

@@ -33,7 +33,7 @@ from fgclep.schemas.comparisons import COMPARISONS
 from fgclep.schemas.quarantine import QUARANTINE
 from fgclep.stages.render_report import arguments, main
 from fgclep.tables import write_table
-from fgclep.verification.explain import explain, intervals, measured
+from fgclep.verification.explain import explain, intervals, limits, measured
 from fgclep.verification.reasons import Reason
 
 
@@ -95,7 +95,49 @@ def test_the_measured_speed_of_the_training_is_told(html):
 
 
 def test_the_report_is_small(report):
-    assert report.stat().st_size < 700_000
+    assert report.stat().st_size < 900_000
+
+
+def test_each_feature_of_a_simulated_ecg_is_said_to_be_true_or_not(html):
+    example = html[html.index('id="examples"') : html.index('id="similarity"')]
+    articles = example.split('<article class="ecg-record">')[1:]
+    assert "Accepted features (1, of which the simulated heart has 1)" in articles[0]
+    assert "Dropped candidates (2, of which the simulated heart has 1)" in articles[0]
+    told = re.findall(r'<b>([^<]*)</b> <span class="truth (yes|no)">(true|not true)</span>', articles[0])
+    assert told == [
+        ("qrs duration of 120 ms or more", "yes", "true"),
+        ("absent p waves", "yes", "not true"),  # and dropped, which is right
+        ("pr interval above 200 ms", "no", "true"),
+    ]
+
+
+def test_nothing_is_true_of_real_ecgs(tmp_path):
+    given = report_command(tmp_path)
+    place = given.index("--truth")
+    del given[place : place + 2]
+    main(arguments().parse_args(given))
+    html = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert 'class="truth' not in html and "simulated heart" not in html
+
+
+def test_the_worst_errors_are_those_of_the_scores(html, report):
+    scores = pl.read_parquet(report.parent / "scores" / "fine-zero_shot.parquet")
+    rows = scores.filter(task="ptbxl_super", setting=PROMPTS[0]).filter(
+        pl.col("record_id").is_in(["r0", "r1", "r2", "r3"])
+    )
+    shown = html[html.index("The worst errors") : html.index('id="curves"')]
+    names = re.findall(r"<summary>(\w+) <span", shown)
+    assert names == ["HYP", "CD", "STTC", "MI", "NORM"]  # from the lowest AUROC on
+    for name, part in zip(names, shown.split("<details>")[1:], strict=True):
+        place = rows["classes"][0].to_list().index(name)
+        by_score = sorted(rows.rows(named=True), key=lambda row: row["scores"][place])
+        high = [
+            row["record_id"]
+            for row in sorted(by_score, key=lambda row: (-row["scores"][place], row["record_id"]))
+            if not row["labels"][place]
+        ][:2]
+        low = [row["record_id"] for row in by_score if row["labels"][place]][:2]
+        assert re.findall(r"<figcaption>ptb-xl (\w+)", part) == [*high, *low]
 
 
 def test_headings_figures_and_table_heads_can_be_read_aloud(html):
@@ -305,7 +347,10 @@ def test_every_rule_of_the_vocabulary_can_be_written(report):
     vocabulary = load_vocabulary(ROOT / "resources" / "vocabulary")
     row = pl.read_parquet(report.parent / "measurements.parquet").row(0, named=True)
     scalars = {key: 1.0 for key, value in row.items() if value is None}
-    assert all(measured(f.rule, {**row, **scalars}) for f in vocabulary.features.values() if f.rule)
+    rules = [feature.rule for feature in vocabulary.features.values() if feature.rule]
+    assert all(measured(rule, {**row, **scalars}) for rule in rules)
+    assert all(re.search(r"(above|below) −?\d", limits(rule)) for rule in rules)
+    assert limits(vocabulary.features["right_axis"].rule) == "QRS axis above 90 and below 180°"
 
 
 def test_an_explanation_gives_every_check():
@@ -313,11 +358,14 @@ def test_an_explanation_gives_every_check():
     row = {"measurement": measurement, "contradiction": contradiction, "reader_score": score}
     why = explain({**row, "reader_threshold": threshold}, ["Sinus rhythm", "AF"], None, {})
     assert why == (
-        "measurement: untestable · excluded by “sinus rhythm” · reader: logit 0.10, threshold 0.50 · "
+        "measurement: untestable · excluded by “sinus rhythm” · reader: score 0.10, seen from 0.50 on · "
         "proposed for “Sinus rhythm”, “AF”"
     )
-    assert "logit" not in explain({**row, "reader_score": None, "reader_threshold": None}, ["AF"], None, {})
-    assert "logit 0.10, not calibrated" in explain({**row, "reader_threshold": float("nan")}, ["AF"], None, {})
+    assert "reader" not in explain({**row, "reader_score": None, "reader_threshold": None}, ["AF"], None, {})
+    told = {float("nan"): "not calibrated for this feature", float("inf"): "no score is high enough to trust it"}
+    for unknown, words in told.items():
+        why = explain({**row, "reader_threshold": unknown}, ["AF"], None, {})
+        assert f"reader: {words}" in why and "0.10" not in why
     assert intervals({"qrs_axis": -12.3, "qrs_ms": None}) == [("QRS axis", "−12°")]
 
 

@@ -70,11 +70,26 @@ def test_the_page_never_scrolls_sideways(browser, report, width):
     assert browser.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") == 0
 
 
-def test_paper_shows_what_is_folded_away(browser, report):
+def test_paper_has_four_pages_and_opens_nothing(browser, report):
     browser.open(report)
-    assert browser.evaluate("document.querySelectorAll('details:not([open])').length") > 5
-    browser.evaluate("dispatchEvent(new Event('beforeprint'))")
-    assert browser.evaluate("document.querySelectorAll('details:not([open])').length") == 0
+    closed = "document.querySelectorAll('details:not([open])').length"
+    before = browser.evaluate(closed)
+    pages = browser.pages(210, 297)
+    assert pages == 4  # summary, funnel, two ECGs, forest
+    assert browser.evaluate(closed) == before > 5
+
+
+def test_a_phone_shows_the_mean_and_says_where_the_chest_leads_are(browser, report):
+    browser.open(report, 390)
+    inside = """(() => {
+      const box = document.querySelector('.headline tbody tr.best td:last-child').getBoundingClientRect();
+      return box.left >= 0 && box.right <= innerWidth;
+    })()"""
+    assert browser.evaluate(inside)
+    shown = "getComputedStyle(document.querySelector('#examples .hint')).display"
+    assert browser.evaluate(shown) == "block"
+    browser.open(report, 1200)
+    assert browser.evaluate(shown) == "none"
 
 
 def test_dark_and_light_follow_the_reader(browser, report):

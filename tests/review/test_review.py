@@ -172,10 +172,25 @@ def test_what_the_filter_decided_and_measured_is_folded_away(html):
     for part in re.findall(r'<details class="findings">.*?</details>', html, flags=re.S):
         seen = seen.replace(part, "")
     body = re.sub(r"<[^>]*>", "", seen[seen.index("<main") : seen.index("</main>")])
-    for word in ("dropped", "accepted", "132 ms", "logit", "refute"):
+    for word in ("dropped", "accepted", "132 ms", "reader", "refute", "Proposed"):
         assert word not in body, word
     assert "QRS 132 ms" in folded[0][1]
-    assert "logit" in "".join(text for _, text in folded)
+    assert "reader: score" in "".join(text for _, text in folded)
+    for (asked, _), (_, text) in zip(page.all("article", "decision"), folded, strict=True):
+        assert f"Proposed because the report says “{asked['data-statement']}”" in text
+
+
+def test_a_long_sheet_says_how_long_it_takes_and_offers_a_part(tmp_path, monkeypatch):
+    monkeypatch.setattr("fgclep.review.sheet._FIRST", 5)
+    text = review_in(tmp_path, review=200).read_text(encoding="utf-8")
+    assert "the 17 decisions take 17 minutes" in text
+    page = Elements(text)
+    assert [a["id"] for a, _ in page.all("article", "later")] == [f"decision-{number}" for number in range(6, 18)]
+    assert [a["id"] for a, _ in page.all("input") if a.get("type") == "checkbox"] == ["first", "reveal"]
+
+
+def test_a_short_sheet_has_no_part(html):
+    assert 'id="first"' not in html
 
 
 def test_the_sheet_loads_nothing_and_markup_in_a_report_stays_text(html):
@@ -312,6 +327,25 @@ def test_answers_are_there_again_when_the_page_is_opened_again(sheet, tmp_path):
     run = browse(page, tmp_path / "profile")
     assert noted(run, "checked") == "true"
     assert '<output id="progress" for="decisions">1 of 17' in run.stdout
+
+
+@needs_browser
+def test_only_the_first_can_be_asked_and_a_report_that_was_read_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr("fgclep.review.sheet._FIRST", 5)
+    clicks = """
+    document.getElementById("first").click();
+    note("progress", document.getElementById("progress").value);
+    note("shown", [...document.querySelectorAll(".decision")].filter((one) => one.offsetParent).length);
+    decision(1).closest(".ecg-record").querySelector(".written").open = true;
+    setTimeout(() => { decision(1).querySelector("input[value=accept]").click(); %s }, 500);
+    """
+    run = browse(
+        with_script(review_in(tmp_path, review=200), tmp_path / "part.html", ANSWER + clicks % EXPORT),
+        tmp_path / "profile",
+    )
+    assert (noted(run, "progress"), noted(run, "shown")) == ("0 of 5", "5")
+    rows = list(csv.DictReader(base64.b64decode(noted(run, "csv")).decode("utf-8-sig").splitlines()))
+    assert (len(rows), rows[0]["answer"], rows[0]["blind"]) == (17, "accept", "no")
 
 
 @needs_browser

@@ -1,7 +1,9 @@
 """Chromium without a window, driven over its DevTools protocol: real keys, other sizes, and what the console says."""
 
+import base64
 import json
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -47,6 +49,12 @@ class Browser:
         answer = self._call("Runtime.evaluate", expression=script, returnByValue=True)
         assert "exceptionDetails" not in answer, answer
         return answer["result"].get("value")
+
+    def pages(self, width: float, height: float) -> int:
+        """Print on paper of a size in mm; return the number of pages."""
+        size = {"paperWidth": width / 25.4, "paperHeight": height / 25.4}
+        printed = base64.b64decode(self._call("Page.printToPDF", **size)["data"])
+        return len(re.findall(rb"/Type\s*/Page\b", printed))
 
     def prefer(self, scheme: str) -> None:
         """Read on a light or a dark screen."""

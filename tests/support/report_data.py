@@ -22,6 +22,7 @@ from fgclep.schemas.quarantine import QUARANTINE
 from fgclep.schemas.reports import REPORTS, TEXTS
 from fgclep.schemas.retrieved import RETRIEVED
 from fgclep.schemas.shards import SHARD
+from fgclep.schemas.truth import TRUTH
 from fgclep.signals.encoding import encode_waveform
 from fgclep.tables import write_table
 
@@ -239,7 +240,7 @@ def score_rows(model: str, protocol: str, setting: str, task: str) -> list[dict]
     scores[:, 0] = np.where(labels[:, 0], 2.0, -2.0)
     same = {"model": model, "task": task, "label_set": "codes", "protocol": protocol, "setting": setting}
     return [
-        {**same, "source": "s", "record_id": f"r{number}", "patient_id": f"p{number}", "classes": classes}
+        {**same, "source": "ptb-xl", "record_id": f"r{number}", "patient_id": f"p{number}", "classes": classes}
         | {"labels": labels[number].tolist(), "scores": scores[number].tolist()}
         for number in range(len(labels))
     ]
@@ -342,6 +343,8 @@ def write_results(folder: Path, ecgs: list[np.ndarray] | None = None) -> list[st
         MEASUREMENTS,
     )
     write_table(audit, folder / "audit.parquet", AUDIT)
+    truth = [{**key, "feature": feature} for key in keys for feature in ("wide_qrs", "prolonged_pr")]
+    write_table(truth, folder / "truth.parquet", TRUTH)
     write_table(texts(), folder / "texts.parquet", TEXTS)
     write_table(
         [{**key, "text_ids": [number % 4]} for number, key in enumerate(keys)], folder / "reports.parquet", REPORTS
@@ -450,6 +453,8 @@ def write_results(folder: Path, ecgs: list[np.ndarray] | None = None) -> list[st
         "--models",
         folder / "coarse",
         folder / "fine",
+        "--truth",
+        folder / "truth.parquet",
         "--vocabulary",
         VOCABULARY,
     ]

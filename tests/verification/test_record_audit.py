@@ -44,12 +44,12 @@ def test_every_decision_is_told_once_with_its_grounds(results, capsys):
         "mimic-iv-ecg/7", "",
         "Report", "  first degree a-v block", "  prolonged pr interval", "",
         "Measured (by the recorder)", "  PR 240 ms, QRS 90 ms", "",
-        "Accepted (1)", "  pr interval above 200 ms: the measurement supports it",
-        "      measurement: supported (PR 240 ms) · reader: logit −1.50, threshold −2.00 · proposed for",
+        "Accepted (1)", "  pr interval above 200 ms: the measurement supports it (rule: PR above 200 ms)",
+        "      measurement: supported (PR 240 ms) · reader: score −1.50, seen from −2.00 on · proposed for",
         "      “first degree a-v block”, “prolonged pr interval”", "",
-        "Dropped (1)", "  qrs duration of 120 ms or more: the measurement refutes it",
-        "      measurement: refuted (QRS 90 ms) · reader: logit −1.50, threshold −2.00 · proposed for “first",
-        "      degree a-v block”",
+        "Dropped (1)", "  qrs duration of 120 ms or more: the measurement refutes it (rule: QRS above 119.5 ms)",
+        "      measurement: refuted (QRS 90 ms) · reader: score −1.50, seen from −2.00 on · proposed for",
+        "      “first degree a-v block”",
     ]  # fmt: skip
 
 

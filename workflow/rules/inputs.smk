@@ -291,7 +291,8 @@ def attention_of_the_examples():
 
 def report_options(ablation=None):
     """Command-line options that not every run has."""
-    options = ["--attention", *attention_of_the_examples()] if attention_of_the_examples() else []
+    optional = {"--attention": attention_of_the_examples(), "--truth": truth_of_the_pretraining_sources()}
+    options = [word for option, files in optional.items() if files for word in (option, *files)]
     return [*options, "--ablation", ablation] if ablation else options
 
 

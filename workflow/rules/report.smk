@@ -37,6 +37,7 @@ REPORTED = dict(
     similarity_summary="results/similarity/summary.json",
     models=["results/models/coarse", "results/models/fine"],
     attention=attention_of_the_examples(),
+    truth=truth_of_the_pretraining_sources(),
     vocabulary=VOCABULARY,
 )
 REPORTED_OPTIONS = (

@@ -12,7 +12,7 @@ from itertools import pairwise
 
 import numpy as np
 from scipy import fft
-from scipy.ndimage import uniform_filter1d
+from scipy.ndimage import maximum_filter1d, uniform_filter1d
 
 from fgclep.signals.sections import band_pass_sections, low_pass_section
 
@@ -26,6 +26,9 @@ _SAME_SHAPE = 0.9  # correlation of the QRS in all leads
 _BLOCK = 20  # samples, whose means follow the drift
 _QRS_WINDOW = (np.hanning(17) / np.hanning(17).sum()).astype(np.float32)
 _SMALLEST_QRS = 0.2  # of the larger ones, in that band
+_REFRACTORY, _T_WITHIN = round(150 * MS), round(180 * MS)  # at RATE / 2
+_T_RISE = 0.6  # of the slope of the QRS before: steepest T wave; Pan and Tompkins take half
+_T_HEIGHT = 1.2  # of the QRS before, in that band
 _SPIKE_MV = 0.1  # smallest second difference of a spike, root mean square over the leads
 _SPIKE_RATIO = 0.5
 
@@ -177,12 +180,15 @@ def find_qrs(mv: np.ndarray) -> np.ndarray:
     """Positions of the QRS complexes, by NeuroKit2's rule on the root mean square of all leads between 5 and 25 Hz.
 
     The mean over leads finds complexes that are small in any single one. What is far smaller than the others is a P or
-    T wave. Gaps are searched again with a lower threshold, as in Pan and Tompkins 1985: broad ectopic complexes have
-    less in this band.
+    T wave; a T wave may be as large, but is less steep. Gaps are searched again with a lower threshold, as in Pan and
+    Tompkins 1985: broad ectopic complexes have less in this band.
     """
     even = mv.shape[1] // 2 * 2
-    envelope = np.convolve(magnitude(_QRS_BAND((mv[:, :even:2] + mv[:, 1:even:2]) / 2)), _QRS_WINDOW, "same")
+    half = (mv[:, :even:2] + mv[:, 1:even:2]) / 2
+    envelope = np.convolve(magnitude(_QRS_BAND(half)), _QRS_WINDOW, "same")
     peaks = _steep_peaks(envelope)
+    rise = maximum_filter1d(magnitude(slope(half)), 2 * round(30 * MS) + 1)
+    peaks = _without_t_waves(peaks, envelope[peaks], rise[peaks])
     if len(peaks):
         peaks = peaks[envelope[peaks] > _SMALLEST_QRS * quantile(envelope[peaks], 0.75)]
     return _search_gaps(envelope, peaks) * 2
@@ -192,7 +198,7 @@ def _steep_peaks(envelope: np.ndarray) -> np.ndarray:
     """Most prominent peak of each steep stretch, by the rule of NeuroKit2 (Makowski et al. 2021); at ``RATE`` / 2.
 
     Steep is where the slope, its mean over 0.1 s, exceeds 1.5 times its mean over 0.75 s. Stretches of less than 0.4
-    times the mean length are left out, and peaks within 0.3 s of the one before or of the beginning.
+    times the mean length are left out.
     """
     steepness = uniform_filter1d(np.abs(slope(envelope)), round(50 * MS), mode="nearest")
     steep = steepness > 1.5 * uniform_filter1d(steepness, round(375 * MS), mode="nearest")
@@ -204,14 +210,38 @@ def _steep_peaks(envelope: np.ndarray) -> np.ndarray:
     stretches = stretches[lengths >= 0.4 * lengths.mean()]
     tops = find_peaks(envelope)
     within = np.searchsorted(tops, stretches + np.array([1, -1]))  # the ends of a stretch are no peaks of it
-    peaks = [0]
+    peaks = []
     for (first, last), (one, behind) in zip(stretches.tolist(), within.tolist(), strict=True):
         found = tops[one:behind]
         if len(found) > 1:
             found = found[[np.argmax(prominences(envelope[first:last], found - first))]]
-        if len(found) and found[0] - peaks[-1] > round(150 * MS):
-            peaks.append(int(found[0]))
-    return np.array(peaks[1:], dtype=int)
+        peaks += found.tolist()
+    return np.array(peaks, dtype=int)
+
+
+def _without_t_waves(peaks: np.ndarray, heights: np.ndarray, rises: np.ndarray) -> np.ndarray:
+    """Leave out what follows a QRS too soon to be another one; at ``RATE`` / 2.
+
+    That is, as in NeuroKit2, whatever lies within 0.3 s of the one before or of the beginning. What lies within 0.36 s
+    and is far less steep is a T wave (Pan and Tompkins 1985), unless it is higher, as ectopic beats are.
+
+    Parameters
+    ----------
+    peaks
+        int (peaks,), positions.
+    heights, rises
+        float (peaks,), the envelope there, and the steepest slope around.
+    """
+    kept: list[int] = []
+    for number, peak in enumerate(peaks.tolist()):
+        if kept:
+            last = kept[-1]
+            gap = peak - peaks[last]
+            flat = rises[number] < _T_RISE * rises[last] and heights[number] < _T_HEIGHT * heights[last]
+            if (gap <= _T_WITHIN and flat) or (gap <= _REFRACTORY < peaks[last]):
+                continue
+        kept.append(number)
+    return peaks[kept][peaks[kept] > _REFRACTORY]
 
 
 def find_peaks(values: np.ndarray) -> np.ndarray:

@@ -13,17 +13,19 @@ from markupsafe import Markup
 from fgclep.config.data import SIMULATION
 from fgclep.report.charts.examples import Answered, Example
 from fgclep.report.charts.figure_set import figures
+from fgclep.report.charts.gallery import gallery
 from fgclep.report.charts.inline import inline
 from fgclep.report.ecg.attention_grid import grid
+from fgclep.report.ecg.strips import draw_small
 from fgclep.report.results import audit_summary, dataflow
 from fgclep.report.results.estimate import Estimate, percent
-from fgclep.report.results.metrics import ALL_RECORDS, FEW_SHOT, ZERO_SHOT, Condition, Metrics
+from fgclep.report.results.metrics import ALL_RECORDS, FEW_SHOT, ZERO_SHOT, Condition, Metrics, seed_spread
 from fgclep.report.results.run import Results
 from fgclep.report.tables.class_tables import class_tables
 from fgclep.report.tables.comparisons import verdict
 from fgclep.report.tables.table_set import tables
 from fgclep.report.tables.worth import worth
-from fgclep.verification.explain import decimal
+from fgclep.verification.explain import decimal, is_missing
 from fgclep.verification.reasons import reason_of
 
 
@@ -40,10 +42,28 @@ def environment() -> Environment:
     jinja.filters["decimal"] = decimal
     jinja.filters["inline"] = inline
     jinja.filters["grid"] = grid
+    jinja.filters["small"] = lambda strip: draw_small(strip.traces, strip.caption)
     jinja.filters["reason"] = reason_of
+    jinja.filters["person"] = person
     jinja.filters["share"] = lambda part, whole: f"{100 * part / whole:.1f} %" if whole else "–"
     jinja.filters["thousands"] = lambda value: f"{value:,}"
     return jinja
+
+
+def person(ecg: Any, simulated: bool) -> str:
+    """Age and sex of a recording, as far as they are known, and whether it is simulated.
+
+    Parameters
+    ----------
+    ecg
+        With ``age`` (years, ``None`` or NaN: unknown) and ``sex`` (``F``, ``M``, or else unknown).
+    simulated
+        Whether the recording is.
+    """
+    age, sex = (ecg[name] if isinstance(ecg, Mapping) else getattr(ecg, name) for name in ("age", "sex"))
+    known = [] if is_missing(age) else ["90 or older" if age >= 90 else f"{age:.0f} years"]
+    known += [word for letter, word in (("F", "female"), ("M", "male")) if sex == letter]
+    return ", ".join([*known, *(["simulated"] if simulated else [])])
 
 
 def source_bases(config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -104,6 +124,7 @@ def render(
     config_yaml: str,
     versions: Mapping[str, str],
     decisions: int,
+    commit: str | None = None,
 ) -> str:
     """Return the report as HTML.
 
@@ -119,6 +140,8 @@ def render(
         Installed versions of the packages that matter.
     decisions
         Rows of the table of single decisions.
+    commit
+        Of the code, if it is known.
     """
     flows = dataflow.flows(results.manifest, results.shards, results.quarantine)
     bases = source_bases(config)
@@ -135,12 +158,15 @@ def render(
         key=key_figures(results.metrics),
         tasks=len({column.task for column in results.metrics.columns()}),
         seeds=results.metrics.seeds(FEW_SHOT),
+        seed_spread=seed_spread(results.metrics_table),
+        commit=commit,
         prompts=results.prompts,
         verdict=verdict(results.comparisons, results.prompts),
         worth=worth(results.ablation, results.comparisons),
         figures=figures(results, examples, answers),
         tables=tables(results, config["ablation"]["variants"]),
         class_tables=class_tables(results.metrics),
+        gallery=gallery(results),
         bases=bases,
         simulated=simulated,
         simulated_training=sum(flow.source in simulated for flow in pretrained_on),

@@ -14,8 +14,9 @@ from fgclep.report.ecg.strips import ecg_strip
 from fgclep.report.render import environment
 from fgclep.report.results.read import Key, millivolts
 from fgclep.review.sample import Decision, Sample
-from fgclep.verification.explain import explain, intervals
-from fgclep.verification.reasons import reason_of
+from fgclep.verification.explain import explain, intervals, reason_in_words
+
+_FIRST = 50  # decisions, which the sheet offers to whom all are too many
 
 
 @dataclass(frozen=True)
@@ -40,16 +41,15 @@ class Ecg:
 def _findings(decision: Decision, ecg: Ecg, vocabulary: Vocabulary) -> list[dict[str, Any]]:
     """Say what the filter decided and why, once for all statements with the same reason."""
     feature = vocabulary.features.get(decision.feature)
+    rule = feature.rule if feature else None
     alike: dict[str, list[dict[str, Any]]] = {}
     for row in decision.rows:
         alike.setdefault(row["reason"], []).append(row)
     return [
         {
             "accepted": rows[0]["accepted"],
-            "reason": reason_of(reason).sentence,
-            "why": explain(
-                rows[0], [row["statement"] for row in rows], feature.rule if feature else None, ecg.measures
-            ),
+            "reason": reason_in_words(reason, rule),
+            "why": explain(rows[0], [row["statement"] for row in rows], rule, ecg.measures),
         }
         for reason, rows in alike.items()
     ]
@@ -119,6 +119,7 @@ def render_review(
         sheet=hashlib.sha256(identity.encode()).hexdigest()[:12],
         records=_records(sample, ecgs, vocabulary, simulated),
         total=len(sample.decisions),
+        first=_FIRST,
         drawn={kind: sum(d.accepted == kind for d in sample.decisions) for kind in (True, False)},
         accepted=sample.accepted,
         dropped=sample.dropped,

@@ -4,6 +4,7 @@ import argparse
 import importlib.metadata
 import json
 import platform
+import subprocess  # nosec B404 # git, without a shell
 from pathlib import Path
 
 from fgclep.config.report import ReportSettings
@@ -48,6 +49,20 @@ def versions() -> dict[str, str]:
     return found
 
 
+def commit() -> str | None:
+    """Return the commit of this code, with ``-dirty`` where it has been changed; ``None`` if git does not have it."""
+    git = ["git", "-C", str(Path(__file__).parent)]
+    for words in (
+        ["ls-files", "--error-unmatch", Path(__file__).name],
+        ["describe", "--always", "--dirty", "--exclude=*"],
+    ):
+        try:
+            told = subprocess.run([*git, *words], capture_output=True, text=True, check=True)  # nosec B603 B607
+        except (OSError, subprocess.CalledProcessError):
+            return None
+    return told.stdout.strip()
+
+
 def main(args: argparse.Namespace) -> None:
     """Write the report, atomically."""
     settings: ReportSettings = args.settings
@@ -60,6 +75,7 @@ def main(args: argparse.Namespace) -> None:
         config_yaml=mapping(args.config_json, indent=""),
         versions=versions(),
         decisions=settings.examples,
+        commit=commit(),
     )
     write_text(args.output, html)
 

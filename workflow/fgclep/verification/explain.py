@@ -6,6 +6,14 @@ from typing import Any
 
 from fgclep.leads import INDEX
 from fgclep.measurement.names import INTERVALS, LEAD_UNITS
+from fgclep.verification.reasons import Reason, reason_of
+
+_BY_MEASUREMENT = {
+    Reason.SUPPORTED: "the measurement supports it",
+    Reason.LIKELY: "the measurement supports it, by less than its error",
+    Reason.UNLIKELY: "the measurement refutes it, by less than its error",
+    Reason.REFUTED: "the measurement refutes it",
+}
 
 
 def decimal(value: float | None, places: int = 2) -> str:
@@ -42,6 +50,10 @@ def _thresholds(rule: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         yield rule
 
 
+def _wave(key: str) -> str:
+    return {"rp": "R'"}.get(key[:-3], key[:-3].upper())
+
+
 def measured(rule: Mapping[str, Any] | None, measures: Mapping[str, Any]) -> str:
     """Write the measured values that a feature's rule looks at.
 
@@ -58,13 +70,47 @@ def measured(rule: Mapping[str, Any] | None, measures: Mapping[str, Any]) -> str
             decimals, unit = LEAD_UNITS[key[-3:]]
             known = [(lead, values[INDEX[lead]]) for lead in threshold["leads"]] if values is not None else []
             parts = [f"{lead} {decimal(value, decimals)}" for lead, value in known if not is_missing(value)]
-            wave = {"rp": "R'"}.get(key[:-3], key[:-3].upper())
             if parts:
-                written[f"{wave} {', '.join(parts)} {unit}"] = None
+                written[f"{_wave(key)} {', '.join(parts)} {unit}"] = None
         elif not is_missing(values):
             name, decimals, unit = INTERVALS[key]
             written[f"{name} {decimal(values, decimals)} {unit}".rstrip().replace(" °", "°")] = None
     return "; ".join(written)
+
+
+def limits(rule: Mapping[str, Any]) -> str:
+    """Write what a rule asks for.
+
+    >>> limits({"measure": "pr_ms", "above": 119.5, "below": 200.5, "margin": 8})
+    'PR above 119.5 and below 200.5 ms'
+    >>> voltage = {"measure": "t_mv", "leads": ["V2", "V3"], "count": 1, "above": 1.0}
+    >>> limits({"all": [voltage, {"measure": "qrs_ms", "below": 120}]})
+    'T in 1 of V2, V3 above 1 mV, and QRS below 120 ms'
+    """
+    for joint, word in (("all", ", and "), ("any", ", or ")):
+        if joint in rule:
+            return word.join(map(limits, rule[joint]))
+    key = rule["measure"]
+    if "leads" in rule:
+        unit = LEAD_UNITS[key[-3:]][1]
+        some = f"{rule['count']} of " if rule.get("count", len(rule["leads"])) < len(rule["leads"]) else ""
+        name = f"{_wave(key)} in {some}{', '.join(rule['leads'])}"
+    else:
+        name, _, unit = INTERVALS[key]
+    asked = [f"{side} {rule[side]:g}".replace("-", "−") for side in ("above", "below") if side in rule]
+    return f"{name} {' and '.join(asked)} {unit}".rstrip().replace(" °", "°")
+
+
+def reason_in_words(code: str, rule: Mapping[str, Any] | None) -> str:
+    """Say why a candidate was accepted or dropped, with the limit of its feature's rule where the measurement decided.
+
+    >>> reason_in_words("likely", {"measure": "pr_ms", "above": 200})
+    'the measurement supports it, by less than its error (rule: PR above 200 ms)'
+    """
+    reason = reason_of(code)
+    if rule is None or reason not in _BY_MEASUREMENT:
+        return reason.sentence
+    return f"{_BY_MEASUREMENT[reason]} (rule: {limits(rule)})"
 
 
 def explain(
@@ -77,6 +123,11 @@ def explain(
         parts.append(f"excluded by “{candidate['contradiction']}”")
     score, threshold = candidate["reader_score"], candidate["reader_threshold"]
     if not is_missing(score):
-        limit = "not calibrated" if is_missing(threshold) else f"threshold {decimal(threshold)}"
-        parts.append(f"reader: logit {decimal(score)}, {limit}")
+        if is_missing(threshold):
+            told = "not calibrated for this feature"
+        elif math.isinf(threshold):
+            told = "no score is high enough to trust it on this feature"
+        else:
+            told = f"score {decimal(score)}, seen from {decimal(threshold)} on"
+        parts.append(f"reader: {told}")
     return " · ".join([*parts, "proposed for " + ", ".join(f"“{statement}”" for statement in statements)])

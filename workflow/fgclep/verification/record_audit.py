@@ -12,8 +12,7 @@ from fgclep.schemas.audit import AUDIT
 from fgclep.schemas.measurements import MEASUREMENTS
 from fgclep.schemas.reports import REPORTS, TEXTS
 from fgclep.tables import read_table
-from fgclep.verification.explain import explain, intervals
-from fgclep.verification.reasons import reason_of
+from fgclep.verification.explain import explain, intervals, reason_in_words
 
 
 def record_audit(name: str, results: Path, vocabulary: Vocabulary) -> str:
@@ -67,8 +66,9 @@ def record_audit(name: str, results: Path, vocabulary: Vocabulary) -> str:
         for (key, reason), rows in sorted(decisions[accepted].items()):
             feature = vocabulary.features.get(key)
             statements = sorted({row["statement"] for row in rows})
-            why = explain(rows[0], statements, feature.rule if feature else None, measures)
-            lines += [f"  {feature.text if feature else key}: {reason_of(reason).sentence}"]
+            rule = feature.rule if feature else None
+            why = explain(rows[0], statements, rule, measures)
+            lines += [f"  {feature.text if feature else key}: {reason_in_words(reason, rule)}"]
             lines += textwrap.wrap(why, 100, initial_indent="      ", subsequent_indent="      ")
     return "\n".join(lines)
 

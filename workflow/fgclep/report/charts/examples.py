@@ -13,17 +13,17 @@ from fgclep.report.results import audit_summary
 from fgclep.report.results.read import Key, millivolts, rows_of
 from fgclep.report.results.run import Results
 from fgclep.report.tables.retrieval import Found, Query, queries
-from fgclep.verification.explain import explain, intervals
-from fgclep.verification.reasons import reason_of
+from fgclep.verification.explain import explain, intervals, reason_in_words
 
 
 @dataclass(frozen=True)
 class Judged:
-    """A candidate's feature, the decision's reason, and what each check found."""
+    """A candidate's feature, the decision's reason, what each check found, and whether the simulated heart has it."""
 
     name: str
     reason: str
     why: str
+    true: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -43,11 +43,12 @@ class Ecg:
 
 @dataclass(frozen=True)
 class Example:
-    """An ECG with the candidates that were accepted for it, and those that were not."""
+    """An ECG with the candidates that were accepted for it, and those that were not; ``simulated``: truth is known."""
 
     ecg: Ecg
     accepted: list[Judged]
     rejected: list[Judged]
+    simulated: bool = False
 
 
 @dataclass(frozen=True)
@@ -62,8 +63,14 @@ def examples(results: Results, count: int) -> list[Example]:
     """Choose ECGs (see ``audit_summary.choose_records``) and gather what the report shows of them."""
     keys = audit_summary.choose_records(results.audit, results.shards, count)
     audited, measured = rows_of(results.audit, keys), rows_of(results.measurements, keys)
+    true = {key: {row["feature"] for row in rows} for key, rows in rows_of(results.truth, keys).items()}
+    simulated = set(results.truth.select("source").unique().collect(engine="streaming")["source"])
     return [
-        Example(ecg, *_judged(audited[key], (measured[key] or [{}])[0], results))
+        Example(
+            ecg,
+            *_judged(audited[key], (measured[key] or [{}])[0], results, true[key] if key[0] in simulated else None),
+            key[0] in simulated,
+        )
         for key, ecg in read_ecgs(results, keys).items()
     ]
 
@@ -112,7 +119,7 @@ def looks_by_record(attention: pl.DataFrame) -> dict[Key, Sequence[Look]]:
 
 
 def _judged(
-    candidates: list[dict[str, Any]], measures: dict[str, Any], results: Results
+    candidates: list[dict[str, Any]], measures: dict[str, Any], results: Results, true: set[str] | None
 ) -> tuple[list[Judged], list[Judged]]:
     """Accepted and dropped candidates of a record, a feature that several statements suggest once for each decision."""
     together: dict[tuple[str, bool, str], list[dict[str, Any]]] = {}
@@ -122,6 +129,13 @@ def _judged(
     for (name, accepted, reason), rows in sorted(together.items()):
         feature = results.vocabulary.features.get(name)
         statements = sorted({candidate["statement"] for candidate in rows})
-        why = explain(rows[0], statements, feature.rule if feature else None, measures)
-        groups[accepted].append(Judged(feature.text if feature else name, reason_of(reason).sentence, why))
+        rule = feature.rule if feature else None
+        groups[accepted].append(
+            Judged(
+                feature.text if feature else name,
+                reason_in_words(reason, rule),
+                explain(rows[0], statements, rule, measures),
+                None if true is None else name in true,
+            )
+        )
     return groups[True], groups[False]

@@ -81,15 +81,17 @@ def at_paper_rate(millivolts: np.ndarray, fs: float) -> np.ndarray:
     return shown
 
 
-def margins(traces: np.ndarray) -> tuple[int, int]:
+def margins(traces: np.ndarray, last_row: int = LAST_ROW) -> tuple[int, int]:
     """Return the room above the first base line and below the last, more than usual where amplitudes are high."""
     above, below = TOP, BOTTOM
     for place in PLACES:
+        if place.row > last_row:
+            continue
         samples = place.samples(traces)
         samples = samples[~np.isnan(samples)]
         if samples.size:
             above = max(above, int(UNITS_PER_MV * samples.max()) + 3 * MM - place.row * ROW)
-            below = max(below, int(-UNITS_PER_MV * samples.min()) + 3 * MM - (LAST_ROW - place.row) * ROW)
+            below = max(below, int(-UNITS_PER_MV * samples.min()) + 3 * MM - (last_row - place.row) * ROW)
     return min(above, MOST), min(below, MOST)
 
 

@@ -76,8 +76,23 @@ def draw_strip(traces: np.ndarray, fs: float, label: str, looks: Sequence[Look] 
     return drawing(WIDTH, height, label, parts, class_="ecg")
 
 
-def polyline(millivolts: np.ndarray, left: int, base_line: int) -> str:
-    """Write samples at 250 Hz as path data in units of 0.1 mm, with a gap where they are NaN.
+def draw_small(traces: np.ndarray, label: str) -> Markup:
+    """Draw traces as ``on_paper`` returns them on squares of 5 mm, without the rhythm strip and every other sample."""
+    last_row = LAST_ROW - 1
+    top, bottom = margins(traces, last_row)
+    height = top + last_row * ROW + bottom
+    parts = [_paper(height, fine=False), *(_pulse(top + row * ROW) for row in range(last_row + 1))]
+    for place in PLACES:
+        if place.row <= last_row:
+            base_line, left = top + place.row * ROW, _x(place.start)
+            path = polyline(place.samples(traces)[::2], left, base_line, 2)
+            parts.append(element("path", d=path, class_="trace"))
+            parts.append(element("text", place.lead, x=left + 8, y=base_line - 78, class_="lead"))
+    return drawing(WIDTH, height, label, parts, class_="ecg thumb")
+
+
+def polyline(millivolts: np.ndarray, left: int, base_line: int, step: int = 1) -> str:
+    """Write samples, ``step`` units apart, as path data in units of 0.1 mm, with a gap where they are NaN.
 
     >>> polyline(np.array([0.0, 0.1, -0.02, np.nan, 0.0, 0.01]), 100, 200)
     'M100 200l1-10 1 12M104 200l1-1'
@@ -88,11 +103,11 @@ def polyline(millivolts: np.ndarray, left: int, base_line: int) -> str:
         if missing:
             pen = None
         elif pen is None:
-            pieces.append(f"M{left + place} {base_line + height}")
+            pieces.append(f"M{left + place * step} {base_line + height}")
             pen, first = height, True
         else:
             gap = "" if height < pen else " "
-            pieces.append(f"{'l' if first else ' '}1{gap}{height - pen}")
+            pieces.append(f"{'l' if first else ' '}{step}{gap}{height - pen}")
             pen, first = height, False
     return "".join(pieces)
 
@@ -112,14 +127,15 @@ def _x(seconds: float) -> int:
     return LEFT + round(seconds * PAPER_RATE)
 
 
-def _paper(height: int) -> Markup:
-    """Squares of 1 mm and 5 mm."""
-    fine = "".join(f"M{x} 0v{height}" for x in range(0, WIDTH + 1, MM) if x % (5 * MM))
-    fine += "".join(f"M0 {y}h{WIDTH}" for y in range(0, height + 1, MM) if y % (5 * MM))
+def _paper(height: int, fine: bool = True) -> Markup:
+    """Squares of 5 mm, and of 1 mm where they are wanted."""
+    thin = "".join(f"M{x} 0v{height}" for x in range(0, WIDTH + 1, MM) if x % (5 * MM))
+    thin += "".join(f"M0 {y}h{WIDTH}" for y in range(0, height + 1, MM) if y % (5 * MM))
     coarse = "".join(f"M{x} 0v{height}" for x in range(0, WIDTH + 1, 5 * MM))
     coarse += "".join(f"M0 {y}h{WIDTH}" for y in range(0, height + 1, 5 * MM))
     sheet = element("rect", width=str(WIDTH), height=str(height), class_="paper")
-    return sheet + element("path", d=fine, class_="fine") + element("path", d=coarse, class_="coarse")
+    squares = element("path", d=coarse, class_="coarse")
+    return sheet + (element("path", d=thin, class_="fine") if fine else Markup()) + squares
 
 
 def _pulse(base_line: int) -> Markup:

@@ -98,6 +98,19 @@ def over_seeds(metrics: pl.DataFrame) -> pl.DataFrame:
     return filled.group_by(keys, maintain_order=True).agg(*values, pl.col("n", "n_pos").first(), seeds=pl.len())
 
 
+def seed_spread(metrics: pl.DataFrame) -> dict[str, float]:
+    """Standard deviation over the seeds of the fine model's few-shot AUROC, by positives per class.
+
+    The AUROC is the mean over the tasks, of each the first label set. ``metrics`` has the schema ``METRICS``. Nothing
+    comes of a single seed.
+    """
+    here = metrics.filter(protocol=FEW_SHOT, model="fine", metric="auroc")
+    first = here.filter(pl.col("class") == MACRO).unique(["task", "setting", "seed"], keep="first", maintain_order=True)
+    means = first.group_by("setting", "seed", maintain_order=True).agg(pl.col("value").mean())
+    spread = means.group_by("setting", maintain_order=True).agg(pl.col("value").std()).drop_nulls()
+    return dict(sorted(spread.rows(), key=lambda row: int(row[0])))
+
+
 class Metrics:
     """Values of ``metrics.csv``, each the mean over its seeds.
 

@@ -30,6 +30,7 @@ from fgclep.schemas.quarantine import QUARANTINE
 from fgclep.schemas.reports import REPORTS, TEXTS
 from fgclep.schemas.retrieved import RETRIEVED
 from fgclep.schemas.shards import SHARD
+from fgclep.schemas.truth import TRUTH
 from fgclep.tables import read_table
 
 Columns = Mapping[str, type[pl.DataType]]
@@ -69,6 +70,8 @@ class Results:
         Read.
     manifest, shards, measurements, reports, fine_reports, audit, scores
         Opened, of all sources; ``audit`` with the outcome, see ``audit_summary.with_outcome``.
+    truth
+        The features of simulated records; without rows where none is simulated.
     similarity
         The summary of the similarity matrix.
     training
@@ -96,6 +99,7 @@ class Results:
     candidates: pl.DataFrame
     audit: pl.LazyFrame
     measurements: pl.LazyFrame
+    truth: pl.LazyFrame
     similarity: Mapping[str, Any]
     training: pl.DataFrame
     attention: pl.DataFrame
@@ -141,6 +145,7 @@ def add_inputs(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--measurements", type=Path, nargs="+", required=True)
     parser.add_argument("--similarity-summary", type=Path, required=True)
     parser.add_argument("--models", type=Path, nargs="+", required=True, help="folders of the trained models")
+    parser.add_argument("--truth", type=Path, help="features of the simulated records, if there are any")
     parser.add_argument("--attention", type=Path, help="attention to the patches of the example ECGs, if there is any")
     parser.add_argument("--ablation", type=Path, help="table of the ablation, if it has been run")
     parser.add_argument("--vocabulary", type=Path, required=True)
@@ -167,6 +172,7 @@ def read_results(args: argparse.Namespace, prompts: Sequence[str]) -> Results:
         candidates=pl.DataFrame(read_table(args.candidates, CANDIDATES)),
         audit=audit_summary.with_outcome(scan([args.audit], AUDIT)),
         measurements=scan(args.measurements, MEASUREMENTS),
+        truth=scan([args.truth], TRUTH) if args.truth else pl.DataFrame(TRUTH.empty_table()).lazy(),
         similarity=read_json(args.similarity_summary),
         training=training.join(throughput, on=["name", "epoch"], how="left", maintain_order="left"),
         attention=pl.DataFrame(read_table(args.attention, ATTENTION) if args.attention else ATTENTION.empty_table()),

@@ -11,16 +11,19 @@ const store = {
     try { localStorage.setItem(this.key, JSON.stringify(value)); return true; } catch { return false; }
   },
 };
-// per decision: answer, comment, seen (the filter's findings were open), blind (they had not been when it was answered)
+// per decision: answer, comment, seen (the report or the filter's findings were open), blind (they had not been when it was answered)
 const answers = store.read();
 const entry = (decision) => (answers[decision.id] ??= { answer: "", comment: "", seen: false, blind: true });
 const radios = (decision) => [...decision.querySelectorAll("input[type=radio]")];
 const isOpen = (decision) => !entry(decision).answer;
 let unsaved = false;
+const first = byId("first"); // of a long sheet
+const asked = () => (first?.checked ? decisions.filter((decision) => !decision.classList.contains("later")) : decisions);
 
 function count() {
-  const done = decisions.filter((decision) => !isOpen(decision)).length;
-  byId("progress").value = `${done} of ${decisions.length}`;
+  const done = asked().filter((decision) => !isOpen(decision)).length;
+  byId("progress").value = `${done} of ${asked().length}`;
+  byId("meter").max = asked().length;
   byId("meter").value = done;
   for (const decision of decisions) decision.classList.toggle("answered", !isOpen(decision));
 }
@@ -45,6 +48,12 @@ function answer(decision, value) {
   save();
 }
 
+function see(shown, event) {
+  const fresh = [...shown].filter((decision) => event.target.open && !entry(decision).seen);
+  for (const decision of fresh) entry(decision).seen = true;
+  if (fresh.length) save();
+}
+
 function go(decision) {
   if (!decision) return;
   const record = decision.closest(".ecg-record");
@@ -60,15 +69,18 @@ for (const decision of decisions) {
     entry(decision).comment = event.target.value;
     save();
   });
-  decision.querySelector("details").addEventListener("toggle", (event) => {
-    if (!event.target.open || entry(decision).seen) return;
-    entry(decision).seen = true;
-    save();
-  });
+  decision.querySelector("details").addEventListener("toggle", (event) => see([decision], event));
 }
+for (const report of document.querySelectorAll(".written")) {
+  report.addEventListener("toggle", (event) => see(report.closest(".ecg-record").querySelectorAll(".decision"), event));
+}
+first?.addEventListener("change", () => {
+  document.body.classList.toggle("first", first.checked);
+  count();
+});
 count();
 
-byId("next").addEventListener("click", () => go(decisions.find(isOpen)));
+byId("next").addEventListener("click", () => go(asked().find(isOpen)));
 byId("reveal").addEventListener("change", (event) => {
   for (const part of document.querySelectorAll(".findings")) part.open = event.target.checked;
 });
@@ -90,14 +102,14 @@ document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") decision.focus();
     return;
   }
-  const place = decisions.indexOf(decision);
+  const place = asked().indexOf(decision);
   const choice = { a: "accept", r: "reject", u: "unsure" }[event.key];
   if (choice) {
     answer(decision, choice);
     show(decision);
-    go(decisions[place + 1]);
-  } else if (event.key === "j") go(decisions[place + 1]);
-  else if (event.key === "k") go(decisions[place - 1]);
+    go(asked()[place + 1]);
+  } else if (event.key === "j") go(asked()[place + 1]);
+  else if (event.key === "k") go(asked()[place - 1]);
   else if (event.key === "c") decision.querySelector("input[type=text]").focus();
   else if (event.key === "f") decision.querySelector("details").open = !decision.querySelector("details").open;
   else return;
