@@ -133,8 +133,8 @@ def add_check(commands: argparse._SubParsersAction) -> None:
     command = commands.add_parser(
         "check",
         help="what of a table of one's own would be left out",
-        description="Read records.csv, its recordings and reports as the workflow would, and say what would be left out "
-        "and why, with status 1 if anything would. docs/own-data.md tells more.",
+        description="Read records.csv, its recordings and reports as the workflow would, and say what would be left "
+        "out and why, with status 1 if anything would. docs/own-data.md tells more.",
     )
     command.add_argument("table", type=Path, metavar="records.csv", help="the table, or its folder")
     command.add_argument("--format", choices=("table", "json"), default="table", help="(default: %(default)s)")
