@@ -128,6 +128,19 @@ def add_embed(commands: argparse._SubParsersAction) -> None:
     command.set_defaults(run=command_of("named", "embed"))
 
 
+def add_check(commands: argparse._SubParsersAction) -> None:
+    """Add ``fgclep check``."""
+    command = commands.add_parser(
+        "check",
+        help="what of a table of one's own would be left out",
+        description="Read records.csv, its recordings and reports as the workflow would, and say what would be left "
+        "out and why, with status 1 if anything would. docs/own-data.md tells more.",
+    )
+    command.add_argument("table", type=Path, metavar="records.csv", help="the table, or its folder")
+    command.add_argument("--format", choices=("table", "json"), default="table", help="(default: %(default)s)")
+    command.set_defaults(run=command_of("check"))
+
+
 def add_retrieve(commands: argparse._SubParsersAction) -> None:
     """Add ``fgclep retrieve``."""
     command = commands.add_parser(
@@ -266,6 +279,7 @@ def add_score_recovery(commands: argparse._SubParsersAction) -> None:
 COMMANDS = (
     add_predict,
     add_embed,
+    add_check,
     add_retrieve,
     add_compare,
     add_audit,
