@@ -151,6 +151,21 @@ def test_after_the_lists_are_fetched_the_numbers_are_counted(folder, physionet):
     assert 0.5 * len(texts) < calls["llm_calls"] / 3 <= len(texts)
 
 
+def test_records_of_one_s_own_are_counted_in_their_table(folder, capsys):
+    Path("own.yaml").write_text("data: {sources: {local: {base: own, role: pretrain}}}")
+    before = _planned("own.yaml")["local"]
+    Path("own").mkdir()
+    table = "id,patient,report\n" + "".join(f"r{number},p{number},Sinus rhythm\n" for number in range(40))
+    Path("own/records.csv").write_text(table)
+    after = _planned("own.yaml")["local"]
+    assert (before["records"], after["records"], after["records_exact"]) == (None, 40, True)
+    assert after["disk_bytes"] > before["disk_bytes"] == 0 and after["fetch_bytes"] == 0
+    Path("own/records.csv").write_text(table + "r0,,\n")
+    with pytest.raises(SystemExit):
+        main(["plan", "--configfile", "own.yaml"])
+    assert "row 42, record r0: it has no patient" in capsys.readouterr().err
+
+
 def test_what_is_fetched_is_not_to_be_fetched(folder, physionet):
     metadata, base = Path("resources/physionet/ptb-xl/metadata"), "https://example.org/files"
     web = _overlay(base)

@@ -1,4 +1,5 @@
 import csv
+import json
 
 import numpy as np
 import pyarrow as pa
@@ -302,6 +303,30 @@ def test_scores_that_an_earlier_run_has_left_are_not_compared(tmp_path):
     (runs[0] / "evaluation/scores/linear_probe/fine.parquet").unlink()
     with pytest.raises(UserError, match=r"linear_probe/fine\.parquet does not exist; run `snakemake"):
         compare_runs(runs, "fine", 50, 0)
+
+
+def test_a_refusal_says_what_each_run_was_evaluated_on(tmp_path):
+    whole = next(iter(models().values()))
+    part = Scored(whole.classes, whole.ids[:9], whole.patients[:9], whole.labels[:9], whole.scores[:9], "s")
+    runs = tmp_path / "a", tmp_path / "b"
+    for folder, own in zip(runs, (whole, part), strict=True):
+        write_run(folder, {("m", PROBE): own})
+    sources = {"ptb-xl": {"base": None}, "csn": {"base": "https://example.org/csn"}}
+    (runs[0] / "run.json").write_text(json.dumps({"config": {"data": {"base": "files", "sources": sources}}}))
+    with pytest.raises(UserError) as error:
+        compare_runs(runs, "fine", 10, 0)
+    first, *sides = str(error.value).splitlines()
+    assert "were not evaluated on the same records and classes (toy" in first
+    count, patients = len(whole.ids), len(set(whole.patients))
+    assert sides[0].startswith(
+        f"    {runs[0]}: {count:,} records; {patients:,} patients; 2 classes; data.base https://example.org/csn; "
+        f"record only here ({count - 9}): "
+    )
+    assert sides[1] == f"    {runs[1]}: 9 records; {len(set(part.patients))} patients; 2 classes"
+    relabeled = Scored(whole.classes, whole.ids, whole.patients, ~whole.labels, whole.scores, "s")
+    write_run(runs[1], {("m", PROBE): relabeled})
+    with pytest.raises(UserError, match=rf"with the same labels(.|\n)*{runs[1]}: {count} records; {patients} patients"):
+        compare_runs(runs, "fine", 10, 0)
 
 
 def test_what_is_not_defined_is_said_in_words():

@@ -198,6 +198,7 @@ def test_empty_cells_are_missing_samples(tmp_path):
     [
         (ECG, {}, "a NPY file does not say its sampling rate; give --fs in Hz"),
         (ECG[:8], {"fs": 500}, r"its shape \(8, 3000\) has no side of 12, the number of leads"),
+        (ECG[:8], {"fs": 500}, r"its shape \(8, .*, which for eight are usually --leads I,II,V1,V2,V3,V4,V5,V6$"),
         (np.stack([ECG, ECG]), {"fs": 500}, r"its shape \(2, 12, 3000\) is of many recordings"),
         ((ECG * 1000).astype(np.int16), {"fs": 500}, r"its numbers have steps of 1 and no unit: those of an analog"),
         (ECG[:, :12], {"fs": 500}, r"its shape \(12, 12\) does not tell leads from samples"),

@@ -63,6 +63,10 @@ def _add_recordings(command: argparse.ArgumentParser) -> None:
         metavar="RECORD",
         help="WFDB record (with or without extension), .edf, .csv or .npy file, or a folder of them",
     )
+    _add_reading(command)
+
+
+def _add_reading(command: argparse.ArgumentParser) -> None:
     command.add_argument("--model", metavar="FOLDER", help=MODEL_HELP)
     command.add_argument(
         "--fs", type=float, metavar="HZ", help="sampling rate of CSV and NPY, and of WFDB that says none"
@@ -146,11 +150,12 @@ def add_retrieve(commands: argparse._SubParsersAction) -> None:
     command = commands.add_parser(
         "retrieve",
         help="the ECGs that fit a text best",
-        description="Find the ECGs of the workflow's shards that fit a text best. docs/using-the-model.md tells more.",
+        description="Find the ECGs that fit a text best, of the workflow's shards or in recordings of your own. "
+        "docs/using-the-model.md tells more.",
     )
     command.add_argument("queries", nargs="+", metavar="TEXT", help='a finding in words, "sawtooth flutter waves"')
-    command.add_argument("--model", metavar="FOLDER", help=MODEL_HELP)
-    command.add_argument(
+    searched = command.add_mutually_exclusive_group()
+    searched.add_argument(
         "--shards",
         nargs="+",
         type=Path,
@@ -158,16 +163,22 @@ def add_retrieve(commands: argparse._SubParsersAction) -> None:
         metavar="FILE",
         help="Parquet files or folders of them (default: results/shards)",
     )
+    searched.add_argument("--ecgs", nargs="+", metavar="RECORD", help="recordings, or folders of them, as of predict")
     command.add_argument(
-        "--split", choices=("all", "train", "val", "test"), default="all", help="(default: %(default)s)"
+        "--embeddings",
+        type=Path,
+        metavar="FILE",
+        help="of --ecgs, as embed writes them: FILE.npz or FILE.parquet; used again where recordings and model are the "
+        "same, and written otherwise",
+    )
+    command.add_argument(
+        "--split", choices=("all", "train", "val", "test"), default="all", help="of shards (default: %(default)s)"
     )
     command.add_argument("--top", type=positive, default=10, metavar="N", help="ECGs per text (default: %(default)s)")
-    command.add_argument(
-        "--batch-size", type=positive, default=64, metavar="N", help="ECGs embedded at once (default: %(default)s)"
-    )
+    _add_reading(command)
     command.add_argument("--html", type=Path, metavar="FILE", help="also draw the ECGs on paper, in one HTML file")
     _add_output(command)
-    command.set_defaults(run=command_of("retrieve"))
+    command.set_defaults(run=command_of("named", "retrieve"))
 
 
 def add_compare(commands: argparse._SubParsersAction) -> None:

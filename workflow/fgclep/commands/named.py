@@ -1,4 +1,4 @@
-"""``fgclep predict`` and ``embed`` before they load what takes seconds: whether all that they are given is there."""
+"""``fgclep predict``, ``embed`` and ``retrieve`` before they load what takes seconds: whether all is there."""
 
 import argparse
 import sys
@@ -17,7 +17,7 @@ EMBEDDINGS = (".npz", ".parquet")
 
 def predict(args: argparse.Namespace) -> None:
     """Say which recordings are not there, and predict for the others."""
-    options, named = _asked(args)
+    options, named = _asked(args, args.records)
     output = Output(args.output, args.format, PREDICTIONS)
     if all(error for _, error in named):
         for name, error in named:
@@ -34,9 +34,8 @@ def predict(args: argparse.Namespace) -> None:
 
 def embed(args: argparse.Namespace) -> None:
     """Say which recordings are not there, and embed the others."""
-    if args.output.suffix not in EMBEDDINGS or args.output.is_dir():
-        raise UserError(f"--output {args.output}: give a file that ends in {' or '.join(EMBEDDINGS)}")
-    options, named = _asked(args)
+    _check_embeddings("--output", args.output)
+    options, named = _asked(args, args.records)
     if all(error for _, error in named):
         sys.exit(1)
     with loading():
@@ -44,12 +43,41 @@ def embed(args: argparse.Namespace) -> None:
     embed.run(args, named, options)
 
 
-def _asked(args: argparse.Namespace) -> tuple[dict, list[tuple[str, str]]]:
+def retrieve(args: argparse.Namespace) -> None:
+    """Search shards, or recordings, of which it is said which are not there."""
+    if args.html is not None and args.html.is_dir():
+        raise UserError(f"{args.html} is a folder; give --html a file")
+    if args.ecgs is None:
+        for option in ("embeddings", "fs", "leads", "units"):
+            if getattr(args, option) is not None:
+                raise UserError(f"--{option} is for recordings of your own; give these with --ecgs, or leave it out")
+        with loading():
+            from fgclep.commands import retrieve
+        retrieve.run(args)
+        return
+    if args.split != "all":
+        raise UserError(f"--split {args.split} is for shards: recordings have no split; leave it out")
+    if args.embeddings is not None:
+        _check_embeddings("--embeddings", args.embeddings)
+    options, named = _asked(args, args.ecgs)
+    if all(error for _, error in named):
+        sys.exit(1)
+    with loading():
+        from fgclep.commands import retrieve_own
+    retrieve_own.run(args, named, options)
+
+
+def _check_embeddings(option: str, file: Path) -> None:
+    if file.suffix not in EMBEDDINGS or file.is_dir():
+        raise UserError(f"{option} {file}: give a file that ends in {' or '.join(EMBEDDINGS)}")
+
+
+def _asked(args: argparse.Namespace, names: Sequence[str]) -> tuple[dict, list[tuple[str, str]]]:
     """Options of ``read_recording``, and the recordings with what is wrong with them, which is said."""
     options = {"fs": _sampling_rate(args.fs), "leads": _leads(args.leads), "units": args.units}
     if args.model is not None:
         check_model_folder(args.model)
-    named = list(named_recordings(args.records))
+    named = list(named_recordings(names))
     for name, error in named:
         if error:
             say(f"fgclep: {name}: {error}")

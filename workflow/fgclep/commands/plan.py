@@ -212,6 +212,8 @@ class _Files:
                 own = self.source.is_own_folder
                 records = folder_records(metadata) if own else listed_records(metadata, self.source.folder)
                 return len(records[0]), True
+        if self.source.is_own_folder and all((self.database / name).is_file() for name in self.source.tables):
+            return len(self.source.records(self.database, set())), True
         published = self.source.published
         return (published.records, False) if published else (None, False)
 

@@ -35,11 +35,13 @@ class Teller:
     ----------
     recordings
         All that were asked for; what is wrong with them so far has been said.
+    used
+        How many of them are used without being read.
     """
 
-    def __init__(self, recordings: Sequence[Recording]) -> None:
+    def __init__(self, recordings: Sequence[Recording], used: int = 0) -> None:
         self._said = {recording.name for recording in recordings if recording.error}
-        self._count, self._failed, self._used = len(recordings), 0, 0
+        self._count, self._failed, self._used = len(recordings), 0, used
         self._first: dict[str, str] = {}
         self._alike: Counter[str] = Counter()
 

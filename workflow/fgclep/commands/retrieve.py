@@ -1,7 +1,7 @@
 """``fgclep retrieve``: the ECGs of a set of shards that fit a text best."""
 
 import argparse
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from fgclep.commands.output import RESEARCH_ONLY, WIDTH, Output, printable, say
 from fgclep.errors import UserError
 from fgclep.files import write_text
 from fgclep.progress import progress
-from fgclep.report.results.read import Key, rows_of, scan
+from fgclep.report.results.read import Key, millivolts, rows_of, scan
 from fgclep.schemas.manifest import MANIFEST
 from fgclep.schemas.shards import SHARD
 from fgclep.tables import check_table
@@ -29,8 +29,6 @@ def run(args: argparse.Namespace) -> None:
     """Write what is found for each query."""
     queries = list(dict.fromkeys(args.queries))
     output = Output(args.output, args.format, COLUMNS)
-    if args.html is not None and args.html.is_dir():
-        raise UserError(f"{args.html} is a folder; give --html a file")
     shards = _shards(args.shards)
     split = None if args.split == "all" else args.split
     with loading():  # on demand: torch takes longer than the checks above
@@ -57,18 +55,7 @@ def run(args: argparse.Namespace) -> None:
     for query, ecgs in zip(queries, found, strict=True):
         named = {"model": model_name(model)}
         rows = [_row(query, rank, ecg, reports) | named for rank, ecg in enumerate(ecgs, start=1)]
-        if output.form == "json":
-            for row in rows:
-                output.json({**row, "probability": round(row["probability"], 4)})
-        elif output.form == "csv":
-            output.rows(
-                [
-                    {**row, "probability": f"{row['probability']:.4f}", "report": "; ".join(row["report"])}
-                    for row in rows
-                ]
-            )
-        else:
-            output.lines(_table(query, rows))
+        write_found(output, query, rows, _cells)
     output.close()
     if args.html is not None:
         count = count_ecgs(shards, split)
@@ -76,6 +63,23 @@ def run(args: argparse.Namespace) -> None:
         write_text(args.html, _page(dict(zip(queries, found, strict=True)), reports, model_name(model), searched))
         say(f"wrote {args.html}")
     say(RESEARCH_ONLY)
+
+
+def write_found(
+    output: Output, query: str, rows: Sequence[dict[str, Any]], cells: Callable[[dict[str, Any]], tuple[str, ...]]
+) -> None:
+    """Write the rows that were found for a query; ``cells`` are those of a table behind rank and probability."""
+    if output.form == "json":
+        for row in rows:
+            output.json({**row, "probability": round(row["probability"], 4)})
+    elif output.form == "csv":
+        told = [{**row, "probability": f"{row['probability']:.4f}"} for row in rows]
+        output.rows([{**row, "report": "; ".join(row.get("report", []))} for row in told])
+    else:
+        table = [(f"{row['rank']:>4}", f"{row['probability']:.3f}", *cells(row)) for row in rows]
+        lines = tabulate(table, tablefmt="plain", disable_numparse=True, preserve_whitespace=True).splitlines()
+        cut = [(line if len(line) <= WIDTH else line[: WIDTH - 1] + "…").rstrip() for line in lines]
+        output.lines([printable(query), *cut])
 
 
 def _shards(names: Sequence[Path]) -> list[Path]:
@@ -131,16 +135,8 @@ def _row(query: str, rank: int, ecg: "Found", reports: dict[Key, list[str]]) -> 
     return {"query": query, "rank": rank, **named, "probability": ecg.probability, "report": reports.get(key, [])}
 
 
-def _table(query: str, rows: Sequence[dict[str, Any]]) -> list[str]:
-    cells = [
-        (
-            *(f"{row['rank']:>4}", f"{row['probability']:.3f}", printable(f"{row['source']}/{row['record_id']}")),
-            *(row["split"], printable("; ".join(row["report"]))),
-        )
-        for row in rows
-    ]
-    lines = tabulate(cells, tablefmt="plain", disable_numparse=True, preserve_whitespace=True).splitlines()
-    return [printable(query), *((line if len(line) <= WIDTH else line[: WIDTH - 1] + "…").rstrip() for line in lines)]
+def _cells(row: dict[str, Any]) -> tuple[str, ...]:
+    return printable(f"{row['source']}/{row['record_id']}"), row["split"], printable("; ".join(row["report"]))
 
 
 def _page(found: dict[str, list["Found"]], reports: dict[Key, list[str]], model: str, searched: str) -> str:
@@ -153,12 +149,18 @@ def _page(found: dict[str, list["Found"]], reports: dict[Key, list[str]], model:
     rows: dict[Key, dict[str, Any]] = {}
     for shard, keys in by_shard.items():
         rows |= {key: some[0] for key, some in rows_of(scan([Path(shard)], SHARD), keys).items()}
-    shown = {
-        query: [
-            Shown(rows[key], ecg.probability, reports.get(key, []))
-            for ecg in ecgs
-            for key in [(ecg.source, ecg.record_id)]
-        ]
-        for query, ecgs in found.items()
-    }
-    return render_retrieved(shown, model, searched)
+
+    def shown(ecg: "Found") -> Shown:
+        key = (ecg.source, ecg.record_id)
+        row = rows[key]
+        told = (row["split"], _age(row["age"]), {"F": "female", "M": "male"}.get(row["sex"], "sex unknown"))
+        signal, rate = millivolts(row), row["sampling_rate"]
+        return Shown("/".join(key), ecg.probability, signal, rate, told, reports.get(key, []), row["flags"])
+
+    return render_retrieved({query: list(map(shown, ecgs)) for query, ecgs in found.items()}, model, searched)
+
+
+def _age(age: float | None) -> str:
+    if age is None or age != age:  # NaN
+        return "age unknown"
+    return "90 or older" if age >= 90 else f"{age:.0f} years"

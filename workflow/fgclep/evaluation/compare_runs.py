@@ -2,13 +2,16 @@
 
 from pathlib import Path
 
+import numpy as np
 from tabulate import tabulate
 
-from fgclep.documents import read_csv
+from fgclep.documents import read_csv, read_json
 from fgclep.errors import UserError
 from fgclep.evaluation.comparison import compare
 from fgclep.evaluation.scores import Evaluation, Scored, read_scores
 from fgclep.files import RUN_RECORD
+
+_SHOWN = 3  # records or classes in a message
 
 
 def compare_runs(runs: tuple[Path, Path], model: str, resamples: int, seed: int) -> list[dict[str, object]]:
@@ -43,7 +46,33 @@ def compare_runs(runs: tuple[Path, Path], model: str, resamples: int, seed: int)
     scored = {
         (str(run), evaluation): own[evaluation] for evaluation in common for run, own in zip(runs, found, strict=True)
     }
-    return compare(scored, resamples, seed)
+    try:
+        return compare(scored, resamples, seed)
+    except UserError as error:
+        pairs = ([own[evaluation] for own in found] for evaluation in common)
+        one, other = next(pair for pair in pairs if not _alike(*pair))
+        told = (_side(runs[0], one, other), _side(runs[1], other, one))
+        raise UserError("\n".join([f"{error}:", *told])) from error
+
+
+def _alike(one: Scored, other: Scored) -> bool:
+    same = one.classes == other.classes and np.array_equal(one.ids, other.ids)
+    return same and np.array_equal(one.labels, other.labels)
+
+
+def _side(run: Path, own: Scored, other: Scored) -> str:
+    """Say on what a run was evaluated, where its data are from, and what the other one lacks."""
+    record = run / RUN_RECORD
+    written = read_json(record) if record.is_file() else {}
+    data = written.get("config", {}).get("data", {}) if isinstance(written, dict) else {}
+    base = data.get("sources", {}).get(own.source, {}).get("base") or data.get("base")
+    parts = [f"{len(own.ids):,} records", f"{len(set(own.patients)):,} patients", f"{len(own.classes)} classes"]
+    parts += [f"data.base {base}"] if base else []
+    for what, mine, others in (("record", own.ids, other.ids), ("class", own.classes, other.classes)):
+        if only := sorted({*mine} - {*others}):
+            more = ", ..." if len(only) > _SHOWN else ""
+            parts.append(f"{what} only here ({len(only):,}): {', '.join(map(str, only[:_SHOWN]))}{more}")
+    return f"    {run}: {'; '.join(parts)}"
 
 
 def _scores(run: Path, model: str) -> dict[Evaluation, Scored]:

@@ -99,6 +99,30 @@ def search(
     return best
 
 
+@torch.inference_mode()
+def best_of(
+    model: FGCLEP, queries: Sequence[str], names: Sequence[str], embeddings: np.ndarray, top: int
+) -> list[list[tuple[str, float]]]:
+    """Find for each query the ECGs whose score is highest among those that are embedded already.
+
+    Parameters
+    ----------
+    names, embeddings
+        Of the ECGs: distinct texts, and as ``FGCLEP.embed`` returns them, float32 (n, values).
+    model, queries, top
+        As for ``search``.
+
+    Returns
+    -------
+    For each query up to ``top`` names with their probability, best first; equal ones in the order of their names.
+    """
+    logits = model.score(embeddings, queries).astype(np.float64).round(_EQUAL)
+    probabilities = model.calibration.probabilities(logits, [(query,) for query in queries])
+    places = range(len(names))
+    best = [heapq.nsmallest(top, zip((-column).tolist(), names, places, strict=True)) for column in logits.T]
+    return [[(name, float(probabilities[place, number])) for _, name, place in own] for number, own in enumerate(best)]
+
+
 def count_ecgs(shards: Sequence[Path], split: str | None = None) -> int:
     """Return how many ECGs ``search`` looks at."""
     keep = _each_once(split)

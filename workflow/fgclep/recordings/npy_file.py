@@ -40,9 +40,10 @@ def read_npy(path: Path, fs: float | None, leads: Sequence[str] | None, units: s
     if values.ndim > 2:
         raise ValueError(f"its shape {values.shape} is of many recordings; write each to a file of its own")
     if values.ndim != 2 or len(leads) not in values.shape:
+        usual = ", which for eight are usually --leads I,II,V1,V2,V3,V4,V5,V6" if 8 in values.shape else ""
         raise ValueError(
             f"its shape {values.shape} has no side of {len(leads)}, the number of leads ({', '.join(leads)}); "
-            "--leads names those that it has, in their order"
+            f"--leads names those that it has, in their order{usual}"
         )
     if values.shape[0] == values.shape[1]:
         raise ValueError(f"its shape {values.shape} does not tell leads from samples")

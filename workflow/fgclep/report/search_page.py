@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
+import numpy as np
 from markupsafe import Markup
 
 from fgclep.report.ecg.strips import ecg_strip
 from fgclep.report.render import environment
-from fgclep.report.results.read import millivolts
 
 
 @dataclass(frozen=True)
@@ -17,17 +16,29 @@ class Shown:
 
     Parameters
     ----------
-    row
-        Its row of a shard (schema ``SHARD``).
+    name
+        Of the record.
     probability
         That the query fits it, by the model.
+    signal
+        Millivolts, shape (12, samples), NaN where a lead is missing.
+    sampling_rate
+        In Hz.
+    told
+        What stands behind the name, such as split, age and sex.
     report
         Statements as written; empty: not known.
+    remarks
+        On the signal.
     """
 
-    row: Mapping[str, Any]
+    name: str
     probability: float
+    signal: np.ndarray
+    sampling_rate: float
+    told: Sequence[str] = ()
     report: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
 
 
 def render_retrieved(found: Mapping[str, Sequence[Shown]], model: str, searched: str) -> str:
@@ -48,14 +59,12 @@ def render_retrieved(found: Mapping[str, Sequence[Shown]], model: str, searched:
             "text": query,
             "ecgs": [
                 {
-                    **{name: ecg.row[name] for name in ("source", "record_id", "split", "age", "sex", "flags")},
+                    "name": ecg.name,
+                    "told": ", ".join(ecg.told),
                     "probability": f"{ecg.probability:.3f}",
                     "report": ecg.report,
-                    "strip": ecg_strip(
-                        millivolts(dict(ecg.row)),
-                        ecg.row["sampling_rate"],
-                        f"12-lead ECG of record {ecg.row['record_id']} of {ecg.row['source']}",
-                    ),
+                    "remarks": ecg.remarks,
+                    "strip": ecg_strip(ecg.signal, ecg.sampling_rate, _label(ecg)),
                 }
                 for ecg in ecgs
             ],
@@ -64,3 +73,8 @@ def render_retrieved(found: Mapping[str, Sequence[Shown]], model: str, searched:
     ]
     style = Markup(jinja.get_template("style.css").render())  # nosec B704 # our own template
     return jinja.get_template("retrieved.html.j2").render(style=style, queries=queries, model=model, searched=searched)
+
+
+def _label(ecg: Shown) -> str:
+    leads = (~np.isnan(ecg.signal)).any(axis=1).sum()
+    return f"{leads}-lead ECG of record {ecg.name}"
