@@ -241,5 +241,5 @@ def _compared(own: Mapping[str, Rows]) -> str:
     if others:
         return "one for each draw"
     if row["against"] is None:
-        return "best"
+        return "" if row["value"] is None else "best"
     return f"{row['p']:.3f}, {own['auprc'][0]['p']:.3f}, against {printable(row['against'])}"
