@@ -47,6 +47,14 @@ def within(least: int, most: int) -> Callable[[str], int]:
 positive = within(1, 10**9)
 
 
+def share(text: str) -> float:
+    """Parse a share above 0 and up to 1."""
+    found = float(text)
+    if not 0 < found <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is not above 0 and up to 1")
+    return found
+
+
 def _add_output(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--format",
@@ -199,6 +207,69 @@ def add_compare(commands: argparse._SubParsersAction) -> None:
     command.set_defaults(run=command_of("compare"))
 
 
+def add_evaluate(commands: argparse._SubParsersAction) -> None:
+    """Add ``fgclep evaluate``."""
+    command = commands.add_parser(
+        "evaluate",
+        help="probes of anyone's embeddings, beside the models of a run",
+        description="Fit linear probes on the embeddings that any encoder has made of the records of a task, and "
+        "measure them on its test records. docs/evaluation.md tells more.",
+    )
+    command.add_argument(
+        "files",
+        nargs="+",
+        type=Path,
+        metavar="FILE",
+        help="FILE.npz with the arrays keys and embeddings, FILE.parquet with the columns key and embedding, or "
+        "results/embeddings/MODEL/SOURCE.parquet of a run; keys are record ids, source/id, or paths of recordings",
+    )
+    command.add_argument(
+        "--task",
+        action="append",
+        required=True,
+        metavar="TASK",
+        help="task of resources/tasks, such as ptbxl_super, or a file FILE.yaml; may be given many times",
+    )
+    of = command.add_mutually_exclusive_group()
+    of.add_argument(
+        "--results",
+        type=Path,
+        default=Path("results"),
+        metavar="FOLDER",
+        help="results of a run, which have patients, splits and codes, settings and the rows of its models "
+        "(default: %(default)s)",
+    )
+    of.add_argument(
+        "--base", type=Path, metavar="FOLDER", help="folder that holds the database as PhysioNet does, without a run"
+    )
+    command.add_argument(
+        "--test-fold", type=within(1, 10), metavar="FOLD", help="of PTB-XL from --base (default: 10, the official one)"
+    )
+    command.add_argument(
+        "--splits", nargs="+", default=[], metavar="FILE", help="resources/splits/TASK.parquet of a task that names one"
+    )
+    command.add_argument(
+        "--protocol",
+        choices=("fg-clep", "ecg-fix"),
+        default="fg-clep",
+        help="how probes are fitted and compared (default: %(default)s)",
+    )
+    command.add_argument("--fractions", nargs="+", type=share, metavar="SHARE", help="of the training records")
+    command.add_argument(
+        "--shots", nargs="*", type=positive, metavar="N", help="of each class; none: no few-shot probe"
+    )
+    command.add_argument("--seeds", type=within(1, 1000), metavar="N", help="draws of a share or of shots")
+    command.add_argument("--seed", type=within(0, 2**62), help="of the first draw, and of the resampling")
+    command.add_argument(
+        "--bootstrap", type=within(0, 10**6), metavar="N", help="resamples, and permutations of ecg-fix"
+    )
+    command.add_argument(
+        "--allow-missing", action="store_true", help="leave out records of a task that a file lacks, from every file"
+    )
+    _add_output(command)
+    command.set_defaults(run=command_of("evaluate"))
+
+
 def add_audit(commands: argparse._SubParsersAction) -> None:
     """Add ``fgclep audit``."""
     command = commands.add_parser(
@@ -293,6 +364,7 @@ COMMANDS = (
     add_check,
     add_retrieve,
     add_compare,
+    add_evaluate,
     add_audit,
     add_score_review,
     add_plan,

@@ -57,3 +57,31 @@ rule collect_quarantine:
         "--inputs {input.tables:q} "
         "--output {output.quarantine:q} "
         "--log {log:q}"
+
+
+rule describe_shards:
+    input:
+        shards=shards_of(SOURCES),
+    output:
+        croissant="results/shards/croissant.json",
+    log:
+        "results/logs/describe_shards.log",
+    benchmark:
+        "results/benchmarks/describe_shards.tsv"
+    localrule: True
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(30),
+    params:
+        simulated=[source for source in SOURCES if is_simulated(source)],
+        code=source_digest("fgclep.stages.describe_shards"),
+    message:
+        "Describing the shards in Croissant"
+    shell:
+        "python -m fgclep.stages.describe_shards "
+        "--shards {input.shards:q} "
+        "--simulated {params.simulated:q} "
+        "--output {output.croissant:q} "
+        "--log {log:q}"

@@ -16,7 +16,7 @@ LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Probe:
-    """Logistic regressions of all classes, on standardized features.
+    """Logistic regressions of all classes, on centred and, if so fitted, standardized features.
 
     Parameters
     ----------
@@ -129,7 +129,13 @@ def _libraries() -> ThreadpoolController:
     return ThreadpoolController()
 
 
-def fit_probes(features: np.ndarray, labels: np.ndarray, regularization: Sequence[float]) -> list[Probe]:
+def fit_probes(
+    features: np.ndarray,
+    labels: np.ndarray,
+    regularization: Sequence[float],
+    standardize: bool = True,
+    balanced: bool = False,
+) -> list[Probe]:
     """Fit one L2-penalized logistic regression per class and C, each to convergence.
 
     Parameters
@@ -140,6 +146,10 @@ def fit_probes(features: np.ndarray, labels: np.ndarray, regularization: Sequenc
         Shape (n, classes), bool.
     regularization
         Inverse strengths C of the penalty, as in scikit-learn.
+    standardize
+        Whether features are divided by their standard deviation; the probe's ``scale`` is 1 otherwise.
+    balanced
+        Whether positives and negatives of a class have the same weight, see ``Regressions``.
 
     Returns
     -------
@@ -150,6 +160,7 @@ def fit_probes(features: np.ndarray, labels: np.ndarray, regularization: Sequenc
     standardized -= mean
     scale = np.sqrt(np.einsum("ij,ij->j", standardized, standardized) / max(1, len(features)))
     scale = np.where(scale > 1e-12 * np.maximum(1.0, np.abs(mean)), scale, 1.0)  # a constant feature stays 0
+    scale = scale if standardize else np.ones_like(scale)
     standardized /= scale
     n_pos = labels.sum(axis=0)
     is_trained = (n_pos > 0) & (n_pos < len(labels))
@@ -161,7 +172,7 @@ def fit_probes(features: np.ndarray, labels: np.ndarray, regularization: Sequenc
         return [Probe(mean, scale, coefficients, intercepts, c, untrained, ()) for c in candidates]
     probes = []
     with _libraries().limit(limits=1):  # the sums of several have no fixed order, and the matrices are small
-        regressions = Regressions(standardized, labels[:, trained])
+        regressions = Regressions(standardized, labels[:, trained], balanced)
         del standardized  # as large as all that is left
         for c in candidates:
             converged = regressions.fit(c)

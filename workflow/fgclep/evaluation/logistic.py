@@ -15,7 +15,7 @@ class Regressions:
 
     They minimize what those of scikit-learn do,
 
-    .. math:: \sum_i \log(1 + e^{m_i}) - y_i m_i + |w|^2 / 2 C, \qquad m_i = x_i w + b
+    .. math:: \sum_i u_i (\log(1 + e^{m_i}) - y_i m_i) + |w|^2 / 2 C, \qquad m_i = x_i w + b
 
     Features are rotated to the principal axes of the records, and axes on which all records are 0 left out. That
     changes neither the minimum nor the penalty, and the second derivatives are close to diagonal. The steps, which
@@ -27,9 +27,12 @@ class Regressions:
         Of the records, float64, shape (n, features), each with the mean 0.
     labels
         Shape (n, classes), bool; each class has positives and negatives.
+    balanced
+        Whether the positives of a class weigh as much as its negatives, u = n / 2 n_positive and n / 2 n_negative, as
+        scikit-learn's ``class_weight="balanced"``; else u = 1.
     """
 
-    def __init__(self, features: np.ndarray, labels: np.ndarray) -> None:
+    def __init__(self, features: np.ndarray, labels: np.ndarray, balanced: bool = False) -> None:
         basis = None
         if len(features) < features.shape[1]:
             basis, triangle = np.linalg.qr(features.T)
@@ -43,7 +46,8 @@ class Regressions:
         self._labels = labels
         share = labels.mean(axis=0)
         self._weights = np.zeros((len(axes), labels.shape[1]))
-        self.intercepts = np.log(share / (1 - share))
+        self._counts = np.where(labels, 0.5 / share, 0.5 / (1 - share)) if balanced else np.ones((1, len(share)))
+        self.intercepts = np.zeros(len(share)) if balanced else np.log(share / (1 - share))
 
     def coefficients(self) -> np.ndarray:
         """Return those of the last fit, shape (features, classes)."""
@@ -57,18 +61,19 @@ class Regressions:
         Whether the last step changed no score by more than ``_CLOSE``, for each class, after ``MAX_STEPS`` at most.
         """
         left = np.arange(self._labels.shape[1])
-        y, w, b = self._labels.astype(np.float64), self._weights, self.intercepts
+        y, u, w, b = self._labels.astype(np.float64), self._counts, self._weights, self.intercepts
         margins = self._records @ w + b
-        loss = _loss(margins, y, w, c)
+        loss = _loss(margins, y, u, w, c)
         for _ in range(MAX_STEPS):
             p = sigmoid(margins)
-            slopes = np.vstack([self._records.T @ (p - y) + w / c, (p - y).sum(axis=0)])
-            step = self._step((p * (1 - p)).astype(np.float32), slopes, c)
+            excess = u * (p - y)
+            slopes = np.vstack([self._records.T @ excess + w / c, excess.sum(axis=0)])
+            step = self._step((u * p * (1 - p)).astype(np.float32), slopes, c)
             change = self._records @ step[:-1] + step[-1]
             promised = (slopes * step).sum(axis=0)
             length = np.ones(len(left))
             while True:
-                tried = _loss(margins + length * change, y, w + length * step[:-1], c)
+                tried = _loss(margins + length * change, y, u, w + length * step[:-1], c)
                 too_long = tried > loss + _DECREASE * length * promised + 1e-12 * np.abs(loss)
                 if not (too_long & (length > 1e-12)).any():
                     break
@@ -78,7 +83,7 @@ class Regressions:
             most = self._farthest * np.linalg.norm(step[:-1], axis=0) + np.abs(step[-1])
             on = (length < 1) | (most > _CLOSE * np.maximum(1, np.abs(margins).max(axis=0)))
             left, b, loss = left[on], b[on], loss[on]
-            y, w, margins = y[:, on], w[:, on], margins[:, on]
+            y, u, w, margins = y[:, on], u[:, on], w[:, on], margins[:, on]
             if not len(left):
                 break
         return ~np.isin(np.arange(self._labels.shape[1]), left)
@@ -135,6 +140,6 @@ def sigmoid(margins: np.ndarray) -> np.ndarray:
     return np.where(margins >= 0, 1.0, part) / (1 + part)
 
 
-def _loss(margins: np.ndarray, labels: np.ndarray, weights: np.ndarray, c: float) -> np.ndarray:
+def _loss(margins: np.ndarray, labels: np.ndarray, counts: np.ndarray, weights: np.ndarray, c: float) -> np.ndarray:
     each = np.log1p(np.exp(-np.abs(margins))) + np.maximum(margins, 0) - labels * margins
-    return np.asarray(each.sum(axis=0) + (weights**2).sum(axis=0) / (2 * c))
+    return np.asarray((counts * each).sum(axis=0) + (weights**2).sum(axis=0) / (2 * c))

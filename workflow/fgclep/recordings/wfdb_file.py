@@ -163,7 +163,7 @@ def _read(
         leads=leads,
         age=_age(_comment(header.comments, "age")),
         sex=_SEX.get((_comment(header.comments, "sex") or "").lower()),
-        codes=_codes(_comment(header.comments, "dx")),
+        codes=codes_of(header),
         remarks=(*remarks, *remark, *left_out),
     )
 
@@ -349,6 +349,7 @@ def _age(text: str | None) -> float | None:
     return age if math.isfinite(age) and 0 <= age <= 130 else None
 
 
-def _codes(text: str | None) -> tuple[str, ...]:
-    codes = [code.strip() for code in (text or "").split(",")]
+def codes_of(header: Header) -> tuple[str, ...]:
+    """Return the codes in the comment ``Dx`` of a header; none if it has no such comment."""
+    codes = [code.strip() for code in (_comment(header.comments, "dx") or "").split(",")]
     return tuple(code for code in codes if code and code.lower() not in {"unknown", "nan"})

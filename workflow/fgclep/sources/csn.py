@@ -6,6 +6,7 @@ SOURCE = Source(
     key="csn",
     slug="ecg-arrhythmia",
     version="1.0.0",
+    license="https://creativecommons.org/licenses/by/4.0/",
     folder="WFDBRecords",
     tables=(),
     records=records_with_headers,

@@ -6,6 +6,7 @@ SOURCE = Source(
     key="georgia",
     slug="challenge-2021",
     version="1.0.3",
+    license="https://creativecommons.org/licenses/by/4.0/",
     folder="training/georgia",
     tables=(),
     records=records_with_headers,

@@ -61,6 +61,7 @@ SOURCE = Source(
     key="ludb",
     slug="ludb",
     version="1.0.1",
+    license="https://opendatacommons.org/licenses/by/1-0/",
     folder="data",
     tables=(TABLE,),
     records=read_records,

@@ -77,6 +77,7 @@ SOURCE = Source(
     key="mimic-iv-ecg",
     slug="mimic-iv-ecg",
     version="1.0",
+    license="https://opendatacommons.org/licenses/odbl/1-0/",
     folder="files",
     tables=(RECORD_LIST, MEASUREMENTS),
     records=read_records,

@@ -9,6 +9,7 @@ SOURCE = Source(
     key="ptb",
     slug="challenge-2021",
     version="1.0.3",
+    license="https://creativecommons.org/licenses/by/4.0/",
     folder="training/ptb",
     tables=(),
     records=records_with_headers,

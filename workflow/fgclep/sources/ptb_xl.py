@@ -102,6 +102,7 @@ def _source(sampling_rate: int, test_fold: int, others: tuple[Source, ...] = ())
         key="ptb-xl",
         slug="ptb-xl",
         version="1.0.3",
+        license="https://creativecommons.org/licenses/by/4.0/",
         folder=f"records{sampling_rate}",
         tables=(DATABASE, STATEMENTS),
         records=partial(read_records, file_column=file_column, test_fold=test_fold),

@@ -76,6 +76,8 @@ class Source:
     test_fold
         Number of the official fold whose records are the test split, as ``records`` gives it; those of later folds are
         in no split. ``None`` if the database has no folds to choose from.
+    license
+        Address of the licence that it is published under; ``None`` if it has none, or only the user knows it.
     streamed
         Its records are simulated straight into the shards: it has neither files nor lists nor versions.
     others
@@ -94,6 +96,7 @@ class Source:
     gain: float | None = None
     sampling_rate: float | None = None
     test_fold: int | None = None
+    license: str | None = None
     streamed: bool = False
     others: tuple["Source", ...] = ()
 
