@@ -2,8 +2,8 @@
 
 Of the folds of PTB-XL before the one that judges, patients are drawn with ``--records`` ECGs in all. Fitted to their
 labels are a head as by ``fgclep fit`` on the embeddings of the package's model, the same on those of its encoder with
-random weights, and an encoder with a linear layer that is trained on them from scratch (binary cross-entropy, AdamW with
-one cycle of the learning rate, all epochs, none chosen by the fold that judges). Asked zero-shot, the package's model
+random weights, and an encoder with a linear layer that is trained on them from scratch (binary cross-entropy, AdamW
+with one cycle of the learning rate, the last epoch whatever it is). Asked zero-shot, the package's model
 needs none. Printed is the macro AUROC in percent over the classes that five of the drawn patients have, on the records
 of the fold that have a class of the task: mean over the draws, and their range.
 
@@ -138,9 +138,8 @@ def main() -> None:
                 values.setdefault((task.name, start), []).append(macro_auroc(scores, true))
             print(f"draw {seed}, {task.name}: {len(labels)} records, {len(names)} classes", file=sys.stderr, flush=True)
     print(f"{machine()}; {len(judges)} ECGs judge, {args.draws} draws of about {args.records}\n")
-    print(
-        f"| | {' | '.join(task.name.removeprefix('ptbxl_') for task in tasks)} | mean |\n|---|{'---|' * (len(tasks) + 1)}"
-    )
+    print(f"| | {' | '.join(task.name.removeprefix('ptbxl_') for task in tasks)} | mean |")
+    print(f"|---|{'---|' * (len(tasks) + 1)}")
     means: dict[str, float] = {}
     for start in (*STARTS, "expected of the head by cross-validation"):
         rows_ = 100 * np.array([values[task.name, start] for task in tasks])
