@@ -43,6 +43,7 @@ NOT_RUN = {
     r"snakemake --cores all .+": "takes minutes to days",
     r"snakemake --cores 1 --touch .*": "changes what the others find; tests/workflow/test_reruns.py does it",
     r"fgclep recover .*": "needs a server with a language model; tests/commands/test_recover_command.py has one",
+    r"fgclep fit .*|fgclep predict .* --task head\.json": "needs labels of five patients; tests/commands/test_fit.py",
     r"fgclep score-review .*": "needs a clinician's answers; tests/review/test_review.py has some",
     r"snakemake --workflow-profile .*": "needs a scheduler; tests/workflow/test_slurm.py has one",
     r"ollama .*|vllm serve .*|llama-server .*|apptainer .*|docker .*": "needs another program and the network",
