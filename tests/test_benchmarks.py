@@ -24,6 +24,10 @@ SMALL = {
         *("--records", "60", "--features", "4", "--tasks", "cpsc2018", "--seeds", "1"),
         *("--resamples", "5", "--tested", "30", "--rounds", "1"),
     ],
+    "fit": [
+        *("--simulated", "120", "--records", "60", "--draws", "1", "--tasks", "ptbxl_super"),
+        *("--width", "4", "--epochs", "1"),
+    ],
     "ingest": ["--records", "8", "--rounds", "1"],
     "loader": [
         *("--records", "300", "--wfdb-records", "4", "--memmap-records", "8"), *("--memory-mb", "32", "--rounds", "1"),

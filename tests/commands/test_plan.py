@@ -73,6 +73,16 @@ def test_the_published_setting_fetches_mimic_and_asks_per_statement(folder, caps
     assert len({len(line) for line in lines[:6]}) == 1  # aligned
 
 
+def test_a_limit_and_files_in_place_are_planned(folder):
+    Path("some.yaml").write_text("data: {sources: {mimic-iv-ecg: {limit: 8000}}}\n")
+    plan = _planned("workflow/config/paper.yaml", "some.yaml")["mimic-iv-ecg"]
+    assert (plan["records"], plan["fetch_bytes"]) == (8000, 8000 * 120_800)
+    Path("here.yaml").write_text("data: {sources: {mimic-iv-ecg: {base: mirror, in_place: true}}}\n")
+    copied = _planned("workflow/config/paper.yaml")["mimic-iv-ecg"]["disk_bytes"]
+    in_place = _planned("workflow/config/paper.yaml", "here.yaml")["mimic-iv-ecg"]
+    assert (in_place["fetch_bytes"], in_place["disk_bytes"]) == (0, copied - 800_035 * 120_800)  # less the archives
+
+
 def test_ecgs_simulated_straight_into_shards_take_no_more_than_these(folder):
     plan = _planned("workflow/config/simulated-large.yaml")["simulated"]
     assert (plan["records"], plan["records_exact"], plan["origin"]) == (100_000, True, "simulated")

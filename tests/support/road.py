@@ -19,11 +19,12 @@ TRANSFER = '{"parallel": 2, "timeout_seconds": 5, "retries": 0}'
 class Road:
     """The stages of one source, from a base to measurements, in a folder."""
 
-    def __init__(self, key: str, base: str | Path, folder: Path, **choice: int):
-        """``choice`` are the settings ``sampling_rate`` and ``test_fold`` of the source."""
+    def __init__(self, key: str, base: str | Path, folder: Path, in_place: bool = False, **choice: int):
+        """``choice`` are the settings ``sampling_rate``, ``test_fold`` and ``limit`` of the source."""
         self.key, self.base, self.folder = key, str(base), folder
         self.choice = json.dumps(choice)
         self.rate = {"sampling_rate": choice.get("sampling_rate")}
+        self.fetched = self.rate | {"limit": choice.get("limit"), "in_place": in_place}
         self.version = get_source(key).version or ""
 
     def _run(self, stage, *options: str | Path) -> None:
@@ -48,7 +49,7 @@ class Road:
         self._run(
             fetch_records,
             *("--base", self.base, "--version", self.version),
-            *("--settings", json.dumps(json.loads(TRANSFER) | self.rate)),
+            *("--settings", json.dumps(json.loads(TRANSFER) | self.fetched)),
             *("--metadata", self.folder / "metadata", "--chunk", "0", "--chunks", "1"),
             *("--output", self.folder / "0.tar", "--quarantine", self.folder / "q-fetch.parquet"),
         )

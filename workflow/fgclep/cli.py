@@ -106,7 +106,9 @@ def add_predict(commands: argparse._SubParsersAction) -> None:
     _add_recordings(command)
     command.add_argument("--prompt", action="append", default=[], help="a finding in words; may be given many times")
     command.add_argument(
-        "--task", help="classes of a task of resources/tasks, such as ptbxl_super, or of a file FILE.yaml"
+        "--task",
+        help="classes of a task of resources/tasks, such as ptbxl_super, or of a file FILE.yaml, or of FILE.json that "
+        "fgclep fit wrote",
     )
     command.add_argument(
         "--features",
@@ -151,6 +153,24 @@ def add_check(commands: argparse._SubParsersAction) -> None:
     command.add_argument("table", type=Path, metavar="records.csv", help="the table, or its folder")
     command.add_argument("--format", choices=("table", "json"), default="table", help="(default: %(default)s)")
     command.set_defaults(run=command_of("check"))
+
+
+def add_fit(commands: argparse._SubParsersAction) -> None:
+    """Add ``fgclep fit``."""
+    command = commands.add_parser(
+        "fit",
+        help="a classifier for labels of one's own, on a model's embeddings",
+        description="Fit a logistic regression for each code of a folder's records.csv to the embeddings of its "
+        "recordings, judge it by cross-validation over patients, and write it for predict --task. docs/fine-tune.md "
+        "tells more.",
+    )
+    command.add_argument("folder", type=Path, metavar="FOLDER", help="recordings and records.csv (docs/own-data.md)")
+    command.add_argument("--model", metavar="FOLDER", help=MODEL_HELP)
+    command.add_argument("--output", type=Path, required=True, metavar="FILE.json", help="the head")
+    command.add_argument(
+        "--batch-size", type=positive, default=64, metavar="N", help="ECGs embedded at once (default: %(default)s)"
+    )
+    command.set_defaults(run=command_of("named", "fit"))
 
 
 def add_retrieve(commands: argparse._SubParsersAction) -> None:
@@ -362,6 +382,7 @@ COMMANDS = (
     add_predict,
     add_embed,
     add_check,
+    add_fit,
     add_retrieve,
     add_compare,
     add_evaluate,

@@ -26,13 +26,18 @@ def files_rate(source):
 
 def records_settings(wildcards):
     """Settings of the fetching of a source's records."""
-    return RecordsSettings.of(SETTINGS.data.transfer, sampling_rate=files_rate(wildcards.source))
+    section = SETTINGS.data.sources[wildcards.source]
+    rate = files_rate(wildcards.source)
+    return RecordsSettings.of(
+        SETTINGS.data.transfer, sampling_rate=rate, limit=section.limit, in_place=section.in_place
+    )
 
 
 def manifest_settings(wildcards):
     """Settings of the list of a source's records."""
     test_fold = SETTINGS.data.source(wildcards.source).test_fold
-    return ManifestSettings(sampling_rate=files_rate(wildcards.source), test_fold=test_fold)
+    limit = SETTINGS.data.sources[wildcards.source].limit
+    return ManifestSettings(sampling_rate=files_rate(wildcards.source), test_fold=test_fold, limit=limit)
 
 
 def shard_settings(wildcards):

@@ -11,6 +11,7 @@ from fgclep.evaluation.tasks import Task, load_task
 from fgclep.language.vocabulary import Vocabulary, load_vocabulary
 
 if TYPE_CHECKING:
+    from fgclep.evaluation.head import Head
     from fgclep.models.fgclep import FGCLEP
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -61,21 +62,25 @@ def _default_model() -> str:
     return str(SHIPPED_MODEL)
 
 
-def find_task(name: str) -> Task:
-    """Load a task by its file, or by its name in ``resources/tasks`` of this folder, else of the package.
+def find_task(name: str) -> "Task | Head":
+    """Load a task by its file, or by its name in ``resources/tasks`` of this folder, else of the package, or a head.
 
     Raises
     ------
     UserError
         If there is no such task, with the names that there are; and as ``load_task``.
     """
+    if name.endswith(".json"):
+        from fgclep.evaluation.head import Head  # loaded on demand: with torch, as the model's calibration
+
+        return Head.read(name)
     if name.endswith((".yaml", ".yml")):
         return load_task(name)
     folder = TASKS if TASKS.is_dir() else SHIPPED_TASKS
     known = sorted(path.stem for path in folder.glob("*.yaml"))
     if name not in known:
         raise UserError(
-            f"there is no task {name!r} in {folder}; there are {', '.join(known)}, or give --task FILE.yaml"
+            f"there is no task {name!r} in {folder}; there are {', '.join(known)}, or FILE.yaml or FILE.json"
         )
     return load_task(folder / f"{name}.yaml")
 

@@ -1,4 +1,4 @@
-"""``fgclep predict``, ``embed`` and ``retrieve`` before they load what takes seconds: whether all is there."""
+"""Commands on recordings before they load what takes seconds: whether all that they are given is there."""
 
 import argparse
 import sys
@@ -65,6 +65,24 @@ def retrieve(args: argparse.Namespace) -> None:
     with loading():
         from fgclep.commands import retrieve_own
     retrieve_own.run(args, named, options)
+
+
+def fit(args: argparse.Namespace) -> None:
+    """Look for the folder's table and its recordings, and fit a head to them."""
+    if args.output.suffix != ".json" or args.output.is_dir():
+        raise UserError(f"--output {args.output}: give a file that ends in .json")
+    if args.model is not None:
+        check_model_folder(args.model)
+    table = args.folder / "records.csv"
+    if not table.is_file():
+        raise UserError(f"there is no {table}; docs/own-data.md shows how to write it")
+    try:
+        found, _ = find_recordings(args.folder)  # what is no recording has no row, or its row an error
+    except ValueError as error:
+        raise UserError(f"{args.folder}: {error}") from error
+    with loading():
+        from fgclep.commands import fit
+    fit.run(args, found)
 
 
 def _check_embeddings(option: str, file: Path) -> None:

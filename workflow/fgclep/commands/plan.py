@@ -177,8 +177,8 @@ class _Files:
             self.manifest = manifest
 
     def archives(self) -> dict[int, Path]:
-        """Archives of the listed records, by chunk."""
-        if self.metadata is None:
+        """Archives of the listed records, by chunk; none of files that are read in place."""
+        if self.metadata is None or self.section.in_place:
             return {}
         paths = {chunk: self.raw / f"{chunk}.tar" for chunk in range(self.section.chunks)}
         lists = self.metadata / CHECKSUMS
@@ -205,6 +205,12 @@ class _Files:
         """Number of records, and whether it was counted."""
         if self.manifest is not None:
             return pl.scan_parquet(self.manifest).select(pl.len()).collect().item(), True
+        found, exact = self.all_records()
+        limit = self.section.limit
+        return (found, exact) if limit is None or found is None else (min(found, limit), exact)
+
+    def all_records(self) -> tuple[int | None, bool]:
+        """Number of records of the database whatever its limit, and whether it was counted."""
         if self.origin == "simulated" and self.simulated_records is not None:
             return self.simulated_records, True
         for metadata in (self.metadata, self.database if self.origin == "folder" else None):
@@ -249,7 +255,10 @@ def _plan_source(config: Config, files: _Files, statements: set[str] | None) -> 
     records, exact = files.records()
     in_place = files.bytes_in_place()
     count = records or 0
+    whole = 0 if in_place is None else in_place
     raw = round(count * files.record_bytes()) if in_place is None else in_place
+    if in_place is not None and files.section.limit is not None:
+        raw = round(whole * min(1.0, count / max(1, files.all_records()[0] or 0)))
     archives = files.archives()
     in_archives = sum(map(_size, archives.values()))
     parts = files.parts()
@@ -261,9 +270,10 @@ def _plan_source(config: Config, files: _Files, statements: set[str] | None) -> 
     embeddings = per_record if files.section.tests else 0
     tables = count * (TABLE_BYTES + embeddings)
     shards = round(SHARD_SHARE * raw)
-    simulated = raw if files.origin == "simulated" else 0
+    simulated = (whole or raw) if files.origin == "simulated" else 0
+    kept = 0 if files.section.in_place else raw
     if files.source.streamed:
-        simulated = raw = 0
+        simulated = kept = 0
     simulated_present = (in_place or 0) if simulated else 0
     calls, calls_exact = _llm_calls(config, files, statements)
     return SourcePlan(
@@ -273,7 +283,7 @@ def _plan_source(config: Config, files: _Files, statements: set[str] | None) -> 
         records_exact=exact,
         fetch_bytes=fetch,
         fetched_bytes=in_archives + parts if files.origin == "web" else 0,
-        disk_bytes=simulated + raw + shards + tables,
+        disk_bytes=simulated + kept + shards + tables,
         present_bytes=simulated_present + in_archives + parts + min(shards, _size(files.shards)),
         bytes_exact=in_place is not None or all_there,
         passing_bytes=round(raw / files.section.chunks) if fetch else 0,

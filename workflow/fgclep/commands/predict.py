@@ -8,6 +8,7 @@ from fgclep.commands.model import find_vocabulary, load_model, model_name
 from fgclep.commands.output import WIDTH, Output, printable, say
 from fgclep.commands.reading import Recording, Teller, in_batches
 from fgclep.errors import reason_of
+from fgclep.evaluation.head import Head
 from fgclep.evaluation.tasks import Task
 from fgclep.inference.predict import Answer, Finding, Questions
 from fgclep.measurement.names import INTERVALS
@@ -20,7 +21,7 @@ READING = ("heart_rate", "pr_ms", "qrs_ms", "qtc_ms", "p_axis", "qrs_axis", "t_a
 
 
 def run(
-    args: argparse.Namespace, named: Sequence[tuple[str, str]], options: dict, output: Output, task: Task | None
+    args: argparse.Namespace, named: Sequence[tuple[str, str]], options: dict, output: Output, task: Task | Head | None
 ) -> None:
     """Write the probabilities of all recordings; those that cannot be used end the program with status 1.
 
@@ -100,7 +101,7 @@ def _json(name: str, record: Record, answer: Answer, questions: Questions) -> di
         row["probabilities"] = {finding.name: round(finding.probability, 4) for finding in prompts}
     if questions.task:
         row |= {"task": questions.task.name, "classes": {f.name: round(f.probability, 4) for f in classes}}
-    if population := questions.model.calibration.population:
+    if population := questions.population:
         assumed = {finding.name: _rounded(finding.prevalence) for finding in prompts + classes}
         row |= {"population": population, **({"prevalences": assumed} if assumed else {})}
     if questions.features:
@@ -151,7 +152,7 @@ def _table(name: str, record: Record, answer: Answer, questions: Questions) -> l
     if answer.measures is not None:
         lines += textwrap.wrap(_reading(answer.measures), WIDTH, initial_indent="  ", subsequent_indent="  ")
     task = "" if questions.task is None else questions.task.name
-    calibrated = bool(questions.model.calibration.curves)
+    calibrated = bool(questions.population)
     known = any(finding.kind == "feature" and finding.prevalence is not None for finding in findings)
     order = "the most unusual first" if known else "most probable first"
     titles = {"class": f"  {task}:", "feature": f"  waveform features, {order}:"}
@@ -173,4 +174,5 @@ def _table(name: str, record: Record, answer: Answer, questions: Questions) -> l
 
 
 def _words(finding: Finding) -> str:
-    return finding.text if finding.kind != "class" else f"{finding.name}: {finding.text}"
+    titled = finding.kind == "class" and finding.text != finding.name
+    return f"{finding.name}: {finding.text}" if titled else finding.text

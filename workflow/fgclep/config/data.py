@@ -80,6 +80,19 @@ class SourceSection(Section):
         "before it are train; records of a later one are in no split, and set aside. null: the official one, 10.",
     )
 
+    limit: int | None = Field(
+        None,
+        ge=1,
+        description="At most so many of its records, for a first trial: those of patients in an order that is drawn "
+        "once and for all, so that a higher limit has the same ones and more. They are spread over all chunks: set "
+        "chunks to fit, too. Another limit has its records fetched again. null: all.",
+    )
+    in_place: bool = Field(
+        False,
+        description="For a base that is a folder: its files are checked by their checksums and converted where they "
+        "lie, and not copied into archives first, which takes as much disk again. They must stay there.",
+    )
+
     @property
     def trains(self) -> bool:
         """Whether models are pre-trained on it."""
@@ -138,6 +151,13 @@ class DataSection(Section):
                     f"{key} is not simulated and needs a base. Write\n\n{place}"
                     "          base: https://physionet.org/files"
                 )
+            if section.limit and SOURCES[key].streamed:
+                raise ValueError(f"{key} has no limit; set its number of records, simulation.records.{key}")
+            if section.in_place and (SOURCES[key].streamed or "://" in self.base_of(key)):
+                raise ValueError(
+                    f"data.sources.{key}.in_place needs a folder with the files. Write\n\n{place}"
+                    f"          base: path/to/files\n\nwhich holds {SOURCES[key].slug}/<version>, or leave in_place out"
+                )
             self._choice_can_be_used(key, place)
         return self
 
@@ -185,10 +205,12 @@ class RecordsSettings(TransferSection):
     """What ``fetch_records`` takes of the config."""
 
     sampling_rate: int | None = None  # null: that of the source, for which nothing is fetched anew
+    limit: int | None = None
+    in_place: bool = False
 
     def idle(self) -> set[str]:
-        """The rate of the source itself: archives that were fetched when there was no other are the same."""
-        return {"sampling_rate"} if self.sampling_rate is None else set()
+        """What is not asked for: archives that were fetched when it could not be are the same."""
+        return {name for name in ("sampling_rate", "limit", "in_place") if not getattr(self, name)}
 
 
 class ManifestSettings(Section):
@@ -196,6 +218,7 @@ class ManifestSettings(Section):
 
     sampling_rate: int | None = None
     test_fold: int | None = None
+    limit: int | None = None
 
 
 class ShardSettings(QualitySection):

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 import polars as pl
@@ -9,13 +10,33 @@ import polars as pl
 from fgclep.errors import UserError
 from fgclep.fetch.lists import CHECKSUMS, folder_records, listed_records
 from fgclep.fetch.origin import origin
+from fgclep.folds import stable_bucket
 from fgclep.sources.local import why_not_there
 from fgclep.sources.source import Source
 
 LOG = logging.getLogger(__name__)
 
 
-def build_manifest(source: Source, metadata: Path, chunks: int) -> tuple[pl.DataFrame, pl.DataFrame]:
+def first_drawn(rows: pl.DataFrame, limit: int) -> pl.DataFrame:
+    """Return the records of patients in an order that is drawn once and for all: the first ``limit``.
+
+    ``rows`` are those of a source's tables; a higher limit has the same records and more.
+    """
+    drawn = cache(lambda patient: stable_bucket(f"limit/{patient}", 2**32))
+    order = pl.Series("order", [drawn(patient) for patient in rows["patient_id"]], dtype=pl.UInt64)
+    return rows.with_columns(order).sort("order", "patient_id", "record_id").head(limit).drop("order")
+
+
+def drawn_paths(source: Source, metadata: Path, limit: int) -> set[str]:
+    """Return the paths of the records that a limit leaves, by the lists and tables in ``metadata``."""
+    own = source.is_own_folder
+    listed = set(folder_records(metadata)[0]) if own else listed_records(metadata, source.folder)[0]
+    return set(first_drawn(source.records(metadata, listed), limit)["path"])
+
+
+def build_manifest(
+    source: Source, metadata: Path, chunks: int, limit: int | None = None
+) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Compare a database's tables with its list of files.
 
     Parameters
@@ -26,6 +47,8 @@ def build_manifest(source: Source, metadata: Path, chunks: int) -> tuple[pl.Data
         Folder with its metadata.
     chunks
         Number of chunks; see ``Source.chunk_of``.
+    limit
+        At most so many records, see ``first_drawn``: only these are in the manifest or in the quarantine.
 
     Returns
     -------
@@ -70,6 +93,9 @@ def build_manifest(source: Source, metadata: Path, chunks: int) -> tuple[pl.Data
     )
     reasons |= dict.fromkeys(twice, "the record id is given twice")
 
+    if limit is not None:
+        rows = first_drawn(rows, limit)
+        reasons = {name: reasons[name] for name in rows["record_id"] if name in reasons}
     usable = rows.filter(~pl.col("record_id").is_in(list(reasons))).sort("record_id")
     _check_splits(usable, source.key)
     manifest = usable.select(

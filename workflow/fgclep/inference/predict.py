@@ -9,6 +9,7 @@ from itertools import islice
 import numpy as np
 import torch
 
+from fgclep.evaluation.head import Head
 from fgclep.evaluation.tasks import Task, TaskClass
 from fgclep.evaluation.zero_shot import any_of
 from fgclep.language.vocabulary import Feature, Vocabulary
@@ -84,7 +85,8 @@ class Questions:
     prompts
         Findings in words.
     task
-        Its classes are asked for; the score of a class is the probability that any of its prompts fits.
+        Its classes are asked for; the score of a class is the probability that any of its prompts fits. Of a head, its
+        weights score them.
     vocabulary
         Its waveform features are asked for; ``None``: no features.
     most
@@ -95,14 +97,17 @@ class Questions:
         self,
         model: FGCLEP,
         prompts: Sequence[str] = (),
-        task: Task | None = None,
+        task: Task | Head | None = None,
         vocabulary: Vocabulary | None = None,
         most: int = 10,
     ):
         self.model, self.task, self.most = model, task, most
+        self._head = task if isinstance(task, Head) else None
+        if self._head is not None:
+            self._head.check(model.folder)
         self.features = [] if vocabulary is None else seen_on_twelve_leads(vocabulary)
         self._asked = [TaskClass(prompt, prompt, (), (prompt,)) for prompt in prompts]
-        self._asked += [] if task is None else task.classes
+        self._asked += [] if task is None or self._head else task.classes
         self._prompts = len(prompts)
         texts_of = [item.prompts for item in self._asked] + [(feature.text,) for feature in self.features]
         texts = list(dict.fromkeys(text for some in texts_of for text in some))
@@ -113,15 +118,20 @@ class Questions:
         self._rules = RuleTable([feature.rule for feature in self.features])
         self.remarks = unknown_words(model, prompts)
         self._texts = model.embed_texts(texts)
+        if self._head is not None:
+            self._asked += self._head.classes
+            self._prevalence = np.insert(self._prevalence, [self._prompts], self._head.prevalences)
+            self.remarks = [*self.remarks, self._head.remark()]
 
     @torch.inference_mode()
     def answer(self, records: Sequence[Record], inputs: Sequence[Input]) -> list[Answer]:
         """Answer all questions about recordings and what ``prepare`` made of them."""
         signals, present = map(torch.stack, zip(*inputs, strict=True))
         embeddings = self.model.encode_prepared(signals, present).flatten(1).float().cpu().numpy()
-        logits = np.concatenate([self.model.score(embeddings, some) for some in self._texts.split(_AT_ONCE)], axis=1)
-        scores = np.stack([any_of(logits[:, places]) for places in self._places], axis=1)
-        probabilities = self.model.calibration.probabilities(scores, self._questions)
+        probabilities = self._of_texts(embeddings)
+        if self._head is not None:
+            parts = probabilities[:, : self._prompts], probabilities[:, self._prompts :]
+            probabilities = np.concatenate([parts[0], self._head.probabilities(embeddings), parts[1]], axis=1)
         best = [self._best(record, row[len(self._asked) :]) for record, row in zip(records, probabilities, strict=True)]
         measures = [_measures(record) if places else None for record, places in zip(records, best, strict=True)]
         verdicts = self._rules.verdicts(_together(measures), len(records)).tolist()
@@ -130,9 +140,16 @@ class Questions:
             for row, *judged in zip(probabilities, best, measures, verdicts, strict=True)
         ]
 
+    @property
+    def population(self) -> str:
+        """In words, whose prevalences the probabilities assume; empty: none."""
+        of_texts = self.model.calibration.population if self._places else ""
+        populations = of_texts, "" if self._head is None else self._head.population
+        return ", and for the classes of ".join(filter(None, populations))
+
     def on_probabilities(self) -> str:
         """Say what the probabilities assume."""
-        population, own = self.model.calibration.population, int(np.isnan(self._prevalence).sum())
+        population, own = self.population, int(np.isnan(self._prevalence).sum())
         if own == len(self._prevalence):
             return "probabilities are the model's own and not calibrated: compare recordings by them, and not findings"
         some = (
@@ -144,6 +161,14 @@ class Questions:
     def prepare(self, record: Record) -> Input:
         """Make the model's input; raises ``ValueError`` if the model needs leads that are not there."""
         return self.model.prepare(record.millivolts(), record.sampling_rate, record.leads)
+
+    def _of_texts(self, embeddings: np.ndarray) -> np.ndarray:
+        """Probabilities of what is asked in words, float64 (n, questions)."""
+        if not self._places:
+            return np.empty((len(embeddings), 0))
+        logits = np.concatenate([self.model.score(embeddings, some) for some in self._texts.split(_AT_ONCE)], axis=1)
+        scores = np.stack([any_of(logits[:, places]) for places in self._places], axis=1)
+        return self.model.calibration.probabilities(scores, self._questions)
 
     def _of_prompts(self, probabilities: np.ndarray) -> list[Finding]:
         return [

@@ -74,7 +74,7 @@ class Calibration:
             population, weights = document["population"], document["weights"]
         except (ValueError, TypeError, KeyError) as error:
             raise UserError(f"{path} is no calibration ({error}); {way_out}") from None
-        if weights != _digest(folder):
+        if weights != weights_digest(folder):
             raise UserError(f"{path} is for other weights than those beside it; {way_out}")
         if not isinstance(population, str) or not population.strip():
             raise UserError(f"{path}: the population is {population!r}, and must be named; {way_out}")
@@ -103,7 +103,7 @@ class Calibration:
             json.dumps({"texts": texts, **{name: round(value, 6) for name, value in curve._asdict().items()}})
             for texts, curve in self.curves.items()
         ]
-        head = json.dumps({"population": self.population, "weights": _digest(folder)}).removesuffix("}")
+        head = json.dumps({"population": self.population, "weights": weights_digest(folder)}).removesuffix("}")
         write_text(Path(folder) / FILE, f'{head}, "curves": [\n' + ",\n".join(rows) + "\n]}\n")
 
     def of(self, questions: Iterable[Iterable[str]]) -> np.ndarray:
@@ -123,8 +123,8 @@ class Calibration:
         return 1 / (1 + np.exp(-(slope * scores + offset)))
 
 
-def _digest(folder: str | Path) -> str | None:
-    """Of a model's weights, if they are one file."""
+def weights_digest(folder: str | Path) -> str | None:
+    """Hash a model's weights, if they are one file: 16 hexadecimal digits; else ``None``."""
     path = Path(folder) / WEIGHTS
     return hashlib.sha256(path.read_bytes()).hexdigest()[:16] if path.is_file() else None
 

@@ -33,7 +33,7 @@ def main(args: argparse.Namespace) -> None:
     """Write the manifest and the records that cannot be used."""
     settings: ManifestSettings = args.settings
     source = get_source(args.source).at(settings.sampling_rate, settings.test_fold)
-    manifest, quarantine = build_manifest(source, args.metadata, args.chunks)
+    manifest, quarantine = build_manifest(source, args.metadata, args.chunks, settings.limit)
     if manifest.is_empty():
         shown = "".join(
             f"\n    {name}: {why}" for name, why in quarantine.select("record_id", "reason").head(20).rows()

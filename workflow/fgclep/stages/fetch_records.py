@@ -14,9 +14,10 @@ from typing import TypeVar
 
 from fgclep.config.data import RecordsSettings
 from fgclep.errors import full_disk_explained
-from fgclep.fetch.archive import archive_writer
-from fgclep.fetch.database import Database, FileUnavailable, is_url, open_database
+from fgclep.fetch.archive import add_list, archive_writer
+from fgclep.fetch.database import Database, FileUnavailable, FolderDatabase, is_url, open_database
 from fgclep.fetch.lists import CHECKSUMS, complete_records, folder_records, record_checksums, record_files
+from fgclep.fetch.manifest import drawn_paths
 from fgclep.fetch.progress import TransferProgress
 from fgclep.schemas.quarantine import QUARANTINE
 from fgclep.sources import get_source
@@ -52,8 +53,10 @@ def main(args: argparse.Namespace) -> None:
     settings: RecordsSettings = args.settings
     source = get_source(args.source).at(settings.sampling_rate)
 
+    limited = None if settings.limit is None else drawn_paths(source, args.metadata, settings.limit)
+
     def is_wanted(record: str) -> bool:
-        return source.chunk_of(record, args.chunks) == args.chunk
+        return source.chunk_of(record, args.chunks) == args.chunk and (limited is None or record in limited)
 
     if source.is_own_folder:
         all_files, _, checksums = folder_records(args.metadata)
@@ -90,9 +93,12 @@ def main(args: argparse.Namespace) -> None:
                 continue
             for path, place in found:
                 if path not in added:  # which two headers may name
-                    add(path, place)
+                    if not settings.in_place:
+                        add(path, place)
                     added.add(path)
             counted.add(sum(place.stat().st_size for _, place in found))
+        if isinstance(database, FolderDatabase) and settings.in_place:
+            add_list(add, database.folder, added)
     write_table(quarantine, args.quarantine, QUARANTINE)
     if scratch.exists():
         shutil.rmtree(scratch)
