@@ -148,6 +148,18 @@ def test_entities_are_refused(kind, tmp_path):
     assert "entity declarations are not allowed" in refusal(written(tmp_path / "r.xml", bomb + content))
 
 
+def test_deflated_dicom_is_read_up_to_the_size_of_others(tmp_path, monkeypatch):
+    import pydicom
+
+    data = pydicom.dcmread(write_dicom(tmp_path / "r.dcm"))
+    data.file_meta.TransferSyntaxUID = pydicom.uid.DeflatedExplicitVRLittleEndian
+    data.save_as(tmp_path / "r.dcm")
+    assert_is_ecg(read_recording(tmp_path / "r.dcm"))
+    monkeypatch.setattr("fgclep.recordings.clinical_file._MOST_BYTES", COUNTS.nbytes)  # more than it has deflated
+    assert (tmp_path / "r.dcm").stat().st_size < COUNTS.nbytes
+    assert refusal(tmp_path / "r.dcm").startswith("it inflates to more than 0 MB, which are read")
+
+
 def test_a_file_too_large_for_memory_is_refused(tmp_path):
     with (tmp_path / "r.xml").open("wb") as file:
         file.truncate(2**26 + 1)
