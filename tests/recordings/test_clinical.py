@@ -8,7 +8,7 @@ from importlib.util import find_spec
 import edfio
 import numpy as np
 import pytest
-from clinical_files import COUNTS, ECG, aecg, ishne, mortara, muse, write_dicom
+from clinical_files import COUNTS, ECG, STEP_UV, aecg, ishne, mortara, muse, sierra, write_dicom
 from conftest import ROOT
 from wfdb_files import RATE
 
@@ -79,6 +79,22 @@ def test_dicom_keeps_samples_that_equal_the_padding_and_reads_all_groups_of_one_
     assert record.remarks == ("left out the group of channels 'number 2', of another time or with leads anew",)
 
 
+def test_the_calibration_pulse_of_sierra_is_cut(tmp_path):
+    path = written(tmp_path / "sierra.xml", sierra())
+    channels = read_channels(path)
+    assert channels.labels == list(LEADS) and len(channels.rows[0]) == COUNTS.shape[1] + RATE
+    stored = np.stack(channels.rows)[:, : COUNTS.shape[1]] * np.array(
+        [[MILLIVOLTS[unit.lower()]] for unit in channels.units]
+    )
+    np.testing.assert_allclose(stored, COUNTS * STEP_UV / 1000, atol=1e-9)
+    record = read_recording(path)
+    assert record.leads == LEADS and record.sampling_rate == RATE
+    kept = record.digital.shape[1]
+    assert COUNTS.shape[1] - RATE < kept <= COUNTS.shape[1] + 0.7 * RATE
+    assert [text for text in record.remarks if "a calibration pulse of 1.0 mV" in text]
+    assert read_recording(written(tmp_path / "odd.xml", sierra(rate="499.5"))).sampling_rate == 499.5
+
+
 def test_a_fraction_of_a_rate_is_kept(tmp_path):
     files = {
         "r.dcm": (lambda path: write_dicom(path, rate=499.5), 499.5),
@@ -130,6 +146,18 @@ def test_entities_are_refused(kind, tmp_path):
     content = aecg() if kind == "aecg" else muse()
     content = content.replace(b"</component>", b"&x9;</component>", 1).replace(b"FEMALE", b"&x9;")
     assert "entity declarations are not allowed" in refusal(written(tmp_path / "r.xml", bomb + content))
+
+
+def test_deflated_dicom_is_read_up_to_the_size_of_others(tmp_path, monkeypatch):
+    import pydicom
+
+    data = pydicom.dcmread(write_dicom(tmp_path / "r.dcm"))
+    data.file_meta.TransferSyntaxUID = pydicom.uid.DeflatedExplicitVRLittleEndian
+    data.save_as(tmp_path / "r.dcm")
+    assert_is_ecg(read_recording(tmp_path / "r.dcm"))
+    monkeypatch.setattr("fgclep.recordings.clinical_file._MOST_BYTES", COUNTS.nbytes)  # more than it has deflated
+    assert (tmp_path / "r.dcm").stat().st_size < COUNTS.nbytes
+    assert refusal(tmp_path / "r.dcm").startswith("it inflates to more than 0 MB, which are read")
 
 
 def test_a_file_too_large_for_memory_is_refused(tmp_path):
@@ -207,6 +235,15 @@ def test_aecg_of_makers(name):
 
 
 @samples
+def test_the_least_aecg_is_read_as_it_is_and_refused_as_an_ecg():
+    channels = read_channels(SAMPLES / "minimum_aecg.xml")
+    digits = np.array([-2, -2, -2, -2, -3, -4, -3, -5, -5, -4, -6, -9, -9])
+    assert (channels.labels, channels.units, channels.rates) == (["II"], ["mV"], [500])
+    np.testing.assert_allclose(channels.rows[0], digits * 0.0025, atol=1e-12)
+    assert "is none of an ECG" in refusal(SAMPLES / "minimum_aecg.xml")
+
+
+@samples
 def test_scp_has_the_samples_that_aecg_and_dicom_have_of_the_same_ecg():
     scp, dicom = read_file(SAMPLES / "Example.scp"), read_file(SAMPLES / "Example.dcm")
     np.testing.assert_allclose(scp.mv, dicom.mv, atol=1.1e-3)
@@ -237,7 +274,7 @@ def test_muse_of_a_maker():
 
 
 @samples
-def test_sierra_loses_its_calibration_pulse():
+def test_sierra_of_a_maker():
     sierraecg = pytest.importorskip("sierraecg")
     file = sierraecg.read_file(str(SAMPLES / "philips_1_03.xml"))
     expected = {lead.label.replace("AV", "aV"): np.asarray(lead.samples, float) * 5 / 1000 for lead in file.leads}

@@ -60,6 +60,23 @@ def mortara(rate="500") -> bytes:
     return f'<ECG ACQUISITION_TIME="20200101120000">{channels}</ECG>'.encode()
 
 
+def sierra(pulse_seconds=1.0, rate="500") -> bytes:
+    """Philips Sierra 1.03, not compressed, at whose end stands a calibration pulse of 1 mV and 0.2 s in every lead."""
+    pulse = np.zeros((len(LEADS), round(pulse_seconds * RATE)), dtype="<i2")
+    pulse[:, len(pulse[0]) - round(0.3 * RATE) : len(pulse[0]) - round(0.1 * RATE)] = round(1000 / STEP_UV)
+    data = base64.b64encode(np.hstack([COUNTS, pulse]).tobytes()).decode()
+    milliseconds = (COUNTS.shape[1] + pulse.shape[1]) * 1000 // RATE
+    return (
+        "<restingecgdata><documentinfo><documenttype>SierraECG</documenttype><documentversion>1.03</documentversion>"
+        f"</documentinfo><dataacquisition><signalcharacteristics><samplingrate>{rate}</samplingrate>"
+        f"<signalresolution>{STEP_UV:g}</signalresolution><numberchannelsallocated>12</numberchannelsallocated>"
+        "<numberchannelsvalid>12</numberchannelsvalid><acquisitiontype>STD-12</acquisitiontype></signalcharacteristics>"
+        f'</dataacquisition><waveforms><parsedwaveforms dataencoding="Base64" compressflag="False" numberofleads="12" '
+        f'durationperchannel="{milliseconds}" nbitspersample="16" leadlabels="{" ".join(LEADS)}">{data}'
+        "</parsedwaveforms></waveforms></restingecgdata>"
+    ).encode()
+
+
 def write_dicom(
     path: Path, groups=(LEADS,), rate=RATE, padding=None, unit="uV", correction=1.0, offsets=(0, 0)
 ) -> Path:

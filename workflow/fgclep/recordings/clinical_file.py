@@ -8,6 +8,7 @@ import logging
 import re
 import threading
 import warnings
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from importlib import import_module
@@ -43,6 +44,8 @@ _NAMES = {
 # Codes of leads, in MDC after "2:" and in SCPECG after "5.6.3-9-": DICOM PS3.16, CID 3001
 _CODES = {1: "I", 2: "II", 61: "III", 62: "aVR", 63: "aVL", 64: "aVF", **{n + 2: f"V{n}" for n in range(1, 7)}}
 _CODE = re.compile(r"(?:2:|5\.6\.3-9-)(\d+)")
+_PREAMBLE = 132  # bytes before the first element, with the letters DICM
+_DEFLATED = b"1.2.840.10008.1.2.1.99"  # transfer syntax, which no file can have without naming it
 _AVERAGED = ("MEDIAN", "REPRESENTATIVE", "AVERAGE")  # in labels of groups that hold one beat
 _WARNINGS = threading.Lock()  # what is done with warnings is a setting of the whole process
 
@@ -208,9 +211,11 @@ def _dicom(path: Path) -> Channels:
     """Read all groups of channels that belong together. Padding is not looked for: some writers pad with 0, as 0 mV."""
     with _WARNINGS, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of dates and names that the standard would have otherwise
-        read = _library("pydicom").dcmread
+        reader = _library("pydicom").filereader
         logging.getLogger("pydicom").setLevel(logging.ERROR)  # in which they are told once more
-        data = read(io.BytesIO(path.read_bytes()))  # which has no more to allocate than a file has bytes
+        content = path.read_bytes()  # of a file, pydicom would ask for as much memory as a damaged length says
+        _refuse_inflating(content, reader)
+        data = reader.dcmread(io.BytesIO(content))
         groups = list(data.get("WaveformSequence") or [])
         if not groups:
             raise ValueError("it holds no waveforms, as DICOM files of images do not")
@@ -238,6 +243,21 @@ def _dicom(path: Path) -> Channels:
             for place, channel in enumerate(group.ChannelDefinitionSequence):
                 channels.add(labels[place], _dicom_unit(channel), values[:, place], time[0])
     return channels
+
+
+def _refuse_inflating(content: bytes, reader: ModuleType) -> None:
+    """Raise ``ValueError`` if a deflated file is larger than what is read; pydicom inflates it to whatever size."""
+    if _DEFLATED not in content:
+        return
+    file = io.BytesIO(content)
+    file.seek(_PREAMBLE)
+    reader.read_dataset(file, False, True, stop_when=lambda tag, vr, length: tag >> 16 != 2)  # up to what is deflated
+    try:
+        inflated = zlib.decompressobj(-zlib.MAX_WBITS).decompress(file.read(), _MOST_BYTES + 1)
+    except zlib.error:
+        return  # reading says what is wrong, and one that only mentions the syntax is not deflated
+    if len(inflated) > _MOST_BYTES:
+        raise ValueError(f"it inflates to more than {_MOST_BYTES / 1e6:,.0f} MB, which are read; cut the ECG out of it")
 
 
 def _dicom_label(channel: Any, place: int) -> str:
