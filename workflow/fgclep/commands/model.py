@@ -62,18 +62,23 @@ def _default_model() -> str:
     return str(SHIPPED_MODEL)
 
 
-def find_task(name: str) -> "Task | Head":
-    """Load a task by its file, or by its name in ``resources/tasks`` of this folder, else of the package, or a head.
+def find_task_or_head(name: str) -> "Task | Head":
+    """Load a head by its file ``.json``, or a task; arguments and errors as for ``find_task``."""
+    if name.endswith(".json"):
+        from fgclep.evaluation.head import Head  # loaded on demand: with torch, as the model's calibration
+
+        return Head.read(name)
+    return find_task(name)
+
+
+def find_task(name: str) -> Task:
+    """Load a task by its file, or by its name in ``resources/tasks`` of this folder, else of the package.
 
     Raises
     ------
     UserError
         If there is no such task, with the names that there are; and as ``load_task``.
     """
-    if name.endswith(".json"):
-        from fgclep.evaluation.head import Head  # loaded on demand: with torch, as the model's calibration
-
-        return Head.read(name)
     if name.endswith((".yaml", ".yml")):
         return load_task(name)
     folder = TASKS if TASKS.is_dir() else SHIPPED_TASKS

@@ -25,8 +25,8 @@ def predict(args: argparse.Namespace) -> None:
         output.close()
         sys.exit(1)
     with loading():
-        from fgclep.commands.model import find_task
-    task = find_task(args.task) if args.task else None
+        from fgclep.commands.model import find_task_or_head
+    task = find_task_or_head(args.task) if args.task else None
     with loading():
         from fgclep.commands import predict
     predict.run(args, named, options, output, task)
