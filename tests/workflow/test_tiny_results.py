@@ -1,24 +1,36 @@
 """The figures of the tiny run are those of tiny_results.csv, so that a change of results is seen, and meant.
 
 They mean nothing else: the models see each ECG once. Who meant the change writes the table anew and commits it:
-``FGCLEP_ACCEPT=1 pytest tests/workflow/test_tiny_results.py``. Counts must agree; other figures within 0.001 or a
-thousandth, as another processor adds in another order.
+``FGCLEP_ACCEPT=1 pytest tests/workflow/test_tiny_results.py``. Counts must agree, other figures within 0.001 or a
+thousandth. A processor of another kind than the table's rounds otherwise, of which training makes more: there the figures
+of models agree within 0.06 or 15 %.
 """
 
 import csv
 import math
 import os
+import platform
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
 import pytest
+import torch
 
 KEPT = Path(__file__).with_name("tiny_results.csv")
 TOLERANCE = 1e-3
+PROCESSOR = "processor"  # the row of the table that names the one it was made on
+OF_ANOTHER_PROCESSOR = {"rel_tol": 0.15, "abs_tol": 0.06}
 
 pytestmark = pytest.mark.slow
+
+
+def processor() -> str:
+    """Maker and instructions, by which sums are rounded."""
+    maker = re.search(r"^vendor_id\s*: (\S+)", Path("/proc/cpuinfo").read_text(encoding="utf-8"), re.MULTILINE)
+    return f"{maker[1] if maker else platform.machine()} {torch.backends.cpu.get_cpu_capability()}"
 
 
 def figures(results: Path) -> Iterator[tuple[str, int | float]]:
@@ -61,20 +73,24 @@ def kept() -> dict[str, str]:
         return {row["figure"]: row["value"] for row in csv.DictReader(file)}
 
 
-def moved(old: str | None, new: str | None) -> bool:
+def moved(name: str, old: str | None, new: str | None, same_processor: bool) -> bool:
     if old is None or new is None or "." not in old or "." not in new:
         return old != new
-    return not math.isclose(float(old), float(new), rel_tol=TOLERANCE, abs_tol=TOLERANCE)
+    of_a_model = name.startswith("mean ") or name.endswith(("_loss", "_recall"))
+    loose = of_a_model and not same_processor
+    tolerance = OF_ANOTHER_PROCESSOR if loose else {"rel_tol": TOLERANCE, "abs_tol": TOLERANCE}
+    return not math.isclose(float(old), float(new), **tolerance)
 
 
 def test_no_figure_of_the_tiny_run_has_moved(finished):
     found = figures(finished.checkout.folder / "results")
     now = {name: f"{value:.4f}" if isinstance(value, float) else str(value) for name, value in found}
     before = kept()
+    made_on, now[PROCESSOR] = before.get(PROCESSOR), processor()
     changes = [
         f"{name}: {before.get(name, 'nothing')} -> {now.get(name, 'nothing')}"
         for name in {**before, **now}
-        if moved(before.get(name), now.get(name))
+        if name != PROCESSOR and moved(name, before.get(name), now.get(name), made_on == now[PROCESSOR])
     ]
     if os.environ.get("FGCLEP_ACCEPT"):
         with KEPT.open("w", newline="", encoding="utf-8") as file:
