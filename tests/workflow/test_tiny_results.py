@@ -2,8 +2,8 @@
 
 They mean nothing else: the models see each ECG once. Who meant the change writes the table anew and commits it:
 ``FGCLEP_ACCEPT=1 pytest tests/workflow/test_tiny_results.py``. Counts must agree, other figures within 0.001 or a
-thousandth. A processor of another kind than the table's rounds otherwise, of which training makes more: there the figures
-of models agree within 0.06 or 15 %.
+thousandth. A processor of another kind than the table's rounds otherwise, of which training makes more: there the
+figures of models agree within 0.06 or 15 %.
 """
 
 import csv
