@@ -60,7 +60,7 @@ def test_the_example_s_config_entry_is_enough(package):
     code += "print(validate_config(yaml.safe_load(sys.argv[1])).data.sources['ward'].model_dump_json())"
     section = json.loads(python(package, "-c", code, block("yaml")))
     given = yaml.safe_load(block("yaml"))["data"]["sources"]["ward"]
-    rest = {"sampling_rate": None, "test_fold": None}
+    rest = {"sampling_rate": None, "test_fold": None, "limit": None, "in_place": False}
     assert section == {"version": "1.0.0", "chunks": 1, **rest, **given}
 
 

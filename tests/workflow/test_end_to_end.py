@@ -76,7 +76,8 @@ def test_snakemake_makes_its_own_report_without_network(run, checkout):
 
 def test_the_review_sheet_asks_about_two_hundred_decisions(results):
     html = (results / "review.html").read_text(encoding="utf-8")
-    assert html.count('<article class="decision"') == 200
+    first, later = (html.count(f'<article class="{kind}"') for kind in ("decision", "decision later"))
+    assert (first, later) == (50, 150)  # the first fifty may be all that somebody has time for
     assert len(html) < 15_000_000
 
 
