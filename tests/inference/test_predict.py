@@ -22,7 +22,7 @@ from wfdb_files import RATE, heart, write_record
 
 from fgclep.cli import main
 from fgclep.commands import model as commands_model
-from fgclep.commands import predict, reading
+from fgclep.commands import predict
 from fgclep.commands.model import load_model
 from fgclep.inference import predict as inference
 from fgclep.inference.predict import Questions
@@ -162,7 +162,7 @@ def test_ecgs_that_are_asked_about_together_are_told_of_as_alone(load, vit, voca
                np.zeros(rows, np.int32), 500.0, LEADS[:rows])
         for size, rr, rows in ((1, 0.8, 12), (0.1, 0.8, 12), (1, 0.8, 2), (1, 0.4, 12))
     ]  # fmt: skip
-    inputs = [questions.prepare(record) for record in records]
+    inputs = [questions.model.prepare(record.millivolts(), record.sampling_rate, record.leads) for record in records]
     answers = questions.answer(records, inputs)
     for together, record, given in zip(answers, records, inputs, strict=True):
         (alone,) = questions.answer([record], [given])
@@ -173,20 +173,6 @@ def test_ecgs_that_are_asked_about_together_are_told_of_as_alone(load, vit, voca
             assert found.probability == pytest.approx(same[found.name].probability, abs=1e-6)
     told = [{found.measured for found in answer.findings if found.measured} for answer in answers]
     assert told[1] == {"no beats found"} and not told[2] and len(told[0]) > 50 and len(told[3]) > 50
-
-
-def test_recordings_are_read_ahead_in_their_order_and_no_further_than_asked():
-    begun: list[str] = []
-
-    def read(recording: reading.Recording) -> reading.Recording:
-        begun.append(recording.name)
-        return replace(recording, error="read")
-
-    names = [f"r{number}" for number in range(20)]
-    read_ahead = reading.read_ahead(map(reading.Recording, names), read, 4)
-    first = next(read_ahead)
-    assert (first.name, first.error) == ("r0", "read") and len(begun) <= 5
-    assert [recording.name for recording in read_ahead] == names[1:]
 
 
 def test_a_json_object_tells_what_was_read(model, recordings, capsys):
@@ -250,7 +236,9 @@ def test_a_value_closer_to_the_limit_than_its_error_is_told_as_such(model, load,
     near = replace(vocabulary.features["rate_60_100"], rule=rule)
     questions = Questions(load(model), vocabulary=Vocabulary(1, {near.id: near}, {}, ()))
     record = Record(np.round(ECG * 1000).astype(np.int16), np.full(12, 1000.0), np.zeros(12, np.int32), 500.0)
-    (answer,) = questions.answer([record], [questions.prepare(record)])
+    (answer,) = questions.answer(
+        [record], [questions.model.prepare(record.millivolts(), record.sampling_rate, record.leads)]
+    )
     (finding,) = answer.findings
     assert (finding.measurement, finding.measured) == ("likely", "Ventricular rate 75 bpm")
 

@@ -69,7 +69,7 @@ def _add_recordings(command: argparse.ArgumentParser) -> None:
         "records",
         nargs="+",
         metavar="RECORD",
-        help="WFDB record (with or without extension), .edf, .csv or .npy file, or a folder of them",
+        help="file of a recording, WFDB record with or without extension, or a folder of them",
     )
     _add_reading(command)
 
@@ -101,7 +101,7 @@ def add_predict(commands: argparse._SubParsersAction) -> None:
         "predict",
         help="probabilities of findings for recordings",
         description="Give the probability of prompts, of the classes of a task, or of the waveform features that the "
-        "model sees, for recordings in WFDB, EDF, CSV or NPY. docs/using-the-model.md tells more.",
+        "model sees, for recordings. docs/using-the-model.md tells more, and which formats are read.",
     )
     _add_recordings(command)
     command.add_argument("--prompt", action="append", default=[], help="a finding in words; may be given many times")
@@ -128,8 +128,8 @@ def add_embed(commands: argparse._SubParsersAction) -> None:
     command = commands.add_parser(
         "embed",
         help="embeddings of recordings, for a classifier of one's own",
-        description="Write the embeddings of recordings in WFDB, EDF, CSV or NPY, with the names by which they were "
-        "given as keys. docs/using-the-model.md tells more.",
+        description="Write the embeddings of recordings, with the names by which they were given as keys. "
+        "docs/using-the-model.md tells more, and which formats are read.",
     )
     _add_recordings(command)
     command.add_argument(

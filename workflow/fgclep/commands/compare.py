@@ -11,11 +11,4 @@ def run(args: argparse.Namespace) -> None:
     """Write one line per task, protocol and prompt set."""
     output = Output(args.output, args.format, tuple(COMPARISONS.names))
     rows = compare_runs(tuple(args.runs), args.model, args.bootstrap, args.seed)
-    if output.form == "csv":
-        output.rows(rows)
-    elif output.form == "json":
-        for row in rows:
-            output.json(row)
-    else:
-        output.lines(comparison_lines(rows))
-    output.close()
+    output.whole(rows, lambda: comparison_lines(rows))

@@ -4,11 +4,10 @@ import argparse
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 
 from fgclep.commands.model import load_model, model_name
 from fgclep.commands.output import say
-from fgclep.commands.reading import Recording, Teller, in_batches
+from fgclep.commands.reading import Recording, Teller, embed_batch, in_batches
 from fgclep.config.named_models import model_digest
 from fgclep.inference.embedded import Embedded, stamp_of
 from fgclep.models.fgclep import FGCLEP
@@ -29,7 +28,6 @@ def run(args: argparse.Namespace, named: Sequence[tuple[str, str]], options: dic
     teller.end()
 
 
-@torch.inference_mode()
 def embedded(
     recordings: Sequence[Recording], model: FGCLEP, options: dict, batch_size: int, teller: Teller
 ) -> Embedded:
@@ -40,12 +38,10 @@ def embedded(
     for batch in in_batches(recordings, model, options, batch_size, "embed"):
         for recording in batch:
             teller.tell(recording)
-        good = [(some.name, *some.prepared) for some in batch if some.prepared]
-        if good:
-            names, signals, present = zip(*good, strict=True)
-            keys += names
-            stamps += [stamp_of(name, options) for name in names]
-            embeddings = model.encode_prepared(torch.stack(signals), torch.stack(present))
-            parts.append(embeddings.flatten(1).float().cpu().numpy())
-    vectors = np.concatenate(parts) if parts else np.empty((0, 0), np.float32)
-    return Embedded(model_name(model), model_digest(model.folder), keys, stamps, vectors)
+        usable, vectors = embed_batch(batch, model)
+        if usable:
+            keys += [recording.name for recording in usable]
+            stamps += [stamp_of(recording.name, options) for recording in usable]
+            parts.append(vectors)
+    embeddings = np.concatenate(parts) if parts else np.empty((0, 0), np.float32)
+    return Embedded(model_name(model), model_digest(model.folder), keys, stamps, embeddings)

@@ -57,14 +57,7 @@ def run(args: argparse.Namespace) -> None:
         rows += _of_the_run(args.results, tasks, given) if args.base is None else []
     else:
         rows = _ecg_fix(evaluated, settings)
-    if output.form == "csv":
-        output.rows(rows)
-    elif output.form == "json":
-        for row in rows:
-            output.json(row)
-    else:
-        output.lines(_lines(rows, is_ours))
-    output.close()
+    output.whole(rows, lambda: _lines(rows, is_ours))
 
 
 def _settings(args: argparse.Namespace) -> ProbeSettings:

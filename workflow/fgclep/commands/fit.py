@@ -6,11 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-import torch
 
 from fgclep.commands.model import load_model, model_name
 from fgclep.commands.output import say, show
-from fgclep.commands.reading import Recording, Teller, in_batches
+from fgclep.commands.reading import Recording, Teller, embed_batch, in_batches
 from fgclep.config.evaluation import EvaluationSection
 from fgclep.documents import printable
 from fgclep.errors import UserError
@@ -59,7 +58,6 @@ def labelled(folder: Path, found: Sequence[Path]) -> tuple[list[Recording], dict
     return recordings, rows
 
 
-@torch.inference_mode()
 def run(args: argparse.Namespace, found: Sequence[Path]) -> None:
     """Fit, print and write the head; recordings that cannot be used are left out and end the program with status 1.
 
@@ -74,13 +72,14 @@ def run(args: argparse.Namespace, found: Sequence[Path]) -> None:
     for batch in in_batches(recordings, model, {}, args.batch_size, "embed"):
         for recording in batch:
             teller.tell(recording)
-        good = [(rows[some.name], some.record, some.prepared) for some in batch if some.record and some.prepared]
-        for row, record, _ in good:
-            codes.append(record.codes if row["codes"] is None else row["codes"])
+        usable, vectors = embed_batch(batch, model)
+        for recording in usable:
+            assert recording.record is not None
+            row = rows[recording.name]
+            codes.append(recording.record.codes if row["codes"] is None else row["codes"])
             patients.append(row["patient_id"])
-        if good:
-            signals, present = map(torch.stack, zip(*(prepared for _, _, prepared in good), strict=True))
-            parts.append(model.encode_prepared(signals, present).flatten(1).float().cpu().numpy())
+        if usable:
+            parts.append(vectors)
     names, labels = _classes(codes, np.array(patients), args.folder)
     count = f"{len(labels):,} records of {len(set(patients)):,} patients in {args.folder.resolve().name}/{TABLE}"
     facts = args.output.stem, model_name(model), digest, count

@@ -17,13 +17,8 @@ EMBEDDINGS = (".npz", ".parquet")
 
 def predict(args: argparse.Namespace) -> None:
     """Say which recordings are not there, and predict for the others."""
-    options, named = _asked(args, args.records)
     output = Output(args.output, args.format, PREDICTIONS)
-    if all(error for _, error in named):
-        for name, error in named:
-            output.error(name, error)
-        output.close()
-        sys.exit(1)
+    options, named = _asked(args, args.records, output)
     with loading():
         from fgclep.commands.model import find_task_or_head
     task = find_task_or_head(args.task) if args.task else None
@@ -36,8 +31,6 @@ def embed(args: argparse.Namespace) -> None:
     """Say which recordings are not there, and embed the others."""
     _check_embeddings("--output", args.output)
     options, named = _asked(args, args.records)
-    if all(error for _, error in named):
-        sys.exit(1)
     with loading():
         from fgclep.commands import embed
     embed.run(args, named, options)
@@ -60,8 +53,6 @@ def retrieve(args: argparse.Namespace) -> None:
     if args.embeddings is not None:
         _check_embeddings("--embeddings", args.embeddings)
     options, named = _asked(args, args.ecgs)
-    if all(error for _, error in named):
-        sys.exit(1)
     with loading():
         from fgclep.commands import retrieve_own
     retrieve_own.run(args, named, options)
@@ -90,8 +81,13 @@ def _check_embeddings(option: str, file: Path) -> None:
         raise UserError(f"{option} {file}: give a file that ends in {' or '.join(EMBEDDINGS)}")
 
 
-def _asked(args: argparse.Namespace, names: Sequence[str]) -> tuple[dict, list[tuple[str, str]]]:
-    """Options of ``read_recording``, and the recordings with what is wrong with them, which is said."""
+def _asked(
+    args: argparse.Namespace, names: Sequence[str], output: Output | None = None
+) -> tuple[dict, list[tuple[str, str]]]:
+    """Options of ``read_recording``, and the recordings with what is wrong with them, which is said.
+
+    If it is wrong with all, it is written to ``output`` as well, and the program ends with status 1.
+    """
     options = {"fs": _sampling_rate(args.fs), "leads": _leads(args.leads), "units": args.units}
     if args.model is not None:
         check_model_folder(args.model)
@@ -99,6 +95,12 @@ def _asked(args: argparse.Namespace, names: Sequence[str]) -> tuple[dict, list[t
     for name, error in named:
         if error:
             say(f"fgclep: {name}: {error}")
+    if all(error for _, error in named):
+        if output is not None:
+            for name, error in named:
+                output.error(name, error)
+            output.close()
+        sys.exit(1)
     return options, named
 
 

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +65,17 @@ class Output:
         self.columns = columns
         self._parts: list[str] = []
         self._header = csv_text([columns])
+
+    def whole(self, rows: Sequence[Mapping[str, Any]], table: Callable[[], Sequence[str]]) -> None:
+        """Write all there is, and close: ``rows`` as CSV or JSON, else the lines of ``table``."""
+        if self.form == "csv":
+            self.rows(rows)
+        elif self.form == "json":
+            for row in rows:
+                self.json(row)
+        else:
+            self.lines(table())
+        self.close()
 
     def lines(self, lines: Sequence[str]) -> None:
         """Write lines of a table."""

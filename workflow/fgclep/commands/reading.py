@@ -7,6 +7,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
+import numpy as np
+import torch
+
 from fgclep.commands.output import RESEARCH_ONLY, say
 from fgclep.errors import reason_of
 from fgclep.inference.predict import Input, leads_remark, length_remark
@@ -86,6 +89,17 @@ def in_batches(
             batch = []
     if batch:
         yield batch
+
+
+@torch.inference_mode()
+def embed_batch(batch: Sequence[Recording], model: FGCLEP) -> tuple[list[Recording], np.ndarray]:
+    """Return the recordings of a batch that can be used, and their embeddings, float32 (recordings, values)."""
+    good = [(recording, *recording.prepared) for recording in batch if recording.prepared]
+    if not good:
+        return [], np.empty((0, 0), np.float32)
+    usable, signals, present = zip(*good, strict=True)
+    embeddings = model.encode_prepared(torch.stack(signals), torch.stack(present))
+    return list(usable), embeddings.flatten(1).float().cpu().numpy()
 
 
 def read_ahead(

@@ -15,11 +15,14 @@ from fgclep.evaluation.known_records import KnownRecords
 from fgclep.evaluation.task_records import in_published_split
 from fgclep.evaluation.tasks import Task
 from fgclep.keys import KEY
+from fgclep.recordings.formats import FORMATS as RECORDINGS
 from fgclep.tables import as_lists
 
 FORMATS = (".npz", ".parquet")
 _SHOWN = 5  # keys in a message
-_SUFFIXES = {".hea", ".dat", ".mat", ".edf", ".csv", ".npy"}  # with which a recording's file may be given as key
+_SUFFIXES = {
+    extension for kind in RECORDINGS.values() for extension in kind.extensions
+}  # with which a recording's file may be given as key
 _WAY = (
     "write an NPZ with the arrays keys (text, shape (n,)) and embeddings (numbers, shape (n, d)), or Parquet with the "
     "columns key and embedding"

@@ -158,10 +158,6 @@ class Questions:
         last = ", so that features among them come last" if own and self.features else ""
         return f"probabilities assume the prevalence beside them, of {population}{some}{last}"
 
-    def prepare(self, record: Record) -> Input:
-        """Make the model's input; raises ``ValueError`` if the model needs leads that are not there."""
-        return self.model.prepare(record.millivolts(), record.sampling_rate, record.leads)
-
     def _of_texts(self, embeddings: np.ndarray) -> np.ndarray:
         """Probabilities of what is asked in words, float64 (n, questions)."""
         if not self._places:

@@ -10,10 +10,11 @@ from torch import Tensor
 
 from fgclep.config.signal import SignalSection
 from fgclep.leads import LEADS, lead_positions
+from fgclep.recordings.labels import MILLIVOLTS
 from fgclep.signals.preparation import prepare_signal
 
 Recording = np.ndarray | Tensor | str | Path
-MILLIVOLTS = {"mV": 1.0, "uV": 1e-3, "V": 1e3}
+UNITS = ("mV", "uV", "V")
 
 
 class FGCLEPProcessor:
@@ -153,8 +154,8 @@ def _millivolts(signal: Recording, units: str | None) -> np.ndarray:
     values = signal.detach().cpu().numpy() if isinstance(signal, Tensor) else signal
     if units is None:
         return values  # type: ignore[return-value]
-    if units not in MILLIVOLTS:
+    if units not in UNITS:
         raise ValueError(f"units is {units!r}; give mV, uV or V")
     if np.ma.is_masked(values):
         return values  # type: ignore[return-value]  # is refused
-    return np.asarray(values, dtype=np.float64) * MILLIVOLTS[units]
+    return np.asarray(values, dtype=np.float64) * MILLIVOLTS[units.lower()]
