@@ -150,7 +150,7 @@ def commands(work: Path, chunks: int) -> Iterator[tuple[str, list[str]]]:
     options = ["--manifests", made["manifest"], *vocabulary, *settings(CONFIG["reports"])]
     options += ["--texts", made["texts"], "--reports", made["reports"], *quarantine("reports")]
     yield "parse_reports", options
-    options = ["--texts", made["texts"], *vocabulary, "--prompt", str(ROOT / "resources/prompts/recover.txt")]
+    options = ["--texts", made["texts"], *vocabulary, "--prompts", str(ROOT / "resources/prompts")]
     options += [*settings(CONFIG["recovery"]), "--output", candidates, "--cost", str(work / "cost.json")]
     yield "recover_features", options
     inference = {name: CONFIG["pretraining"][name] for name in ("device", "batch_size")}

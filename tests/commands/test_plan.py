@@ -63,12 +63,12 @@ def test_the_real_benchmarks_are_planned_from_their_published_size(folder):
 def test_the_published_setting_fetches_mimic_and_asks_per_statement(folder, capsys):
     plan = _planned("workflow/config/paper.yaml")
     assert plan["mimic-iv-ecg"]["fetch_bytes"] == 800_035 * 120_800  # 96.6 GB
-    assert (plan["mimic-iv-ecg"]["llm_calls"], plan["mimic-iv-ecg"]["llm_calls_exact"]) == (3_643, False)
-    assert plan["total"]["llm_calls"] == 3_643
+    assert (plan["mimic-iv-ecg"]["llm_calls"], plan["mimic-iv-ecg"]["llm_calls_exact"]) == (2_172, False)
+    assert plan["total"]["llm_calls"] == 2_172
     assert 130e9 < plan["total"]["disk_bytes"] < 160e9
     main(["plan", "--configfile", "workflow/config/paper.yaml"])
     lines = capsys.readouterr().out.splitlines()
-    assert lines[1].split() == ["mimic-iv-ecg", "web", "~800,035", "~96.6", "GB", "-", "~136.1", "GB", "~3,643"]
+    assert lines[1].split() == ["mimic-iv-ecg", "web", "~800,035", "~96.6", "GB", "-", "~136.1", "GB", "~2,172"]
     assert lines[5].startswith("total") and len({line.rindex(" ") for line in lines[1:5]}) > 0
     assert len({len(line) for line in lines[:6]}) == 1  # aligned
 

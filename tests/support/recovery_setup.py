@@ -26,7 +26,9 @@ from fgclep.stages import recover_features, verify_features
 from fgclep.tables import read_table, write_table
 
 FOLDER = ROOT / "resources" / "vocabulary"
-PROMPT = ROOT / "resources" / "prompts" / "recover.txt"
+PROMPTS = ROOT / "resources" / "prompts"
+PROMPT = PROMPTS / "recover.txt"
+PUBLISHED = {"ask": "all", "shortlist": None, "items": 24, "min_auroc": None}  # all features in one list, no probe
 VOCABULARY = load_vocabulary(FOLDER)
 PARSER = StatementParser(VOCABULARY)
 SERVERS = {"ollama": OllamaServer, "openai": OpenAIServer}
@@ -73,7 +75,7 @@ def backend():
 @pytest.fixture
 def settings(backend, server, tmp_path):
     return recovery_settings(
-        backend=backend, model=MODEL, host=server.url, timeout_seconds=5, cache=str(tmp_path / "cache")
+        backend=backend, model=MODEL, host=server.url, timeout_seconds=5, cache=str(tmp_path / "cache"), **PUBLISHED
     )
 
 
@@ -90,7 +92,7 @@ def language_model(settings, clock):
         clock._stop.clear()
         # not validated: the scripted server's answers differ without a temperature, and are short
         section = RecoverySection.model_validate(settings).model_copy(update=changes)
-        return LanguageModel(SERVERS[section.backend](section), section, PROMPT, VOCABULARY, clock)
+        return LanguageModel(SERVERS[section.backend](section), section, PROMPTS, VOCABULARY, clock)
 
     return make
 
@@ -109,7 +111,7 @@ def propose(language_model):
 def run_stage(folder, settings, report):
     """Run the stage on the statements of one report and return its candidates."""
     write_table(parse_reports([("m", "1", report)], VOCABULARY, 3).texts, folder / "texts.parquet", TEXTS)
-    arguments = ["--texts", str(folder / "texts.parquet"), "--vocabulary", str(FOLDER), "--prompt", str(PROMPT)]
+    arguments = ["--texts", str(folder / "texts.parquet"), "--vocabulary", str(FOLDER), "--prompts", str(PROMPTS)]
     arguments += [
         "--output",
         str(folder / "candidates.parquet"),

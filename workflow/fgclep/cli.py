@@ -357,6 +357,9 @@ def add_recover(commands: argparse._SubParsersAction) -> None:
         "--dry-run", action="store_true", help="only show the prompt, the number of calls and the time they will take"
     )
     command.add_argument(
+        "--probe", action="store_true", help="only ask what the vocabulary knows, and show what the model is worth"
+    )
+    command.add_argument(
         "--configfile", nargs="+", default=[], metavar="FILE", help="over config.yaml, as with snakemake"
     )
     command.add_argument("--texts", default="results/reports/texts.parquet")

@@ -54,6 +54,7 @@ VOCABULARY = [
     "resources/vocabulary/diagnoses.yaml",
     "resources/vocabulary/administrative.yaml",
 ]
+PROMPTS = ["resources/prompts/recover.txt", "resources/prompts/likelihood.txt"]
 
 
 def validated(values):

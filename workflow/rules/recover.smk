@@ -2,7 +2,7 @@ rule recover_features:
     input:
         texts="results/reports/texts.parquet",
         vocabulary=VOCABULARY,
-        prompt="resources/prompts/recover.txt",
+        prompts=PROMPTS,
     output:
         candidates="results/recovery/candidates.parquet",
         cost="results/recovery/cost.json",
@@ -18,7 +18,7 @@ rule recover_features:
     params:
         **settings(SETTINGS.recovery),
         backend=SETTINGS.recovery.backend,
-        content=contents(*VOCABULARY, "resources/prompts/recover.txt"),
+        content=contents(*VOCABULARY, *PROMPTS),
         code=source_digest("fgclep.stages.recover_features"),
     message:
         "Recovering waveform features of the statements (backend: {params.backend})"
@@ -26,7 +26,7 @@ rule recover_features:
         "python -m fgclep.stages.recover_features "
         "--texts {input.texts:q} "
         "--vocabulary resources/vocabulary "
-        "--prompt {input.prompt:q} "
+        "--prompts resources/prompts "
         "--settings {params.settings:q} "
         "--output {output.candidates:q} "
         "--cost {output.cost:q} "

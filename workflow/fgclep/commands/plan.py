@@ -23,9 +23,11 @@ from fgclep.language.parser import parse_statements
 from fgclep.language.statements import clean_statement
 from fgclep.language.vocabulary import Vocabulary, load_vocabulary
 from fgclep.recovery.backend import is_asked
+from fgclep.recovery.questions import Question, make_questions
 from fgclep.sources import Source
 
 VOCABULARY = Path("resources/vocabulary")
+PROMPTS = Path("resources/prompts")
 TASKS = Path("resources/tasks")
 RECORD_BYTES = 121_000  # ten seconds of twelve leads at 500 Hz in 16 bits, with a header; where nothing better is known
 SHARD_SHARE = 0.4  # of the raw files; benchmarks/codecs.py measures it
@@ -97,7 +99,9 @@ class Plan:
     sources
         In the order of the config.
     llm_calls
-        Of all sources, statements that they share once; ``None`` if unknown for one of them.
+        Of all sources, questions that they share once, the probe left out; ``None`` if unknown for one of them.
+    not_asked
+        Statements that no question is about, because the measurement decides on all that goes with them.
     disk_bytes, missing_bytes
         Taken in the end, and what is not there yet, with the files in passing and the models.
     free_bytes
@@ -108,6 +112,7 @@ class Plan:
     records: int
     fetch_bytes: int
     llm_calls: int | None
+    not_asked: int
     disk_bytes: int
     missing_bytes: int
     free_bytes: int
@@ -120,19 +125,18 @@ class Plan:
 def make_plan(config: Config, folder: Path = Path()) -> Plan:
     """Plan a run in ``folder``, where the Snakefile is, from what is there and from what the databases publish."""
     vocabulary = load_vocabulary(folder / VOCABULARY)
-    asked: set[str] = set()
+    asked: dict[str, list[Question]] = {}
     sources = []
     for key in _sources_in_use(config, folder):
         files = _Files(config, config.data.source(key), folder)
-        statements = _asked_statements(files, vocabulary) if _asks(config, key) else None
-        asked |= statements or set()
-        sources.append(_plan_source(config, files, statements))
+        questions = _questions(files, config, folder, vocabulary) if _asks(config, key) else None
+        asked |= questions or {}
+        sources.append(_plan_source(config, files, questions))
     calls = [plan.llm_calls for plan in sources]
-    samples = config.recovery.samples
     if None in calls:
         llm_calls = None
     elif all(plan.llm_calls_exact for plan in sources):
-        llm_calls = len(asked) * samples
+        llm_calls = _count(asked)
     else:
         llm_calls = sum(call or 0 for call in calls)
     models = SMALL_MODELS if config.pretraining.text_encoder.name == "scratch" else LARGE_MODELS
@@ -145,6 +149,7 @@ def make_plan(config: Config, folder: Path = Path()) -> Plan:
         records=sum(plan.records or 0 for plan in sources),
         fetch_bytes=sum(plan.fetch_bytes for plan in sources),
         llm_calls=llm_calls,
+        not_asked=sum(not questions for questions in asked.values()),
         disk_bytes=disk + passing,
         missing_bytes=max(0, disk + passing - present),
         free_bytes=shutil.disk_usage(folder).free,
@@ -251,7 +256,7 @@ def embedding_bytes(config: Config) -> int:
     return 2 * dimensions * (12 * (samples // config.signal.sampling_rate) if by_lead else -(-samples // 32))
 
 
-def _plan_source(config: Config, files: _Files, statements: set[str] | None) -> SourcePlan:
+def _plan_source(config: Config, files: _Files, questions: dict[str, list[Question]] | None) -> SourcePlan:
     records, exact = files.records()
     in_place = files.bytes_in_place()
     count = records or 0
@@ -275,7 +280,7 @@ def _plan_source(config: Config, files: _Files, statements: set[str] | None) -> 
     if files.source.streamed:
         simulated = kept = 0
     simulated_present = (in_place or 0) if simulated else 0
-    calls, calls_exact = _llm_calls(config, files, statements)
+    calls, calls_exact = _llm_calls(config, files, questions)
     return SourcePlan(
         source=files.source.key,
         origin=files.origin,
@@ -293,28 +298,35 @@ def _plan_source(config: Config, files: _Files, statements: set[str] | None) -> 
 
 
 def _asks(config: Config, key: str) -> bool:
-    return config.recovery.backend != "knowledge" and config.data.sources[key].trains
+    return config.recovery.asks and config.data.sources[key].trains
 
 
-def _llm_calls(config: Config, files: _Files, statements: set[str] | None) -> tuple[int | None, bool]:
+def _llm_calls(config: Config, files: _Files, questions: dict[str, list[Question]] | None) -> tuple[int | None, bool]:
     if not _asks(config, files.source.key):
         return 0, True
-    samples = config.recovery.samples
-    if statements is not None:
-        return len(statements) * samples, True
+    if questions is not None:
+        return _count(questions), True
     published = files.source.published
     if files.origin == "simulated" or published is None or published.statements is None:
         return None, False
-    return published.statements * samples, False
+    if config.recovery.question == "likelihood":
+        return None, False  # a question for each feature that a statement's shortlist has
+    return published.statements * config.recovery.samples, False
 
 
-def _asked_statements(files: _Files, vocabulary: Vocabulary) -> set[str] | None:
-    """Distinct statements of the source that the language model is asked about; ``None`` without a manifest."""
+def _count(questions: dict[str, list[Question]]) -> int:
+    return len({question for some in questions.values() for question in some})
+
+
+def _questions(files: _Files, config: Config, folder: Path, vocabulary: Vocabulary) -> dict[str, list[Question]] | None:
+    """Questions to the language model by the source's statements that leave features out; ``None`` without a manifest."""
     if files.manifest is None:
         return None
     written = pl.scan_parquet(files.manifest).select(pl.col("report").explode().unique()).collect()["report"]
     texts = sorted({text for raw in written.drop_nulls() if (text := clean_statement(raw))})
-    return {statement.text for statement in parse_statements(texts, vocabulary) if is_asked(statement, vocabulary)}
+    statements = [s for s in parse_statements(texts, vocabulary) if is_asked(s, vocabulary)]
+    made = make_questions(config.recovery, folder / PROMPTS, vocabulary)
+    return {statement.text: made.about(statement) for statement in statements}
 
 
 def _sources_in_use(config: Config, folder: Path) -> list[str]:
@@ -355,6 +367,10 @@ def plan_text(plan: Plan) -> str:
         "disk: archives, shards, tables, simulated files; in the total, models and the files of one chunk as well",
         f"free here: {human_bytes(plan.free_bytes)}, still needed: ~{human_bytes(plan.missing_bytes)}",
     ]
+    if plan.not_asked:
+        notes.append(
+            f"LLM calls: none about {plan.not_asked:,} statements, because all that goes with them is measured"
+        )
     if plan.missing_bytes > plan.free_bytes:
         notes.append(
             f"WARNING: {human_bytes(plan.missing_bytes - plan.free_bytes)} too little. Make room, run in a folder on "

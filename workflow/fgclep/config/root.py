@@ -69,7 +69,7 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _votes_can_be_had(self) -> Self:
-        answers = 1 if self.recovery.backend == "knowledge" else self.recovery.samples
+        answers = self.recovery.samples if self.recovery.asks else 1
         if self.verification.min_votes > answers:
             raise ValueError(
                 f"verification.min_votes is {self.verification.min_votes}, and recovery gives {answers} answer(s) to a "

@@ -52,6 +52,9 @@ class Backend(Protocol):
     def propose(self, statements: Sequence[Statement]) -> list[list[Candidate]]:
         """Return for each statement the features that ECGs with it are likely to show."""
 
+    def for_every_record(self) -> list[Candidate]:
+        """Return what is proposed for every record, whatever its report says."""
+
     def cost(self) -> dict[str, Any]:
         """Return what ``propose`` has cost, see ``fgclep.recovery.cost.cost``."""
 

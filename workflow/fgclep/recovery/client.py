@@ -46,7 +46,7 @@ class LanguageClient:
 
     def transport(self) -> httpx.BaseTransport:
         """Return a new connection, for a client that takes one."""
-        return _Transport(self._host, self._key, self._trusted)
+        return _Transport(self._host, self._key, self._trusted, self.timeout.read or 0.0)
 
     def told(self, words: object) -> str:
         """Return a server's words for a message: without the key, and not endless."""
@@ -57,7 +57,7 @@ class LanguageClient:
         """Return the error for a reply with a status that is no success."""
         message = self.told(words)
         if status in _TRANSIENT or status >= 500:
-            return NoReply(message, wait)
+            return NoReply(message, wait, loading=status == 503)
         if status in {401, 403}:
             return UserError(
                 f"the server at {self._host} wants another key: {message}\nGive it in the environment, never in a file "
@@ -77,8 +77,9 @@ def _trusted() -> ssl.SSLContext:
 
 
 class _Transport(httpx.HTTPTransport):
-    def __init__(self, host: str, key: str, trusted: ssl.SSLContext):
+    def __init__(self, host: str, key: str, trusted: ssl.SSLContext, seconds: float):
         super().__init__(verify=trusted, trust_env=False)
+        self._seconds = seconds
         self._host = host
         self._key = key
 
@@ -107,7 +108,10 @@ class _Transport(httpx.HTTPTransport):
         except httpx.TransportError as error:
             if problem := certificate_error(error, self._host):
                 raise UserError(problem) from None
-            raise NoReply(f"{type(error).__name__}: {error}") from None
+            limit = (
+                f" after recovery.timeout_seconds: {self._seconds:g}" if isinstance(error, httpx.ReadTimeout) else ""
+            )
+            raise NoReply(f"{type(error).__name__}{limit}: {error}") from None
         told = {"content-encoding", "content-length", "transfer-encoding"}
         headers = [(name, value) for name, value in response.headers.multi_items() if name.lower() not in told]
         return httpx.Response(response.status_code, headers=headers, content=body)

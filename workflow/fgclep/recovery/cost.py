@@ -7,6 +7,8 @@ from typing import Any
 from fgclep.recovery.run_calls import duration
 from fgclep.recovery.server import Reply
 
+TOKENS = ("prompt_tokens", "cached_tokens", "answer_tokens")
+
 
 class CallCounter:
     """Calls of this run, from several threads: also those that got no reply or no usable answer."""
@@ -14,8 +16,7 @@ class CallCounter:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self.calls = 0
-        self.prompt_tokens = 0
-        self.answer_tokens = 0
+        self.tokens = dict.fromkeys(TOKENS, 0)
         self.seconds = 0.0
 
     def add(self, seconds: float, reply: Reply | None) -> None:
@@ -23,9 +24,8 @@ class CallCounter:
         with self._lock:
             self.calls += 1
             self.seconds += seconds
-            if reply is not None:
-                self.prompt_tokens += reply.prompt_tokens or 0
-                self.answer_tokens += reply.answer_tokens or 0
+            for name in TOKENS:
+                self.tokens[name] += getattr(reply, name, None) or 0
 
 
 def cost(counter: CallCounter, from_cache: int, used: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
@@ -45,17 +45,16 @@ def cost(counter: CallCounter, from_cache: int, used: Iterable[Mapping[str, Any]
     Returns
     -------
     dict
-        ``calls``, ``answers_from_cache``, ``prompt_tokens``, ``answer_tokens``, ``seconds`` and ``seconds_per_call``
-        (null without calls) of this run, and ``all_answers`` with ``answers``, ``prompt_tokens``,
-        ``answer_tokens`` and ``seconds``.
+        ``calls``, ``answers_from_cache``, ``prompt_tokens``, ``cached_tokens`` (those of them that the server knew from
+        the question before, if it tells), ``answer_tokens``, ``seconds`` and ``seconds_per_call`` (null without calls)
+        of this run, and ``all_answers`` with ``answers``, the tokens and ``seconds``.
     """
     answers = list(used)
-    tokens = {name: sum(more[name] or 0 for more in answers) for name in ("prompt_tokens", "answer_tokens")}
+    tokens = {name: sum(more.get(name) or 0 for more in answers) for name in TOKENS}
     return {
         "calls": counter.calls,
         "answers_from_cache": from_cache,
-        "prompt_tokens": counter.prompt_tokens,
-        "answer_tokens": counter.answer_tokens,
+        **counter.tokens,
         "seconds": round(counter.seconds, 3),
         "seconds_per_call": round(counter.seconds / counter.calls, 3) if counter.calls else None,
         "all_answers": {
@@ -72,9 +71,10 @@ def cost_line(spent: Mapping[str, Any]) -> str:
     >>> cost_line(cost(CallCounter(), 3, []))
     '0 calls, 3 answers from the cache, 0 tokens read and 0 written, 0.0 s in calls'
     """
+    known = f" ({spent['cached_tokens']:,} known to the server)" if spent["cached_tokens"] else ""
     per_call = "" if spent["seconds_per_call"] is None else f", {spent['seconds_per_call']:.2f} s per call"
     return (
         f"{spent['calls']:,} calls, {spent['answers_from_cache']:,} answers from the cache, "
-        f"{spent['prompt_tokens']:,} tokens read and {spent['answer_tokens']:,} written, "
+        f"{spent['prompt_tokens']:,} tokens read{known} and {spent['answer_tokens']:,} written, "
         f"{duration(spent['seconds'])} in calls{per_call}"
     )

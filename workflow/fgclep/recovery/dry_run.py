@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from itertools import islice
-from statistics import median
+from statistics import fmean
 
 from fgclep.config.recovery import RecoverySection
+from fgclep.language.statements import Statement
 from fgclep.recovery.cache import AnswerCache
 from fgclep.recovery.language_model import LanguageModel
 from fgclep.recovery.run_calls import duration
@@ -13,7 +14,7 @@ ASSUMED_SECONDS = 5.0  # per call: an 8B model on a GPU of a workstation
 ENOUGH = 1000  # stored answers to take the time from
 
 
-def describe(backend: LanguageModel, settings: RecoverySection, texts: Sequence[str]) -> str:
+def describe(backend: LanguageModel, settings: RecoverySection, statements: Sequence[Statement]) -> str:
     """Return the number of calls, the time that they will take, and the first prompt.
 
     Parameters
@@ -22,25 +23,32 @@ def describe(backend: LanguageModel, settings: RecoverySection, texts: Sequence[
         Asked for its plan; nothing is sent to the model.
     settings
         The config's ``recovery`` section.
-    texts
-        Statements.
+    statements
+        Those that a language model may be asked about.
     """
-    answers, missing = backend.plan(texts)
+    questions = [backend.questions.about(statement) for statement in statements]
+    asked = [question for some in questions for question in some]
+    answers, missing = backend.plan(asked)
+    about = sum(map(bool, questions))
     per_call, origin = _seconds_per_call(backend, settings)
     total = per_call * len(missing) / settings.concurrency
     lines = {
         "model": f"{settings.model} ({backend.model_digest}) at {settings.host}, {backend.name}",
-        "prompt": f"version {backend.prompt.version} ({backend.prompt.hash})",
-        "statements": f"{len(set(texts)):,} to ask about, {settings.samples} times each",
+        "prompt": f"version {backend.questions.prompt.version} ({backend.prompt_hash})",
+        "statements": f"{about:,} to ask about{_of(len(statements), about)}, {settings.samples} times each",
         "answers": f"{len(answers) + len(missing):,} wanted, {len(answers):,} of them in {settings.cache}",
         "calls": f"{len(missing):,}",
         "time": f"{duration(total)}: {per_call:.1f} s per call ({origin}), {settings.concurrency} at a time",
     }
     head = "\n".join(f"{name:<11} {value}" for name, value in lines.items())
-    if not texts:
+    if not asked:
         return head
-    first = missing[0][0] if missing else texts[0]
-    return f"{head}\n\nThe prompt about {first!r}:\n\n{backend.prompt.render(first)}"
+    first = missing[0] if missing else asked[0]
+    return f"{head}\n\nThe prompt about {first.text!r}:\n\n{backend.questions.render(first)}"
+
+
+def _of(statements: int, asked: int) -> str:
+    return "" if asked == statements else f" of {statements:,}: the others leave out nothing that is not measured"
 
 
 def _seconds_per_call(backend: LanguageModel, settings: RecoverySection) -> tuple[float, str]:
@@ -53,5 +61,5 @@ def _seconds_per_call(backend: LanguageModel, settings: RecoverySection) -> tupl
     )
     known = [record["more"]["seconds"] for record in islice(records, ENOUGH)]
     if known:
-        return median(known), f"median of {len(known)} stored answers of this model"
+        return fmean(known), f"mean of {len(known)} stored answers of this model"
     return ASSUMED_SECONDS, "assumed"

@@ -30,6 +30,10 @@ class KnowledgeBackend:
         """Return for each statement each feature once, in the order of its diagnoses."""
         return [self._of(statement) for statement in statements]
 
+    def for_every_record(self) -> list[Candidate]:
+        """Return nothing: what is proposed depends on the statement."""
+        return []
+
     def cost(self) -> dict[str, Any]:
         """Return zeros."""
         return cost(CallCounter(), 0, [])

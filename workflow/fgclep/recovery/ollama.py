@@ -8,7 +8,7 @@ import ollama
 from fgclep.config.recovery import RecoverySection
 from fgclep.errors import UserError
 from fgclep.recovery.client import LanguageClient
-from fgclep.recovery.server import Model, NoReply, Options, Reply, UnusableAnswer
+from fgclep.recovery.server import TOP_WORDS, Model, NoReply, Options, Reply, UnusableAnswer, first_words
 from fgclep.recovery.time_limit import LimitedCalls
 
 T = TypeVar("T")
@@ -78,22 +78,26 @@ class OllamaServer:
         except TRANSIENT as error:
             raise NoReply(self._client.told(f"{type(error).__name__}: {error}")) from None
 
-    def ask(self, prompt: str, schema: Mapping[str, Any], options: Options) -> Reply:
+    def ask(self, prompt: str, schema: Mapping[str, Any] | None, options: Options) -> Reply:
         """See ``Server.ask``."""
+        longest = options.max_tokens if schema else 1
         given = {
-            "num_predict": options.max_tokens,
+            "num_predict": longest,
             "num_ctx": options.context_tokens,
             "temperature": options.temperature,
             "seed": options.seed,
         }
         messages = [{"role": "user", "content": prompt}]
         model, think = self._settings.model, self._settings.think
-        reply = self._reach(
-            lambda client: client.chat(model, messages, format=dict(schema), options=given, think=think)
-        )
+        asked: dict[str, Any] = {"format": dict(schema)} if schema else {"logprobs": True, "top_logprobs": TOP_WORDS}
+        reply = self._reach(lambda client: client.chat(model, messages, options=given, think=think, **asked))
         content = reply.message.content
         if not reply.done:
             raise UnusableAnswer("the answer ended before it was done", content)
+        if not schema:
+            top = reply.logprobs[0].top_logprobs if reply.logprobs else None
+            words = first_words([(word.token, word.logprob) for word in top or ()], self.name)
+            return Reply(content or "", reply.prompt_eval_count, reply.eval_count, first_words=words)
         if reply.done_reason == "length":
             raise UnusableAnswer("the answer was cut at recovery.max_tokens", content)
         if not content:

@@ -11,13 +11,15 @@ from fgclep.config.recovery import RecoverySection
 from fgclep.errors import UserError
 from fgclep.recovery.client import LanguageClient
 from fgclep.recovery.prompt import digest
-from fgclep.recovery.server import Model, NoReply, Options, Reply, UnusableAnswer
+from fgclep.recovery.server import TOP_WORDS, Model, NoReply, Options, Reply, UnusableAnswer, first_words
 from fgclep.recovery.time_limit import LimitedCalls
 
 T = TypeVar("T")
 
 # The last five are how the client fails on replies that are no JSON, or not the expected one.
 TRANSIENT = (openai.APIConnectionError, TimeoutError, ValueError, AttributeError, TypeError, KeyError, IndexError)
+# What /v1/models says of how a model is served, not of the model: another context gives no other answers.
+OF_THE_SERVER = {"created", "permission", "max_model_len", "n_ctx", "status"}
 CONFLICT = 409  # passes, too, by OpenAI's API
 
 
@@ -72,7 +74,9 @@ class OpenAIServer:
                 f"the server at {host} does not have the model {wanted!r} (it has {', '.join(listed) or 'none'}); "
                 f"write in config.yaml\n\n    recovery:\n      model: {next(iter(listed), 'NAME')}"
             )
-        said = {key: value for key, value in listed[wanted].items() if key not in {"created", "permission"}}
+        said = {key: value for key, value in listed[wanted].items() if key not in OF_THE_SERVER}
+        if isinstance(said.get("meta"), dict):  # llama.cpp's
+            said["meta"] = {key: value for key, value in said["meta"].items() if key not in OF_THE_SERVER}
         return Model(digest(json.dumps(said, sort_keys=True, default=str)), "")
 
     def _reach(self, call: Callable[[openai.OpenAI], T]) -> T:
@@ -94,29 +98,39 @@ class OpenAIServer:
                 raise cause from None
             raise NoReply(self._client.told(f"{type(cause).__name__}: {cause}")) from None
 
-    def ask(self, prompt: str, schema: Mapping[str, Any], options: Options) -> Reply:
+    def ask(self, prompt: str, schema: Mapping[str, Any] | None, options: Options) -> Reply:
         """See ``Server.ask``."""
+        asked: dict[str, Any] = {"max_tokens": 1, "logprobs": True, "top_logprobs": TOP_WORDS}
+        if schema:
+            form = {"name": "features", "strict": True, "schema": dict(schema)}
+            asked = {
+                "max_tokens": options.max_tokens,
+                "response_format": {"type": "json_schema", "json_schema": form},
+            }
 
         def call(client: openai.OpenAI) -> tuple[Any, ...]:
             reply = client.chat.completions.create(
                 model=self._settings.model,
                 messages=[{"role": "user", "content": prompt}],
-                response_format={
-                    "type": "json_schema",
-                    "json_schema": {"name": "features", "strict": True, "schema": dict(schema)},
-                },
                 temperature=options.temperature,
                 seed=options.seed,
-                max_tokens=options.max_tokens,
+                **asked,
             )
             choice = reply.choices[0]
             usage = [getattr(reply.usage, name, None) for name in ("prompt_tokens", "completion_tokens")]
-            told = choice.finish_reason, choice.message.content, choice.message.refusal
-            return *told, usage, reply.system_fingerprint
+            usage.append(getattr(getattr(reply.usage, "prompt_tokens_details", None), "cached_tokens", None))
+            told = choice.logprobs.content if choice.logprobs else None
+            words = [] if schema or not told else [(word.token, word.logprob) for word in told[0].top_logprobs]
+            said = choice.finish_reason, choice.message.content, choice.message.refusal
+            return *said, usage, reply.system_fingerprint, words
 
-        finish, content, refusal, usage, version = self._reach(call)
+        finish, content, refusal, usage, version, words = self._reach(call)
         if refusal:
             raise UnusableAnswer("the model refuses", refusal)
+        version = version if isinstance(version, str) else ""
+        read, written, cached = (count if type(count) is int else None for count in usage)
+        if not schema:
+            return Reply(str(content or ""), read, written, version, cached, first_words(words, self.name))
         if finish == "length":
             raise UnusableAnswer("the answer was cut at recovery.max_tokens", content)
         if finish != "stop":
@@ -125,8 +139,7 @@ class OpenAIServer:
             raise UnusableAnswer("the answer is empty")
         if not isinstance(content, str):  # the client does not check what it passes on
             raise UnusableAnswer("the answer is no text", str(content))
-        read, written = (count if type(count) is int else None for count in usage)
-        return Reply(content, read, written, version if isinstance(version, str) else "")
+        return Reply(content, read, written, version, cached)
 
 
 def _seconds(text: str | None) -> float | None:

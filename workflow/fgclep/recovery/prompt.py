@@ -13,7 +13,7 @@ from fgclep.errors import UserError
 from fgclep.recovery.server import UnusableAnswer
 
 UNKNOWN = "unknown"  # what the model answers to abstain
-MAX_FEATURES = 24  # in the answer to one statement
+MAX_FEATURES = 24  # in the answer to one statement; a longer one is a loop
 MAX_CHARACTERS = 200  # of one item
 _VERSION = re.compile(r"\A# version: (\d+)\n")
 _THOUGHTS = ("<think>", "</think>")  # of models that think, where the server does not set it apart
@@ -30,33 +30,46 @@ def digest(text: str) -> str:
 
 
 class Prompt:
-    """A question about a statement.
+    """A question about a statement and some features.
 
     Parameters
     ----------
     path
-        Template with ``$features`` and ``$statements`` below a line ``# version: N``. The statements come last, so that
-        servers keep the constant part.
-    features
-        The texts that an answer may name.
+        Template with ``$features`` and ``$statements`` below a line ``# version: N``, and ``$items`` where an answer is
+        a list. What differs from question to question comes last, so that servers keep the part before it.
+    items
+        The most features that an answer may name.
 
     Raises
     ------
     UserError
-        If the template has no version, or not these two places.
+        If the template has no version, or not these places.
     """
 
-    def __init__(self, path: str | Path, features: Sequence[str]):
+    def __init__(self, path: str | Path, items: int = MAX_FEATURES):
         text = read_text(Path(path))
         if not (found := _VERSION.match(text)):
             raise UserError(f"{path}: the first line must give the version of the prompt, such as\n\n    # version: 1")
         self.version = int(found[1])
+        self.items = items
         self._template = Template(text[found.end() :])
-        if set(self._template.get_identifiers()) != {"features", "statements"} or not self._template.is_valid():
-            raise UserError(f"{path}: the prompt must hold $features and $statements, and no other word after a $")
-        self._features = list(features)
-        self.hash = digest(self._fill(""))
-        self.schema: dict[str, Any] = {
+        words = set(self._template.get_identifiers())
+        if words - {"items"} != {"features", "statements"} or not self._template.is_valid():
+            raise UserError(
+                f"{path}: the prompt must hold $features and $statements, may hold $items, and no other word after a $"
+            )
+        self.hash = digest(self._fill("", ""))
+
+    def _fill(self, features: str, statements: str) -> str:
+        return self._template.substitute(features=features, statements=statements, items=self.items)
+
+    def render(self, text: str, features: str) -> str:
+        """Return the question about ``text``: a JSON string in it, without the marks of chat templates."""
+        return self._fill(features, f'{{"{_KEY}": {json.dumps(text).translate(_MARKS)}}}')
+
+    def schema(self, features: Sequence[str]) -> dict[str, Any]:
+        """Return the JSON schema of an answer that may name ``features``."""
+        return {
             "type": "object",
             "additionalProperties": False,
             "required": [_KEY],
@@ -64,20 +77,11 @@ class Prompt:
             "$defs": {
                 "features": {
                     "type": "array",
-                    "maxItems": MAX_FEATURES,
+                    "maxItems": self.items,
                     "items": {"type": "string", "enum": [*features, UNKNOWN]},
                 }
             },
         }
-        self.schema_hash = digest(json.dumps(self.schema, sort_keys=True))
-
-    def _fill(self, statements: str) -> str:
-        listed = "\n".join(f"- {text}" for text in self._features)
-        return self._template.substitute(features=listed, statements=statements)
-
-    def render(self, text: str) -> str:
-        """Return the question about ``text``: a JSON string in it, without the marks of chat templates."""
-        return self._fill(f'{{"{_KEY}": {json.dumps(text).translate(_MARKS)}}}')
 
     def read(self, content: str) -> list[str]:
         """Return the answer; servers do not enforce every schema.

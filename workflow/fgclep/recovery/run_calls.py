@@ -33,14 +33,13 @@ def run_calls(
 ) -> Iterator[Found]:
     """Yield what ``answer`` finds for each call, as it comes.
 
-    After the clock's end no call begins. The first exception ends all.
+    The first call is alone: it is the one for which a server reads what all prompts have in common, and several of them
+    at once would each wait for the others. After the clock's end no call begins. The first exception ends all.
     """
     with ThreadPoolExecutor(concurrency) as pool, tqdm(total=len(calls), desc="recovery", disable=None) as bar:
         try:
             logged = clock.seconds()
-            futures = [pool.submit(_unless_over, answer, call, clock) for call in calls]
-            for done, future in enumerate(as_completed(futures), start=1):
-                found = future.result()
+            for done, found in enumerate(_in_order_of_end(pool, calls, answer, clock), start=1):
                 if found is None:
                     continue
                 bar.update()
@@ -52,6 +51,14 @@ def run_calls(
             clock.stop()
             pool.shutdown(cancel_futures=True)  # else every waiting call is still made
             raise
+
+
+def _in_order_of_end(
+    pool: ThreadPoolExecutor, calls: Sequence[Call], answer: Callable[[Call], Found], clock: Clock
+) -> Iterator[Found | None]:
+    for part in (calls[:1], calls[1:]):
+        for future in as_completed([pool.submit(_unless_over, answer, call, clock) for call in part]):
+            yield future.result()
 
 
 def _unless_over(answer: Callable[[Call], Found], call: Call, clock: Clock) -> Found | None:

@@ -1,9 +1,12 @@
 """What a server of a language model must be able to do, and how it can fail."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from fgclep.errors import UserError
+
+TOP_WORDS = 20  # of the likeliest first words; the most that OpenAI's API gives
 SHOWN = 200  # characters of an answer that is of no use
 
 
@@ -16,11 +19,14 @@ class NoReply(Exception):
         What happened.
     wait
         Seconds after which the server wants to be asked again, if it said so.
+    loading
+        Whether the server is there, and says that it is not ready yet.
     """
 
-    def __init__(self, message: str, wait: float | None = None):
+    def __init__(self, message: str, wait: float | None = None, loading: bool = False):
         super().__init__(message)
         self.wait = wait
+        self.loading = loading
 
 
 class UnusableAnswer(Exception):
@@ -67,12 +73,18 @@ class Options:
 
 @dataclass(frozen=True)
 class Reply:
-    """The model's words; and, if the server tells, the tokens that were read and written, and its version."""
+    """The model's words; and, if the server tells, the tokens that were read and written, and its version.
+
+    ``cached_tokens`` of those read were known to the server from the question before. ``first_words`` are the likeliest
+    first words of an answer with the logarithms of their probabilities.
+    """
 
     content: str
     prompt_tokens: int | None = None
     answer_tokens: int | None = None
     server_version: str = ""
+    cached_tokens: int | None = None
+    first_words: tuple[tuple[str, float], ...] = ()
 
 
 class Server(Protocol):
@@ -96,8 +108,10 @@ class Server(Protocol):
             If the server does not have the model, or refuses.
         """
 
-    def ask(self, prompt: str, schema: Mapping[str, Any], options: Options) -> Reply:
+    def ask(self, prompt: str, schema: Mapping[str, Any] | None, options: Options) -> Reply:
         """Ask one question; the answer should be JSON that fits ``schema``.
+
+        Without a schema only the first word is asked for, and ``Reply.first_words`` are given.
 
         Raises
         ------
@@ -105,5 +119,20 @@ class Server(Protocol):
         UnusableAnswer
             If the answer is empty or cut.
         UserError
-            If the server refuses.
+            If the server refuses, or tells no probabilities of first words.
         """
+
+
+def first_words(told: Iterable[tuple[str, float]] | None, name: str) -> tuple[tuple[str, float], ...]:
+    """Return what a server tells of the first word of an answer.
+
+    Raises ``UserError`` if it tells nothing.
+    """
+    words = tuple(told or ())
+    if not words:
+        raise UserError(
+            f"the server ({name}) tells no probabilities of an answer's words, which recovery.question: likelihood "
+            "needs. llama.cpp and vLLM tell them, Ollama from 0.12.11 on. Or write\n\n"
+            "    recovery:\n      question: list"
+        )
+    return words

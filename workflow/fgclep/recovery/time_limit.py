@@ -46,7 +46,10 @@ class LimitedCalls(Generic[Client]):
                 raise
             del self._own.client
             client.close()
-            raise TimeoutError(f"the reply is not complete after {self._seconds:g} s") from None
+            raise TimeoutError(
+                f"the reply is not complete after {self._seconds:g} s, recovery.timeout_seconds; a model on a CPU may "
+                "need more for its first answer"
+            ) from None
 
 
 def _run(future: Future[Result], call: Callable[[Client], Result], client: Client) -> None:

@@ -1,11 +1,11 @@
-"""``results/recovery/candidates.parquet``: what the backend answered to each statement."""
+"""``results/recovery/candidates.parquet``: what the backend answered to each statement, or proposes for all records."""
 
 import pyarrow as pa
 
 CANDIDATES = pa.schema(
     [
-        pa.field("text_id", pa.int32(), nullable=False),
-        pa.field("statement", pa.string(), nullable=False),
+        pa.field("text_id", pa.int32()),  # null: proposed for every record, whatever its report says
+        pa.field("statement", pa.string(), nullable=False),  # empty where there is no text
         pa.field("feature", pa.string()),  # id in the vocabulary; null: the answer maps to nothing, see reason
         pa.field("answer", pa.string(), nullable=False),  # as the backend wrote it
         pa.field("votes", pa.int32(), nullable=False),

@@ -83,7 +83,7 @@ SOURCE = Source(
     records=read_records,
     record_id=last_part,
     intervals=read_intervals,
-    published=Published(records=800_035, record_bytes=120_800, statements=3_643),
+    published=Published(records=800_035, record_bytes=120_800, statements=2_172),
     gain=200,
     sampling_rate=500,
 )

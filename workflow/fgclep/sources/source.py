@@ -33,7 +33,7 @@ class Published:
     record_bytes
         Mean size of a record's files, header and signals.
     statements
-        Distinct statements of its reports; ``None`` if nobody has counted them.
+        Distinct statements that leave features out, of its reports; ``None`` if nobody has counted them.
     """
 
     records: int

@@ -1,24 +1,24 @@
-"""Ask a backend which waveform features go with each distinct statement."""
+"""Ask a backend which waveform features go with each distinct statement, or with every record."""
 
 import argparse
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from fgclep.config.recovery import RecoverySection
 from fgclep.files import write_text
 from fgclep.language.statements import Statement, read_statements
 from fgclep.language.vocabulary import Vocabulary, load_vocabulary
-from fgclep.recovery.backend import Backend, is_asked
+from fgclep.recovery.backend import Backend, Candidate, is_asked
+from fgclep.recovery.everything import EverythingBackend
 from fgclep.recovery.knowledge import KnowledgeBackend
+from fgclep.recovery.language_model import LanguageModel
+from fgclep.recovery.probe import require
+from fgclep.recovery.server import Server
 from fgclep.schemas.candidates import CANDIDATES
 from fgclep.schemas.reports import TEXTS
 from fgclep.stage import run_stage, stage_parser
 from fgclep.tables import read_table, write_table
-
-if TYPE_CHECKING:
-    from fgclep.recovery.language_model import LanguageModel
-    from fgclep.recovery.server import Server
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -26,23 +26,14 @@ def arguments() -> argparse.ArgumentParser:
     parser = stage_parser(__doc__, RecoverySection)
     parser.add_argument("--texts", required=True)
     parser.add_argument("--vocabulary", required=True)
-    parser.add_argument("--prompt", type=Path, required=True, help="template of the question to a language model")
+    parser.add_argument("--prompts", type=Path, required=True, help="folder of the templates of questions")
     parser.add_argument("--output", required=True)
     parser.add_argument("--cost", type=Path, required=True, help="JSON file for the calls, tokens and seconds")
     return parser
 
 
-def make_backend(settings: RecoverySection, prompt: Path, vocabulary: Vocabulary) -> Backend:
-    """Return the backend that the config names."""
-    if settings.backend == "knowledge":
-        return KnowledgeBackend(vocabulary)
-    return make_language_model(settings, prompt, vocabulary)
-
-
-def make_language_model(settings: RecoverySection, prompt: Path, vocabulary: Vocabulary) -> "LanguageModel":
+def make_language_model(settings: RecoverySection, prompts: Path, vocabulary: Vocabulary) -> LanguageModel:
     """Return the language model on the kind of server that the config names."""
-    from fgclep.recovery.language_model import LanguageModel
-
     server: Server
     if settings.backend == "openai":
         from fgclep.recovery.openai import OpenAIServer
@@ -52,7 +43,7 @@ def make_language_model(settings: RecoverySection, prompt: Path, vocabulary: Voc
         from fgclep.recovery.ollama import OllamaServer
 
         server = OllamaServer(settings)
-    return LanguageModel(server, settings, prompt, vocabulary)
+    return LanguageModel(server, settings, prompts, vocabulary)
 
 
 def statements_to_ask(texts: str | Path, vocabulary: Vocabulary) -> list[tuple[int, Statement]]:
@@ -66,19 +57,37 @@ def statements_to_ask(texts: str | Path, vocabulary: Vocabulary) -> list[tuple[i
 
 
 def main(args: argparse.Namespace) -> None:
-    """Write candidates per statement (schema ``CANDIDATES``), rejected answers with their reason included; the cost."""
+    """Write candidates (schema ``CANDIDATES``), rejected answers with their reason included, and the cost.
+
+    A language model must pass the probe before it is asked.
+    """
+    settings: RecoverySection = args.settings
     vocabulary = load_vocabulary(args.vocabulary)
     asked = statements_to_ask(args.texts, vocabulary)
-    backend = make_backend(args.settings, args.prompt, vocabulary)
-    proposals = backend.propose([statement for _, statement in asked])
-    origin = {"backend": backend.name, "model_digest": backend.model_digest, "prompt_hash": backend.prompt_hash}
-    rows = [
-        {"text_id": text_id, "statement": statement.text, **vars(candidate), **origin}
-        for (text_id, statement), candidates in zip(asked, proposals, strict=True)
-        for candidate in candidates
-    ]
+    backends: list[Backend] = []
+    probe = {}
+    if settings.backend == "knowledge":
+        backends.append(KnowledgeBackend(vocabulary))
+    elif settings.backend == "everything" or settings.ask == "unmeasured":
+        backends.append(EverythingBackend(vocabulary, settings.samples if settings.asks else 1))
+    if settings.asks:
+        model = make_language_model(settings, args.prompts, vocabulary)
+        if found := require(model, settings, vocabulary):
+            probe = {"probe": found.as_json()}
+        backends.append(model)
+    rows: list[dict[str, Any]] = []
+    for backend in backends:
+        origin = {"backend": backend.name, "model_digest": backend.model_digest, "prompt_hash": backend.prompt_hash}
+        given: list[tuple[int | None, str, list[Candidate]]] = [(None, "", backend.for_every_record())]
+        proposals = backend.propose([statement for _, statement in asked])
+        given += [(number, s.text, some) for (number, s), some in zip(asked, proposals, strict=True)]
+        rows += [
+            {"text_id": number, "statement": text, **vars(candidate), **origin}
+            for number, text, candidates in given
+            for candidate in candidates
+        ]
     write_table(rows, args.output, CANDIDATES)
-    write_text(args.cost, json.dumps(backend.cost(), indent=1) + "\n")
+    write_text(args.cost, json.dumps({**backends[-1].cost(), **probe}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from fgclep.verification.calibration import ScoreHistograms
 from fgclep.verification.checks import ACCEPTING, REASONS, contradiction, decide, votes
 from fgclep.verification.text_evidence import TextEvidence, first_given, over_reports, pair_candidates
 
-CHUNK = 20_000  # records judged at once
+CHUNK = 5_000  # records judged at once; up to some hundred candidates each
 
 
 @dataclass(frozen=True)
@@ -56,11 +56,13 @@ class Proposals:
     Parameters
     ----------
     table
-        Rows of ``schemas.candidates.CANDIDATES`` that name a feature, sorted by text.
+        Rows of ``schemas.candidates.CANDIDATES`` that name a feature, sorted by text; those for every record last.
     feature
         Place of each row's feature in the vocabulary.
     first, count
         For each text the first of its rows, and how many it has.
+    every
+        Rows for every record.
     """
 
     table: pa.Table
@@ -68,6 +70,7 @@ class Proposals:
     votes: np.ndarray
     first: np.ndarray
     count: np.ndarray
+    every: np.ndarray
 
 
 def proposals(candidates: pa.Table, features: Mapping[str, int], texts: int) -> Proposals:
@@ -85,12 +88,14 @@ def proposals(candidates: pa.Table, features: Mapping[str, int], texts: int) -> 
             f"the features {unknown} are not in the vocabulary, so the candidates are from another version"
         )
     feature = np.array([features[name] for name in named], dtype=np.int64)
-    text = table["text_id"].to_numpy().astype(np.int64)
+    text = table["text_id"].fill_null(texts).to_numpy().astype(np.int64)  # behind all texts: for every record
     order = np.lexsort((feature, text))
-    count = np.bincount(text, minlength=texts)
+    count = np.bincount(text, minlength=texts + 1)
+    every = np.arange(len(text) - count[texts], len(text))
+    count = count[:texts]
     first = np.cumsum(count) - count
     votes = table["votes"].to_numpy().astype(np.int64)[order]
-    return Proposals(table.take(pa.array(order)), feature[order], votes, first, count)
+    return Proposals(table.take(pa.array(order)), feature[order], votes, first, count, every)
 
 
 @dataclass(frozen=True)
@@ -138,6 +143,9 @@ def chunks(records: Records, texts: TextEvidence, candidates: Proposals, size: i
         unsuggested = ~over_reports(ids, texts.suggested, np.logical_or) & (verdict < LIKELY)
 
         report, candidate = pair_candidates(ids, candidates.first, candidates.count)
+        every = candidates.every
+        report = np.concatenate([report, np.repeat(np.arange(len(ids)), len(every))])
+        candidate = np.concatenate([candidate, np.tile(every, len(ids))])
         feature = candidates.feature[candidate]
         new = ~stated[report, feature]
         report, candidate, feature = report[new], candidate[new], feature[new]

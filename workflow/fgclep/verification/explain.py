@@ -130,4 +130,13 @@ def explain(
         else:
             told = f"score {decimal(score)}, seen from {decimal(threshold)} on"
         parts.append(f"reader: {told}")
-    return " · ".join([*parts, "proposed for " + ", ".join(f"“{statement}”" for statement in statements)])
+    return " · ".join([*parts, f"proposed for {in_quotes(statements)}"])
+
+
+def in_quotes(statements: Sequence[str]) -> str:
+    """Write what a feature was proposed for; the empty text stands for every record.
+
+    >>> in_quotes(["", "sinus rhythm"])
+    'every record, “sinus rhythm”'
+    """
+    return ", ".join(f"“{statement}”" if statement else "every record" for statement in statements)

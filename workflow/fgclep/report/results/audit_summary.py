@@ -100,8 +100,9 @@ def choose_records(audit: pl.LazyFrame, usable: pl.LazyFrame, count: int) -> lis
     ordered = frequencies.collect(engine="streaming").sort("len", "statement", descending=[True, False])
     chosen: dict[tuple[str, str], None] = {}
     best: dict[str, list[tuple[str, str]]] = {}
+    by_statement = sorted(ordered["statement"], key=lambda statement: not statement)  # what holds for all records last
     for turn in range(count):
-        for statement in ordered["statement"]:
+        for statement in by_statement:
             if len(chosen) == count:
                 return list(chosen)
             if statement not in best:

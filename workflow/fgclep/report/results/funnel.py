@@ -57,13 +57,14 @@ def statement_steps(texts: pl.DataFrame, candidates: pl.DataFrame, vocabulary: V
                 written.height - administrative - len(asked),
                 "they name features only, or a verdict such as “abnormal ecg”",
             ),
-            ("with an answer", silent, "the backend gives none"),
+            ("with an answer", silent, "the backend has none for them"),
         ],
     )
 
 
 def answer_steps(candidates: pl.DataFrame) -> list[Step]:
     """Count answers (schema ``CANDIDATES``) until they are candidates; the reasons that drop them are told apart."""
+    candidates = candidates.filter(pl.col("text_id").is_not_null())
     rejected = candidates.filter(pl.col("feature").is_null())
     counts = dict(rejected.group_by("reason").len().rows())
     if unknown := sorted(set(counts) - set(Rejection)):
@@ -81,8 +82,10 @@ def answer_steps(candidates: pl.DataFrame) -> list[Step]:
 
 
 def proposed_candidates(reports: pl.LazyFrame, candidates: pl.DataFrame) -> int:
-    """Count pairs of a record (schema ``REPORTS``) and a feature proposed for a statement of its report."""
-    per_text = candidates.filter(pl.col("feature").is_not_null()).group_by("text_id").len("features")
+    """Count pairs of a record (schema ``REPORTS``) and a feature proposed for a statement of its report, or for all."""
+    named = candidates.filter(pl.col("feature").is_not_null())
+    per_text = named.group_by("text_id").len("features")
+    every = named["text_id"].null_count()
     records = (
         reports.select(pl.col("text_ids").alias("text_id"))
         .explode("text_id")
@@ -91,7 +94,8 @@ def proposed_candidates(reports: pl.LazyFrame, candidates: pl.DataFrame) -> int:
         .collect(engine="streaming")
     )
     both = records.join(per_text, on="text_id")
-    return int((both["records"].cast(pl.Int64) * both["features"]).sum())
+    of_all = every * int(reports.select(pl.len()).collect().item()) if every else 0
+    return int((both["records"].cast(pl.Int64) * both["features"]).sum()) + of_all
 
 
 def candidate_steps(outcomes: Mapping[str, int], proposed: int) -> list[Step]:
@@ -115,7 +119,7 @@ def candidate_steps(outcomes: Mapping[str, int], proposed: int) -> list[Step]:
     for check, name in CHECKS.items():
         if outcomes.get(check, 0) or check not in RARE_CHECKS:
             checks.append((name, outcomes.get(check, 0), ""))
-    steps = _steps(Step("a proposed feature, for each record with the statement", proposed), checks)
+    steps = _steps(Step("a proposed feature, for each record that it is proposed for", proposed), checks)
     return [*steps, Step("accepted", outcomes.get(ACCEPTED, 0))]
 
 
