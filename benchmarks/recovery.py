@@ -57,8 +57,11 @@ READING = {  # what each reader is made and scored with
 }  # fmt: skip
 
 
-def run_workflow(folder: Path, records: int, url: str, cores: int, reader: str) -> None:
-    """Run the workflow up to the audit in ``folder``, which may hold an earlier run's results."""
+def run_workflow(folder: Path, records: int, url: str | None, cores: int, reader: str) -> None:
+    """Run the workflow up to the audit in ``folder``, which may hold an earlier run's results.
+
+    ``url`` is that of the scripted model; without it the table of knowledge proposes.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     for part in PARTS:
         if not (folder / part).exists():
@@ -67,9 +70,9 @@ def run_workflow(folder: Path, records: int, url: str, cores: int, reader: str) 
         "simulation": {"records": {"mimic-iv-ecg": records, "ptb-xl": 20, "cpsc2018": 20, "csn": 20}},
         "recovery": {
             "backend": "ollama", "model": MODEL, "host": url, "samples": 3, "temperature": 0.7, "concurrency": 4,
-            "cache": "results/llm_cache",
-        },
-        "verification": {"min_votes": 2, "reader": reader},
+            "ask": "all", "shortlist": None, "items": 24, "min_auroc": None, "cache": "results/llm_cache",
+        } if url else {},
+        "verification": {"min_votes": 2 if url else 1, "reader": reader},
     }  # fmt: skip
     (folder / "overlay.json").write_text(json.dumps(overlay), encoding="utf-8")
     command = [sys.executable, "-m", "snakemake", "--cores", str(cores), "--configfile", "overlay.json", "--", *TARGETS]

@@ -277,6 +277,7 @@ def test_every_benchmark_is_tried():
         "ratchet",
         "simulated_large",
         "real_ecgs",
+        "real_llm",
         "resources",
         "ecgs",
         "marks",

@@ -222,7 +222,7 @@ def _readers() -> dict[str, Reader]:
         "split": one("split.csv", SPLIT, lambda path: list(record_ids(path, split, get_source("csn")))),
         "config": one("config.yaml", (ROOT / "workflow/config/real.yaml").read_bytes(), load),
         "task": one("task.yaml", TASK.encode(), load_task),
-        "prompt": one("recover.txt", PROMPT.read_bytes(), lambda path: Prompt(path, ["a", "b"])),
+        "prompt": one("recover.txt", PROMPT.read_bytes(), Prompt),
         "review": one("review.csv", REVIEW.encode(), read_answers),
         **{
             name: Reader(
@@ -347,7 +347,7 @@ def server():
 @fuzzed
 @given(mutated(ANSWER.encode()))
 def test_a_broken_answer_is_unusable_and_no_more(content):
-    prompt = Prompt(PROMPT, ["absent p waves"])
+    prompt = Prompt(PROMPT)
     try:
         answer = prompt.read(content.decode("utf-8", errors="replace"))
     except UnusableAnswer:

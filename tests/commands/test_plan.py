@@ -24,7 +24,7 @@ SETTINGS = '{"parallel": 2, "timeout_seconds": 5, "retries": 0}'
 def folder(tmp_path, monkeypatch) -> Path:
     """A folder to run in: config, tasks and vocabulary, and nothing made yet."""
     shutil.copy(ROOT / "config.yaml", tmp_path)
-    for part in ("resources/tasks", "resources/vocabulary", "workflow/config"):
+    for part in ("resources/prompts", "resources/tasks", "resources/vocabulary", "workflow/config"):
         shutil.copytree(ROOT / part, tmp_path / part)
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -156,9 +156,13 @@ def test_after_the_lists_are_fetched_the_numbers_are_counted(folder, physionet):
     _list(metadata)
     manifest = read_table("results/manifest/ptb-xl.parquet", MANIFEST).to_pylist()
     texts = {text.lower().strip(" .*-") for row in manifest for text in row["report"]}
-    calls = _planned(web)["ptb-xl"]
+    calls, all_asked = (
+        _planned(_overlay("https://example.org/files", f"{recovery}  ask: {ask}\n"))["ptb-xl"]
+        for ask in ("unmeasured", "all")
+    )
     assert calls["llm_calls_exact"] and calls["llm_calls"] % 3 == 0
-    assert 0.5 * len(texts) < calls["llm_calls"] / 3 <= len(texts)
+    assert 0.2 * len(texts) < calls["llm_calls"] / 3 <= len(texts)
+    assert all_asked["llm_calls"] > calls["llm_calls"]  # about features that are measured, too
 
 
 def test_records_of_one_s_own_are_counted_in_their_table(folder, capsys):

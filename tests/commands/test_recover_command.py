@@ -5,7 +5,7 @@ import shutil
 import pytest
 import yaml
 from language_servers import MODEL, answer, chat, late
-from recovery_setup import ROOT, VOCABULARY, server
+from recovery_setup import PUBLISHED, ROOT, VOCABULARY, server
 
 from fgclep.cli import main
 from fgclep.language.reports import parse_reports
@@ -30,7 +30,15 @@ def project(tmp_path, monkeypatch, server):
 
 
 def write_config(folder, **changes):
-    section = {"backend": "ollama", "model": MODEL, "samples": 2, "temperature": 0.7, "timeout_seconds": 5, **changes}
+    section = {
+        "backend": "ollama",
+        "model": MODEL,
+        "samples": 2,
+        "temperature": 0.7,
+        "timeout_seconds": 5,
+        **PUBLISHED,
+        **changes,
+    }
     (folder / "my.yaml").write_text(yaml.safe_dump({"recovery": section}))
 
 
@@ -42,7 +50,7 @@ def dry_run(capsys):
 def test_a_dry_run_shows_prompt_calls_and_time_and_asks_nothing(project, server, capsys):
     printed = dry_run(capsys)
     assert f"{MODEL} (365c0bd3c000) at {server.url}, ollama" in printed
-    assert "prompt      version 2 (" in printed
+    assert "prompt      version 3 (" in printed
     assert "statements  3 to ask about, 2 times each" in printed
     assert "answers     6 wanted, 0 of them in resources/llm_cache" in printed
     assert "calls       6\n" in printed
@@ -62,7 +70,7 @@ def test_answers_that_are_stored_are_not_counted_and_give_the_time(project, serv
     printed = dry_run(capsys)
     assert "answers     33 wanted, 3 of them in" in printed
     assert "calls       30\n" in printed
-    assert "0.3 s per call (median of 3 stored answers of this model), 2 at a time" in printed
+    assert "0.3 s per call (mean of 3 stored answers of this model), 2 at a time" in printed
 
 
 def test_the_table_of_knowledge_has_nothing_to_show(project, capsys):

@@ -9,6 +9,7 @@ from language_servers import DIGEST, answer, chat, statements_of, status
 from recovery_setup import (
     PARSER,
     PROMPT,
+    PROMPTS,
     VOCABULARY,
     backend,
     clock,
@@ -33,8 +34,8 @@ from fgclep.recovery.server import UnusableAnswer
 
 __all__ = ["backend", "clock", "language_model", "propose", "server", "settings"]
 BOTH = pytest.mark.parametrize("backend", ["ollama", "openai"])
-# Raise the version in the first line of resources/prompts/recover.txt with every change of its text.
-PROMPT_VERSIONS = {2: "76c13417eaae"}
+# Raise the version in the first line of a file in resources/prompts with every change of its text.
+PROMPT_VERSIONS = {"recover.txt": (3, "36336db482db"), "likelihood.txt": (1, "c219eea9d4b7")}
 
 # -- knowledge ---------------------------------------------------------------------------------------------------------
 
@@ -84,10 +85,11 @@ def test_answers_map_to_one_feature_or_to_a_reason(text, feature, reason):
 # -- the prompt --------------------------------------------------------------------------------------------------------
 
 
-def test_a_change_of_the_prompt_needs_a_new_version():
-    prompt = Prompt(PROMPT, ["absent p waves"])
-    body = PROMPT.read_text(encoding="utf-8").partition("\n")[2]
-    assert PROMPT_VERSIONS[prompt.version] == digest(body), "raise the version of the prompt, and note both here"
+@pytest.mark.parametrize("name", PROMPT_VERSIONS)
+def test_a_change_of_the_prompt_needs_a_new_version(name):
+    body = (PROMPTS / name).read_text(encoding="utf-8").partition("\n")[2]
+    now = (Prompt(PROMPTS / name).version, digest(body))
+    assert now == PROMPT_VERSIONS[name], "raise the version of the prompt, and note both here"
 
 
 @pytest.mark.parametrize(
@@ -103,7 +105,7 @@ def test_a_template_that_cannot_be_filled_is_refused(tmp_path, text, message):
     path = tmp_path / "own.txt"
     path.write_text(text)
     with pytest.raises(UserError, match=message):
-        Prompt(path, [])
+        Prompt(path)
 
 
 def test_the_statement_stands_as_data_at_the_end_of_the_prompt(propose, server):
@@ -135,11 +137,11 @@ def test_the_statement_stands_as_data_at_the_end_of_the_prompt(propose, server):
 )
 def test_an_answer_of_another_form_is_refused_as_a_whole(content, message):
     with pytest.raises(UnusableAnswer, match=message):
-        Prompt(PROMPT, ["x", "y"]).read(content)
+        Prompt(PROMPT).read(content)
 
 
 def test_characters_that_files_and_terminals_cannot_take_are_replaced():
-    read = Prompt(PROMPT, ["x"]).read('{"statement_1": ["a\\u0000b\\ud800\\u001b[31m\\u202e", "%s"]}' % ("x" * 999))
+    read = Prompt(PROMPT).read('{"statement_1": ["a\\u0000b\\ud800\\u001b[31m\\u202e", "%s"]}' % ("x" * 999))
     assert read == ["a\ufffdb\ufffd\ufffd[31m\ufffd", "x" * 200]
 
 
@@ -231,7 +233,11 @@ def test_votes_count_the_samples_that_name_a_feature(propose, server):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"samples": 3}, "3 samples at temperature 0 are all the same. Write\n\n    recovery:\n      temperature: 0.7"),
+        (
+            {"samples": 3, "shortlist": None},
+            "3 samples at temperature 0 are all the same. Write\n\n    recovery:\n      temperature: 0.7",
+        ),
+        ({"samples": 3, "question": "likelihood"}, "3 samples of a likelihood are all the same. Write"),
         ({"max_tokens": 4096}, "context of 4096 tokens. Write\n\n    recovery:\n      context_tokens: 8192"),
     ],
 )

@@ -12,7 +12,7 @@ import pytest
 from language_servers import answer, chat, late, statements_of
 from recovery_setup import (
     FOLDER,
-    PROMPT,
+    PROMPTS,
     ROOT,
     VOCABULARY,
     backend,
@@ -72,16 +72,14 @@ def test_a_statement_that_is_given_twice_is_asked_about_once(language_model, ser
     assert first == second and len(server.asked) == 1
 
 
-def test_the_questions_of_earlier_versions_are_still_found(propose, tmp_path):
+def test_a_question_is_stored_with_all_that_determines_its_answer(propose, tmp_path):
     propose()
     (path,) = (tmp_path / "cache").glob("*/*.json")
     question = json.loads(path.read_text())["question"]
     assert sorted(question) == [
-        *("backend", "model", "model_digest", "options", "prompt_hash", "sample", "schema_hash"),
-        *("statements_per_call", "text"),
+        *("backend", "features", "model", "model_digest", "options", "prompt_hash", "sample", "text"),
     ]
     assert question["options"] == {"context_tokens": 4096, "max_tokens": 512, "seed": 0, "temperature": 0.0}
-    assert question["statements_per_call"] == 1
 
 
 # -- damaged files -----------------------------------------------------------------------------------------------------
@@ -140,7 +138,7 @@ def environment():
 
 def start_stage(folder, settings, name):
     """The stage in a process of its own."""
-    arguments = ["--texts", str(folder / "texts.parquet"), "--vocabulary", str(FOLDER), "--prompt", str(PROMPT)]
+    arguments = ["--texts", str(folder / "texts.parquet"), "--vocabulary", str(FOLDER), "--prompts", str(PROMPTS)]
     arguments += [
         "--output",
         str(folder / f"{name}.parquet"),

@@ -36,10 +36,11 @@ def test_the_cost_of_a_run_is_that_of_its_calls(language_model, server):
         "calls": 2,
         "answers_from_cache": 0,
         "prompt_tokens": 1801,
+        "cached_tokens": 0,
         "answer_tokens": 26,
         "seconds": 6.0,
         "seconds_per_call": 3.0,
-        "all_answers": {"answers": 2, "prompt_tokens": 1801, "answer_tokens": 26, "seconds": 6.0},
+        "all_answers": {"answers": 2, "prompt_tokens": 1801, "cached_tokens": 0, "answer_tokens": 26, "seconds": 6.0},
     }
 
 
@@ -53,6 +54,7 @@ def test_answers_from_the_cache_cost_nothing_in_this_run_and_count_in_the_total(
     assert model.cost()["all_answers"] == {
         "answers": 3,
         "prompt_tokens": 2703,
+        "cached_tokens": 0,
         "answer_tokens": 16,
         "seconds": 9.0,
     }

@@ -341,12 +341,12 @@ def test_the_deadline_ends_the_waiting_for_a_server_that_is_away(language_model,
 
 
 def test_an_error_ends_the_waiting_of_the_other_calls(language_model, server):
-    server.script = [status(503), status(503), late(0.2, status(400, {"error": "stop"})), status(503)]
+    server.script = [GOOD, status(503), status(503), late(0.2, status(400, {"error": "stop"})), status(503)]
     model = language_model(patience_seconds=1000, concurrency=3)
     model._clock = model._patience._clock = Clock()
     begun = time.monotonic()
-    with pytest.raises(UserError, match="stop"):
-        model.propose(parse("atrial fibrillation", "atrial flutter", "sinus tachycardia"))
+    with pytest.raises(UserError, match="stop"):  # the first question is asked alone
+        model.propose(parse("sinus rhythm", "atrial fibrillation", "atrial flutter", "sinus tachycardia"))
     assert time.monotonic() - begun < 4
 
 
@@ -371,7 +371,7 @@ def test_the_version_of_the_server_and_the_cost_are_kept_with_each_answer(propos
     (path,) = (tmp_path / "cache").glob("*/*.json")
     record = json.loads(path.read_text())
     assert record["question"]["text"] == "atrial fibrillation" and record["answer"] == ["absent p waves"]
-    assert record["more"]["prompt_version"] == 2
+    assert record["more"]["prompt_version"] == 3
     if settings["backend"] == "ollama":
         assert record["more"]["server_version"] == "0.12.6"
         assert (record["more"]["prompt_tokens"], record["more"]["answer_tokens"]) == (900, 12)

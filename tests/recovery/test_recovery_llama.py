@@ -5,7 +5,18 @@ import threading
 import time
 
 import pytest
-from recovery_setup import PROMPT, SERVERS, VOCABULARY, measured, parse, recovery_settings, run_stage, verify
+from recovery_setup import (
+    PROMPT,
+    PROMPTS,
+    PUBLISHED,
+    SERVERS,
+    VOCABULARY,
+    measured,
+    parse,
+    recovery_settings,
+    run_stage,
+    verify,
+)
 
 from fgclep.config.recovery import RecoverySection
 from fgclep.measurement.rules import LIKELY, UNTESTABLE, RuleTable
@@ -68,12 +79,13 @@ def settings(shim, tmp_path):
         timeout_seconds=30,
         patience_seconds=30,
         cache=str(tmp_path / "cache"),
+        **PUBLISHED,
     )
 
 
 def language_model(settings):
     section = RecoverySection.model_validate(settings)
-    return LanguageModel(SERVERS[section.backend](section), section, PROMPT, VOCABULARY)
+    return LanguageModel(SERVERS[section.backend](section), section, PROMPTS, VOCABULARY)
 
 
 def test_from_prompt_to_audit_only_sound_features_are_accepted(tmp_path, settings, shim):
@@ -136,7 +148,7 @@ def test_the_openai_client_gets_answers_by_schema_from_llama_cpp(tmp_path, setti
     assert all(record["more"]["server_version"] and record["more"]["answer_tokens"] for record in records)
     again = language_model(settings)
     assert again.model_digest == model.model_digest
-    assert again.plan([statement.text for statement in parse(*STATEMENTS[:3])])[1] == []
+    assert again.plan([q for statement in parse(*STATEMENTS[:3]) for q in again.questions.about(statement)])[1] == []
 
 
 def test_the_openai_client_waits_for_a_killed_server_and_asks_only_what_is_missing(tmp_path, settings, llama):

@@ -210,6 +210,18 @@ def test_real_sources_are_called_real(tmp_path):
     assert not source_bases(settings)["csn"]["simulated"]
 
 
+def test_what_a_language_model_knew_before_it_was_asked_is_told(html, tmp_path):
+    assert "with an AUROC of 0.81" in html and "named 55 % of the same features" in html
+    given = report_command(tmp_path)
+    (tmp_path / "cost.json").write_text('{"calls": 0}')
+    main(
+        arguments().parse_args(
+            [*given, "--settings", json.dumps({"strips": 0, "examples": 0, "retrieved": 0, "prompts": PROMPTS})]
+        )
+    )
+    assert "Before it was asked" not in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
 def test_a_run_without_candidates_and_strips_gives_a_report(tmp_path):
     given = report_command(tmp_path)
     write_table([], tmp_path / "audit.parquet", AUDIT)

@@ -177,7 +177,7 @@ def test_what_the_filter_decided_and_measured_is_folded_away(html):
     assert "QRS 132 ms" in folded[0][1]
     assert "reader: score" in "".join(text for _, text in folded)
     for (asked, _), (_, text) in zip(page.all("article", "decision"), folded, strict=True):
-        assert f"Proposed because the report says “{asked['data-statement']}”" in text
+        assert f"Proposed for “{asked['data-statement']}”" in text
 
 
 def test_a_long_sheet_says_how_long_it_takes_and_offers_a_part(tmp_path, monkeypatch):

@@ -61,6 +61,18 @@ CANDIDATES = [
 ]
 
 
+PROBE = {
+    "model": "llama3:8b",
+    "auroc": 0.81,
+    "plausible": 0.6,
+    "plausible_random": 0.4,
+    "plausible_constant": 0.2,
+    "agreement": 0.55,
+    "loops": 0.05,
+    "abstentions": 0.1,
+}
+
+
 def synthetic_ecg(seconds: float = 10.0, fs: float = 500.0, rate: float = 72.0) -> np.ndarray:
     """Twelve leads of Gaussian waves in mV, shape (12, samples)."""
     time = np.arange(round(seconds * fs)) / fs
@@ -353,6 +365,7 @@ def write_results(folder: Path, ecgs: list[np.ndarray] | None = None) -> list[st
         [{**key, "text_ids": [number % 4, 4]} for number, key in enumerate(keys)], folder / "fine.parquet", REPORTS
     )
     write_table(answers(), folder / "candidates.parquet", CANDIDATE_SCHEMA)
+    (folder / "cost.json").write_text(json.dumps({"calls": 0, "probe": PROBE}))
     write_table(quarantine, folder / "quarantine.parquet", QUARANTINE)
     write_csv(folder / "metrics.csv", METRICS.names, metrics_rows())
     write_csv(folder / "comparisons.csv", COMPARISONS.names, comparison_rows())
@@ -444,6 +457,8 @@ def write_results(folder: Path, ecgs: list[np.ndarray] | None = None) -> list[st
         folder / "fine.parquet",
         "--candidates",
         folder / "candidates.parquet",
+        "--recovery-cost",
+        folder / "cost.json",
         "--audit",
         folder / "audit.parquet",
         "--measurements",

@@ -86,7 +86,7 @@ def verify(folder, settings=SETTINGS):
         recover_features.arguments().parse_args(
             [
                 *common,
-                "--prompt",
+                "--prompts",
                 "unused",
                 f"--output={folder}/candidates.parquet",
                 f"--cost={folder}/cost.json",

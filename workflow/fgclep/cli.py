@@ -366,6 +366,23 @@ def add_recover(commands: argparse._SubParsersAction) -> None:
     command.set_defaults(run=command_of("recover"))
 
 
+def add_serve_llm(commands: argparse._SubParsersAction) -> None:
+    """Add ``fgclep serve-llm``."""
+    command = commands.add_parser(
+        "serve-llm",
+        help="serve a language model from a GGUF file, for the recovery, where there is no Ollama",
+        description="Serve a language model at an address with OpenAI's API, by llama.cpp, until Ctrl-C; print the "
+        "YAML with which the recovery asks it.",
+    )
+    command.add_argument("model", metavar="MODEL.gguf", type=Path, help="the model, which you bring")
+    command.add_argument("--name", help="under which it is asked for; the file's if not given")
+    command.add_argument("--port", type=int, default=8080)
+    command.add_argument("--threads", type=int, help="of one answer; all cores, shared by the slots, if not given")
+    command.add_argument("--slots", type=int, default=1, help="answers at the same time (recovery.concurrency)")
+    command.add_argument("--context", type=int, default=4096, help="tokens of prompt and answer, for each slot")
+    command.set_defaults(run=command_of("serve_llm"))
+
+
 def add_score_recovery(commands: argparse._SubParsersAction) -> None:
     """Add ``fgclep score-recovery``."""
     command = commands.add_parser(
@@ -394,6 +411,7 @@ COMMANDS = (
     add_plan,
     add_why,
     add_recover,
+    add_serve_llm,
     add_score_recovery,
 )
 

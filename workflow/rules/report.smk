@@ -32,6 +32,7 @@ REPORTED = dict(
     reports="results/reports/reports.parquet",
     fine_reports=AUGMENTED_REPORTS,
     candidates="results/recovery/candidates.parquet",
+    recovery_cost="results/recovery/cost.json",
     audit="results/recovery/audit.parquet",
     measurements=expand("results/measurements/{source}.parquet", source=PRETRAINING_SOURCES),
     similarity_summary="results/similarity/summary.json",
@@ -52,6 +53,7 @@ REPORTED_OPTIONS = (
     "--reports {input.reports:q} "
     "--fine-reports {input.fine_reports:q} "
     "--candidates {input.candidates:q} "
+    "--recovery-cost {input.recovery_cost:q} "
     "--audit {input.audit:q} "
     "--measurements {input.measurements:q} "
     "--similarity-summary {input.similarity_summary:q} "

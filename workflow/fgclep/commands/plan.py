@@ -319,7 +319,7 @@ def _count(questions: dict[str, list[Question]]) -> int:
 
 
 def _questions(files: _Files, config: Config, folder: Path, vocabulary: Vocabulary) -> dict[str, list[Question]] | None:
-    """Questions to the language model by the source's statements that leave features out; ``None`` without a manifest."""
+    """Questions to a language model by the statements that leave features out; ``None`` without a manifest."""
     if files.manifest is None:
         return None
     written = pl.scan_parquet(files.manifest).select(pl.col("report").explode().unique()).collect()["report"]

@@ -41,7 +41,8 @@ class RecoverySection(Section):
         ge=0,
         le=1,
         description="Before its first question a model is asked what the vocabulary knows, and must tell the features "
-        "of 12 diagnoses from others with this AUROC (0.5 is chance), or the run ends. 0: it goes on in any case. null: none of it is asked.",
+        "of 12 diagnoses from others with this AUROC (0.5 is chance), or the run ends. 0: it goes on in any case. "
+        "null: none of it is asked.",
         json_schema_extra=SPEED,
     )
     model: str = Field("llama3:8b", min_length=1, description="Name of the model on the server.")

@@ -153,6 +153,8 @@ class LanguageModel:
 
     def _options(self, sample: int) -> Options:
         settings = self._settings
+        if settings.question == "likelihood":
+            return Options(0.0, sample, 1, settings.context_tokens)
         return Options(settings.temperature, sample, settings.max_tokens, settings.context_tokens)
 
     def key(self, question: Question) -> dict[str, Any]:

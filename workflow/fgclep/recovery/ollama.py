@@ -80,9 +80,8 @@ class OllamaServer:
 
     def ask(self, prompt: str, schema: Mapping[str, Any] | None, options: Options) -> Reply:
         """See ``Server.ask``."""
-        longest = options.max_tokens if schema else 1
         given = {
-            "num_predict": longest,
+            "num_predict": options.max_tokens,
             "num_ctx": options.context_tokens,
             "temperature": options.temperature,
             "seed": options.seed,

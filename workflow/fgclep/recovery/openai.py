@@ -100,13 +100,10 @@ class OpenAIServer:
 
     def ask(self, prompt: str, schema: Mapping[str, Any] | None, options: Options) -> Reply:
         """See ``Server.ask``."""
-        asked: dict[str, Any] = {"max_tokens": 1, "logprobs": True, "top_logprobs": TOP_WORDS}
+        asked: dict[str, Any] = {"logprobs": True, "top_logprobs": TOP_WORDS}
         if schema:
             form = {"name": "features", "strict": True, "schema": dict(schema)}
-            asked = {
-                "max_tokens": options.max_tokens,
-                "response_format": {"type": "json_schema", "json_schema": form},
-            }
+            asked = {"response_format": {"type": "json_schema", "json_schema": form}}
 
         def call(client: openai.OpenAI) -> tuple[Any, ...]:
             reply = client.chat.completions.create(
@@ -114,6 +111,7 @@ class OpenAIServer:
                 messages=[{"role": "user", "content": prompt}],
                 temperature=options.temperature,
                 seed=options.seed,
+                max_tokens=options.max_tokens,
                 **asked,
             )
             choice = reply.choices[0]

@@ -20,6 +20,7 @@ from fgclep.language.parser import parse_statements
 from fgclep.language.statements import Statement
 from fgclep.language.vocabulary import Diagnosis, Vocabulary
 from fgclep.recovery.language_model import LanguageModel
+from fgclep.recovery.prompt import UNKNOWN
 from fgclep.recovery.questions import Failure, LikelihoodQuestions, Question, distinct
 
 LOG = logging.getLogger(__name__)
@@ -48,7 +49,7 @@ STATEMENTS = (
     "ventricular tachycardia",
     "ectopic atrial rhythm",
     "junctional rhythm",
-    "a-v dissociation",
+    "accelerated idioventricular rhythm",
     "2nd degree a-v block, mobitz i",
     "complete heart block",
     "left bundle branch block",
@@ -164,7 +165,7 @@ def run_probe(model: LanguageModel, name: str, vocabulary: Vocabulary) -> Probe:
         agreement=_agreement(pairs, answers) if listed else None,
         **shares,
         loops=_share(sum(len(set(answer)) < len(answer) for answer in usable), len(usable)) or 0.0,
-        abstentions=_share(sum(not answer or answer == ["unknown"] for answer in usable), len(usable)) or 0.0,
+        abstentions=_share(sum(not answer or answer == [UNKNOWN] for answer in usable), len(usable)) or 0.0,
         failures=_share(sum(isinstance(answer, Failure) for answer in answers.values()), len(answers)) or 0.0,
         questions=len(answers),
     )
@@ -251,7 +252,7 @@ def _auroc(votes: np.ndarray, true: np.ndarray) -> float:
 def _agreement(pairs: Sequence[tuple[Question, Question]], answers: Mapping[Question, Any]) -> float | None:
     both = either = 0
     for pair in pairs:
-        one, other = (set() if isinstance(answers[q], Failure) else set(answers[q]) for q in pair)
+        one, other = (set(distinct(answers[q], len(q.features))) - {UNKNOWN} for q in pair)
         both, either = both + len(one & other), either + len(one | other)
     return _share(both, either)
 

@@ -182,6 +182,7 @@ def render(
         outcomes=results.outcomes,
         judged=sum(results.outcomes.values()),
         funnel=results.funnel,
+        probe=results.probe,
         checks=[
             check for check in audit_summary.CHECKS if results.outcomes[check] or check in audit_summary.MAIN_CHECKS
         ],

@@ -8,7 +8,6 @@ import numpy as np
 import polars as pl
 
 from fgclep.keys import KEY
-from fgclep.verification.explain import in_quotes
 
 PAIR = [*KEY, "feature"]
 
@@ -38,11 +37,6 @@ class Decision:
     def statements(self) -> list[str]:
         """Statements of the report that the feature was proposed for."""
         return sorted({row["statement"] for row in self.rows})
-
-    @property
-    def proposed_for(self) -> str:
-        """``statements`` in words."""
-        return in_quotes(self.statements)
 
 
 @dataclass(frozen=True)

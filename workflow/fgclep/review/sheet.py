@@ -14,7 +14,7 @@ from fgclep.report.ecg.strips import ecg_strip
 from fgclep.report.render import environment
 from fgclep.report.results.read import Key, millivolts
 from fgclep.review.sample import Decision, Sample
-from fgclep.verification.explain import explain, intervals, reason_in_words
+from fgclep.verification.explain import explain, in_quotes, intervals, reason_in_words
 
 _FIRST = 50  # decisions, which the sheet offers to whom all are too many
 
@@ -79,6 +79,7 @@ def _records(
                         if (feature := vocabulary.features.get(decision.feature))
                         else decision.feature,
                         "statements": decision.statements,
+                        "proposed_for": in_quotes(decision.statements),
                         "accepted": decision.accepted,
                         "weight": f"{decision.weight:.6g}",
                         "findings": _findings(decision, ecg, vocabulary),

@@ -68,6 +68,8 @@ class Results:
     ----------
     metrics_table, comparisons, retrieved, quarantine, texts, candidates
         Read.
+    probe
+        What the language model knew before it was asked; ``None`` where none was.
     manifest, shards, measurements, reports, fine_reports, audit, scores
         Opened, of all sources; ``audit`` with the outcome, see ``audit_summary.with_outcome``.
     truth
@@ -97,6 +99,7 @@ class Results:
     reports: pl.LazyFrame
     fine_reports: pl.LazyFrame
     candidates: pl.DataFrame
+    probe: dict[str, Any] | None
     audit: pl.LazyFrame
     measurements: pl.LazyFrame
     truth: pl.LazyFrame
@@ -141,6 +144,7 @@ def add_inputs(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--reports", type=Path, required=True, help="text ids per record before the recovery")
     parser.add_argument("--fine-reports", type=Path, required=True, help="text ids per record with accepted features")
     parser.add_argument("--candidates", type=Path, required=True)
+    parser.add_argument("--recovery-cost", type=Path, required=True, help="what the candidates cost, and the probe")
     parser.add_argument("--audit", type=Path, required=True)
     parser.add_argument("--measurements", type=Path, nargs="+", required=True)
     parser.add_argument("--similarity-summary", type=Path, required=True)
@@ -170,6 +174,7 @@ def read_results(args: argparse.Namespace, prompts: Sequence[str]) -> Results:
         reports=scan([args.reports], REPORTS),
         fine_reports=scan([args.fine_reports], REPORTS),
         candidates=pl.DataFrame(read_table(args.candidates, CANDIDATES)),
+        probe=read_json(args.recovery_cost).get("probe"),
         audit=audit_summary.with_outcome(scan([args.audit], AUDIT)),
         measurements=scan(args.measurements, MEASUREMENTS),
         truth=scan([args.truth], TRUTH) if args.truth else pl.DataFrame(TRUTH.empty_table()).lazy(),
