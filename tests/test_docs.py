@@ -42,6 +42,7 @@ NOT_RUN = {
     r"pytest": "runs this test, too",
     r"snakemake --cores all .+": "takes minutes to days",
     r"snakemake --cores 1 --touch .*": "changes what the others find; tests/workflow/test_reruns.py does it",
+    r"fgclep serve-llm .*": "serves until Ctrl-C; tests/recovery/test_serve_llm.py asks it",
     r"fgclep recover .*": "needs a server with a language model; tests/commands/test_recover_command.py has one",
     r"fgclep check .*": "needs a folder of one's own; tests/commands/test_check.py has one",
     r"fgclep fit .*|fgclep predict .* --task head\.json": "needs labels of five patients; tests/commands/test_fit.py",
