@@ -140,7 +140,8 @@ def ask(trial: Trial, server: GgufServer, name: str, way: dict[str, Any], cache:
     recovery = {"backend": "openai", "model": name, "host": server.url, "cache": str(cache), **way}
     settings: RecoverySection = validate_config({"recovery": recovery}).recovery
     model = make_language_model(settings, ROOT / "resources/prompts", trial.vocabulary)
-    probe: Probe = run_probe(model, name, trial.vocabulary)
+    # a list of everything takes a model minutes, and the probe has 40 of them
+    probe: Probe | None = run_probe(model, name, trial.vocabulary) if settings.shortlist else None
     before, begun = model.cost(), time.process_time()
     proposed = model.propose(trial.statements)
     seconds = time.process_time() - begun  # the server is in this process
@@ -194,7 +195,7 @@ def report(args: Namespace, folder: Path, work: Path) -> None:
         seconds[title] = found["seconds"] / asked
         tokens = f"{found['prompt_tokens'] / asked:.0f} ({found['cached_tokens'] / asked:.0f} known), "
         tokens += f"{found['answer_tokens'] / asked:.0f}"
-        more = (f"{seconds[title]:.1f}", tokens, f"{found['probe'].auroc:.2f}")
+        more = (f"{seconds[title]:.1f}", tokens, f"{found['probe'].auroc:.2f}" if found["probe"] else "–")
         scores = trial.scores(found["proposed"], found["every"])
         print(row(title, trial.plausible(found["proposed"]), scores, more), flush=True)
     published, short = (seconds[title] for title in list(WAYS)[:2])
