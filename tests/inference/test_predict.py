@@ -24,6 +24,7 @@ from fgclep.cli import main
 from fgclep.commands import model as commands_model
 from fgclep.commands import predict
 from fgclep.commands.model import load_model
+from fgclep.evaluation.tasks import load_task
 from fgclep.inference import predict as inference
 from fgclep.inference.predict import Questions
 from fgclep.language.vocabulary import Vocabulary
@@ -195,10 +196,12 @@ def test_a_task_gives_its_classes_that_any_of_their_prompts_fits(model, load, re
     assert row["task"] == "ptbxl_super" and list(row["classes"]) == ["NORM", "MI", "STTC", "HYP", "CD"]
     each = load(model).predict(read_recording(record).millivolts(), RATE, ["normal ecg", "within normal limits"])
     assert row["classes"]["NORM"] == pytest.approx(1 - (1 - each[0]) * (1 - each[1]), abs=1e-4)
+    first = max(row["classes"], key=row["classes"].get)
+    title = next(item.title for item in load_task("resources/tasks/ptbxl_super.yaml").classes if item.name == first)
     main(["predict", str(record), "--model", model, "--task", "resources/tasks/ptbxl_super.yaml"])
     assert capsys.readouterr().out.splitlines()[1:3] == [
-        "  ptbxl_super:",
-        f"  {row['classes']['NORM']:.3f}  NORM: normal ecg",
+        "  ptbxl_super, most probable first:",
+        f"  {row['classes'][first]:.3f}  {first}: {title}",
     ]
     failing("predict", record, "--model", model, "--task", "ptbxl")
     assert "there is no task 'ptbxl' in resources/tasks; there are cpsc2018, " in capsys.readouterr().err
@@ -305,6 +308,8 @@ def test_a_csv_has_a_row_for_every_answer_and_error(model, record, capsys, monke
     printed = capsys.readouterr()
     rows = list(csv.DictReader(io.StringIO(printed.out)))
     assert [(row["kind"], row["finding"]) for row in rows[:2]] == [("prompt", prompt) for prompt in PROMPTS]
+    assert {row["kind"] for row in rows[2:9]} == {"measurement"}
+    rows = [row for row in rows if row["kind"] != "measurement"]
     assert rows[2]["kind"] == "feature" and float(rows[2]["probability"]) >= 0
     assert rows[3]["record"] == "nowhere" and rows[3]["error"] == "record nowhere: the file nowhere.hea is missing"
     assert not any(rows[3][name] for name in ("kind", "finding", "probability"))

@@ -119,6 +119,15 @@ def add_predict(commands: argparse._SubParsersAction) -> None:
         help="the N (10) most unusual waveform features, by how far their probability is above their prevalence, with "
         "what the measurement of the signal says; the default without --prompt and --task",
     )
+    command.add_argument(
+        "--wide", action="store_true", help="CSV with one row per recording, and a column per prompt or class"
+    )
+    command.add_argument(
+        "--metadata",
+        type=Path,
+        metavar="FILE.csv",
+        help="put the columns of a table of yours, whose column record names the recordings, beside the CSV's",
+    )
     _add_output(command)
     command.set_defaults(run=command_of("named", "predict"))
 

@@ -66,6 +66,11 @@ class Output:
         self._parts: list[str] = []
         self._header = csv_text([columns])
 
+    def use(self, columns: Sequence[str]) -> None:
+        """Take other columns for the CSV, before the first row."""
+        self.columns = columns
+        self._header = csv_text([columns])
+
     def whole(self, rows: Sequence[Mapping[str, Any]], table: Callable[[], Sequence[str]]) -> None:
         """Write all there is, and close: ``rows`` as CSV or JSON, else the lines of ``table``."""
         if self.form == "csv":

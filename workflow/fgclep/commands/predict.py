@@ -1,23 +1,27 @@
 """``fgclep predict``: what a model says of recordings."""
 
 import argparse
+import math
 import textwrap
 from collections.abc import Mapping, Sequence
 
 from fgclep.commands.model import find_vocabulary, load_model, model_name
 from fgclep.commands.output import WIDTH, Output, printable, say
 from fgclep.commands.reading import Recording, Teller, in_batches
+from fgclep.commands.wide import READING, Metadata, measurement_rows, prepare, wide_row
 from fgclep.errors import reason_of
 from fgclep.evaluation.head import Head
 from fgclep.evaluation.tasks import Task
-from fgclep.inference.predict import Answer, Finding, Questions
+from fgclep.inference.predict import CLEARLY, Answer, Finding, Questions
+from fgclep.inference.wording import denials, in_english
 from fgclep.measurement.names import INTERVALS
 from fgclep.signals.record import Record
 from fgclep.verification.explain import intervals, is_missing
 
 MEASURED = {"supported": "yes", "likely": "rather yes", "unlikely": "rather no", "refuted": "no"}
+KINDS = ("prompt", "class", "rhythm", "diagnosis", "feature")  # of findings, in the order in which they are told
 FEATURES = 10
-READING = ("heart_rate", "pr_ms", "qrs_ms", "qtc_ms", "p_axis", "qrs_axis", "t_axis")  # of MEASURES
+NOT_MEASURED = "rate, intervals and axes are measured in recordings of all twelve leads only"
 
 
 def run(
@@ -29,16 +33,22 @@ def run(
     ``options`` those of ``read_recording``; ``task`` is the one that is asked for.
     """
     most = args.features or (None if args.prompt or task else FEATURES)
-    vocabulary = find_vocabulary() if most else None
+    vocabulary = find_vocabulary() if most or args.prompt else None
     recordings = [Recording(name, error=error) for name, error in named]
     teller = Teller(recordings)
-    questions = Questions(load_model(args.model), args.prompt, task, vocabulary, most or 0)
+    english, remarks = in_english(args.prompt, vocabulary) if vocabulary else (args.prompt, [])
+    questions = Questions(load_model(args.model), args.prompt, task, vocabulary if most else None, most or 0, english)
+    questions.remarks = [*remarks, *(denials(english, vocabulary) if vocabulary else []), *questions.remarks]
+    beside = prepare(output, args.wide, args.metadata, questions, [name for name, _ in named])
     for remark in (*questions.remarks, questions.on_probabilities()):
         say(remark)
     for batch in in_batches(recordings, questions.model, options, args.batch_size, "predict"):
         for recording, answer in _answered(batch, questions):
             teller.tell(recording)
-            _write(output, recording, answer, questions)
+            if output.form == "csv":
+                output.rows(_csv(recording, answer, questions, args.wide, beside))
+            else:
+                _write(output, recording, answer, questions)
     output.close()
     teller.end()
 
@@ -55,28 +65,34 @@ def _answered(batch: Sequence[Recording], questions: Questions) -> list[tuple[Re
         return [(Recording(batch[0].name, error=reason_of(error, batch[0].name)), Answer([]))]
 
 
+def _csv(recording: Recording, answer: Answer, questions: Questions, wide: bool, beside: Metadata) -> list[dict]:
+    """Rows about a recording: one, or one per answer."""
+    common = {"record": recording.name, **beside.of(recording.name)}
+    if recording.record is None:
+        return [{**common, "error": recording.error}]
+    common |= {"model": model_name(questions.model), "leads": " ".join(recording.record.leads)}
+    if wide:
+        return [{**common, **wide_row(answer)}]
+    told = [
+        {
+            "kind": finding.kind,
+            "finding": finding.name,
+            "text": finding.text,
+            "probability": f"{finding.probability:.4f}",
+            "prevalence": None if finding.prevalence is None else f"{finding.prevalence:.4f}",
+            "measurement": finding.measurement,
+            "measured": finding.measured,
+        }
+        for finding in answer.findings
+    ]
+    asked = sum(finding.kind in {"prompt", "class"} for finding in answer.findings)
+    return [{**common, **row} for row in [*told[:asked], *measurement_rows(answer), *told[asked:]]]
+
+
 def _write(output: Output, recording: Recording, answer: Answer, questions: Questions) -> None:
-    record, findings = recording.record, answer.findings
+    record = recording.record
     if record is None:
         output.error(recording.name, recording.error)
-    elif output.form == "csv":
-        output.rows(
-            [
-                {
-                    "record": recording.name,
-                    "kind": finding.kind,
-                    "finding": finding.name,
-                    "text": finding.text,
-                    "probability": f"{finding.probability:.4f}",
-                    "prevalence": None if finding.prevalence is None else f"{finding.prevalence:.4f}",
-                    "measurement": finding.measurement,
-                    "measured": finding.measured,
-                    "model": model_name(questions.model),
-                    "leads": " ".join(record.leads),
-                }
-                for finding in findings
-            ]
-        )
     elif output.form == "json":
         output.json(_json(recording.name, record, answer, questions))
     else:
@@ -89,11 +105,15 @@ def _json(name: str, record: Record, answer: Answer, questions: Questions) -> di
         "sampling_rate": record.sampling_rate,
         "seconds": round(record.digital.shape[1] / record.sampling_rate, 3),
         "leads": list(record.leads),
-        "notes": [*record.remarks, *questions.remarks],
+        "notes": [
+            *record.remarks,
+            *questions.remarks,
+            *([NOT_MEASURED] if questions.features and answer.measures is None else []),
+        ],
         "model": model_name(questions.model),
     }
-    prompts, classes, features = (
-        [finding for finding in answer.findings if finding.kind == kind] for kind in ("prompt", "class", "feature")
+    prompts, classes, rhythms, diagnoses, features = (
+        [finding for finding in answer.findings if finding.kind == kind] for kind in KINDS
     )
     if answer.measures is not None:
         row["measurements"] = {name: _rounded(answer.measures.get(name)) for name in READING}
@@ -104,6 +124,18 @@ def _json(name: str, record: Record, answer: Answer, questions: Questions) -> di
     if population := questions.population:
         assumed = {finding.name: _rounded(finding.prevalence) for finding in prompts + classes}
         row |= {"population": population, **({"prevalences": assumed} if assumed else {})}
+    for name, found in (("rhythm", rhythms), ("diagnoses", diagnoses)):
+        told = [
+            {
+                "diagnosis": f.name,
+                "text": f.text,
+                "probability": _rounded(f.probability),
+                "prevalence": _rounded(f.prevalence),
+            }
+            for f in found
+        ]
+        if rhythms:
+            row[name] = told[0] if name == "rhythm" else told
     if questions.features:
         row["features"] = [
             {
@@ -144,18 +176,27 @@ def _reading(measures: Mapping) -> str:
 
 
 def _table(name: str, record: Record, answer: Answer, questions: Questions) -> list[str]:
-    findings = answer.findings
+    findings = _in_order(answer.findings)
     seconds = record.digital.shape[1] / record.sampling_rate
     leads = "" if len(record.leads) == 12 else f", leads {', '.join(record.leads)}"
     read = f"{seconds:.3g} s, {record.sampling_rate:g} Hz{leads}"
     lines = [f"{printable(name)}  ({read}; by the model {model_name(questions.model)})"]
+    if answer.measures is None and questions.features:
+        lines.append(f"  {NOT_MEASURED}")
     if answer.measures is not None:
         lines += textwrap.wrap(_reading(answer.measures), WIDTH, initial_indent="  ", subsequent_indent="  ")
     task = "" if questions.task is None else questions.task.name
     calibrated = bool(questions.population)
     known = any(finding.kind == "feature" and finding.prevalence is not None for finding in findings)
     order = "the most unusual first" if known else "most probable first"
-    titles = {"class": f"  {task}:", "feature": f"  waveform features, {order}:"}
+    of_classes = [finding.prevalence for finding in findings if finding.kind == "class"]
+    classes = "most probable first" if None in of_classes else "the most above what is usual first"
+    titles = {
+        "class": f"  {task}, {classes}:",
+        "rhythm": "  rhythm, the most probable one:",
+        "diagnosis": f"  diagnoses, with odds of {CLEARLY:g} times what is usual or more:",
+        "feature": f"  waveform features, {order}:",
+    }
     width = max(len(printable(_words(finding))) for finding in findings)
     kind = "prompt"
     for finding in findings:
@@ -171,6 +212,25 @@ def _table(name: str, record: Record, answer: Answer, questions: Questions) -> l
         else:
             lines.append(f"{line}  {said}".rstrip())
     return lines
+
+
+def _in_order(findings: Sequence[Finding]) -> list[Finding]:
+    """Put the classes of a task in order: by how far their odds are above those of their prevalence, if all have one.
+
+    What a task lists is no order, and a probability of 0.08 may be the most remarkable one.
+    """
+    classes = [finding for finding in findings if finding.kind == "class"]
+    if not any(finding.prevalence is None for finding in classes):
+        classes.sort(key=lambda f: -_log_odds(f.probability) + _log_odds(f.prevalence or 0.0))
+    else:
+        classes.sort(key=lambda f: -f.probability)
+    ordered = iter(classes)
+    return [next(ordered) if finding.kind == "class" else finding for finding in findings]
+
+
+def _log_odds(probability: float) -> float:
+    some = min(max(probability, 1e-9), 1 - 1e-9)
+    return math.log(some / (1 - some))
 
 
 def _words(finding: Finding) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tabulate import tabulate
 
 from fgclep.commands.loading import loading
-from fgclep.commands.model import load_model, model_name
+from fgclep.commands.model import find_vocabulary, load_model, model_name
 from fgclep.commands.of_run import of_the_run
 from fgclep.commands.output import RESEARCH_ONLY, WIDTH, Output, printable, say
 from fgclep.errors import UserError
@@ -32,11 +32,11 @@ def run(args: argparse.Namespace) -> None:
     shards = _shards(args.shards)
     split = None if args.split == "all" else args.split
     with loading():  # on demand: torch takes longer than the checks above
-        from fgclep.inference.predict import unknown_words
         from fgclep.inference.search import count_ecgs, search
+        from fgclep.inference.wording import remarks_on
 
     model = load_model(args.model)
-    for remark in unknown_words(model, queries):
+    for remark in remarks_on(queries, model.tokenizer, find_vocabulary()):
         say(remark)
     found = search(
         model,

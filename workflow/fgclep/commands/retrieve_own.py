@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from fgclep.commands.embed import embedded
-from fgclep.commands.model import load_model, model_name
+from fgclep.commands.model import find_vocabulary, load_model, model_name
 from fgclep.commands.output import Output, printable, say
 from fgclep.commands.reading import Recording, Teller
 from fgclep.commands.retrieve import write_found
@@ -15,8 +15,8 @@ from fgclep.config.named_models import model_digest
 from fgclep.errors import UserError
 from fgclep.files import write_text
 from fgclep.inference.embedded import Embedded, stamp_of
-from fgclep.inference.predict import unknown_words
 from fgclep.inference.search import best_of
+from fgclep.inference.wording import remarks_on
 from fgclep.leads import LEADS
 from fgclep.models.fgclep import FGCLEP
 from fgclep.recordings.read import read_recording
@@ -33,7 +33,7 @@ def run(args: argparse.Namespace, named: Sequence[tuple[str, str]], options: dic
     output = Output(args.output, args.format, COLUMNS)
     kept = Embedded.read(args.embeddings) if args.embeddings and args.embeddings.exists() else None
     model = load_model(args.model)
-    for remark in unknown_words(model, queries):
+    for remark in remarks_on(queries, model.tokenizer, find_vocabulary()):
         say(remark)
     recordings = [Recording(name, error=error) for name, error in dict(named).items()]
     vectors, teller = _vectors(args, recordings, model, options, kept)

@@ -4,7 +4,7 @@ import re
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import compress, islice
 
 import numpy as np
 import torch
@@ -12,17 +12,21 @@ import torch
 from fgclep.evaluation.head import Head
 from fgclep.evaluation.tasks import Task, TaskClass
 from fgclep.evaluation.zero_shot import any_of
-from fgclep.language.vocabulary import Feature, Vocabulary
+from fgclep.inference.wording import unknown_words
+from fgclep.language.vocabulary import Diagnosis, Feature, Vocabulary
 from fgclep.leads import LEADS
 from fgclep.measurement.measure import measure
 from fgclep.measurement.rules import UNTESTABLE, VERDICTS, RuleTable
 from fgclep.models.fgclep import FGCLEP
-from fgclep.models.text import knows_no_word
 from fgclep.signals.record import Record
 from fgclep.verification.explain import measured
 
 _OTHER_LEADS = re.compile(r"\bv([3-6]r|[789])\b")  # right and posterior ones, which no recording here has
 _AT_ONCE = 256  # texts
+RHYTHMS = {"rhythm", "pacing"}  # groups of diagnoses of which one is told in any case
+MOST_DIAGNOSES = 5
+CLEARLY = 5.0  # times the odds of the prevalence, from which a diagnosis is told
+LEAST = 0.1  # probability of a diagnosis that is told
 Input = tuple[torch.Tensor, torch.Tensor]  # of the model: FGCLEP.prepare
 
 
@@ -33,11 +37,11 @@ class Finding:
     Parameters
     ----------
     kind
-        ``prompt``, ``class`` or ``feature``.
+        ``prompt``, ``class``, ``rhythm``, ``diagnosis`` or ``feature``.
     name
-        The prompt, the name of the class, or the id of the feature.
+        The prompt, the name of the class, or the id of the diagnosis or feature.
     text
-        The prompt, the title of the class, or the text of the feature.
+        The prompt, the title of the class, or the text of the diagnosis or feature.
     probability
         By the model; calibrated if there is a prevalence.
     prevalence
@@ -65,7 +69,7 @@ class Answer:
     Parameters
     ----------
     findings
-        Prompts, classes, then features.
+        Prompts, classes, the rhythm, diagnoses, then features.
     measures
         What was measured of it, by the names of ``MEASURES`` and ``LEAD_MEASURES``; empty without beats. ``None``: it
         was not measured, as no features were asked for or a lead is missing.
@@ -88,9 +92,12 @@ class Questions:
         Its classes are asked for; the score of a class is the probability that any of its prompts fits. Of a head, its
         weights score them.
     vocabulary
-        Its waveform features are asked for; ``None``: no features.
+        Its waveform features are asked for, and its diagnoses as far as the model is calibrated for wordings of them;
+        ``None``: neither.
     most
         How many features are told: those whose probability is the most above their prevalence.
+    english
+        What is asked in place of each prompt, see ``fgclep.inference.wording.in_english``.
     """
 
     def __init__(
@@ -100,23 +107,28 @@ class Questions:
         task: Task | Head | None = None,
         vocabulary: Vocabulary | None = None,
         most: int = 10,
+        english: Sequence[str] | None = None,
     ):
         self.model, self.task, self.most = model, task, most
         self._head = task if isinstance(task, Head) else None
         if self._head is not None:
             self._head.check(model.folder)
         self.features = [] if vocabulary is None else seen_on_twelve_leads(vocabulary)
-        self._asked = [TaskClass(prompt, prompt, (), (prompt,)) for prompt in prompts]
+        english = list(prompts) if english is None else english
+        self._asked = [TaskClass(p, p, (), (text,)) for p, text in zip(prompts, english, strict=True)]
         self._asked += [] if task is None or self._head else task.classes
         self._prompts = len(prompts)
+        self._diagnoses = [] if vocabulary is None else _calibrated_wordings(model, vocabulary)
         texts_of = [item.prompts for item in self._asked] + [(feature.text,) for feature in self.features]
+        texts_of += [(wording,) for _, wordings in self._diagnoses for wording in wordings]
         texts = list(dict.fromkeys(text for some in texts_of for text in some))
         place = {text: number for number, text in enumerate(texts)}
         self._places = [[place[text] for text in some] for some in texts_of]
         self._questions = texts_of
         self._prevalence = model.calibration.of(texts_of)[:, 2]
         self._rules = RuleTable([feature.rule for feature in self.features])
-        self.remarks = unknown_words(model, prompts)
+        assert model.tokenizer is not None
+        self.remarks = unknown_words(model.tokenizer, english)
         self._texts = model.embed_texts(texts)
         if self._head is not None:
             self._asked += self._head.classes
@@ -132,13 +144,19 @@ class Questions:
         if self._head is not None:
             parts = probabilities[:, : self._prompts], probabilities[:, self._prompts :]
             probabilities = np.concatenate([parts[0], self._head.probabilities(embeddings), parts[1]], axis=1)
-        best = [self._best(record, row[len(self._asked) :]) for record, row in zip(records, probabilities, strict=True)]
+        features = probabilities[:, len(self._asked) : len(self._asked) + len(self.features)]
+        best = [self._best(record, row) for record, row in zip(records, features, strict=True)]
         measures = [_measures(record) if places else None for record, places in zip(records, best, strict=True)]
         verdicts = self._rules.verdicts(_together(measures), len(records)).tolist()
         return [
-            Answer(self._of_prompts(row) + self._of_features(row[len(self._asked) :], *judged), judged[1])
-            for row, *judged in zip(probabilities, best, measures, verdicts, strict=True)
+            Answer([*self._of_prompts(row), *self._of_diagnoses(row), *self._of_features(some, *judged)], judged[1])
+            for row, some, *judged in zip(probabilities, features, best, measures, verdicts, strict=True)
         ]
+
+    @property
+    def names(self) -> list[str]:
+        """Of the prompts and classes that are asked."""
+        return [item.name for item in self._asked]
 
     @property
     def population(self) -> str:
@@ -183,9 +201,34 @@ class Questions:
         value = float(self._prevalence[place])
         return None if np.isnan(value) else value
 
+    def _of_diagnoses(self, probabilities: np.ndarray) -> list[Finding]:
+        """Tell the most probable rhythm, and the diagnoses whose odds are clearly above those of their prevalence.
+
+        The log odds of a diagnosis are the mean of those of its wordings, and those of its prevalence likewise. Of a
+        diagnosis and a wider one the narrower is told.
+        """
+        place = len(self._asked) + len(self.features)
+        found = []
+        for diagnosis, wordings in self._diagnoses:
+            rows = slice(place, place + len(wordings))
+            odds, usual = (float(np.mean(_logit(row[rows]))) for row in (probabilities, self._prevalence))
+            found.append((odds - usual, diagnosis, _probability(odds), _probability(usual)))
+            place += len(wordings)
+        rhythms = [some for some in found if some[1].group in RHYTHMS]
+        if not rhythms:
+            return []
+        rhythm = max(rhythms, key=lambda some: some[2])
+        clear = [some for some in found if some[0] >= np.log(CLEARLY) and some[2] >= LEAST and some is not rhythm]
+        wider = {some[1].kind_of for some in [rhythm, *clear]}
+        clear = sorted((some for some in clear if some[1].id not in wider), key=lambda some: -some[2])
+        return [
+            Finding("rhythm" if some is rhythm else "diagnosis", some[1].id, some[1].text, *some[2:])
+            for some in [rhythm, *clear[:MOST_DIAGNOSES]]
+        ]
+
     def _best(self, record: Record, probabilities: np.ndarray) -> list[int]:
         """Places of the features that may be told of and are the most above what is usual; last what has no curve."""
-        usual = self._prevalence[len(self._asked) :]
+        usual = self._prevalence[len(self._asked) : len(self._asked) + len(self.features)]
         unknown = np.isnan(usual)
         places = np.lexsort([np.nan_to_num(usual) - probabilities, unknown]).tolist()
         return list(islice((place for place in places if _shown(self.features[place], record)), self.most))
@@ -227,13 +270,22 @@ def leads_remark(model: FGCLEP, record: Record) -> list[str]:
     return [f"the model is given {len(record.leads)} of twelve leads ({', '.join(record.leads)}){untrained}{curves}"]
 
 
-def unknown_words(model: FGCLEP, texts: Sequence[str]) -> list[str]:
-    """Say which of some texts have no word that the model knows, whose answers therefore mean nothing."""
-    assert model.tokenizer is not None
-    unknown = [text for text in texts if knows_no_word(model.tokenizer, text)]
-    more = f" and of {len(unknown) - 3:,} more texts" if len(unknown) > 3 else ""
-    named = ", ".join(map(repr, unknown[:3]))
-    return [f"the model knows no word of {named}{more}: what it says of that means nothing"] if unknown else []
+def _calibrated_wordings(model: FGCLEP, vocabulary: Vocabulary) -> list[tuple[Diagnosis, list[str]]]:
+    """Return the diagnoses with the wordings of each for which the model has a curve, where there is one."""
+    diagnoses = [diagnosis for diagnosis in vocabulary.diagnoses.values() if diagnosis.group != "summary"]
+    wordings = [list(dict.fromkeys((d.text, *d.synonyms))) for d in diagnoses]
+    known = [np.isfinite(model.calibration.of([(text,) for text in some])[:, 2]) for some in wordings]
+    kept = [list(compress(some, curves)) for some, curves in zip(wordings, known, strict=True)]
+    return [(diagnosis, some) for diagnosis, some in zip(diagnoses, kept, strict=True) if some]
+
+
+def _logit(probabilities: np.ndarray) -> np.ndarray:
+    some = np.clip(probabilities, 1e-9, 1 - 1e-9)
+    return np.log(some) - np.log1p(-some)
+
+
+def _probability(log_odds: float) -> float:
+    return float(1 / (1 + np.exp(-log_odds)))
 
 
 def seen_on_twelve_leads(vocabulary: Vocabulary) -> list[Feature]:

@@ -68,18 +68,25 @@ def splits_as_made(tokenizer: TextTokenizer) -> bool:
     return train_tokenizer((), 1).get_vocab().items() <= known.items() and all(made[x] == found[x] for x in parts)
 
 
-def knows_no_word(tokenizer: TextTokenizer, text: str) -> bool:
-    """Whether a tokenizer knows none of a text's words, so that nothing is learned of it: punctuation does not count.
+def known_words(tokenizer: TextTokenizer, text: str) -> dict[str, bool]:
+    """Return whether a tokenizer knows each word of a text, in the order of the text: punctuation is no word.
 
     A word that a tokenizer of whole words spells by characters is one that it does not know.
     """
     spells = knows_whole_words(tokenizer.get_vocab())
     known: dict[int, bool] = {}
+    words: dict[int, str] = {}
     for word, piece in tokenizer.words(text):
         if word is not None and any(character.isalnum() for character in piece):
             is_known = piece != tokenizer.unk_token and not (spells and (word in known or len(piece) == 1))
             known[word] = is_known and known.get(word, True)
-    return not any(known.values())
+            words[word] = words.get(word, "") + piece.removeprefix("##")
+    return {words[word]: is_known for word, is_known in known.items()}
+
+
+def knows_no_word(tokenizer: TextTokenizer, text: str) -> bool:
+    """Whether a tokenizer knows none of a text's words, so that nothing is learned of it."""
+    return not any(known_words(tokenizer, text).values())
 
 
 def new_text_tower(
