@@ -1,9 +1,16 @@
 """FG-CLEP: fine-grained contrastive language-ECG pre-training."""
 
+from importlib import import_module
 from typing import TYPE_CHECKING
+
+from fgclep.models.auto import register
 
 if TYPE_CHECKING:
     from fgclep.models.fgclep import FGCLEP as FGCLEP
+    from fgclep.models.fgclep import FGCLEPConfig as FGCLEPConfig
+    from fgclep.models.processor import FGCLEPProcessor as FGCLEPProcessor
+
+register()
 
 __version__ = "0.1.0"  # pyproject.toml takes it from here
 
@@ -25,9 +32,10 @@ def load() -> "FGCLEP":
     return FGCLEP.from_pretrained(SHIPPED_MODEL)
 
 
-def __getattr__(name: str) -> object:
-    if name == "FGCLEP":  # loaded on demand: torch takes seconds
-        from fgclep.models.fgclep import FGCLEP
+_PUBLIC = {"FGCLEP": "fgclep", "FGCLEPConfig": "fgclep", "FGCLEPProcessor": "processor"}  # modules of fgclep.models
 
-        return FGCLEP
+
+def __getattr__(name: str) -> object:
+    if name in _PUBLIC:  # loaded on demand: torch takes seconds
+        return getattr(import_module(f"fgclep.models.{_PUBLIC[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

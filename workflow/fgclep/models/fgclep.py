@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from json import JSONDecodeError
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Self
 
 import numpy as np
@@ -21,6 +22,8 @@ from fgclep.leads import LEADS
 from fgclep.models import saved
 from fgclep.models.alignment import ALIGNMENTS, AttentionAlignment
 from fgclep.models.calibration import Calibration
+from fgclep.models.card import FILE as CARD
+from fgclep.models.card import other_card
 from fgclep.models.ecg import build_ecg_encoder
 from fgclep.models.processor import FGCLEPProcessor, Recording, each, is_one
 from fgclep.models.text import (
@@ -123,6 +126,8 @@ class FGCLEP(nn.Module):
         self.tokenizer: TextTokenizer | None = None
         self.calibration = Calibration()  # what its scores mean; none if it has not been calibrated
         self.folder = ""  # from which it has been loaded
+        self.card = ""  # of the weights that were loaded
+        self._loaded: Tensor | None = None  # their sums
 
     @property
     def device(self) -> torch.device:
@@ -182,6 +187,8 @@ class FGCLEP(nn.Module):
             raise saved.unusable(folder, "its tokenizer splits texts otherwise than that of its training")
         model.tokenizer, model.calibration = tokenizer, Calibration.read(files)
         model.folder = str(folder)
+        card = files / CARD
+        model.card, model._loaded = (card.read_text(encoding="utf-8") if card.is_file() else ""), model._sums()
         model.eval()
         with torch.inference_mode():  # what does not fit together ends here, and not in the first answer
             model.score(
@@ -190,7 +197,11 @@ class FGCLEP(nn.Module):
         return model
 
     def save_pretrained(self, folder: str | Path) -> None:
-        """Write configuration, safetensors weights, tokenizer and calibration."""
+        """Write configuration, safetensors weights, tokenizer, calibration, and the card ``README.md``.
+
+        The card is that of the model that was loaded, if its weights are still the same, else one which says that
+        nothing was measured of them. A card that is in the folder stays as it is.
+        """
         Path(folder).mkdir(parents=True, exist_ok=True)
         dtype = str(self.bias.dtype).removeprefix("torch.")
         values = {**self.config.to_dict(), "architectures": ["FGCLEP"], "dtype": dtype}
@@ -201,6 +212,40 @@ class FGCLEP(nn.Module):
         if self.tokenizer is not None:
             self.tokenizer.save_pretrained(folder)
         self.calibration.write(folder)
+        card = Path(folder) / CARD
+        if not card.exists():
+            same = self.card and self._loaded is not None and torch.allclose(self._sums(), self._loaded, rtol=1e-12)
+            told = self.card if same else other_card(Path(folder).name, self.config, self.folder)
+            card.write_text(told, encoding="utf-8")
+
+    def push_to_hub(self, repo_id: str, **options: Any) -> str:
+        """Write the model with its card to a repository of the Hugging Face hub, which is made if there is none.
+
+        Parameters
+        ----------
+        repo_id
+            ``organization/model``.
+        options
+            ``token``, and ``private`` for a new repository; others are those of ``HfApi.upload_folder``.
+
+        Returns
+        -------
+        The address of the commit.
+        """
+        from huggingface_hub import HfApi
+
+        api = HfApi(token=options.pop("token", None))
+        api.create_repo(repo_id, private=options.pop("private", None), exist_ok=True)
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / repo_id.rpartition("/")[2]
+            self.save_pretrained(path)
+            return str(api.upload_folder(repo_id=repo_id, folder_path=path, **options))
+
+    @torch.no_grad()
+    def _sums(self) -> Tensor:
+        """Sum and sum of squares of each parameter, float64, by which changed weights are told."""
+        values = [value.detach().double().flatten() for value in self.parameters()]
+        return torch.stack([torch.stack([value.sum(), value.dot(value)]) for value in values]).cpu()
 
     @property
     def temperature(self) -> Tensor:

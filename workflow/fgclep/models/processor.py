@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,6 +11,8 @@ from torch import Tensor
 
 from fgclep.config.signal import SignalSection
 from fgclep.leads import LEADS, lead_positions
+from fgclep.models import saved
+from fgclep.models.ecg import build_ecg_encoder
 from fgclep.recordings.labels import MILLIVOLTS
 from fgclep.signals.preparation import prepare_signal
 
@@ -36,6 +39,21 @@ class FGCLEPProcessor:
 
     def __init__(self, signal: SignalSection, encoder: str, needs_all_leads: bool):
         self.signal, self.encoder, self.needs_all_leads = signal, encoder, needs_all_leads
+
+    @classmethod
+    def from_pretrained(cls, folder: str | Path, **options: Any) -> "FGCLEPProcessor":
+        """Make the processor of a model by its folder, or its name on the Hugging Face hub, without its weights.
+
+        Errors and ``options`` are those of ``FGCLEP.from_pretrained``.
+        """
+        with saved.usable(folder):
+            values = saved.read_config(saved.local_folder(folder, **options), folder)
+            saved.check_config(values, folder)
+            signal, encoder = SignalSection.model_validate(values["signal"]), values["ecg_encoder"]
+            rate = signal.sampling_rate
+            with torch.device("meta"):
+                made = build_ecg_encoder(samples=round(rate * signal.duration), sampling_rate=rate, **encoder)
+        return cls(signal, encoder["kind"], made.needs_all_leads and not values.get("lead_masking", 0.0))
 
     def __call__(
         self,

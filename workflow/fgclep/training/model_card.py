@@ -7,35 +7,9 @@ import pyarrow as pa
 
 from fgclep.config.pretraining import TrainingSettings
 from fgclep.config.section import MACHINE
+from fgclep.models.card import head
 
-CARD = """\
----
-language: en
-library_name: fgclep
-license: other
-license_name: see-section-licence
-pipeline_tag: zero-shot-classification
-tags:
-- ecg
-- contrastive-learning
-- electrocardiography
----
-
-# FG-CLEP: {name}
-
-Embeds twelve-lead ECGs and short English texts in one space and gives the probability that a text fits an ECG, without
-training on labels (FG-CLEP, fine-grained contrastive language-ECG pre-training).{origin}
-
-```python
-from fgclep import FGCLEP
-
-model = FGCLEP.from_pretrained("{name}")  # this folder
-model.predict(signal, fs=500, leads=["I", "II"], prompts=["atrial fibrillation"])  # mV, shape (leads, samples)
-```
-
-A model with a transformer (`vit_*`) takes any of the twelve leads, one with a ResNet needs all. This one is a
-`{kind}`{masked}.
-
+CARD = """
 ## Data
 
 {data}
@@ -100,11 +74,9 @@ def model_card(
     """
     signal = settings.signal
     method = {name: v for name, v in settings.dependencies().items() if name not in settings.marked(MACHINE)}
-    return CARD.format(
-        name=name,
-        origin=f" Training continued from the model `{start}`." if start else "",
-        kind=settings.ecg_encoder.kind,
-        masked=", trained with masked leads: it takes any, too" if settings.augmentation.lead_masking else "",
+    origin = f" Training continued from the model `{start}`." if start else ""
+    masked = bool(settings.augmentation.lead_masking)
+    return head(name, settings.ecg_encoder.kind, masked, origin) + CARD.format(
         data=_table(_counts(records)),
         texts=f"{texts:,}",
         settings=json.dumps(method, indent=1, sort_keys=True),
