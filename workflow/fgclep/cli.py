@@ -128,6 +128,12 @@ def add_predict(commands: argparse._SubParsersAction) -> None:
         metavar="FILE.csv",
         help="put the columns of a table of yours, whose column record names the recordings, beside the CSV's",
     )
+    command.add_argument(
+        "--html",
+        type=Path,
+        metavar="FILE.html",
+        help="draw the ECG, what was measured and what the model says on a page; of several recordings in a folder",
+    )
     _add_output(command)
     command.set_defaults(run=command_of("named", "predict"))
 

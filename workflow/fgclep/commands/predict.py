@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from fgclep.commands.model import find_vocabulary, load_model, model_name
 from fgclep.commands.output import WIDTH, Output, printable, say
+from fgclep.commands.pages import Pages
 from fgclep.commands.reading import Recording, Teller, in_batches
 from fgclep.commands.wide import READING, Metadata, measurement_rows, prepare, wide_row
 from fgclep.errors import reason_of
@@ -40,16 +41,19 @@ def run(
     questions = Questions(load_model(args.model), args.prompt, task, vocabulary if most else None, most or 0, english)
     questions.remarks = [*remarks, *(denials(english, vocabulary) if vocabulary else []), *questions.remarks]
     beside = prepare(output, args.wide, args.metadata, questions, [name for name, _ in named])
+    pages = Pages(args.html, [name for name, _ in named], questions)
     for remark in (*questions.remarks, questions.on_probabilities()):
         say(remark)
     for batch in in_batches(recordings, questions.model, options, args.batch_size, "predict"):
         for recording, answer in _answered(batch, questions):
             teller.tell(recording)
+            pages.add(recording, answer)
             if output.form == "csv":
                 output.rows(_csv(recording, answer, questions, args.wide, beside))
             else:
                 _write(output, recording, answer, questions)
     output.close()
+    pages.end()
     teller.end()
 
 

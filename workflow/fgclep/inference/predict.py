@@ -3,7 +3,7 @@
 import re
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import compress, islice
 
 import numpy as np
@@ -73,10 +73,13 @@ class Answer:
     measures
         What was measured of it, by the names of ``MEASURES`` and ``LEAD_MEASURES``; empty without beats. ``None``: it
         was not measured, as no features were asked for or a lead is missing.
+    points
+        Times (s) of the waves that were measured, as of ``fgclep.measurement.measure.Measures``.
     """
 
     findings: list[Finding]
     measures: Mapping | None = None
+    points: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 class Questions:
@@ -146,11 +149,12 @@ class Questions:
             probabilities = np.concatenate([parts[0], self._head.probabilities(embeddings), parts[1]], axis=1)
         features = probabilities[:, len(self._asked) : len(self._asked) + len(self.features)]
         best = [self._best(record, row) for record, row in zip(records, features, strict=True)]
-        measures = [_measures(record) if places else None for record, places in zip(records, best, strict=True)]
+        taken = [_measures(record) if places else (None, {}) for record, places in zip(records, best, strict=True)]
+        measures = [values for values, _ in taken]
         verdicts = self._rules.verdicts(_together(measures), len(records)).tolist()
         return [
-            Answer([*self._of_prompts(row), *self._of_diagnoses(row), *self._of_features(some, *judged)], judged[1])
-            for row, some, *judged in zip(probabilities, features, best, measures, verdicts, strict=True)
+            Answer([*self._of_prompts(row), *self._of_diagnoses(row), *self._of_features(some, *judged)], *found)
+            for row, some, found, *judged in zip(probabilities, features, taken, best, measures, verdicts, strict=True)
         ]
 
     @property
@@ -164,6 +168,14 @@ class Questions:
         of_texts = self.model.calibration.population if self._places else ""
         populations = of_texts, "" if self._head is None else self._head.population
         return ", and for the classes of ".join(filter(None, populations))
+
+    def texts(self, finding: Finding) -> tuple[str, ...]:
+        """Texts of which one fits if a finding is there; none for a class of a head."""
+        if finding.kind == "feature":
+            return (finding.text,)
+        if finding.kind in {"rhythm", "diagnosis"}:
+            return next(tuple(wordings) for diagnosis, wordings in self._diagnoses if diagnosis.id == finding.name)
+        return next(tuple(item.prompts) for item in self._asked if item.name == finding.name)
 
     def on_probabilities(self) -> str:
         """Say what the probabilities assume."""
@@ -298,14 +310,14 @@ def _shown(feature: Feature, record: Record) -> bool:
     return not feature.leads or bool(set(feature.leads) & set(record.leads))
 
 
-def _measures(record: Record) -> dict | None:
-    """What is measured of a record, empty without beats; ``None``: only all twelve leads are measured."""
+def _measures(record: Record) -> tuple[dict | None, dict]:
+    """What is measured of a record (empty without beats, ``None`` without all twelve leads), and the points."""
     if record.leads != LEADS:
-        return None
+        return None, {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # means of no beats, which become missing values
         found = measure(record.millivolts(), record.sampling_rate)
-    return {} if found is None else {**found.scalars, **found.leads}
+    return ({}, {}) if found is None else ({**found.scalars, **found.leads}, found.points)
 
 
 def _together(measures: Sequence[Mapping | None]) -> dict[str, list]:

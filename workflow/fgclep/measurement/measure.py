@@ -1,6 +1,6 @@
 """Measurements on one 12-lead ECG: rhythm, intervals, axes, and the amplitudes of every lead."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -57,10 +57,15 @@ _P_PRESENT = 0.5  # share of beats with a P wave below which there is no P wave 
 
 @dataclass(frozen=True)
 class Measures:
-    """What was measured: ``scalars`` by the names of ``MEASURES``, ``leads`` (12,) by ``LEAD_MEASURES``."""
+    """What was measured: ``scalars`` by the names of ``MEASURES``, ``leads`` (12,) by ``LEAD_MEASURES``.
+
+    ``points`` are times (s) on the beats of the prevailing shape, by what is there: ``P``, ``QRS`` (onset and end),
+    ``J+60``, ``T`` and ``T end``; they are those of the median beat, put on each of its beats.
+    """
 
     scalars: dict[str, float]
     leads: dict[str, np.ndarray]
+    points: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 def measure(mv: np.ndarray, fs: float, qrs_ms: float | None = None) -> Measures | None:
@@ -125,7 +130,25 @@ def measure(mv: np.ndarray, fs: float, qrs_ms: float | None = None) -> Measures 
         "sokolow_mv": float(deepest[INDEX["V1"]] + max(tallest[INDEX["V5"]], tallest[INDEX["V6"]])),
         "cornell_mv": float(tallest[INDEX["aVL"]] + deepest[INDEX["V3"]]),
     }
-    return Measures(scalars, leads)
+    return Measures(scalars, leads, _on_beats(points, knots))
+
+
+def _on_beats(points: Delineation, positions: np.ndarray) -> dict[str, np.ndarray]:
+    """Times (s) of the points of a median beat on the beats at ``positions``."""
+    after = points.qrs_end + _ST_AFTER_J
+    samples = {
+        "P": (points.p_peak,),
+        "QRS": (points.qrs_onset, points.qrs_end),
+        "J+60": (after,),
+        "T": (points.t_peak,),
+        "T end": (points.t_end,),
+    }
+    found = {name: [place for place in some if place is not None] for name, some in samples.items()}
+    return {
+        name: np.sort((positions[:, None] + np.array(some) - BEFORE).ravel()) / RATE
+        for name, some in found.items()
+        if some
+    }
 
 
 def _with_qrs(points: Delineation, qrs_ms: float) -> Delineation:
