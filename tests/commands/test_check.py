@@ -51,3 +51,22 @@ def test_a_table_of_another_name_is_refused(ward, capsys):
     with pytest.raises(SystemExit):
         cli.main(["check", str(ward / "r1.hea")])
     assert "is not named records.csv" in capsys.readouterr().err
+
+
+def test_splits_languages_and_a_config_of_ones_own(ward, capsys, monkeypatch):
+    monkeypatch.chdir(ward)
+    write_record(ward, "r3", heart(seed=4))
+    (ward / "records.csv").write_text(
+        "id,patient,report,split\nr1,p1,Sinus rhythm; Normal ECG,train\nr2,p2,Sinusrhythmus und Linkstyp zork,train\n"
+        "r3,p3,Sinus rhythm with first degree block,test\n"
+    )
+    cli.main(["check", str(ward), "--format", "json"])
+    found = json.loads(capsys.readouterr().out)
+    assert found["splits"] == {"test": 1, "train": 2} and found["languages"] == {"English": 2, "German": 1}
+    assert found["unread_by_language"]["German"][1] >= 1
+    (ward / "strict.yaml").write_text("quality: {min_seconds: 30}")
+    with pytest.raises(SystemExit):
+        cli.main(["check", str(ward), "--configfile", "strict.yaml"])
+    told = capsys.readouterr()
+    assert "3 would be left out" in told.err and "splits: test (1); train (2)" in told.out
+    assert "German: 1 reports" in told.out

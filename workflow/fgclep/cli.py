@@ -167,6 +167,9 @@ def add_check(commands: argparse._SubParsersAction) -> None:
     )
     command.add_argument("table", type=Path, metavar="records.csv", help="the table, or its folder")
     command.add_argument("--format", choices=("table", "json"), default="table", help="(default: %(default)s)")
+    command.add_argument(
+        "--configfile", nargs="+", default=[], metavar="FILE", help="over config.yaml, as with snakemake"
+    )
     command.set_defaults(run=command_of("check"))
 
 
