@@ -37,7 +37,9 @@ def pins() -> dict[str, str]:
 def generated() -> dict[Path, str]:
     """Return the text of each environment file."""
     with (ROOT / "pyproject.toml").open("rb") as file:
-        dependencies = tomllib.load(file)["project"]["dependencies"]
+        project = tomllib.load(file)["project"]
+    # the source local reads recorders' files in the jobs as well
+    dependencies = [*project["dependencies"], *project["optional-dependencies"]["clinical"]]
     names = {canonicalize_name(Requirement(line).name) for line in dependencies} - OF_THE_WORKFLOW
     versions = pins()
     packages = "\n".join(f"      - {name}=={versions[name]}" for name in sorted(names - {"torch"}))

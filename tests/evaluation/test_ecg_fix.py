@@ -10,7 +10,7 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from fgclep.evaluation.ecg_fix import choose, draw, evaluate, log_loss, permutation_test
+from fgclep.evaluation.ecg_fix import choose, difference, draw, evaluate, log_loss, permutation_test
 from fgclep.evaluation.logistic import sigmoid
 
 
@@ -107,3 +107,25 @@ def test_equal_models_do_not_differ_and_a_better_one_does():
     assert permutation_test(good, noise, labels, 99, 0) == {"auroc": 0.01, "auprc": 0.01}
     undefined = permutation_test(good, noise, np.zeros_like(labels), 9, 0)
     assert np.isnan(list(undefined.values())).all()
+
+
+def test_the_difference_is_that_of_both_models_on_the_same_resampled_records():
+    rng = np.random.default_rng(5)
+    labels = rng.random((80, 2)) < 0.4
+    one, other = (labels * strength + rng.normal(size=labels.shape) for strength in (1.5, 1.0))
+    found = difference(one, other, labels, 300, 3)
+    draws = np.random.default_rng(3)
+    apart = []  # AUROC of each class by scikit-learn, on records that are drawn as often as they count
+    for column in range(2):
+        own = labels[:, column]
+        counts = np.zeros((80, 300), dtype=int)
+        for kind in (own, ~own):
+            counts[kind] = draws.multinomial(kind.sum(), np.full(kind.sum(), 1 / kind.sum()), size=300).T
+        each = [np.repeat(np.arange(80), counts[:, k]) for k in range(300)]
+        apart.append([roc_auc_score(own[r], one[r, column]) - roc_auc_score(own[r], other[r, column]) for r in each])
+    whole = roc_auc_score(labels, one, average="macro") - roc_auc_score(labels, other, average="macro")
+    low, high = np.percentile(np.mean(apart, axis=0), [2.5, 97.5])
+    np.testing.assert_allclose(found["auroc"], (whole, low, high), atol=1e-9)
+    same = difference(one, one, labels, 20, 0)
+    assert same["auroc"][0] == same["auprc"][0] == 0.0
+    assert np.isnan(difference(one, other, np.zeros_like(labels), 5, 0)["auroc"]).all()

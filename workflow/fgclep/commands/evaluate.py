@@ -34,7 +34,8 @@ from fgclep.schemas.metrics import METRICS
 from fgclep.sources import get_source
 from fgclep.stages.evaluate_linear_probe import Fitted, probe_task, transfer
 
-COMPARED = ("against", "p")  # columns of ecg-fix: the model with the best macro AUROC, and p of the difference
+# Columns of ecg-fix: the model with the best macro AUROC, what this one has less, with its interval, and p of that.
+COMPARED = ("against", "difference", "difference_low", "difference_high", "p")
 OURS, ECG_FIX = "fg-clep", "ecg-fix"
 _WHOLE = ("seed", "n", "n_pos", "patients_pos")
 _NUMBERS = ("fraction", "value", "ci_low", "ci_high", *_WHOLE)
@@ -161,8 +162,10 @@ def _compare(
         p = ecg_fix.permutation_test(
             sigmoid(scored[best]), sigmoid(scored[name]), labels, settings.bootstrap, settings.seed
         )
+        apart = ecg_fix.difference(scored[name], scored[best], labels, settings.bootstrap, settings.seed)
         for metric, row in macros[name].items():
-            row.update({"against": best, "p": p[str(metric)]})
+            told = dict(zip(COMPARED[1:4], apart[str(metric)], strict=True))
+            row.update({"against": best, **told, "p": p[str(metric)]})
 
 
 def _of_the_run(results: Path, tasks: Sequence[Task], given: Sequence[GivenEmbeddings]) -> Rows:
@@ -235,4 +238,6 @@ def _compared(own: Mapping[str, Rows]) -> str:
         return "one for each draw"
     if row["against"] is None:
         return "" if row["value"] is None else "best"
-    return f"{row['p']:.3f}, {own['auprc'][0]['p']:.3f}, against {printable(row['against'])}"
+    less, low, high = (100 * float(str(row[name])) for name in COMPARED[1:4])
+    told = f"{less:+.1f} ({low:+.1f} to {high:+.1f})".replace("-", "−")
+    return f"{row['p']:.3f}, {own['auprc'][0]['p']:.3f}; AUROC {told} against {printable(row['against'])}"

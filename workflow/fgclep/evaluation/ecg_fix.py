@@ -145,6 +145,41 @@ def _macros(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return _mean(found.reshape(2, k, classes).transpose(0, 2, 1))
 
 
+def difference(
+    one: np.ndarray, other: np.ndarray, labels: np.ndarray, resamples: int = 1000, seed: int = 0
+) -> dict[str, tuple[float, float, float]]:
+    """Difference of macro AUROC and AUPRC between two models, with its 95 % interval by a paired bootstrap.
+
+    Both models are measured on the same resampled records of each class, drawn as by ``evaluate``: what is hard in a
+    resample is hard for both, so that the interval is narrower than two of single models suggest.
+
+    Parameters
+    ----------
+    one, other, labels
+        Shape (n, classes).
+    resamples, seed
+        Their number, and the seed of the draw.
+
+    Returns
+    -------
+    By metric ``one`` less ``other``, and the interval's ends: NaN where no class is defined, and where no resample
+    differs.
+    """
+    rng = np.random.default_rng(seed)
+    values = np.full((2, 2, labels.shape[1], 1 + resamples), np.nan)  # model, metric, class, resample
+    for column in range(labels.shape[1]):
+        own = labels[:, [column]]
+        weights = np.insert(_resampled(own[:, 0], resamples, rng), 0, 1, axis=1)
+        for model, scores in enumerate((one, other)):
+            values[model, :, column] = areas(scores[:, [column]], own, weights)[:, 0]
+    apart = _mean(values[0]) - _mean(values[1])
+    found = {}
+    for name, own in zip(METRICS, apart, strict=True):
+        low, high = limits(own[1:])
+        found[name] = float(own[0]), float(low), float(high)
+    return found
+
+
 def permutation_test(
     one: np.ndarray, other: np.ndarray, labels: np.ndarray, permutations: int = 1000, seed: int = 0
 ) -> Mapping[str, float]:
