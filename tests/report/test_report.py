@@ -210,6 +210,10 @@ def test_real_sources_are_called_real(tmp_path):
     assert not source_bases(settings)["csn"]["simulated"]
 
 
+def test_the_head_names_the_run(html):
+    assert "<title>FG-CLEP: report of night 3</title>" in html and "pre-training: report of night 3</h1>" in html
+
+
 def test_what_a_language_model_knew_before_it_was_asked_is_told(html, tmp_path):
     assert "with an AUROC of 0.81" in html and "named 55 % of the same features" in html
     given = report_command(tmp_path)

@@ -95,7 +95,7 @@ def config() -> dict:
         "reports": {"vocabulary_words": True},
         "verification": {"features": "filtered"},
         "pretraining": {"fine_epochs": 4},
-        "report": {"strips": 2, "examples": 4, "retrieved": 2, "review": 6},
+        "report": {"title": "night 3", "strips": 2, "examples": 4, "retrieved": 2, "review": 6},
         "ablation": {"variants": {}},
     }
 

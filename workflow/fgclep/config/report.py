@@ -10,6 +10,9 @@ from fgclep.config.section import Section, Seeded
 class ReportSection(Section):
     """What the report and the review sheet show."""
 
+    title: str = Field(
+        "", max_length=100, description="Name of the run in the head of its report, to tell printed ones apart."
+    )
     strips: int = Field(
         8, ge=0, le=1000, description="ECGs drawn as 3 x 4 strips with their report and recovered features."
     )
