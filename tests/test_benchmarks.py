@@ -28,6 +28,7 @@ SMALL = {
         *("--simulated", "120", "--records", "60", "--draws", "1", "--tasks", "ptbxl_super"),
         *("--width", "4", "--epochs", "1"),
     ],
+    "gpu_memory": ["--batch", "4"],
     "ingest": ["--records", "8", "--rounds", "1"],
     "loader": [
         *("--records", "300", "--wfdb-records", "4", "--memmap-records", "8"), *("--memory-mb", "32", "--rounds", "1"),
