@@ -30,6 +30,7 @@ from fgclep.recovery.everything import EverythingBackend
 from fgclep.recovery.gguf_server import GgufServer
 from fgclep.recovery.knowledge import KnowledgeBackend
 from fgclep.recovery.probe import Probe, goes_with, run_probe
+from fgclep.recovery.shortlist import Shortlists
 from fgclep.schemas.candidates import CANDIDATES
 from fgclep.schemas.reports import REPORTS, TEXTS
 from fgclep.schemas.truth import TRUTH
@@ -38,6 +39,7 @@ from fgclep.tables import read_table, write_table
 from fgclep.verification.score import recovery_scores, stated_features
 
 RANDOM = 8  # features drawn for a statement
+LISTED, ITEMS = RecoverySection().shortlist or 16, RecoverySection().items
 CONSTANT = ("p_before_qrs", "regular_rr", "normal_pr")
 WAYS: dict[str, dict[str, Any]] = {
     "as published: all in one list, 24 items": {"ask": "all", "shortlist": None, "items": 24},
@@ -125,9 +127,12 @@ def without_model(trial: Trial) -> dict[str, tuple[Proposals, list[Candidate]]]:
             list(vocabulary.features), RANDOM, replace=False)]
         for s in trial.statements
     ]  # fmt: skip
+    shortlists = Shortlists(vocabulary, list(vocabulary.features), LISTED)
+    listed = [shortlists.shuffled(statement, 0)[:ITEMS] for statement in trial.statements]
     knowledge = KnowledgeBackend(vocabulary).propose(trial.statements)
     return {
         f"{RANDOM} random features": ([of_ids(vocabulary, names) for names in drawn], []),
+        f"{ITEMS} random features of a short list": ([of_ids(vocabulary, names) for names in listed], []),
         "three constant features": ([of_ids(vocabulary, list(CONSTANT)) for _ in trial.asked], []),
         "everything that is measured": (nothing, everything),
         "knowledge table": (knowledge, []),

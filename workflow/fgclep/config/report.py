@@ -11,7 +11,9 @@ class ReportSection(Section):
     """What the report and the review sheet show."""
 
     title: str = Field(
-        "", max_length=100, description="Name of the run in the head of its report, to tell printed ones apart."
+        "",
+        max_length=100,
+        description="Name of the run in the head of its report, to tell printed ones apart.",
     )
     strips: int = Field(
         8, ge=0, le=1000, description="ECGs drawn as 3 x 4 strips with their report and recovered features."
