@@ -117,7 +117,11 @@ def test_several_recordings_have_a_folder_with_an_index(model, tmp_path, capsys)
 
 @pytest.mark.parametrize(
     ("place", "message"),
-    [("two.html", "2 recordings have a page each; give a folder"), ("there.txt", "is a file; give a folder")],
+    [
+        ("two.html", "2 recordings have a page each; give a folder"),
+        ("there.txt", "is a file; give a folder"),
+        ("new.pdf", "is no page, by its .pdf"),
+    ],
 )
 def test_a_place_that_cannot_be_written_is_said_before_anything_is_read(model, tmp_path, capsys, place, message):
     for name in ("a", "b"):

@@ -92,6 +92,12 @@ def test_denials_and_unknown_words_are_said(model, record, capsys):
     assert "the model knows no word of 'qwertz'" in said
 
 
+def test_a_blank_prompt_is_refused(record, capsys):
+    with pytest.raises(SystemExit):
+        main(["predict", record, "--prompt", " "])
+    assert "--prompt is ' '; give a finding in words" in capsys.readouterr().err
+
+
 def test_what_is_no_denial_and_no_other_language_is_left_alone(vocabulary):
     assert denials(["absent p waves", "atrial fibrillation", "st depression"], vocabulary) == []
     assert in_english(["Sinus rhythm", "AFIB", "made up"], vocabulary) == (["Sinus rhythm", "AFIB", "made up"], [])

@@ -17,6 +17,8 @@ EMBEDDINGS = (".npz", ".parquet")
 
 def predict(args: argparse.Namespace) -> None:
     """Say which recordings are not there, and predict for the others."""
+    if blank := [prompt for prompt in args.prompt if not prompt.strip()]:
+        raise UserError(f"--prompt is {blank[0]!r}; give a finding in words, such as 'atrial fibrillation'")
     output = Output(args.output, args.format, PREDICTIONS)
     options, named = _asked(args, args.records, output)
     with loading():

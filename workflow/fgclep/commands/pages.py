@@ -63,8 +63,9 @@ class Pages:
             raise UserError(
                 f"--html {place}: {len(names):,} recordings have a page each; give a folder, for them and index.html"
             )
-        if place.is_file():
-            raise UserError(f"--html {place} is a file; give a folder, or FILE.html for one recording")
+        if place.is_file() or (place.suffix and not place.is_dir()):
+            kind = "is a file" if place.is_file() else f"is no page, by its {place.suffix}"
+            raise UserError(f"--html {place} {kind}; give a folder, or FILE.html for one recording")
 
     def add(self, recording: Recording, answer: Answer) -> None:
         """Write the page of a recording, if pages are wanted."""
