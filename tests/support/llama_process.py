@@ -8,23 +8,8 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-PROGRAM = """
-import sys, threading, xllamacpp
-model, port, slots, context = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
-p = xllamacpp.CommonParams()
-p.model.path = model
-p.model_alias = {"ecg-random"}
-p.hostnames = ["127.0.0.1"]
-p.port = port
-p.n_parallel = slots
-p.n_ctx = context * slots
-p.cpuparams.n_threads = p.cpuparams_batch.n_threads = 1
-p.warmup = False
-p.offline = True
-p.verbosity = -1
-server = xllamacpp.Server(p)
-threading.Event().wait()
-"""
+from conftest import ROOT
+from fault_jobs import environment
 
 
 class LlamaProcess:
@@ -35,13 +20,15 @@ class LlamaProcess:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
-        self._arguments = [sys.executable, "-c", PROGRAM, str(model), str(self.port), str(slots), str(context)]
+        options = {"port": self.port, "name": "ecg-random", "threads": 1, "slots": slots, "context": context}
+        self._arguments = [sys.executable, "-m", "fgclep", "serve-llm", str(model)]
+        self._arguments += [word for name, value in options.items() for word in (f"--{name}", str(value))]
         self._log = model.with_suffix(".log")
         self.start()
 
     def start(self) -> None:
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(self._arguments, stdout=log, stderr=log)
+            self._process = subprocess.Popen(self._arguments, stdout=log, stderr=log, env=environment(ROOT))
         end = time.monotonic() + 30
         while time.monotonic() < end:
             if self._process.poll() is not None:
