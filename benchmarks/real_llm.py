@@ -22,15 +22,13 @@ from recovery import SOURCE, run_workflow, verified
 from fgclep.config.load import validate_config
 from fgclep.config.recovery import RecoverySection
 from fgclep.config.verification import ChecksSection
-from fgclep.folds import stable_bucket
 from fgclep.language.statements import Statement
 from fgclep.language.vocabulary import Vocabulary, load_vocabulary
 from fgclep.recovery.backend import Candidate
+from fgclep.recovery.controls import controls
 from fgclep.recovery.everything import EverythingBackend
 from fgclep.recovery.gguf_server import GgufServer
-from fgclep.recovery.knowledge import KnowledgeBackend
 from fgclep.recovery.probe import Probe, goes_with, run_probe
-from fgclep.recovery.shortlist import Shortlists
 from fgclep.schemas.candidates import CANDIDATES
 from fgclep.schemas.reports import REPORTS, TEXTS
 from fgclep.schemas.truth import TRUTH
@@ -38,9 +36,6 @@ from fgclep.stages.recover_features import make_language_model, statements_to_as
 from fgclep.tables import read_table, write_table
 from fgclep.verification.score import recovery_scores, stated_features
 
-RANDOM = 8  # features drawn for a statement
-LISTED, ITEMS = RecoverySection().shortlist or 16, RecoverySection().items
-CONSTANT = ("p_before_qrs", "regular_rr", "normal_pr")
 WAYS: dict[str, dict[str, Any]] = {
     "as published: all in one list, 24 items": {"ask": "all", "shortlist": None, "items": 24},
     "list, all features": {"ask": "all"},
@@ -113,33 +108,6 @@ class Trial:
         return (float(np.mean(good)), float(np.mean(bad))) if good else (float("nan"), float("nan"))
 
 
-def of_ids(vocabulary: Vocabulary, names: list[str]) -> list[Candidate]:
-    """Candidates that name features by id."""
-    return [Candidate(vocabulary.features[name].text, name, 1, 1) for name in names]
-
-
-def without_model(trial: Trial) -> dict[str, tuple[Proposals, list[Candidate]]]:
-    """What is proposed without a model: for each statement, and for every record."""
-    vocabulary, everything = trial.vocabulary, EverythingBackend(trial.vocabulary).for_every_record()
-    nothing: Proposals = [[] for _ in trial.asked]
-    drawn = [
-        [str(name) for name in np.random.default_rng(stable_bucket(s.text, 2**31)).choice(
-            list(vocabulary.features), RANDOM, replace=False)]
-        for s in trial.statements
-    ]  # fmt: skip
-    shortlists = Shortlists(vocabulary, list(vocabulary.features), LISTED)
-    listed = [shortlists.shuffled(statement, 0)[:ITEMS] for statement in trial.statements]
-    knowledge = KnowledgeBackend(vocabulary).propose(trial.statements)
-    return {
-        f"{RANDOM} random features": ([of_ids(vocabulary, names) for names in drawn], []),
-        f"{ITEMS} random features of a short list": ([of_ids(vocabulary, names) for names in listed], []),
-        "three constant features": ([of_ids(vocabulary, list(CONSTANT)) for _ in trial.asked], []),
-        "everything that is measured": (nothing, everything),
-        "knowledge table": (knowledge, []),
-        "everything, and the knowledge table": (knowledge, everything),
-    }
-
-
 def ask(trial: Trial, server: GgufServer, name: str, way: dict[str, Any], cache: Path) -> dict[str, Any]:
     """Ask a model in one way: proposals, probe, core-seconds and tokens per statement."""
     recovery = {"backend": "openai", "model": name, "host": server.url, "cache": str(cache), **way}
@@ -189,7 +157,7 @@ def report(args: Namespace, folder: Path, work: Path) -> None:
     titles = ("plausible", "excluded", "true before", "precision after", "of what reports leave out")
     titles = ("", *titles, "core-seconds a statement", "tokens read, written", "probe")
     print(f"\n| {' | '.join(titles)} |\n|{'---|' * len(titles)}")
-    for title, (proposed, every) in without_model(trial).items():
+    for title, (proposed, every) in controls(vocabulary, trial.statements).items():
         shown = proposed if any(proposed) else [every for _ in trial.asked]
         print(row(title, trial.plausible(shown), trial.scores(proposed, every), ("0", "", "")), flush=True)
     server = GgufServer(args.gguf, args.gguf.stem, threads=args.threads, context=8192)

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import zipfile
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from conftest import TINY
 
+from fgclep.cli import main
 from fgclep.config.ablation import DEFAULT_VARIANTS, TEXT_TOWER
 from fgclep.evaluation.scores import read_scores
 from fgclep.schemas.audit import AUDIT
@@ -141,6 +143,17 @@ def test_audit_and_truth_are_there(results):
     assert read_table(results / "recovery" / "audit.parquet", AUDIT).num_rows > 0
     sources = read_table(results / "simulation" / "truth.parquet", TRUTH)["source"].unique().to_pylist()
     assert sorted(sources) == ["cpsc2018", "csn", "mimic-iv-ecg", "ptb-xl"]
+
+
+def test_controls_are_verified_as_the_run_was(checkout, results, monkeypatch, capsys):
+    monkeypatch.chdir(results.parent)
+    main(["score-recovery", "--controls"])
+    lines = capsys.readouterr().out.partition("proposed by")[2].splitlines()[1:]
+    rows = {line.rsplit("  ", 1)[0].split("  ")[0].strip(): re.findall(r"[\d,.]+%?", line[36:]) for line in lines}
+    assert rows["this run (knowledge)"] == rows["knowledge table"] and len(rows) == 7
+    # what is measured is proposed for all, and most of it is not there
+    features, before, _, after, _ = rows["everything that is measured"]
+    assert float(before[:-1]) < 40 < 85 < float(after[:-1]) and int(features.replace(",", "")) > 10_000
 
 
 def test_models_are_in_hugging_face_format(results):

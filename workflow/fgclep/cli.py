@@ -413,6 +413,11 @@ def add_score_recovery(commands: argparse._SubParsersAction) -> None:
     command.add_argument("--truth", default="results/simulation/truth.parquet")
     command.add_argument("--reports", default="results/reports/reports.parquet")
     command.add_argument("--texts", default="results/reports/texts.parquet")
+    command.add_argument(
+        "--controls",
+        action="store_true",
+        help="verify as well what random, constant, all measurable features and the table of knowledge would propose",
+    )
     command.set_defaults(run=command_of("judge", "score_recovery"))
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from fgclep.commands.of_run import run_of
 from fgclep.commands.output import show
 from fgclep.errors import UserError
+from fgclep.files import RUN_RECORD
 
 
 def audit(args: argparse.Namespace) -> None:
@@ -30,6 +31,15 @@ def score_recovery(args: argparse.Namespace) -> None:
     from fgclep.verification.score import print_recovery_scores
 
     print_recovery_scores(args.audit, args.truth, args.reports, args.texts)
+    if not args.controls:
+        return
+    results = Path(args.truth).parent.parent
+    if run is None or "config" not in run:
+        raise UserError(f"{results / RUN_RECORD} does not tell the config of the run; run snakemake again")
+    from fgclep.commands.controls import control_lines
+    from fgclep.config.load import validate_config
+
+    show("\n".join(["", *control_lines(results, validate_config(run["config"]))]))
 
 
 def score_review(args: argparse.Namespace) -> None:
