@@ -11,6 +11,7 @@ of the package's model as it is. One seed.
 """
 
 import argparse
+import json
 from pathlib import Path
 
 from ecgs import machine  # isort: skip (puts the package on the path)
@@ -58,7 +59,9 @@ def main(args: argparse.Namespace) -> None:
     results, work = args.results.resolve(), args.work.resolve()
     work.mkdir(parents=True, exist_ok=True)
     records, held_out = (patients_of(results, split, 0) for split in ("train", "val"))
-    section = PretrainingSection(ecg_encoder=EcgEncoderSection(kind="resnet18", width=32), select_by="last")
+    # as large as the package's model, from which half of the trainings go on
+    encoder = json.loads((SHIPPED_MODEL / "config.json").read_text(encoding="utf-8"))["ecg_encoder"]
+    section = PretrainingSection(ecg_encoder=EcgEncoderSection(**encoder), select_by="last")
     print(f"{machine()}; {len(records)} training records in the run\n")
     print(f"| records | start | {' | '.join(SETS)} |\n|---|---|{'---|' * len(SETS)}")
 

@@ -7,6 +7,7 @@ are parsed. What is none of this fails the test.
 """
 
 import argparse
+import json
 import re
 import runpy
 import shlex
@@ -22,12 +23,15 @@ from pathlib import Path
 
 import pytest
 import snakemake.cli
+import yaml
 from conftest import ROOT, TINY, Checkout
 from edfio import Edf, EdfSignal
 from wfdb_files import RATE, heart, write_record
 
 from fgclep import cli
 from fgclep.config.load import load
+from fgclep.config.named_models import SHIPPED_MODEL
+from fgclep.config.pretraining import PretrainingSection
 from fgclep.errors import UserError
 from fgclep.evaluation.tasks import load_task
 from fgclep.leads import LEADS
@@ -319,3 +323,12 @@ def test_links_between_documents_lead_somewhere(name):
         if anchor:
             headings = re.findall(r"^#+ (.*)$", place.read_text(encoding="utf-8"), flags=re.MULTILINE)
             assert anchor in map(slug, headings), f"{name}: {target}: there is no such heading"
+
+
+def test_the_config_that_goes_on_from_the_shipped_model_has_its_encoder():
+    text = (ROOT / "docs/own-data.md").read_text(encoding="utf-8")
+    blocks = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", text, flags=re.DOTALL)]
+    [training] = [block["pretraining"] for block in blocks if "start_from" in block.get("pretraining", {})]
+    shipped = json.loads((SHIPPED_MODEL / "config.json").read_text(encoding="utf-8"))["ecg_encoder"]
+    section = PretrainingSection(**training)
+    assert section.start_from == "shipped" and section.ecg_encoder.model_dump() == shipped
